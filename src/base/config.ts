@@ -1,0 +1,138 @@
+/** Configuration: the environment, parsed and checked once. Only this file reads `process.env`. */
+import { homedir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { GristmillError } from './errors.ts'
+import { type Limits, limitTable } from './limits.ts'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const flag = z
+  .enum(['0', '1', 'true', 'false', ''])
+  .transform((value) => value === '1' || value === 'true')
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
+
+const schema = z.object({
+  GRISTMILL_HOME: z.string().min(1).optional(),
+  GRISTMILL_HOST: z.string().min(1).default('127.0.0.1'),
+  GRISTMILL_PORT: port.default(4400),
+  GRISTMILL_PUBLIC_URL: z.url().optional(),
+  DATABASE_URL: z.string().min(1).optional(),
+  GRISTMILL_OFFLINE: flag.default(false),
+  GRISTMILL_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info'),
+  GRISTMILL_MODEL: z.string().min(1).optional(),
+  GRISTMILL_ENGINE: z.enum(['embedded', 'none']).default('embedded'),
+  GRISTMILL_ENGINE_GPU: z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'),
+  GRISTMILL_ENGINE_CAP: z.coerce.number().int().min(1).max(256).optional(),
+  GRISTMILL_ENGINE_THREADS: z.coerce.number().int().min(1).max(512).optional(),
+  GRISTMILL_ENGINE_CONTEXT: z.coerce.number().int().min(256).max(1_048_576).optional(),
+  GRISTMILL_END_USER_HEADER: z.string().toLowerCase().optional(),
+  GRISTMILL_REVOKE_ENDS_STREAMS: flag.default(true),
+  GRISTMILL_SCHEDULER_ORDER: z.enum(['fair', 'fcfs']).default('fair'),
+  GRISTMILL_TRUSTED_PROXIES: list.default([]),
+})
+
+export interface Config {
+  /** Folder that holds everything the program keeps. */
+  home: string
+  host: string
+  /** 0 asks the system for a free port. */
+  port: number
+  /** Address that people use when it differs from host and port (behind a proxy). */
+  publicUrl: string | undefined
+  databaseUrl: string | undefined
+  offline: boolean
+  logLevel: string
+  /** Path or name of the model for the embedded engine; undefined means the stored default. */
+  model: string | undefined
+  engine: 'embedded' | 'none'
+  engineGpu: 'off' | 'auto' | 'cuda' | 'vulkan' | 'metal'
+  /** Overrides of what calibration finds. */
+  engineCap: number | undefined
+  engineThreads: number | undefined
+  engineContext: number | undefined
+  /** Header that names the end user, trusted only from keys with scope `end_users`. */
+  endUserHeader: string | undefined
+  revokeEndsStreams: boolean
+  /** `fcfs` exists for the demo and the benchmarks: first come, first served and no express. */
+  schedulerOrder: 'fair' | 'fcfs'
+  trustedProxies: string[]
+  limits: Limits
+}
+
+type Environment = Record<string, string | undefined>
+
+/**
+ * Parses the configuration as a whole.
+ * @throws GristmillError `invalid_config` naming every wrong variable
+ */
+export function readConfig(environment: Environment = process.env): Config {
+  const parsed = schema.safeParse(environment)
+  const limits = readLimits(environment)
+  if (!parsed.success || limits.wrong.length > 0) {
+    const wrong = parsed.success
+      ? []
+      : parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`)
+    throw new GristmillError('invalid_config', { reason: [...wrong, ...limits.wrong].join('; ') })
+  }
+  const env = parsed.data
+  return {
+    home: env.GRISTMILL_HOME ?? defaultHome(environment),
+    host: env.GRISTMILL_HOST,
+    port: env.GRISTMILL_PORT,
+    publicUrl: env.GRISTMILL_PUBLIC_URL,
+    databaseUrl: env.DATABASE_URL,
+    offline: env.GRISTMILL_OFFLINE,
+    logLevel: env.GRISTMILL_LOG_LEVEL,
+    model: env.GRISTMILL_MODEL,
+    engine: env.GRISTMILL_ENGINE,
+    engineGpu: env.GRISTMILL_ENGINE_GPU,
+    engineCap: env.GRISTMILL_ENGINE_CAP,
+    engineThreads: env.GRISTMILL_ENGINE_THREADS,
+    engineContext: env.GRISTMILL_ENGINE_CONTEXT,
+    endUserHeader: env.GRISTMILL_END_USER_HEADER,
+    revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
+    schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,
+    trustedProxies: env.GRISTMILL_TRUSTED_PROXIES,
+    limits: limits.values,
+  }
+}
+
+function readLimits(environment: Environment): { values: Limits; wrong: string[] } {
+  const wrong: string[] = []
+  const values = Object.fromEntries(
+    Object.entries(limitTable).map(([name, entry]) => {
+      const text = environment[entry.env]
+      if (text === undefined || text === '') return [name, entry.default]
+      const value = Number(text)
+      if (!Number.isSafeInteger(value) || value < 0) wrong.push(`${entry.env}: not a whole number`)
+      return [name, value]
+    }),
+  ) as Limits
+  return { values, wrong }
+}
+
+/** As root PostgreSQL runs as its own user, which cannot search `/root`; hence `/var/lib`. */
+function defaultHome(environment: Environment): string {
+  if (process.platform === 'win32') {
+    return join(environment.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'Gristmill')
+  }
+  if (userInfo().uid === 0) return '/var/lib/gristmill'
+  if (process.platform === 'darwin')
+    return join(homedir(), 'Library', 'Application Support', 'Gristmill')
+  return join(environment.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'gristmill')
+}
+
+/** The environment for a child process: ours, plus or minus what is named. */
+export function childEnvironment(changes: Environment = {}): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...process.env, ...changes }
+  for (const [name, value] of Object.entries(changes))
+    if (value === undefined) delete environment[name]
+  return environment
+}

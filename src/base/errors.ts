@@ -1,0 +1,406 @@
+/**
+ * The one table of errors: what can be refused, with which HTTP status, in which words and what
+ * the reader can do. `docs/errors.md` mirrors it and a test holds the two together.
+ */
+
+export type ErrorType =
+  | 'invalid_request_error'
+  | 'authentication_error'
+  | 'permission_error'
+  | 'not_found_error'
+  | 'conflict_error'
+  | 'rate_limit_error'
+  | 'server_error'
+
+interface ErrorEntry {
+  status: number
+  type: ErrorType
+  /** What is wrong; `{name}` is filled from the details. */
+  message: string
+  /** What the reader can do about it. */
+  fix: string
+  /** False where sending the same request again cannot help; becomes `x-should-retry: false`. */
+  retryable: boolean
+}
+
+const entry = (
+  status: number,
+  type: ErrorType,
+  message: string,
+  fix: string,
+  retryable = false,
+): ErrorEntry => ({ status, type, message, fix, retryable })
+
+export const errorTable = {
+  // The request itself
+  invalid_json: entry(
+    400,
+    'invalid_request_error',
+    'The body is not valid JSON: {reason}.',
+    'Send a JSON object with content-type application/json.',
+  ),
+  invalid_value: entry(
+    400,
+    'invalid_request_error',
+    '{param}: {reason}.',
+    'Correct the named field and send the request again.',
+  ),
+  unsupported_parameter: entry(
+    400,
+    'invalid_request_error',
+    '{param} is not supported here: {reason}.',
+    'Leave the field out, or choose an engine that supports it.',
+  ),
+  unsupported_schema: entry(
+    400,
+    'invalid_request_error',
+    'The JSON schema uses {feature} at {path}, which this engine cannot enforce.',
+    'Express the schema without it, or validate the answer yourself.',
+  ),
+  context_length_exceeded: entry(
+    400,
+    'invalid_request_error',
+    "This model's context is {contextTokens} tokens; the request needs {requestTokens} ({promptTokens} in the prompt, {maxTokens} to generate).",
+    'Shorten the prompt or lower max_tokens.',
+  ),
+  body_too_large: entry(
+    413,
+    'invalid_request_error',
+    'The body is larger than {maxBytes} bytes.',
+    'Send less, or ask the operator to raise GRISTMILL_BODY_BYTES_MAX.',
+  ),
+  headers_too_large: entry(
+    431,
+    'invalid_request_error',
+    'The request headers are too large.',
+    'Send fewer or shorter headers.',
+  ),
+  method_not_allowed: entry(
+    405,
+    'invalid_request_error',
+    '{method} is not allowed at {path}.',
+    'Use {allowed}.',
+  ),
+  unknown_path: entry(
+    404,
+    'not_found_error',
+    'There is nothing at {method} {path}.',
+    'See docs/api.md for what exists.',
+  ),
+  not_found: entry(
+    404,
+    'not_found_error',
+    'There is no {kind} {id}.',
+    'List what exists, then use its id.',
+  ),
+  conflict: entry(
+    409,
+    'conflict_error',
+    '{reason}.',
+    'Choose another name, or change the existing one.',
+  ),
+  model_not_found: entry(
+    404,
+    'not_found_error',
+    'The model {model} does not exist or this key may not use it.',
+    'Ask GET /v1/models which models the key may use.',
+  ),
+  // Who asks
+  invalid_api_key: entry(
+    401,
+    'authentication_error',
+    'The API key is not valid: it is unknown, revoked or expired.',
+    'Send a valid key as "Authorization: Bearer KEY".',
+  ),
+  missing_api_key: entry(
+    401,
+    'authentication_error',
+    'The request carries no API key.',
+    'Send one as "Authorization: Bearer KEY".',
+  ),
+  login_required: entry(
+    401,
+    'authentication_error',
+    'This page needs a login.',
+    'Sign in, or use a key with the scope that the action needs.',
+  ),
+  key_revoked: entry(
+    401,
+    'authentication_error',
+    'The API key was revoked while the request ran.',
+    'Use another key.',
+  ),
+  forbidden: entry(
+    403,
+    'permission_error',
+    '{actor} may not {action}.',
+    'Ask an owner for the role or scope that allows it.',
+  ),
+  bad_origin: entry(
+    403,
+    'permission_error',
+    'The request comes from another site.',
+    'Use the console at its own address.',
+  ),
+  // How much
+  queue_full: entry(
+    429,
+    'rate_limit_error',
+    'The queue of tenant {tenant} is full ({queueDepthMax} requests waiting).',
+    'Wait for the time in Retry-After, or send fewer requests at once.',
+    true,
+  ),
+  tokens_per_minute_exceeded: entry(
+    429,
+    'rate_limit_error',
+    'The limit of {tokensPerMinute} tokens per minute of {scope} is used up.',
+    'Wait for the time in Retry-After.',
+    true,
+  ),
+  requests_too_large_for_limit: entry(
+    400,
+    'invalid_request_error',
+    'The request alone needs {requestTokens} tokens; the limit of {scope} is {tokensPerMinute} per minute.',
+    'Shorten it, or ask the operator for a higher limit.',
+  ),
+  too_many_streams: entry(
+    429,
+    'rate_limit_error',
+    'The gateway holds {streamsMax} open requests, which is its limit.',
+    'Wait for the time in Retry-After.',
+    true,
+  ),
+  too_many_attempts: entry(
+    429,
+    'rate_limit_error',
+    'Too many attempts from this address.',
+    'Wait for the time in Retry-After.',
+    true,
+  ),
+  wait_limit_exceeded: entry(
+    504,
+    'server_error',
+    'The request waited {waitedMs} ms for an engine, which is its limit.',
+    'Raise x-gristmill-max-wait-ms, use a lower class, or try again later.',
+    true,
+  ),
+  // The pool
+  resource_unavailable: entry(
+    429,
+    'rate_limit_error',
+    'There is no free capacity for class {class} at the moment.',
+    'Wait for the time in Retry-After, or use class standard.',
+    true,
+  ),
+  no_healthy_engine: entry(
+    503,
+    'server_error',
+    'No healthy engine serves {model} at the moment.',
+    'Try again after Retry-After; an operator can see the reason under Engines.',
+    true,
+  ),
+  engine_failed: entry(
+    502,
+    'server_error',
+    'The engine failed: {reason}.',
+    'Try again; the request was not charged beyond what was received.',
+    true,
+  ),
+  engine_rejected: entry(
+    502,
+    'server_error',
+    'The engine answered with status {status}.',
+    'An operator can find the details by the request id.',
+    true,
+  ),
+  engine_timeout: entry(
+    504,
+    'server_error',
+    'The engine did not answer within {timeoutMs} ms.',
+    'Try again, or ask for fewer tokens.',
+    true,
+  ),
+  ledger_unavailable: entry(
+    503,
+    'server_error',
+    'The request cannot be recorded at the moment, so it is not served.',
+    'Try again after Retry-After.',
+    true,
+  ),
+  shutting_down: entry(
+    503,
+    'server_error',
+    'The gateway is shutting down.',
+    'Try again after Retry-After.',
+    true,
+  ),
+  not_ready: entry(
+    503,
+    'server_error',
+    'The gateway is not ready: {reason}.',
+    'Try again after Retry-After.',
+    true,
+  ),
+  internal_error: entry(
+    500,
+    'server_error',
+    'Something went wrong on our side.',
+    'Try again; if it stays, give the operator the request id.',
+    true,
+  ),
+  // Starting and running (command line)
+  home_locked: entry(
+    409,
+    'conflict_error',
+    'The data home {home} is in use by process {pid} ({what}, since {since}).',
+    'Stop that process, or set GRISTMILL_HOME to another folder.',
+  ),
+  home_unusable: entry(
+    500,
+    'server_error',
+    'The data home {home} cannot be used: {reason}.',
+    'Correct its permissions, or set GRISTMILL_HOME to another folder.',
+  ),
+  port_in_use: entry(
+    409,
+    'conflict_error',
+    'Port {port} on {host} is in use.',
+    'Stop what listens there, or set GRISTMILL_PORT to another port.',
+  ),
+  disk_full: entry(
+    507,
+    'server_error',
+    'The disk under {path} is full ({freeBytes} bytes free).',
+    'Free some space, or move GRISTMILL_HOME.',
+  ),
+  database_unreachable: entry(
+    503,
+    'server_error',
+    'The database {address} cannot be reached: {reason}.',
+    'Check DATABASE_URL and that the server runs.',
+    true,
+  ),
+  database_too_new: entry(
+    409,
+    'conflict_error',
+    'The database has schema version {found}; this program knows {known}.',
+    'Start a newer version of Gristmill, or restore an older backup.',
+  ),
+  database_too_old: entry(
+    409,
+    'conflict_error',
+    'The database server is PostgreSQL {found}; 15 or newer is needed.',
+    'Point DATABASE_URL to a newer server.',
+  ),
+  database_failed: entry(
+    500,
+    'server_error',
+    'The embedded database did not start: {reason}.',
+    'See {logFile}.',
+  ),
+  scheduler_held: entry(
+    409,
+    'conflict_error',
+    'Another gateway ({holder}) schedules on this database.',
+    'Stop it first; several gateways on one database are not supported yet.',
+  ),
+  invalid_config: entry(
+    400,
+    'invalid_request_error',
+    'The configuration is not valid: {reason}.',
+    'Correct the named variable.',
+  ),
+  model_file_invalid: entry(
+    400,
+    'invalid_request_error',
+    'The model file {path} cannot be used: {reason}.',
+    'Fetch it again, or choose another file.',
+  ),
+  model_unavailable: entry(
+    503,
+    'server_error',
+    'The model {model} could not be fetched: {reason}.',
+    'Check the network, or add a local file with "gristmill model add PATH".',
+    true,
+  ),
+  runtime_missing: entry(500, 'server_error', '{what} is missing.', '{how}'),
+} satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+export type ErrorDetails = Record<string, string | number | boolean | null | undefined>
+
+/** An error that a caller is meant to see, by its code in `errorTable`. */
+export class GristmillError extends Error {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+  /** Milliseconds after which trying again makes sense, where that is known. */
+  readonly retryAfterMs: number | undefined
+
+  /**
+   * @param code an entry of `errorTable`
+   * @param details values for the `{name}` places of its message; never prompts or keys
+   */
+  constructor(
+    code: ErrorCode,
+    details: ErrorDetails = {},
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ) {
+    super(fill(errorTable[code].message, details), { cause: options.cause })
+    this.name = 'GristmillError'
+    this.code = code
+    this.details = details
+    this.retryAfterMs = options.retryAfterMs
+  }
+
+  get status(): number {
+    return errorTable[this.code].status
+  }
+
+  get type(): ErrorType {
+    return errorTable[this.code].type
+  }
+
+  get retryable(): boolean {
+    return errorTable[this.code].retryable
+  }
+
+  /** What the reader can do, in one sentence. */
+  get fix(): string {
+    return fill(errorTable[this.code].fix, this.details)
+  }
+}
+
+/** Any thrown value as a `GristmillError`; what was not meant for callers becomes `internal_error`. */
+export function toGristmillError(thrown: unknown): GristmillError {
+  if (thrown instanceof GristmillError) return thrown
+  return new GristmillError('internal_error', {}, { cause: thrown })
+}
+
+/** The error body of the OpenAI wire, with our additions `fix`, `request_id` and `retry_after_ms`. */
+export function openAiErrorBody(error: GristmillError, requestId?: string) {
+  return {
+    error: {
+      message: `${error.message} ${error.fix}`,
+      type: error.type,
+      param: typeof error.details.param === 'string' ? error.details.param : null,
+      code: error.code,
+      ...(requestId !== undefined && { request_id: requestId }),
+      ...(error.retryAfterMs !== undefined && { retry_after_ms: error.retryAfterMs }),
+    },
+  }
+}
+
+/** Response headers that go with an error: `Retry-After` in whole seconds and `x-should-retry`. */
+export function errorHeaders(error: GristmillError): Record<string, string> {
+  const headers: Record<string, string> = {}
+  if (error.retryAfterMs !== undefined) {
+    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)))
+    headers['retry-after-ms'] = String(Math.ceil(error.retryAfterMs))
+  }
+  if (!error.retryable) headers['x-should-retry'] = 'false'
+  return headers
+}
+
+function fill(template: string, details: ErrorDetails): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? 'unknown'))
+}

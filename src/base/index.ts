@@ -1,0 +1,19 @@
+/** Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output. */
+export { type Clock, systemClock, type Timer } from './clock.ts'
+export { type Config, childEnvironment, readConfig } from './config.ts'
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorType,
+  errorHeaders,
+  errorTable,
+  GristmillError,
+  openAiErrorBody,
+  toGristmillError,
+} from './errors.ts'
+export { FakeClock } from './fake-clock.ts'
+export { type IdPrefix, newId } from './ids.ts'
+export { type LimitEntry, type Limits, limitTable } from './limits.ts'
+export { createLogger, type Logger } from './logging.ts'
+export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.ts'
+export { type Random, seededRandom, systemRandom } from './random.ts'

@@ -1,0 +1,73 @@
+/**
+ * Every bound of the program: name, default, environment variable and meaning in one table, from
+ * which the configuration and `docs/operate.md` are made. Crossing one gives an error of the table.
+ */
+
+export interface LimitEntry {
+  default: number
+  env: string
+  meaning: string
+}
+
+const limit = (value: number, env: string, meaning: string): LimitEntry => ({
+  default: value,
+  env,
+  meaning,
+})
+
+export const limitTable = {
+  bodyBytesMax: limit(10 * 1024 * 1024, 'GRISTMILL_BODY_BYTES_MAX', 'largest request body, bytes'),
+  headerBytesMax: limit(16 * 1024, 'GRISTMILL_HEADER_BYTES_MAX', 'largest request head, bytes'),
+  queueDepthMax: limit(
+    1000,
+    'GRISTMILL_QUEUE_DEPTH_MAX',
+    'waiting requests of one tenant, unless its policy says less',
+  ),
+  waitMsMax: limit(300_000, 'GRISTMILL_WAIT_MS_MAX', 'longest wait for an engine, milliseconds'),
+  commitAfterMs: limit(
+    10_000,
+    'GRISTMILL_COMMIT_AFTER',
+    'wait after which a streamed request gets its status 200 and keep-alive comments, milliseconds',
+  ),
+  keepAliveMs: limit(
+    10_000,
+    'GRISTMILL_KEEP_ALIVE_MS',
+    'time between keep-alive comments, milliseconds',
+  ),
+  outputTokensMax: limit(8192, 'GRISTMILL_OUTPUT_TOKENS_MAX', 'largest max_tokens of one request'),
+  outputTokensDefault: limit(
+    1024,
+    'GRISTMILL_OUTPUT_TOKENS_DEFAULT',
+    'max_tokens where the request names none',
+  ),
+  choicesMax: limit(8, 'GRISTMILL_CHOICES_MAX', 'largest n of one request'),
+  streamsMax: limit(4096, 'GRISTMILL_STREAMS_MAX', 'open requests of one gateway'),
+  streamBufferBytesMax: limit(
+    256 * 1024,
+    'GRISTMILL_STREAM_BUFFER_BYTES_MAX',
+    'bytes held for one slow client before its engine is paused',
+  ),
+  slowClientMsMax: limit(
+    60_000,
+    'GRISTMILL_SLOW_CLIENT_MS_MAX',
+    'time a client may leave its stream unread, milliseconds',
+  ),
+  engineFirstByteMsMax: limit(
+    120_000,
+    'GRISTMILL_ENGINE_FIRST_BYTE_MS_MAX',
+    'longest time from dispatch to the first byte of an engine, milliseconds',
+  ),
+  engineIdleMsMax: limit(
+    60_000,
+    'GRISTMILL_ENGINE_IDLE_MS_MAX',
+    'longest silence of an engine within a stream, milliseconds',
+  ),
+  pageRowsMax: limit(200, 'GRISTMILL_PAGE_ROWS_MAX', 'rows of one page of a list'),
+  shutdownMsMax: limit(
+    30_000,
+    'GRISTMILL_SHUTDOWN_MS_MAX',
+    'time running streams get to finish at shutdown, milliseconds',
+  ),
+} satisfies Record<string, LimitEntry>
+
+export type Limits = Record<keyof typeof limitTable, number>
