@@ -17,3 +17,12 @@ export { type LimitEntry, type Limits, limitTable } from './limits.ts'
 export { createLogger, type Logger } from './logging.ts'
 export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export {
+  type Band,
+  bandOf,
+  bands,
+  lowerClass,
+  type ServiceClass,
+  serviceClasses,
+  wireTier,
+} from './service-class.ts'

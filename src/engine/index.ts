@@ -1,0 +1,2 @@
+/** Engines: one interface, one adapter per wire. */
+export type * from './types.ts'

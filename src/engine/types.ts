@@ -1,0 +1,70 @@
+/** How the pool and the gateway talk to any engine: one request out, one stream of bytes back. */
+import type { IncomingHttpHeaders } from 'node:http'
+
+export type EngineState = 'starting' | 'up' | 'down' | 'draining'
+
+/** What is known of an engine from its own words: health, models, capacity. */
+export interface EngineProfile {
+  /** `gristmill`, `vllm`, `llama.cpp` or `openai` (anything else that speaks the wire). */
+  kind: 'gristmill' | 'vllm' | 'llama.cpp' | 'openai'
+  version: string | null
+  models: readonly { name: string; contextTokens: number | null; toy: boolean }[]
+  /** Sequences it runs at its knee; the scheduler's cap. */
+  cap: number
+  /** Extra sequences it was started with. */
+  express: number
+  /** Calibrated capacity, service units per second; null where unknown. */
+  capacityUnitsPerS: number | null
+  /** True where it understands `priority` (lower goes first). */
+  takesPriority: boolean
+  /** True where prefix caching can be kept apart by `cache_salt`. */
+  takesCacheSalt: boolean
+}
+
+/** A request as it goes to an engine; the body is complete and must not be changed any more. */
+export interface EngineRequest {
+  requestId: string
+  /** `/v1/chat/completions`, … */
+  path: string
+  body: string | Uint8Array
+  /** True where the answer is an event stream. */
+  stream: boolean
+}
+
+/** Receives an engine's answer. Exactly one of `end` and `fail` is called, once, and last. */
+export interface EngineSink {
+  /** Status and headers; for non-2xx answers the body follows through `data` all the same. */
+  head(status: number, headers: IncomingHttpHeaders): void
+  /** Bytes in order. Returning false pauses the engine's stream until `resume` is called. */
+  data(chunk: Uint8Array): boolean
+  end(): void
+  /** The engine could not be reached, broke off or timed out; `firstByte` tells whether bytes came. */
+  fail(error: Error, firstByte: boolean): void
+}
+
+export interface EngineCall {
+  resume(): void
+  /** Stops generation; the sink's `fail` is called with an abort error unless it has ended. */
+  abort(): void
+}
+
+/** An engine's own count for a request that ended or was cut; null fields where it cannot tell. */
+export interface EngineCount {
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  ended: boolean
+}
+
+export interface Engine {
+  readonly id: string
+  readonly name: string
+  readonly url: string
+  /** Sends a request at once; never queues. */
+  dispatch(request: EngineRequest, sink: EngineSink): EngineCall
+  /** Asks for health, models and capacity. @throws when it is not healthy, with the reason */
+  probe(signal: AbortSignal): Promise<EngineProfile>
+  /** The engine's own count for a request, or null where it keeps none. */
+  countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null>
+  close(): Promise<void>
+}

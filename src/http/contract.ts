@@ -1,0 +1,315 @@
+/**
+ * The shapes that the admin API and the live feed exchange with the console and the command line.
+ * Types only: the console imports nothing else of the server.
+ */
+
+export type ServiceClassName = 'priority' | 'standard' | 'flex' | 'batch'
+export type RoleName = 'owner' | 'operator' | 'member' | 'viewer' | 'finance'
+
+/** A list page; `next` is the cursor of the following one, null at the end. */
+export interface Page<Row> {
+  rows: Row[]
+  next: string | null
+}
+
+export interface ApiError {
+  error: {
+    message: string
+    type: string
+    code: string
+    param: string | null
+    request_id?: string
+    retry_after_ms?: number
+  }
+}
+
+// GET /api/session
+export interface SessionView {
+  /** null when nobody is signed in. */
+  user: { id: string; name: string; email: string; role: RoleName; tenantIds: string[] } | null
+  /** True until the first owner has been made with the one-time link. */
+  firstRun: boolean
+  csrfToken: string
+  version: string
+}
+
+export interface LimitsView {
+  queueDepthMax: number | null
+  concurrencyMax: number | null
+  tokensPerMinute: number | null
+  waitMsMax: number | null
+}
+
+// GET/POST /api/tenants, GET/PATCH/DELETE /api/tenants/:id
+export interface TenantView {
+  id: string
+  name: string
+  weight: number
+  classes: ServiceClassName[]
+  defaultClass: ServiceClassName
+  /** null means every model. */
+  models: string[] | null
+  limits: LimitsView
+  /** Position in the palette of tenant hues, stable for the tenant's life. */
+  hue: number
+  createdAt: string
+  projectCount: number
+  keyCount: number
+}
+
+// GET/POST /api/tenants/:id/projects, PATCH/DELETE /api/projects/:id
+export interface ProjectView {
+  id: string
+  tenantId: string
+  name: string
+  weight: number
+  createdAt: string
+}
+
+// GET /api/keys?tenant=…, POST /api/keys, PATCH/DELETE /api/keys/:id, POST /api/keys/:id/rotate
+export interface KeyView {
+  id: string
+  tenantId: string
+  projectId: string
+  name: string
+  /** First characters of the key, to recognise it by. */
+  hint: string
+  scopes: string[]
+  defaultClass: ServiceClassName | null
+  limits: LimitsView
+  createdAt: string
+  expiresAt: string | null
+  lastUsedAt: string | null
+  state: 'active' | 'expired' | 'revoked' | 'rotating'
+}
+
+/** The answer of creating or rotating a key; `key` is shown this once. */
+export interface KeyCreated extends KeyView {
+  key: string
+}
+
+// GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain
+export interface EngineView {
+  id: string
+  name: string
+  url: string
+  kind: string
+  version: string | null
+  /** True for the child that this gateway started itself. */
+  embedded: boolean
+  state: 'starting' | 'up' | 'down' | 'draining'
+  /** Why it is in that state, a sentence. */
+  stateReason: string
+  sinceMs: number
+  models: { name: string; contextTokens: number | null; toy: boolean }[]
+  cap: number
+  express: number
+  inFlight: number
+  capacityUnitsPerS: number | null
+  capReason: string
+  takesPriority: boolean
+  takesCacheSalt: boolean
+  errorsLastHour: number
+  restarts: number
+}
+
+// GET /api/models
+export interface ModelView {
+  name: string
+  engines: string[]
+  contextTokens: number | null
+  toy: boolean
+}
+
+// GET /api/usage?from&to&groupBy=hour,tenant,project,key,model&tenant&project&key&model (csv with Accept: text/csv)
+export interface UsageRow {
+  hour: string | null
+  tenantId: string | null
+  projectId: string | null
+  keyId: string | null
+  model: string | null
+  serviceClass: ServiceClassName | null
+  requests: number
+  finished: number
+  cut: number
+  recovered: number
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  engineMs: number
+  queueMs: number
+}
+
+// GET /api/requests?tenant&key&model&before, GET /api/requests/:id (ledger rows, no prompts)
+export interface RequestView {
+  id: string
+  tenantId: string
+  projectId: string
+  keyId: string
+  endUser: string | null
+  model: string
+  endpoint: string
+  serviceClass: ServiceClassName
+  servedClass: ServiceClassName | null
+  arrivedAt: string
+  settledAt: string | null
+  group: 'finished' | 'cut' | 'recovered' | null
+  end: string | null
+  estimated: boolean
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  queueMs: number | null
+  engineMs: number | null
+  ttftMs: number | null
+  tokenGapMs: number | null
+  engineId: string | null
+}
+
+// GET /api/audit
+export interface AuditView {
+  id: string
+  at: string
+  /** Person or key that acted. */
+  actor: string
+  action: string
+  subject: string
+  /** What changed, without secrets. */
+  detail: Record<string, unknown>
+  /** Address it came from. */
+  from: string
+}
+
+// GET/POST /api/users, PATCH/DELETE /api/users/:id
+export interface UserView {
+  id: string
+  name: string
+  email: string
+  role: RoleName
+  /** Tenants the person may act for; empty means all for owner, operator and finance. */
+  tenantIds: string[]
+  createdAt: string
+}
+
+// GET /v1/queue (key) and GET /api/queue (session)
+export interface QueueView {
+  own: {
+    requestId: string
+    tenantId: string
+    model: string
+    serviceClass: ServiceClassName
+    waitedMs: number
+    aheadOwn: number
+    aheadOthers: number
+    reason: string
+    why: string
+    expectedWaitMs: number | null
+    basis: string
+  }[]
+  /** Requests of everybody else, as one total. */
+  othersWaiting: number
+}
+
+/** One slot of an engine as the mill floor draws it. */
+export interface SlotView {
+  requestId: string
+  tenantId: string
+  serviceClass: ServiceClassName
+  outputTokens: number
+  outputTokensMax: number
+  express: boolean
+  state: 'prompt' | 'streaming'
+}
+
+/** GET /api/live (server-sent events, `event: floor`, 4 a second): the whole mill floor. */
+export interface FloorView {
+  atMs: number
+  engines: {
+    id: string
+    name: string
+    model: string
+    state: EngineView['state']
+    stateReason: string
+    cap: number
+    express: number
+    capReason: string
+    slots: SlotView[]
+  }[]
+  tenants: {
+    id: string
+    name: string
+    hue: number
+    weight: number
+    inFlight: number
+    waiting: number
+    /** Service in the last minute, units, and what it was entitled to by weight while it wanted any. */
+    serviceUnits: number
+    entitledUnits: number
+    /** Part of `serviceUnits` above entitlement, taken while others were idle. */
+    borrowedUnits: number
+    ttftP50Ms: number | null
+    ttftP99Ms: number | null
+    ttftSamples: number
+    /** What was promised to its interactive requests, milliseconds to first token. */
+    ttftPromiseMs: number
+    tokensPerS: number
+  }[]
+  waitingByClass: Record<ServiceClassName, number>
+  /** Length of the queue as a person reads it: the longest-waiting tickets first, at most 20. */
+  queue: {
+    requestId: string
+    tenantId: string
+    serviceClass: ServiceClassName
+    model: string
+    waitedMs: number
+    aheadOwn: number
+    aheadOthers: number
+    reason: string
+    why: string
+    expectedWaitMs: number | null
+  }[]
+  oldestWaitMs: number | null
+  tokens: { outPerS: number; inPerS: number; cachedShare: number | null }
+  utilisation: {
+    /** Goodput ÷ (capacity × seconds registered) over `spanS`; null before calibration. */
+    value: number | null
+    spanS: number
+    capacityUnitsPerS: number | null
+    goodputUnitsPerS: number
+    slotOccupancy: number
+    wasteShare: number
+  }
+  ttft: { p50Ms: number | null; p99Ms: number | null; samples: number; spanS: number }
+  /** One point per 5 s of the last 15 minutes, oldest first, service units per second. */
+  history: {
+    stepS: number
+    endAtMs: number
+    interactive: number[]
+    flex: number[]
+    batch: number[]
+    waste: number[]
+  }
+  toyModel: boolean
+  demo: DemoView | null
+}
+
+// GET/POST/DELETE /api/demo
+export interface DemoView {
+  state: 'running' | 'done' | 'cancelled'
+  half: 'fcfs' | 'fair'
+  secondsLeft: number
+  rows: DemoRow[]
+}
+
+export interface DemoRow {
+  tenant: string
+  half: 'fcfs' | 'fair'
+  requests: number
+  unfinished: number
+  ttftP50Ms: number | null
+  ttftP99Ms: number | null
+  /** True where the percentile is a lower bound because a request had not finished. */
+  ttftP99AtLeast: boolean
+  outputTokens: number
+  share: number
+}

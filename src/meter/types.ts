@@ -1,0 +1,88 @@
+/** The ledger's rows as plain data: what is promised before a call and what is booked after it. */
+import type { ServiceClass } from '../base/index.ts'
+
+/** Written before the first byte of an answer leaves; closed by exactly one settlement. */
+export interface Intent {
+  requestId: string
+  tenantId: string
+  projectId: string
+  keyId: string
+  /** Name of the end user, trusted only from keys with scope `end_users`. */
+  endUser: string | null
+  model: string
+  /** `/v1/chat/completions`, … */
+  endpoint: string
+  serviceClass: ServiceClass
+  /** Estimates at admission, tokens. */
+  estimatedInputTokens: number
+  outputTokensMax: number
+  arrivedAtMs: number
+}
+
+export interface TokenCounts {
+  /** Prompt tokens, cached ones included. */
+  inputTokens: number
+  /** Prompt tokens that came out of a prefix cache. */
+  cachedTokens: number
+  outputTokens: number
+}
+
+/** `finished`: the engine's own usage; `cut`: ended early while we lived; `recovered`: after a crash. */
+export type SettlementGroup = 'finished' | 'cut' | 'recovered'
+
+/** How a request ended, in the caller's view. */
+export type EndReason =
+  | 'done'
+  | 'client_gone'
+  | 'engine_failed'
+  | 'timeout'
+  | 'refused'
+  | 'key_revoked'
+  | 'shutdown'
+  | 'gateway_crash'
+
+export interface Settlement extends TokenCounts {
+  requestId: string
+  group: SettlementGroup
+  end: EndReason
+  /** True where tokens were counted from frames because nobody could tell the exact number. */
+  estimated: boolean
+  /** Class actually served. */
+  servedClass: ServiceClass
+  /** Engine that served it; null when it never reached one. */
+  engineId: string | null
+  queueMs: number
+  /** Time from dispatch to the end, milliseconds; 0 when it never reached an engine. */
+  engineMs: number
+  /** Time from arrival to the first content, milliseconds; null when there was none. */
+  ttftMs: number | null
+  /** Mean time between output tokens, milliseconds; null below two tokens. */
+  tokenGapMs: number | null
+  settledAtMs: number
+}
+
+/** One engine in one minute; chargeback later needs it and it cannot be rebuilt. */
+export interface CapacityMinute {
+  engineId: string
+  /** Start of the minute, milliseconds since the epoch. */
+  minuteAtMs: number
+  registeredS: number
+  upS: number
+  /** Seconds up with nothing in flight. */
+  idleS: number
+  /** Calibrated capacity, service units per second; null before calibration. */
+  capacityUnitsPerS: number | null
+  /** Integral of requests in flight, slot-seconds, and of the cap. */
+  slotS: number
+  capSlotS: number
+  tenants: {
+    tenantId: string
+    /** Service received, units, by band. */
+    interactiveUnits: number
+    backgroundUnits: number
+    /** Units it was entitled to by weight while it was backlogged. */
+    entitledUnits: number
+    /** Wasted units by cause, e.g. `{client_gone: 12}`. */
+    waste: Record<string, number>
+  }[]
+}

@@ -1,0 +1,101 @@
+/** What the gateway asks of the pool and what it gets back. */
+import type { Band, GristmillError, ServiceClass } from '../base/index.ts'
+import type { Engine } from '../engine/index.ts'
+
+/** Why a request waits, in one word; `explain` puts each into a sentence. */
+export type WaitReason =
+  | 'engine_full'
+  | 'tenant_share'
+  | 'own_queue'
+  | 'concurrency_limit'
+  | 'key_concurrency_limit'
+  | 'background_reserve'
+  | 'no_healthy_engine'
+
+/** A request as it asks for a slot. */
+export interface TicketRequest {
+  id: string
+  model: string
+  tenantId: string
+  tenantWeight: number
+  projectId: string
+  projectWeight: number
+  keyId: string
+  /** Last level of fairness: the end user where one is named, else the key. */
+  userId: string
+  serviceClass: ServiceClass
+  estimatedInputTokens: number
+  outputTokensMax: number
+  /** Longest wait, milliseconds from now. */
+  waitMsMax: number
+  /** Waiting requests of this tenant at most. */
+  queueDepthMax: number
+  /** Running requests at most; null means no limit of its own. */
+  tenantConcurrencyMax: number | null
+  keyConcurrencyMax: number | null
+}
+
+/** Leave to send a request to an engine now. */
+export interface Grant {
+  engine: Engine
+  /** True where the engine takes `priority` and `cache_salt`. */
+  takesPriority: boolean
+  takesCacheSalt: boolean
+  /** Right of way inside the engine: lower goes first. */
+  rank: number
+  queueMs: number
+  /** True where it runs on an express sequence. */
+  express: boolean
+}
+
+/** Service a request has received so far, tokens. */
+export interface Service {
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+}
+
+/** How the pool books a request's end for goodput, waste and rates. */
+export interface TicketEnd extends Service {
+  /** `kept`: done within its promise; `late`: done outside it; otherwise waste with its cause. */
+  outcome: 'kept' | 'late' | 'client_gone' | 'engine_failed' | 'timeout' | 'preempted' | 'shutdown'
+}
+
+/** One request in the pool. `finish` must be called exactly once after a grant, on every path. */
+export interface Ticket {
+  readonly id: string
+  /** Resolves when a slot is granted; rejects with what refused it. */
+  readonly granted: Promise<Grant>
+  /** Leaves the queue; `granted` rejects with `error`. Nothing happens after a grant. */
+  cancel(error: GristmillError): void
+  /** Gives the slot back and asks for another (failed before the first byte, retried elsewhere). */
+  retry(): Ticket
+  /** Output tokens received so far in all; charged as they stream. */
+  progress(outputTokens: number): void
+  /** Corrects the estimate of the prompt once the engine tells it. */
+  promptRead(inputTokens: number, cachedTokens: number): void
+  /** Gives the slot back. @throws when called twice, which is a programming error */
+  finish(end: TicketEnd): void
+}
+
+export interface QueueEntry {
+  requestId: string
+  tenantId: string
+  projectId: string
+  keyId: string
+  model: string
+  serviceClass: ServiceClass
+  band: Band
+  waitedMs: number
+  /** Own requests that go first. */
+  aheadOwn: number
+  /** Requests of others expected to go first, as one total. */
+  aheadOthers: number
+  reason: WaitReason
+  /** The reason in a sentence for the tenant. */
+  why: string
+  /** Expected wait from now, milliseconds; null where nothing can be said. */
+  expectedWaitMs: number | null
+  /** What the expectation rests on. */
+  basis: string
+}
