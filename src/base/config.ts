@@ -22,6 +22,7 @@ const schema = z.object({
   GRISTMILL_PORT: port.default(4400),
   GRISTMILL_PUBLIC_URL: z.url().optional(),
   DATABASE_URL: z.string().min(1).optional(),
+  GRISTMILL_TEST_DATABASE_URL: z.string().min(1).optional(),
   GRISTMILL_OFFLINE: flag.default(false),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -47,6 +48,8 @@ export interface Config {
   /** Address that people use when it differs from host and port (behind a proxy). */
   publicUrl: string | undefined
   databaseUrl: string | undefined
+  /** Server on which tests make their databases, instead of one embedded server per test file. */
+  testDatabaseUrl: string | undefined
   offline: boolean
   logLevel: string
   /** Path or name of the model for the embedded engine; undefined means the stored default. */
@@ -88,6 +91,7 @@ export function readConfig(environment: Environment = process.env): Config {
     port: env.GRISTMILL_PORT,
     publicUrl: env.GRISTMILL_PUBLIC_URL,
     databaseUrl: env.DATABASE_URL,
+    testDatabaseUrl: env.GRISTMILL_TEST_DATABASE_URL,
     offline: env.GRISTMILL_OFFLINE,
     logLevel: env.GRISTMILL_LOG_LEVEL,
     model: env.GRISTMILL_MODEL,

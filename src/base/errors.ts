@@ -177,6 +177,13 @@ export const errorTable = {
     'Wait for the time in Retry-After.',
     true,
   ),
+  engine_queue_full: entry(
+    429,
+    'rate_limit_error',
+    'The engine has {waiting} requests waiting, which is its limit.',
+    'Wait for the time in Retry-After, or put a gateway in front of the engine.',
+    true,
+  ),
   wait_limit_exceeded: entry(
     504,
     'server_error',
@@ -285,6 +292,12 @@ export const errorTable = {
     'conflict_error',
     'The database has schema version {found}; this program knows {known}.',
     'Start a newer version of Gristmill, or restore an older backup.',
+  ),
+  migration_changed: entry(
+    409,
+    'conflict_error',
+    'Migration {version} ({name}) was applied to the database with other content than this program has.',
+    'Start the version of Gristmill that the database was made with, or a released newer one.',
   ),
   database_too_old: entry(
     409,

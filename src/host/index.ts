@@ -1,0 +1,18 @@
+/** This machine: the data home and its lock, child processes under watchers, model files. */
+export {
+  type Child,
+  type ChildExit,
+  type ChildOptions,
+  type StopStep,
+  startChild,
+} from './child.ts'
+export { freePort } from './free-port.ts'
+export { type Home, type HomeFolder, type OpenHomeOptions, openHome } from './home.ts'
+export { describeMachine, type Machine } from './machine.ts'
+export { commandLine, isRunning, processStart, signalProcess } from './processes.ts'
+export {
+  type Supervised,
+  type SuperviseOptions,
+  type SupervisionEvent,
+  supervise,
+} from './supervise.ts'

@@ -1,0 +1,149 @@
+/** The database as the rooms see it: queries, transactions, notifications, and whether it is up. */
+import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import {
+  connect,
+  connectionError,
+  publicAddress,
+  type Queries,
+  type Sql,
+  type Transaction,
+} from './connection.ts'
+import { Session } from './session.ts'
+
+export type ListenerState = 'up' | 'down'
+
+export interface Database {
+  /** Tagged templates on the pool of connections. */
+  readonly sql: Sql
+  /** Address without the password, for people. */
+  readonly address: string
+  /** With the password; for children and tools that connect by themselves. */
+  readonly url: string
+  /** PostgreSQL's major version. */
+  readonly majorVersion: number
+  /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
+  transaction<T>(work: (sql: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Calls back for every notification on a channel. While the state is `down` notifications are
+   * lost, so what was cached because of them must not be trusted for long; after `up` read anew.
+   */
+  listen(
+    channel: string,
+    onPayload: (payload: string) => void,
+    onState?: OnState,
+  ): Promise<Unlisten>
+  /** Whether the server gave a sign of life within the last second. */
+  isUp(): boolean
+  close(): Promise<void>
+}
+
+type OnState = (state: ListenerState) => void
+type Unlisten = () => void
+
+export interface OpenDatabaseOptions {
+  url: string
+  clock: Clock
+  logger: Logger
+  /** Connections of the pool; one more is kept for notifications. */
+  connections?: number
+  /** Longest run of one statement, milliseconds. */
+  statementMsMax?: number
+}
+
+const OLDEST_MAJOR = 15
+
+/**
+ * Connects to a server and checks its version; migrations are a step of their own.
+ * @throws GristmillError `database_unreachable`, `database_too_old`
+ */
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  const { url, clock, logger } = options
+  const pool = connect(url, {
+    connections: options.connections ?? 8,
+    name: 'gateway',
+    statementMsMax: options.statementMsMax ?? 15_000,
+  })
+  const channels = new Channels()
+  const session = new Session({
+    url,
+    name: 'notifications',
+    clock,
+    prepare: (sql) => channels.listenAll(sql),
+    onUp: () => channels.tell('up'),
+    onDown: (reason) => {
+      logger.warn({ reason: (reason as Error).message }, 'the database is away')
+      channels.tell('down')
+    },
+    onNotify: (channel, payload) => channels.deliver(channel, payload),
+    onSilent: () => pool.cut(),
+  })
+  try {
+    const majorVersion = await checkVersion(pool.sql)
+    await session.open()
+    return {
+      sql: pool.sql,
+      address: publicAddress(url),
+      url,
+      majorVersion,
+      transaction: <T>(work: (sql: Transaction) => Promise<T>) =>
+        pool.sql.begin(work) as Promise<T>,
+      listen: (channel, onPayload, onState) =>
+        channels.add(session, { channel, onPayload, onState }),
+      isUp: () => session.isUp(),
+      close: async () => {
+        await Promise.all([session.close(), pool.sql.end({ timeout: 5 })])
+      },
+    }
+  } catch (error) {
+    await Promise.all([session.close(), pool.sql.end({ timeout: 0 })])
+    throw connectionError(url, error)
+  }
+}
+
+async function checkVersion(sql: Queries): Promise<number> {
+  const [row] = await sql<{ number: number; text: string }[]>`
+    select current_setting('server_version_num')::int as number,
+           current_setting('server_version') as text`
+  const majorVersion = Math.floor((row?.number ?? 0) / 10_000)
+  if (majorVersion < OLDEST_MAJOR) {
+    throw new GristmillError('database_too_old', { found: row?.text })
+  }
+  return majorVersion
+}
+
+interface Listener {
+  channel: string
+  onPayload: (payload: string) => void
+  onState: OnState | undefined
+}
+
+/** Who listens to what, over all connections the session goes through. */
+class Channels {
+  readonly #listeners = new Set<Listener>()
+
+  async add(session: Session, listener: Listener): Promise<Unlisten> {
+    this.#listeners.add(listener)
+    const sql = session.sql()
+    // While the session is down its next connection will listen.
+    if (sql) await sql.unsafe(listenStatement(listener.channel))
+    listener.onState?.(session.isUp() ? 'up' : 'down')
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  async listenAll(sql: Sql): Promise<void> {
+    const names = new Set([...this.#listeners].map(({ channel }) => channel))
+    await sql.unsafe(['select 1', ...[...names].map(listenStatement)].join(';'))
+  }
+
+  tell(state: ListenerState): void {
+    for (const { onState } of this.#listeners) onState?.(state)
+  }
+
+  deliver(channel: string, payload: string): void {
+    for (const one of this.#listeners) if (one.channel === channel) one.onPayload(payload)
+  }
+}
+
+const listenStatement = (channel: string) => `listen "${channel.replaceAll('"', '""')}"`

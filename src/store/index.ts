@@ -1,0 +1,11 @@
+/** PostgreSQL: started or connected to, its schema, transactions and notifications. */
+export { isUnreachable, type Queries, type Sql, type Transaction } from './connection.ts'
+export {
+  type Database,
+  type ListenerState,
+  type OpenDatabaseOptions,
+  openDatabase,
+} from './database.ts'
+export { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from './embedded.ts'
+export { type MigrateOptions, migrate } from './migrate.ts'
+export { openTestDatabase, type TestDatabase } from './test-database.ts'
