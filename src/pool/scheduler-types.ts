@@ -1,0 +1,121 @@
+/** The words of the scheduler: what happens to it and what it decides. Plain data, no behaviour. */
+import type { Band, ServiceClass } from '../base/index.ts'
+import type { Account, Place, ShareTree, Waiting } from './share-tree.ts'
+
+/** Weights of the cost unit: service = input × uncached prompt tokens + output × output tokens. */
+export interface CostWeights {
+  input: number
+  output: number
+}
+
+export interface SchedulerConfig {
+  cost: CostWeights
+  /** `fcfs` ignores tenants, classes and express; it exists to be compared with. */
+  order: 'fair' | 'fcfs'
+  /** Service units by which `priority` may run ahead of its tenant's weighted share. */
+  priorityAdvanceUnits: number
+  /** Tickets of a tenant's upper class that may pass a waiting one of its lower class in a row. */
+  bypassMax: number
+}
+
+export const defaultSchedulerConfig: SchedulerConfig = {
+  cost: { input: 1, output: 2 },
+  order: 'fair',
+  priorityAdvanceUnits: 2048,
+  bypassMax: 7,
+}
+
+/** A request as it arrives; ids are opaque. */
+export interface Arrival {
+  id: string
+  model: string
+  tenantId: string
+  tenantWeight: number
+  projectId: string
+  projectWeight: number
+  keyId: string
+  userId: string
+  serviceClass: ServiceClass
+  estimatedInputTokens: number
+  /** Moment at which it gives up waiting, on the caller's clock, milliseconds. */
+  deadlineMs: number
+  queueDepthMax: number
+  tenantConcurrencyMax: number | null
+  keyConcurrencyMax: number | null
+  /** Arrival number of an earlier attempt, which keeps its place in line. */
+  order?: number
+}
+
+export interface EngineSlots {
+  id: string
+  models: readonly string[]
+  /** Sequences kept in flight; 0 while the engine is down or draining. */
+  cap: number
+  /** Extra sequences for tenants below their share. */
+  express: number
+  /** Sequences of the cap that background work leaves free. */
+  backgroundReserve: number
+}
+
+/** Leave to run a ticket on an engine now. */
+export interface Dispatch {
+  id: string
+  engineId: string
+  /** Lower goes first inside the engine: class first, then how far above its share a tenant is. */
+  rank: number
+  express: boolean
+}
+
+export interface EngineState extends EngineSlots {
+  inFlight: number
+}
+
+/** A concurrency limit and the places that wait for it to open. */
+export interface Gate {
+  limit: number
+  inFlight: number
+  parked: Set<Place<TicketState>>
+}
+
+export interface TicketState extends Waiting {
+  arrival: Arrival
+  state: 'waiting' | 'running'
+  pool: PoolGroup
+  tree: ShareTree<TicketState>
+  place: Place<TicketState>
+  /** Account of the last level, charged with service. */
+  account: Account<TicketState>
+  tenant: TenantState
+  keyGate: Gate | undefined
+  engine: EngineState | undefined
+  chargedInputTokens: number
+  outputTokens: number
+}
+
+/** A tenant in one pool, over both bands. */
+export interface TenantState {
+  id: string
+  weight: number
+  waiting: number
+  inFlight: number
+}
+
+export interface BandState {
+  root: Account<TicketState>
+  /** Trees of the class that goes first within shares (priority, flex), by model. */
+  upper: Map<string, ShareTree<TicketState>>
+  /** Trees of the other class (standard, batch), by model. */
+  lower: Map<string, ShareTree<TicketState>>
+  /** Tickets in a row that passed a waiting lower ticket of their own tenant. */
+  bypasses: Map<string, number>
+}
+
+/** Engines that share models, with the queues in front of them. */
+export interface PoolGroup {
+  models: Set<string>
+  engines: EngineState[]
+  bands: Record<Band, BandState>
+  tenants: Map<string, TenantState>
+  /** Sum of the weights of the tenants that run or wait here. */
+  activeWeight: number
+}

@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ServiceClass } from '../base/index.ts'
+import { Scheduler } from './scheduler.ts'
+import { type Arrival, defaultSchedulerConfig } from './scheduler-types.ts'
+
+let serial = 0
+
+function arrival(tenantId: string, change: Partial<Arrival> = {}): Arrival {
+  return {
+    id: `t${serial++}`,
+    model: 'm',
+    tenantId,
+    tenantWeight: 1,
+    projectId: 'p',
+    projectWeight: 1,
+    keyId: `key-${tenantId}`,
+    userId: 'u',
+    serviceClass: 'standard',
+    estimatedInputTokens: 10,
+    deadlineMs: 1_000_000,
+    queueDepthMax: 1000,
+    tenantConcurrencyMax: null,
+    keyConcurrencyMax: null,
+    ...change,
+  }
+}
+
+function scheduler(cap: number, express = 0, models = ['m']): Scheduler {
+  const made = new Scheduler(defaultSchedulerConfig)
+  made.setEngine({ id: 'e', models, cap, express, backgroundReserve: 0 })
+  return made
+}
+
+function drain(s: Scheduler): { id: string; tenant: string; rank: number; express: boolean }[] {
+  const out = []
+  for (let d = s.next(); d; d = s.next()) {
+    const tenant = s.ticket(d.id)?.arrival.tenantId ?? ''
+    out.push({ id: d.id, tenant, rank: d.rank, express: d.express })
+  }
+  return out
+}
+
+function offer(s: Scheduler, count: number, make: () => Arrival): Arrival[] {
+  return Array.from({ length: count }, () => {
+    const one = make()
+    s.arrive(one)
+    return one
+  })
+}
+
+test('a request runs at once while the engine has room', () => {
+  const s = scheduler(2)
+  s.arrive(arrival('a'))
+  assert.equal(drain(s).length, 1)
+})
+
+test('an engine never gets more than its cap plus express', () => {
+  const s = scheduler(8, 1)
+  offer(s, 30, () => arrival('flood'))
+  assert.equal(drain(s).length, 8)
+  offer(s, 5, () => arrival('light'))
+  const extra = drain(s)
+  assert.deepEqual(
+    extra.map((d) => [d.tenant, d.express]),
+    [['light', true]],
+  )
+})
+
+test('express is not for a tenant that already fills its share', () => {
+  const s = scheduler(4, 1)
+  offer(s, 10, () => arrival('flood'))
+  assert.equal(drain(s).length, 4)
+  assert.equal(s.next(), undefined)
+})
+
+test('two floods share by weight', () => {
+  const s = scheduler(1)
+  offer(s, 200, () => arrival('one', { tenantWeight: 1 }))
+  offer(s, 200, () => arrival('three', { tenantWeight: 3 }))
+  const served = { one: 0, three: 0 }
+  for (let i = 0; i < 120; i++) {
+    const d = s.next()
+    assert.ok(d)
+    served[s.ticket(d.id)?.arrival.tenantId as 'one' | 'three']++
+    s.progress(d.id, 20)
+    s.finish(d.id)
+  }
+  assert.ok(Math.abs(served.three / served.one - 3) < 0.2, JSON.stringify(served))
+})
+
+test('idle time earns no credit', () => {
+  const s = scheduler(1)
+  offer(s, 100, () => arrival('busy'))
+  for (let i = 0; i < 40; i++) {
+    const d = s.next()
+    assert.ok(d)
+    s.progress(d.id, 50)
+    s.finish(d.id)
+  }
+  offer(s, 100, () => arrival('late'))
+  const order: string[] = []
+  for (let i = 0; i < 20; i++) {
+    const d = s.next()
+    assert.ok(d)
+    order.push(s.ticket(d.id)?.arrival.tenantId ?? '')
+    s.progress(d.id, 50)
+    s.finish(d.id)
+  }
+  const late = order.filter((t) => t === 'late').length
+  assert.ok(late >= 9 && late <= 11, order.join(' '))
+})
+
+test('using an idle pool is not punished when others arrive', () => {
+  const s = scheduler(4)
+  const run = (tenant: string, outputTokens: number) => {
+    s.arrive(arrival(tenant))
+    const d = s.next()
+    assert.ok(d)
+    s.progress(d.id, outputTokens)
+    s.finish(d.id)
+  }
+  for (let i = 0; i < 50; i++) {
+    run('heavy', 1000)
+    run('small', 1)
+  }
+  offer(s, 50, () => arrival('heavy'))
+  offer(s, 50, () => arrival('small'))
+  drain(s)
+  const tenants: string[] = []
+  for (let i = 0; i < 20; i++) {
+    const running = [...s.tickets()].find((t) => t.state === 'running')
+    assert.ok(running)
+    s.progress(running.arrival.id, 50)
+    s.finish(running.arrival.id)
+    tenants.push(...drain(s).map((d) => d.tenant))
+  }
+  assert.ok(tenants.filter((t) => t === 'heavy').length >= 7, tenants.join(' '))
+})
+
+test('inside a tenant, one project, and inside it one user, does not starve the others', () => {
+  const s = scheduler(1)
+  offer(s, 100, () => arrival('t', { projectId: 'script', userId: 'bot' }))
+  offer(s, 50, () => arrival('t', { projectId: 'team', userId: 'ann' }))
+  offer(s, 50, () => arrival('t', { projectId: 'team', userId: 'ben' }))
+  const seen: Record<string, number> = {}
+  for (let i = 0; i < 80; i++) {
+    const d = s.next()
+    assert.ok(d)
+    const user = s.ticket(d.id)?.arrival.userId ?? ''
+    seen[user] = (seen[user] ?? 0) + 1
+    s.progress(d.id, 10)
+    s.finish(d.id)
+  }
+  assert.ok(Math.abs((seen.bot ?? 0) - 40) <= 2, JSON.stringify(seen))
+  assert.ok(Math.abs((seen.ann ?? 0) - 20) <= 2, JSON.stringify(seen))
+})
+
+test('background work runs only when nothing interactive waits, and does not raise that counter', () => {
+  const s = scheduler(1)
+  const order: ServiceClass[] = []
+  offer(s, 3, () => arrival('a', { serviceClass: 'batch' }))
+  offer(s, 3, () => arrival('a', { serviceClass: 'standard' }))
+  offer(s, 3, () => arrival('a', { serviceClass: 'flex' }))
+  for (let d = s.next(); d; d = s.next()) {
+    order.push(s.ticket(d.id)?.arrival.serviceClass as ServiceClass)
+    s.progress(d.id, 5)
+    s.finish(d.id)
+  }
+  assert.deepEqual(order.slice(0, 3), ['standard', 'standard', 'standard'])
+  assert.deepEqual([...order].sort(), [
+    'batch',
+    'batch',
+    'batch',
+    'flex',
+    'flex',
+    'flex',
+    'standard',
+    'standard',
+    'standard',
+  ])
+  const interactive = s.pools()[0]?.bands.interactive.root.children.get('a')?.counter
+  assert.equal(interactive, 3 * (10 + 2 * 5))
+})
+
+test('a flood in priority leaves a standard tenant nine tenths of its share', () => {
+  const s = scheduler(4)
+  const units = { flood: 0, standard: 0 }
+  const refill = () => {
+    offer(s, 8, () => arrival('flood', { serviceClass: 'priority' }))
+    offer(s, 8, () => arrival('standard'))
+  }
+  refill()
+  const running: string[] = drain(s).map((d) => d.id)
+  for (let i = 0; i < 4000; i++) {
+    const id = running.shift()
+    assert.ok(id)
+    const tenant = s.ticket(id)?.arrival.tenantId as 'flood' | 'standard'
+    s.progress(id, 20)
+    s.finish(id)
+    units[tenant] += 50
+    running.push(...drain(s).map((d) => d.id))
+    if (i % 4 === 0) refill()
+  }
+  assert.ok(units.standard / (units.flood + units.standard) >= 0.45, JSON.stringify(units))
+})
+
+test('within its share, priority passes the standard tickets of others', () => {
+  const s = scheduler(1)
+  offer(s, 20, () => arrival('a'))
+  s.arrive(arrival('b', { serviceClass: 'priority' }))
+  offer(s, 1, () => arrival('c'))
+  assert.equal(drain(s)[0]?.tenant, 'b')
+})
+
+test('inside the last level the earlier deadline goes first, then the earlier arrival', () => {
+  const s = scheduler(1)
+  const late = arrival('a', { deadlineMs: 500_000 })
+  const soon = arrival('a', { deadlineMs: 100_000 })
+  const later = arrival('a', { deadlineMs: 500_000 })
+  for (const a of [late, soon, later]) s.arrive(a)
+  const ids: string[] = []
+  for (let d = s.next(); d; d = s.next()) {
+    ids.push(d.id)
+    s.finish(d.id)
+  }
+  assert.deepEqual(ids, [soon.id, late.id, later.id])
+})
+
+test('a full queue refuses, and only that tenant', () => {
+  const s = scheduler(0)
+  offer(s, 3, () => arrival('a', { queueDepthMax: 3 }))
+  assert.equal(s.arrive(arrival('a', { queueDepthMax: 3 })), 'queue_full')
+  assert.equal(s.arrive(arrival('b', { queueDepthMax: 3 })), 'queued')
+})
+
+test('concurrency limits of tenant and key hold, and open again', () => {
+  const s = scheduler(8)
+  offer(s, 5, () => arrival('a', { tenantConcurrencyMax: 2 }))
+  offer(s, 5, () => arrival('b', { keyConcurrencyMax: 1 }))
+  const first = drain(s)
+  assert.deepEqual(first.map((d) => d.tenant).sort(), ['a', 'a', 'b'])
+  for (const d of first) s.finish(d.id)
+  assert.deepEqual(
+    drain(s)
+      .map((d) => d.tenant)
+      .sort(),
+    ['a', 'a', 'b'],
+  )
+})
+
+test('who waits too long leaves the queue once', () => {
+  const s = scheduler(0)
+  const a = arrival('a', { deadlineMs: 1000 })
+  s.arrive(a)
+  assert.deepEqual(s.expire(900), [])
+  assert.deepEqual(
+    s.expire(1200).map((x) => x.id),
+    [a.id],
+  )
+  assert.deepEqual(s.expire(2000), [])
+  assert.equal(s.cancel(a.id), false)
+})
+
+test('a light tenant has right of way over a flood inside the engine', () => {
+  const s = scheduler(8, 1)
+  offer(s, 20, () => arrival('flood'))
+  const flood = drain(s)
+  s.arrive(arrival('light'))
+  const light = drain(s)[0]
+  assert.ok(light)
+  assert.ok(light.rank < Math.max(...flood.map((d) => d.rank)))
+  const batch = scheduler(1)
+  batch.arrive(arrival('a', { serviceClass: 'batch' }))
+  assert.ok((drain(batch)[0]?.rank ?? 0) > light.rank)
+})
+
+test('models on different engines do not block each other', () => {
+  const s = scheduler(1, 0, ['m'])
+  s.setEngine({ id: 'f', models: ['n'], cap: 1, express: 0, backgroundReserve: 0 })
+  offer(s, 3, () => arrival('a', { model: 'm' }))
+  offer(s, 3, () => arrival('b', { model: 'n' }))
+  assert.deepEqual(
+    drain(s)
+      .map((d) => d.tenant)
+      .sort(),
+    ['a', 'b'],
+  )
+})
+
+test('when an engine joins two pools, what waits keeps its place in line', () => {
+  const s = scheduler(0, 0, ['m'])
+  s.setEngine({ id: 'f', models: ['n'], cap: 0, express: 0, backgroundReserve: 0 })
+  const first = offer(s, 2, () => arrival('a', { model: 'm' }))
+  offer(s, 2, () => arrival('b', { model: 'n' }))
+  s.setEngine({ id: 'g', models: ['m', 'n'], cap: 4, express: 0, backgroundReserve: 0 })
+  const out = drain(s)
+  assert.equal(out.length, 4)
+  assert.equal(s.pools().length, 1)
+  assert.ok(
+    out.findIndex((d) => d.id === first[0]?.id) < out.findIndex((d) => d.id === first[1]?.id),
+  )
+})
+
+test('first come, first served ignores tenants', () => {
+  const s = new Scheduler({ ...defaultSchedulerConfig, order: 'fcfs' })
+  s.setEngine({ id: 'e', models: ['m'], cap: 1, express: 1, backgroundReserve: 0 })
+  const expected = [...offer(s, 5, () => arrival('a')), ...offer(s, 2, () => arrival('b'))]
+  const ids: string[] = []
+  for (let d = s.next(); d; d = s.next()) {
+    ids.push(d.id)
+    s.finish(d.id)
+  }
+  assert.deepEqual(
+    ids,
+    expected.map((a) => a.id),
+  )
+})
+
+test('changing the order keeps everybody in line', () => {
+  const s = scheduler(1)
+  offer(s, 5, () => arrival('a'))
+  s.setOrder('fcfs')
+  offer(s, 2, () => arrival('b'))
+  s.setOrder('fair')
+  let served = 0
+  for (let d = s.next(); d; d = s.next()) {
+    served++
+    s.finish(d.id)
+  }
+  assert.equal(served, 7)
+  assert.equal(s.waiting, 0)
+})

@@ -1,0 +1,295 @@
+/**
+ * The scheduler: a pure state machine. Events go in (`arrive`, `progress`, `finish`, `setEngine`),
+ * decisions come out (`next`, `expire`). It reads no clock and does no I/O, so production, the
+ * simulator and the property tests run the same code.
+ *
+ * What must stay true: never fewer than an engine's cap in flight while an eligible ticket waits,
+ * never more than cap + express; every ticket leaves exactly once; tenants that wait for the same
+ * engines in the same band receive service by weight, within 2U of each other.
+ */
+import { bandOf, type ServiceClass } from '../base/index.ts'
+import { Gates } from './gates.ts'
+import { PoolGroups } from './pool-groups.ts'
+import type {
+  Arrival,
+  Dispatch,
+  EngineSlots,
+  EngineState,
+  PoolGroup,
+  SchedulerConfig,
+  TenantState,
+  TicketState,
+} from './scheduler-types.ts'
+import { selectBackground, selectExpress, selectInteractive } from './selection.ts'
+import { WaitLimits } from './wait-limits.ts'
+
+const EVERYBODY = { tenantId: '*', tenantWeight: 1, projectId: '*', userId: '*' }
+
+export class Scheduler {
+  #config: SchedulerConfig
+  readonly #tickets = new Map<string, TicketState>()
+  readonly #groups = new PoolGroups()
+  readonly #gates = new Gates()
+  readonly #limits = new WaitLimits<TicketState>()
+  #order = 0
+
+  constructor(config: SchedulerConfig) {
+    this.#config = config
+  }
+
+  /** Adds an engine or changes its models, cap, express or reserve. Tickets in flight stay. */
+  setEngine(slots: EngineSlots): void {
+    this.#requeue(this.#groups.setEngine(slots))
+  }
+
+  /** Forgets an engine; tickets still running on it must be finished by the caller. */
+  removeEngine(id: string): void {
+    this.#requeue(this.#groups.removeEngine(id))
+  }
+
+  /** Changes the order for what waits and what comes. */
+  setOrder(order: SchedulerConfig['order']): void {
+    const waiting = [...this.#tickets.values()].filter((ticket) => ticket.state === 'waiting')
+    for (const ticket of waiting) this.#leave(ticket)
+    this.#config = { ...this.#config, order }
+    this.#requeue(waiting)
+  }
+
+  /** Queues a request, or refuses it where its tenant's queue is full. */
+  arrive(arrival: Arrival): 'queued' | 'queue_full' {
+    const pool = this.#groups.of(arrival.model)
+    const tenant = tenantOf(pool, arrival)
+    if (tenant.waiting >= arrival.queueDepthMax) {
+      forgetIdle(pool, tenant)
+      return 'queue_full'
+    }
+    this.#enqueue(arrival, pool, tenant, arrival.order ?? this.#order++)
+    return 'queued'
+  }
+
+  /**
+   * The next ticket to run and where, or undefined when nothing can run now. Called again until
+   * it returns undefined, after every arrival, finish and change of capacity.
+   */
+  next(): Dispatch | undefined {
+    for (const pool of this.#groups.all()) {
+      const dispatch = this.#nextOf(pool)
+      if (dispatch !== undefined) return dispatch
+    }
+    return undefined
+  }
+
+  /** Tickets whose wait limit has passed; they have left the queue. */
+  expire(nowMs: number): Arrival[] {
+    const due = this.#limits.due(nowMs)
+    for (const ticket of due) {
+      this.#leave(ticket)
+      this.#tickets.delete(ticket.arrival.id)
+    }
+    return due.map((ticket) => ticket.arrival)
+  }
+
+  /** The caller left the queue. False when the ticket does not wait (any more). */
+  cancel(id: string): boolean {
+    const ticket = this.#tickets.get(id)
+    if (ticket?.state !== 'waiting') return false
+    this.#leave(ticket)
+    this.#tickets.delete(id)
+    return true
+  }
+
+  /** The engine told the real length of the prompt; corrects what dispatch charged. */
+  promptRead(id: string, uncachedInputTokens: number): void {
+    const ticket = this.#running(id)
+    const units = (uncachedInputTokens - ticket.chargedInputTokens) * this.#config.cost.input
+    ticket.chargedInputTokens = uncachedInputTokens
+    if (units !== 0) ticket.account.charge(units)
+  }
+
+  /** @param outputTokens output tokens of this ticket so far, in all */
+  progress(id: string, outputTokens: number): void {
+    const ticket = this.#running(id)
+    const units = (outputTokens - ticket.outputTokens) * this.#config.cost.output
+    if (units <= 0) return
+    ticket.outputTokens = outputTokens
+    ticket.account.charge(units)
+  }
+
+  /** The ticket gives its sequence back. @throws when it does not run, a programming error */
+  finish(id: string): void {
+    const ticket = this.#running(id)
+    this.#tickets.delete(id)
+    if (ticket.engine) ticket.engine.inFlight--
+    for (let at = ticket.account; at.parent; at = at.parent) at.inFlight--
+    ticket.tenant.inFlight--
+    this.#gates.release(ticket)
+    forgetIdle(ticket.pool, ticket.tenant)
+  }
+
+  /** Read-only views for explanations and the live picture. */
+  ticket(id: string): TicketState | undefined {
+    return this.#tickets.get(id)
+  }
+
+  tickets(): IterableIterator<TicketState> {
+    return this.#tickets.values()
+  }
+
+  engines(): readonly EngineState[] {
+    return this.#groups.engines()
+  }
+
+  pools(): readonly PoolGroup[] {
+    return this.#groups.all()
+  }
+
+  get order(): SchedulerConfig['order'] {
+    return this.#config.order
+  }
+
+  get waiting(): number {
+    return this.#limits.size
+  }
+
+  #nextOf(pool: PoolGroup): Dispatch | undefined {
+    const config = this.#config
+    const isFair = config.order === 'fair'
+    const isClosed = (ticket: TicketState) => isFair && this.#gates.park(ticket)
+    if (pool.engines.some((engine) => engine.inFlight < engine.cap)) {
+      const ticket = selectInteractive(pool, config, isClosed)
+      if (ticket) return this.#dispatch(ticket, 'cap')
+    }
+    if (pool.engines.some((e) => e.inFlight < e.cap - e.backgroundReserve)) {
+      const ticket = selectBackground(pool, config, isClosed)
+      if (ticket) return this.#dispatch(ticket, 'reserve')
+    }
+    if (isFair && pool.engines.some((e) => e.inFlight < e.cap + e.express)) {
+      const ticket = selectExpress(pool, isClosed)
+      if (ticket) return this.#dispatch(ticket, 'express')
+    }
+    return undefined
+  }
+
+  #dispatch(ticket: TicketState, room: Room): Dispatch {
+    const engine = roomiest(ticket.pool, ticket.arrival.model, room)
+    if (engine === undefined) throw new Error('selected a ticket that no engine has room for')
+    const rank = this.#rank(ticket)
+    const express = engine.inFlight >= engine.cap
+    ticket.tenant.inFlight++
+    this.#leave(ticket)
+    ticket.state = 'running'
+    ticket.engine = engine
+    engine.inFlight++
+    for (let at = ticket.account; at.parent; at = at.parent) at.inFlight++
+    this.#gates.take(ticket)
+    ticket.chargedInputTokens = ticket.arrival.estimatedInputTokens
+    ticket.account.charge(ticket.chargedInputTokens * this.#config.cost.input)
+    return { id: ticket.arrival.id, engineId: engine.id, rank, express }
+  }
+
+  /** Class first; inside a class eighths of the tenant's share that its running tickets fill. */
+  #rank(ticket: TicketState): number {
+    if (this.#config.order === 'fcfs') return 0
+    const { pool, tenant } = ticket
+    const share = shareOf(pool, tenant)
+    const eighths = Math.floor((8 * (tenant.inFlight + 1)) / Math.max(share, 1e-9))
+    return 16 * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
+  }
+
+  #enqueue(arrival: Arrival, pool: PoolGroup, tenant: TenantState, order: number): void {
+    const fair = this.#config.order === 'fair'
+    const band = pool.bands[fair ? bandOf(arrival.serviceClass) : 'interactive']
+    const isUpper = arrival.serviceClass === 'priority' || arrival.serviceClass === 'flex'
+    const tree = this.#groups.tree(band, fair && isUpper ? 'upper' : 'lower', arrival.model)
+    const who = fair ? arrival : EVERYBODY
+    const account = band.root
+      .child(who.tenantId, who.tenantWeight)
+      .child(who.projectId, fair ? arrival.projectWeight : 1)
+      .child(who.userId, 1)
+    const ticket = {
+      arrival,
+      state: 'waiting',
+      pool,
+      tree,
+      account,
+      tenant,
+      keyGate: this.#gates.of(arrival),
+      engine: undefined,
+      chargedInputTokens: 0,
+      outputTokens: 0,
+      index: -1,
+      deadlineMs: fair ? arrival.deadlineMs : 0,
+      order,
+    } as Omit<TicketState, 'place'> as TicketState
+    tenant.waiting++
+    this.#tickets.set(arrival.id, ticket)
+    this.#limits.add(ticket, arrival.deadlineMs)
+    ticket.place = tree.add(ticket, account)
+  }
+
+  #leave(ticket: TicketState): void {
+    this.#limits.remove(ticket, ticket.arrival.deadlineMs)
+    ticket.tree.remove(ticket, ticket.place)
+    ticket.tenant.waiting--
+    forgetIdle(ticket.pool, ticket.tenant)
+  }
+
+  /** Puts tickets whose pool has been redrawn, or whose order has changed, back in line. */
+  #requeue(tickets: readonly TicketState[]): void {
+    for (const ticket of tickets) {
+      if (this.#limits.has(ticket, ticket.arrival.deadlineMs)) this.#leave(ticket)
+      const pool = this.#groups.of(ticket.arrival.model)
+      this.#enqueue(ticket.arrival, pool, tenantOf(pool, ticket.arrival), ticket.order)
+    }
+  }
+
+  #running(id: string): TicketState {
+    const ticket = this.#tickets.get(id)
+    if (ticket?.state !== 'running') throw new Error(`ticket ${id} is not running`)
+    return ticket
+  }
+}
+
+type Room = 'cap' | 'reserve' | 'express'
+
+/** The engine with the smallest part of its cap in use among those with room for the model. */
+function roomiest(pool: PoolGroup, model: string, room: Room): EngineState | undefined {
+  let best: EngineState | undefined
+  for (const engine of pool.engines) {
+    const extra =
+      room === 'cap' ? 0 : room === 'express' ? engine.express : -engine.backgroundReserve
+    if (engine.inFlight >= engine.cap + extra || !engine.models.includes(model)) continue
+    if (!best || engine.inFlight / engine.cap < best.inFlight / best.cap) best = engine
+  }
+  return best
+}
+
+/** `priority` outranks standard only inside its tenant's share of the slots. */
+function classRank(serviceClass: ServiceClass, eighths: number): number {
+  if (serviceClass === 'priority') return eighths <= 8 ? 0 : 1
+  return serviceClass === 'standard' ? 1 : serviceClass === 'flex' ? 2 : 3
+}
+
+/** Slots that a tenant is entitled to now: cap × weight ÷ weights of all who run or wait here. */
+export function shareOf(pool: PoolGroup, tenant: TenantState): number {
+  const cap = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
+  return (cap * tenant.weight) / Math.max(pool.activeWeight, tenant.weight)
+}
+
+/** A pool knows only the tenants that run or wait in it. */
+function tenantOf(pool: PoolGroup, arrival: Arrival): TenantState {
+  let tenant = pool.tenants.get(arrival.tenantId)
+  if (tenant === undefined) {
+    tenant = { id: arrival.tenantId, weight: 0, waiting: 0, inFlight: 0 }
+    pool.tenants.set(tenant.id, tenant)
+  }
+  pool.activeWeight += arrival.tenantWeight - tenant.weight
+  tenant.weight = arrival.tenantWeight
+  return tenant
+}
+
+function forgetIdle(pool: PoolGroup, tenant: TenantState): void {
+  if (tenant.waiting > 0 || tenant.inFlight > 0) return
+  pool.tenants.delete(tenant.id)
+  pool.activeWeight = pool.tenants.size === 0 ? 0 : pool.activeWeight - tenant.weight
+}

@@ -1,0 +1,156 @@
+/** Which waiting ticket goes next; the order of `measures`: class within shares, then counters. */
+import type {
+  BandState,
+  EngineState,
+  PoolGroup,
+  SchedulerConfig,
+  TicketState,
+} from './scheduler-types.ts'
+import type { Place, ShareTree } from './share-tree.ts'
+
+type IsClosed = (ticket: TicketState) => boolean
+type Tree = ShareTree<TicketState>
+type TenantPlace = Place<TicketState>
+
+/** Tenants looked at when an express place is free; the newcomer is near the head of the line. */
+const EXPRESS_SCAN_MAX = 64
+
+export function selectInteractive(
+  pool: PoolGroup,
+  config: SchedulerConfig,
+  isClosed: IsClosed,
+): TicketState | undefined {
+  const hasRoom = (engine: EngineState) => engine.inFlight < engine.cap
+  return selectInBand(pool, pool.bands.interactive, config, hasRoom, isClosed)
+}
+
+export function selectBackground(
+  pool: PoolGroup,
+  config: SchedulerConfig,
+  isClosed: IsClosed,
+): TicketState | undefined {
+  const hasRoom = (engine: EngineState) => engine.inFlight < engine.cap - engine.backgroundReserve
+  return selectInBand(pool, pool.bands.background, config, hasRoom, isClosed)
+}
+
+function selectInBand(
+  pool: PoolGroup,
+  band: BandState,
+  config: SchedulerConfig,
+  hasRoom: (engine: EngineState) => boolean,
+  isClosed: IsClosed,
+): TicketState | undefined {
+  for (;;) {
+    const upper = firstPlace(pool, band.upper, hasRoom)
+    const lower = firstPlace(pool, band.lower, hasRoom)
+    if (!upper && !lower) return undefined
+    const own = upper && ownLower(pool, band, upper.account, hasRoom)
+    const chosen = chooseLevel(band, upper, lower, own, config)
+    const ticket = headOf(chosen)
+    if (isClosed(ticket)) continue
+    countBypass(band, chosen, chosen === upper && own !== undefined)
+    return ticket
+  }
+}
+
+/**
+ * The upper class goes first while its tenant has received no more than its share plus a fixed
+ * advance, so that a flood in it gains the advance once and then competes by counter.
+ */
+function chooseLevel(
+  band: BandState,
+  upper: TenantPlace | undefined,
+  lower: TenantPlace | undefined,
+  own: TenantPlace | undefined,
+  config: SchedulerConfig,
+): TenantPlace {
+  if (!upper || !lower) return (upper ?? lower) as TenantPlace
+  const account = upper.account
+  const time = Math.min(account.counter, lower.account.counter)
+  if (own && (band.bypasses.get(account.key) ?? 0) >= config.bypassMax) return own
+  const isWithinShare = account.counter <= time + config.priorityAdvanceUnits / account.weight
+  return isWithinShare || account.counter <= lower.account.counter ? upper : lower
+}
+
+/** Counts upper tickets that passed a waiting lower one of the same tenant. */
+function countBypass(band: BandState, chosen: TenantPlace, isBypass: boolean): void {
+  const { key } = chosen.account
+  if (isBypass) band.bypasses.set(key, (band.bypasses.get(key) ?? 0) + 1)
+  else band.bypasses.delete(key)
+}
+
+/** Where the same account waits with tickets of the lower class that could run now. */
+function ownLower(
+  pool: PoolGroup,
+  band: BandState,
+  account: TenantPlace['account'],
+  hasRoom: (engine: EngineState) => boolean,
+): TenantPlace | undefined {
+  return account.places.find(
+    (place) =>
+      place.index >= 0 &&
+      band.lower.get(place.tree.model) === place.tree &&
+      pool.engines.some((e) => hasRoom(e) && e.models.includes(place.tree.model)),
+  )
+}
+
+/** The tenant with the smallest counter in these trees whose model has room. */
+function firstPlace(
+  pool: PoolGroup,
+  trees: Map<string, Tree>,
+  hasRoom: (engine: EngineState) => boolean,
+): TenantPlace | undefined {
+  let best: TenantPlace | undefined
+  for (const tree of trees.values()) {
+    const place = tree.root.children.peek()
+    if (!place || (best && best.account.counter <= place.account.counter)) continue
+    if (pool.engines.some((e) => hasRoom(e) && e.models.includes(tree.model))) best = place
+  }
+  return best
+}
+
+/** Down the levels by smallest counter, to the ticket with the earliest deadline. */
+function headOf(tenant: TenantPlace): TicketState {
+  let place = tenant
+  for (;;) {
+    const below = place.children.peek()
+    if (below === undefined) return place.items.peek() as TicketState
+    place = below
+  }
+}
+
+/**
+ * A ticket for an express sequence: interactive, of a tenant with fewer tickets in flight than its
+ * share of the cap, so that a newcomer does not wait for a slot to drain.
+ */
+export function selectExpress(pool: PoolGroup, isClosed: IsClosed): TicketState | undefined {
+  const cap = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
+  const { upper, lower } = pool.bands.interactive
+  for (const trees of [upper, lower]) {
+    const ticket = expressIn(pool, trees, cap, isClosed)
+    if (ticket) return ticket
+  }
+  return undefined
+}
+
+function expressIn(pool: PoolGroup, trees: Map<string, Tree>, cap: number, isClosed: IsClosed) {
+  for (const tree of trees.values()) {
+    const hasRoom = (e: EngineState) => e.inFlight < e.cap + e.express
+    if (!pool.engines.some((e) => hasRoom(e) && e.models.includes(tree.model))) continue
+    const candidates = tree.root.children
+      .members()
+      .slice(0, EXPRESS_SCAN_MAX)
+      .filter((place) => {
+        const tenant = pool.tenants.get(place.account.key)
+        return tenant && tenant.inFlight * pool.activeWeight < cap * tenant.weight
+      })
+      .sort((a, b) => a.account.counter - b.account.counter)
+    for (const place of candidates) {
+      while (place.index >= 0) {
+        const ticket = headOf(place)
+        if (!isClosed(ticket)) return ticket
+      }
+    }
+  }
+  return undefined
+}
