@@ -90,7 +90,8 @@ function report(event) {
 function openLog({ path, maxBytes }) {
   let file = openSync(path, 'a', 0o600)
   let bytes = fstatSync(file).size
-  const write = (chunk) => {
+  const write = (text) => {
+    const chunk = Buffer.from(text).subarray(-maxBytes)
     if (bytes + chunk.length > maxBytes) {
       closeSync(file)
       renameSync(path, `${path}.1`)

@@ -71,8 +71,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
     prepare: (sql) => channels.listenAll(sql),
     onUp: () => channels.tell('up'),
     onDown: (reason) => {
+      if (!channels.tell('down')) return
       logger.warn({ reason: (reason as Error).message }, 'the database is away')
-      channels.tell('down')
     },
     onNotify: (channel, payload) => channels.deliver(channel, payload),
     onSilent: () => pool.cut(),
@@ -120,6 +120,7 @@ interface Listener {
 /** Who listens to what, over all connections the session goes through. */
 class Channels {
   readonly #listeners = new Set<Listener>()
+  #state: ListenerState = 'down'
 
   async add(session: Session, listener: Listener): Promise<Unlisten> {
     this.#listeners.add(listener)
@@ -137,8 +138,12 @@ class Channels {
     await sql.unsafe(['select 1', ...[...names].map(listenStatement)].join(';'))
   }
 
-  tell(state: ListenerState): void {
+  /** Tells every listener once per change; false when there is none. */
+  tell(state: ListenerState): boolean {
+    if (state === this.#state) return false
+    this.#state = state
     for (const { onState } of this.#listeners) onState?.(state)
+    return true
   }
 
   deliver(channel: string, payload: string): void {

@@ -78,7 +78,10 @@ export class Session {
       throw error
     }
     this.#askedAtMs = undefined
-    if (this.#closed) return this.#drop(connected)
+    if (this.#closed) {
+      this.#drop(connected)
+      return
+    }
     this.#up = true
     onUp?.()
   }
@@ -103,7 +106,8 @@ export class Session {
       }
       if (nowMs - this.#askedAtMs < this.#cutMs) return
       onSilent?.()
-      return this.#drop(connected)
+      this.#drop(connected)
+      return
     }
     this.#askedAtMs = nowMs
     connected.sql`select 1`.then(
