@@ -14,6 +14,8 @@ export interface SchedulerConfig {
   order: 'fair' | 'fcfs'
   /** Service units by which `priority` may run ahead of its tenant's weighted share. */
   priorityAdvanceUnits: number
+  /** Service units by which a tenant on an express sequence may run ahead of its share. */
+  expressAdvanceUnits: number
   /** Tickets of a tenant's upper class that may pass a waiting one of its lower class in a row. */
   bypassMax: number
 }
@@ -22,6 +24,7 @@ export const defaultSchedulerConfig: SchedulerConfig = {
   cost: { input: 1, output: 2 },
   order: 'fair',
   priorityAdvanceUnits: 2048,
+  expressAdvanceUnits: 128,
   bypassMax: 7,
 }
 

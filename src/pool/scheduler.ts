@@ -164,7 +164,7 @@ export class Scheduler {
       if (ticket) return this.#dispatch(ticket, 'reserve')
     }
     if (isFair && pool.engines.some((e) => e.inFlight < e.cap + e.express)) {
-      const ticket = selectExpress(pool, isClosed)
+      const ticket = selectExpress(pool, config, isClosed)
       if (ticket) return this.#dispatch(ticket, 'express')
     }
     return undefined

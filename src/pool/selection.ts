@@ -121,29 +121,44 @@ function headOf(tenant: TenantPlace): TicketState {
 
 /**
  * A ticket for an express sequence: interactive, of a tenant with fewer tickets in flight than its
- * share of the cap, so that a newcomer does not wait for a slot to drain.
+ * share of the cap, so that a newcomer does not wait for a slot to drain. It must not have run
+ * ahead of its share of service either: where shares are fractions of a slot, slots alone would
+ * hand the extra sequence to whoever has none, again and again, past the bound of fairness.
  */
-export function selectExpress(pool: PoolGroup, isClosed: IsClosed): TicketState | undefined {
+export function selectExpress(
+  pool: PoolGroup,
+  config: SchedulerConfig,
+  isClosed: IsClosed,
+): TicketState | undefined {
   const cap = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
-  const { upper, lower } = pool.bands.interactive
+  const { root, upper, lower } = pool.bands.interactive
+  const time = root.leastWaiting()
+  const mayRun = (place: TenantPlace) => {
+    const { counter, key, weight } = place.account
+    const tenant = pool.tenants.get(key)
+    if (!tenant || counter > time + config.expressAdvanceUnits / weight) return false
+    return tenant.inFlight * pool.activeWeight < cap * tenant.weight
+  }
   for (const trees of [upper, lower]) {
-    const ticket = expressIn(pool, trees, cap, isClosed)
+    const ticket = expressIn(pool, trees, mayRun, isClosed)
     if (ticket) return ticket
   }
   return undefined
 }
 
-function expressIn(pool: PoolGroup, trees: Map<string, Tree>, cap: number, isClosed: IsClosed) {
+function expressIn(
+  pool: PoolGroup,
+  trees: Map<string, Tree>,
+  mayRun: (place: TenantPlace) => boolean,
+  isClosed: IsClosed,
+) {
   for (const tree of trees.values()) {
     const hasRoom = (e: EngineState) => e.inFlight < e.cap + e.express
     if (!pool.engines.some((e) => hasRoom(e) && e.models.includes(tree.model))) continue
     const candidates = tree.root.children
       .members()
       .slice(0, EXPRESS_SCAN_MAX)
-      .filter((place) => {
-        const tenant = pool.tenants.get(place.account.key)
-        return tenant && tenant.inFlight * pool.activeWeight < cap * tenant.weight
-      })
+      .filter(mayRun)
       .sort((a, b) => a.account.counter - b.account.counter)
     for (const place of candidates) {
       while (place.index >= 0) {
