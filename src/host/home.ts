@@ -82,7 +82,7 @@ export async function openHome(
   if (freeBytes() < (options.freeBytesMin ?? FREE_BYTES_MIN)) {
     throw new GristmillError('disk_full', { path, freeBytes: freeBytes() })
   }
-  const unlock = takeLockIn(path, options.what, clock)
+  const unlock = await takeLockIn(path, options.what, clock)
   try {
     await waitForLeftovers(folder('run'), path, clock, options.onWait ?? (() => {}))
   } catch (error) {
@@ -104,11 +104,19 @@ function createFolders(path: string): void {
   }
 }
 
-function takeLockIn(path: string, what: string, clock: Clock): () => void {
-  try {
-    return takeLock(join(path, 'lock'), path, what, clock)
-  } catch (error) {
-    throw error instanceof GristmillError ? error : unusable(path, error)
+/** A holder that was just killed takes a moment to be gone. */
+const HOLDER_GOES_MS = 300
+
+async function takeLockIn(path: string, what: string, clock: Clock): Promise<() => void> {
+  const startMs = clock.monotonicMs()
+  for (;;) {
+    try {
+      return takeLock(join(path, 'lock'), path, what, clock)
+    } catch (error) {
+      if (!(error instanceof GristmillError)) throw unusable(path, error)
+      if (clock.monotonicMs() - startMs > HOLDER_GOES_MS) throw error
+      await clock.sleep(50)
+    }
   }
 }
 

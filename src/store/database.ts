@@ -91,7 +91,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
         channels.add(session, { channel, onPayload, onState }),
       isUp: () => session.isUp(),
       close: async () => {
-        await Promise.all([session.close(), pool.sql.end({ timeout: 5 })])
+        // Bounded: the driver waits for ever for a query that a crash of the server took along.
+        await Promise.all([session.close(), pool.sql.end({ timeout: 1 })])
       },
     }
   } catch (error) {
