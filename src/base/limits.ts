@@ -62,6 +62,16 @@ export const limitTable = {
     'GRISTMILL_ENGINE_IDLE_MS_MAX',
     'longest silence of an engine within a stream, milliseconds',
   ),
+  ledgerPendingMax: limit(
+    50_000,
+    'GRISTMILL_LEDGER_PENDING_MAX',
+    'ledger rows of one kind held in memory until the database has them',
+  ),
+  ledgerWaitMs: limit(
+    2000,
+    'GRISTMILL_LEDGER_WAIT_MS',
+    'longest wait of a request for its intent to be durable, milliseconds',
+  ),
   pageRowsMax: limit(200, 'GRISTMILL_PAGE_ROWS_MAX', 'rows of one page of a list'),
   shutdownMsMax: limit(
     30_000,

@@ -27,6 +27,17 @@ export interface TokenCounts {
   outputTokens: number
 }
 
+/** What a running request has used so far; enough to settle it should the gateway be killed. */
+export interface Progress extends TokenCounts {
+  engineId: string
+  servedClass: ServiceClass
+  queueMs: number
+  /** Time since dispatch, milliseconds. */
+  engineMs: number
+  /** Time from arrival to the first content, milliseconds; null until there is some. */
+  ttftMs: number | null
+}
+
 /** `finished`: the engine's own usage; `cut`: ended early while we lived; `recovered`: after a crash. */
 export type SettlementGroup = 'finished' | 'cut' | 'recovered'
 
