@@ -1,0 +1,122 @@
+/**
+ * Finds out what a machine does with a model: threads, tokens per second by number of streams, and
+ * the knee up to which more streams mean more work done. Kept in a file per machine and model.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Clock } from '../base/index.ts'
+
+const rowSchema = z.object({
+  streams: z.number(),
+  /** 1 for each prompt token read and 2 for each token generated. */
+  serviceUnitsPerS: z.number(),
+  tokensPerS: z.number(),
+  /** 95th percentile over requests of their mean time between tokens. */
+  meanTokenGapP95Ms: z.number(),
+})
+
+const calibrationSchema = z.object({
+  threads: z.number(),
+  rows: z.array(rowSchema).min(1),
+  capacityUnitsPerS: z.number(),
+  knee: z.number(),
+  /** Milliseconds since the epoch. */
+  measuredAtMs: z.number(),
+})
+
+export type CalibrationRow = z.infer<typeof rowSchema>
+export type Calibration = z.infer<typeof calibrationSchema>
+
+export const STREAM_COUNTS = [1, 2, 4, 8, 16] as const
+/** Share of the highest throughput that the knee must reach. */
+const KNEE_SHARE = 0.95
+/** A mean time between tokens up to this counts as quick, or up to a factor of that of one stream. */
+const GAP_MS_MAX = 80
+const GAP_FACTOR_MAX = 1.5
+
+/** Measures one number of streams with a number of threads. */
+export type MeasureStreams = (
+  streams: number,
+  threads: number,
+  durationMs: number,
+) => Promise<CalibrationRow>
+
+/**
+ * The sweep: a fifth of the time picks the threads, the rest goes through `STREAM_COUNTS`.
+ * @param durationMs of the whole sweep
+ */
+export async function calibrate(
+  measure: MeasureStreams,
+  options: { threadCounts: readonly number[]; durationMs: number; clock: Clock },
+): Promise<Calibration> {
+  const { threadCounts, durationMs, clock } = options
+  let threads = threadCounts[0] ?? 1
+  let best = 0
+  if (threadCounts.length > 1)
+    for (const count of threadCounts) {
+      const row = await measure(4, count, durationMs / 5 / threadCounts.length)
+      if (row.serviceUnitsPerS > best) threads = count
+      best = Math.max(best, row.serviceUnitsPerS)
+    }
+  const rows: CalibrationRow[] = []
+  const eachMs = (durationMs * 0.8) / STREAM_COUNTS.length
+  for (const streams of STREAM_COUNTS) rows.push(await measure(streams, threads, eachMs))
+  const capacityUnitsPerS = Math.max(...rows.map((row) => row.serviceUnitsPerS))
+  return { threads, rows, capacityUnitsPerS, knee: kneeOf(rows), measuredAtMs: clock.nowMs() }
+}
+
+/** The fewest streams that do nearly the most work, among those at which tokens still come quickly. */
+export function kneeOf(rows: readonly CalibrationRow[]): number {
+  const alone = rows.find((row) => row.streams === 1)?.meanTokenGapP95Ms ?? 0
+  const limitMs = Math.max(GAP_MS_MAX, alone * GAP_FACTOR_MAX)
+  const quick = rows.filter((row) => row.meanTokenGapP95Ms <= limitMs)
+  const eligible = quick.length > 0 ? quick : rows.slice(0, 1)
+  const highest = Math.max(...eligible.map((row) => row.serviceUnitsPerS))
+  const knee = eligible.find((row) => row.serviceUnitsPerS >= KNEE_SHARE * highest)
+  return knee?.streams ?? 1
+}
+
+/** What a calibration is valid for; anything else needs a new one. */
+export interface CalibrationSubject {
+  model: { name: string; fileBytes: number; parameters: number }
+  gpu: string
+  threads: number | undefined
+  libraryVersion: string
+}
+
+export class CalibrationCache {
+  readonly #path: string
+
+  /** @param folder created when the first calibration is written */
+  constructor(folder: string, subject: CalibrationSubject) {
+    const processors = cpus()
+    const machine = [processors[0]?.model, processors.length, Math.round(totalmem() / 2 ** 30)]
+    const key = createHash('sha256').update(JSON.stringify({ machine, subject })).digest('hex')
+    this.#path = join(folder, `calibration-${key.slice(0, 16)}.json`)
+  }
+
+  /** The stored calibration; undefined when there is none or it cannot be understood. */
+  async read(): Promise<Calibration | undefined> {
+    const text = await readFile(this.#path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (text === undefined) return undefined
+    try {
+      return calibrationSchema.parse(JSON.parse(text))
+    } catch (error) {
+      if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined
+      throw error
+    }
+  }
+
+  async write(calibration: Calibration): Promise<void> {
+    await mkdir(join(this.#path, '..'), { recursive: true })
+    const draft = `${this.#path}.${process.pid}`
+    await writeFile(draft, `${JSON.stringify(calibration, null, 2)}\n`)
+    await rename(draft, this.#path)
+  }
+}

@@ -1,0 +1,137 @@
+/** The body of `POST /v1/chat/completions`: what is understood, and how it is checked. */
+import { z } from 'zod'
+import { GristmillError } from '../base/index.ts'
+import { parseBody, samplingFields } from './sampling-request.ts'
+
+const textPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string().optional() })
+const otherPart = z.object({ type: z.string() })
+const content = z.union([z.string(), z.array(z.union([textPart, otherPart]))])
+
+const toolCall = z.object({
+  id: z.string(),
+  type: z.literal('function').optional(),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+})
+
+const message = z.object({
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+  content: content.nullish(),
+  name: z.string().nullish(),
+  tool_calls: z.array(toolCall).nullish(),
+  tool_call_id: z.string().nullish(),
+})
+
+const toolName = z.string().regex(/^[a-zA-Z0-9_.-]{1,128}$/, 'letters, digits, _, . and - only')
+const schemaObject = z.record(z.string(), z.unknown())
+
+const tool = z.object({
+  type: z.literal('function'),
+  function: z.object({
+    name: toolName,
+    description: z.string().nullish(),
+    parameters: schemaObject.nullish(),
+    strict: z.boolean().nullish(),
+  }),
+})
+
+const toolChoice = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }),
+])
+
+const responseFormat = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text') }),
+  z.object({ type: z.literal('json_object') }),
+  z.object({
+    type: z.literal('json_schema'),
+    json_schema: z.object({ name: z.string().optional(), schema: schemaObject }),
+  }),
+])
+
+const TOOLS_MAX = 128
+
+const chatSchema = z.object({
+  ...samplingFields,
+  messages: z.array(message).min(1).max(10_000),
+  max_completion_tokens: samplingFields.max_tokens,
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  response_format: responseFormat.nullish(),
+  tools: z.array(tool).max(TOOLS_MAX).nullish(),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+})
+
+export type ChatBody = z.infer<typeof chatSchema>
+export type ResponseFormat = z.infer<typeof responseFormat>
+export type ToolDefinition = z.infer<typeof tool>
+
+/** A message as templates read it: text content, arguments of calls as objects. */
+export interface ChatMessage {
+  role: string
+  content: string
+  name?: string
+  tool_call_id?: string
+  tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: unknown } }[]
+}
+
+/** @throws GristmillError `invalid_value` or `unsupported_parameter` naming the field */
+export function parseChatBody(body: unknown): ChatBody {
+  const chat = parseBody(chatSchema, body)
+  if (typeof chat.top_logprobs === 'number' && chat.top_logprobs > 0 && !chat.logprobs)
+    throw new GristmillError('invalid_value', {
+      param: 'top_logprobs',
+      reason: 'it needs logprobs to be true',
+    })
+  const named = typeof chat.tool_choice === 'object' ? chat.tool_choice?.function.name : undefined
+  if (named !== undefined && !chat.tools?.some((entry) => entry.function.name === named))
+    throw new GristmillError('invalid_value', {
+      param: 'tool_choice',
+      reason: `there is no tool named ${named}`,
+    })
+  if (chat.tool_choice === 'required' && !chat.tools?.length)
+    throw new GristmillError('invalid_value', { param: 'tool_choice', reason: 'it needs tools' })
+  return chat
+}
+
+/** The messages as templates read them. @throws GristmillError `unsupported_parameter` for images and audio */
+export function templateMessages(messages: ChatBody['messages']): ChatMessage[] {
+  return messages.map((entry, i) => {
+    const result: ChatMessage = {
+      role: entry.role === 'developer' ? 'system' : entry.role,
+      content: textOf(entry.content, i),
+    }
+    if (entry.name) result.name = entry.name
+    if (entry.tool_call_id) result.tool_call_id = entry.tool_call_id
+    if (entry.tool_calls?.length)
+      result.tool_calls = entry.tool_calls.map((call) => ({
+        id: call.id,
+        type: 'function',
+        function: { name: call.function.name, arguments: parsedArguments(call.function.arguments) },
+      }))
+    return result
+  })
+}
+
+function textOf(value: z.infer<typeof content> | null | undefined, index: number): string {
+  if (typeof value === 'string') return value
+  return (value ?? [])
+    .map((part, j) => {
+      if ('text' in part && part.text !== undefined) return part.text
+      throw new GristmillError('unsupported_parameter', {
+        param: `messages.${index}.content.${j}`,
+        reason: `this engine reads text only, not ${part.type}`,
+      })
+    })
+    .join('')
+}
+
+/** Templates print arguments as JSON themselves; text that is no JSON is handed on as it is. */
+function parsedArguments(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    if (error instanceof SyntaxError) return text
+    throw error
+  }
+}

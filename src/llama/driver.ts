@@ -1,0 +1,273 @@
+/**
+ * Drives all sequences in lockstep: every step is one batch, and between two steps nothing runs in
+ * the library, so that sequences can be cleared, prompts admitted and streams ended at once.
+ */
+import type { Token } from 'node-llama-cpp'
+import { type Clock, GristmillError } from '../base/index.ts'
+import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
+import type { Pace } from './pace.ts'
+import { type PooledSequence, SequencePool } from './sequence-pool.ts'
+import { planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
+
+/** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
+export interface Runner extends PooledSequence {
+  /** Drops all state but the first `keep` tokens; resolves to what is really kept. */
+  keep(keep: number): Promise<number>
+  /** Reads prompt tokens without generating. */
+  read(tokens: Token[]): Promise<void>
+  /** Reads the last prompt tokens and samples the first token. */
+  start(tokens: Token[], sampling: Sampling): Promise<SampledToken>
+  /** Samples one more token. */
+  next(): Promise<SampledToken>
+  /** Ends the generation; the state stays for reuse. */
+  finish(): Promise<void>
+}
+
+export interface StepReport {
+  durationMs: number
+  decoded: number
+  readTokens: number
+}
+
+export interface DriverOptions {
+  runners: readonly Runner[]
+  clock: Clock
+  pace: Pace
+  /** Requests that may wait for a sequence. */
+  waitingMax: number
+  yieldMsMax: number
+  isEndToken(token: Token): boolean
+  /** Called after each step, while nothing runs in the library. */
+  onStep(report: StepReport): void
+}
+
+interface Waiting {
+  request: GenerationRequest
+  order: number
+  resolve(end: GenerationEnd): void
+  reject(error: unknown): void
+}
+
+interface Active extends Waiting, StepCandidate {
+  runner: Runner
+  position: number
+  startedMs: number
+  firstTokenMs: number | undefined
+  lastStepMs: number
+  /** Tokens of this generation (`progress` adds up all choices of a request). */
+  generated: number
+}
+
+export class Driver {
+  readonly #options: DriverOptions
+  readonly #pool: SequencePool<Runner>
+  readonly #active = new Set<Active>()
+  #waiting: Waiting[] = []
+  #between: (() => Promise<void>)[] = []
+  #order = 0
+  #running = false
+
+  constructor(options: DriverOptions) {
+    this.#options = options
+    this.#pool = new SequencePool(options.runners)
+  }
+
+  get counts(): { running: number; waiting: number; slots: number } {
+    return {
+      running: this.#active.size,
+      waiting: this.#waiting.length,
+      slots: this.#pool.size,
+    }
+  }
+
+  /**
+   * Generates until the request ends in one of the ways of `GenerationEnd`.
+   * @throws GristmillError `engine_queue_full` when too many wait, `engine_failed` when the library fails
+   */
+  run(request: GenerationRequest): Promise<GenerationEnd> {
+    if (request.signal.aborted) return Promise.resolve('aborted')
+    if (this.#pool.free === 0 && this.#waiting.length >= this.#options.waitingMax)
+      throw new GristmillError(
+        'engine_queue_full',
+        { waiting: this.#waiting.length },
+        { retryAfterMs: 1000 },
+      )
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, order: this.#order++, resolve, reject })
+      this.#wake()
+    })
+  }
+
+  /** Runs `work` between two steps, while no sequence computes; keep it short. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#between.push(() => work().then(resolve, reject))
+      this.#wake()
+    })
+  }
+
+  /** Looks again at requests that are paused or aborted; call it when either changes. */
+  wake(): void {
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#running) return
+    this.#running = true
+    // One turn of the event loop, so that requests that arrive together share the first step.
+    setImmediate(() => void this.#loop())
+  }
+
+  async #loop(): Promise<void> {
+    for (;;) {
+      await this.#between.shift()?.()
+      await this.#removeAborted()
+      await this.#admit()
+      const plan = this.#plan()
+      if (plan) await this.#step(plan)
+      else if (this.#between.length === 0) break
+    }
+    this.#running = false
+  }
+
+  async #removeAborted(): Promise<void> {
+    for (const waiting of this.#waiting)
+      if (waiting.request.signal.aborted) waiting.resolve('aborted')
+    this.#waiting = this.#waiting.filter(({ request }) => !request.signal.aborted)
+    for (const active of [...this.#active])
+      if (active.request.signal.aborted) await this.#end(active, 'aborted')
+  }
+
+  /** Gives free sequences to those who wait, best rank first, then in order of arrival. */
+  async #admit(): Promise<void> {
+    if (this.#waiting.length === 0) return
+    this.#waiting.sort((a, b) => a.request.priority - b.request.priority || a.order - b.order)
+    while (this.#waiting.length > 0) {
+      const first = this.#waiting[0] as Waiting
+      const taken = this.#pool.take(first.request.cacheSalt, first.request.prompt)
+      if (!taken) return
+      this.#waiting.shift()
+      await this.#begin(first, taken.sequence, taken.reusable)
+    }
+  }
+
+  async #begin(waiting: Waiting, runner: Runner, reusable: number): Promise<void> {
+    const { request } = waiting
+    const nowMs = this.#options.clock.monotonicMs()
+    try {
+      // At least one token must be read to have something to sample from.
+      const kept = await runner.keep(Math.min(reusable, request.prompt.length - 1))
+      if (request.progress.completionTokens === 0) request.progress.cachedTokens = kept
+      this.#active.add({
+        ...waiting,
+        runner,
+        position: kept,
+        startedMs: nowMs,
+        firstTokenMs: undefined,
+        lastStepMs: nowMs,
+        generated: 0,
+        priority: request.priority,
+        unread: request.prompt.length - kept,
+        paused: false,
+        idleMs: 0,
+      })
+    } catch (error) {
+      this.#pool.giveBack(runner)
+      waiting.reject(engineFailed(error))
+    }
+  }
+
+  #plan(): StepPlan<Active> | undefined {
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const active of this.#active) {
+      active.paused = active.request.isPaused()
+      active.idleMs = nowMs - active.lastStepMs
+    }
+    const { pace, yieldMsMax } = this.#options
+    return planStep([...this.#active], { readBudget: pace.readBudget, yieldMsMax })
+  }
+
+  async #step(plan: StepPlan<Active>): Promise<void> {
+    const { clock, pace, onStep } = this.#options
+    const startMs = clock.monotonicMs()
+    const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
+    const work = [
+      ...plan.decode.map((active) => this.#attempt(active, () => active.runner.next())),
+      ...plan.read.map(({ candidate, tokens }) =>
+        this.#attempt(candidate, () => this.#read(candidate, tokens)),
+      ),
+    ]
+    const outcomes = await Promise.all(work)
+    const endMs = clock.monotonicMs()
+    for (const { active, sampled, error } of outcomes) {
+      active.lastStepMs = endMs
+      if (error !== undefined) await this.#fail(active, error)
+      else if (sampled) await this.#deliver(active, sampled, endMs)
+    }
+    pace.record(endMs - startMs, plan.decode.length, readTokens)
+    onStep({ durationMs: endMs - startMs, decoded: plan.decode.length, readTokens })
+  }
+
+  async #attempt(active: Active, act: () => Promise<SampledToken | undefined>) {
+    try {
+      return { active, sampled: await act(), error: undefined }
+    } catch (error) {
+      return { active, sampled: undefined, error: error ?? new Error('unknown') }
+    }
+  }
+
+  async #read(active: Active, count: number): Promise<SampledToken | undefined> {
+    const { prompt, sampling } = active.request
+    const tokens = prompt.slice(active.position, active.position + count)
+    active.position += tokens.length
+    active.unread -= tokens.length
+    if (active.unread > 0) await active.runner.read(tokens)
+    else return active.runner.start(tokens, sampling)
+    return undefined
+  }
+
+  async #deliver(active: Active, sampled: SampledToken, nowMs: number): Promise<void> {
+    const { request } = active
+    const { progress } = request
+    if (active.firstTokenMs === undefined) {
+      active.firstTokenMs = nowMs
+      progress.prefillMs += nowMs - active.startedMs
+    }
+    const isEnd = this.#options.isEndToken(sampled.token)
+    if (isEnd && !request.ignoreEnd && active.generated >= request.tokensMin)
+      return this.#end(active, 'end')
+    active.generated++
+    progress.completionTokens++
+    if (!request.onToken(sampled)) return this.#end(active, 'stopped')
+    if (active.generated >= request.tokensMax) return this.#end(active, 'length')
+  }
+
+  async #end(active: Active, end: GenerationEnd): Promise<void> {
+    await this.#release(active)
+    active.resolve(end)
+  }
+
+  async #fail(active: Active, error: unknown): Promise<void> {
+    await this.#release(active)
+    active.reject(engineFailed(error))
+  }
+
+  async #release(active: Active): Promise<void> {
+    if (!this.#active.delete(active)) return
+    const { progress } = active.request
+    if (active.firstTokenMs === undefined)
+      progress.prefillMs += active.lastStepMs - active.startedMs
+    else progress.decodeMs += active.lastStepMs - active.firstTokenMs
+    await active.runner.finish().catch(() => active.runner.keep(0))
+    this.#pool.giveBack(active.runner)
+  }
+}
+
+const engineFailed = (error: unknown) =>
+  error instanceof GristmillError
+    ? error
+    : new GristmillError(
+        'engine_failed',
+        { reason: error instanceof Error ? error.message : String(error) },
+        { cause: error },
+      )

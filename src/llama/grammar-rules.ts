@@ -1,0 +1,52 @@
+/** Pieces of GBNF (llama.cpp's grammar language) that JSON is made of. */
+
+/** Rules that compiled schemas refer to. */
+export const JSON_RULES: Readonly<Record<string, string>> = {
+  space: '" "?',
+  boolean: '"true" | "false"',
+  null: '"null"',
+  natural: '"0" | [1-9] [0-9]{0,15}',
+  integer: '"-"? natural',
+  number: 'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
+  char: '[^"\\\\\\x7F\\x00-\\x1F] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4})',
+  string: '"\\"" char* "\\""',
+  member: 'string ":" space value',
+  object: '"{" space (member ("," space member)*)? "}"',
+  array: '"[" space (value ("," space value)*)? "]"',
+  value: 'object | array | string | number | boolean | null',
+}
+
+const DATE = '[0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])'
+const TIME =
+  '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{1,6})? ' +
+  '("Z" | [-+] [0-9]{2} ":" [0-9]{2})'
+const hex = (digits: number) => `[0-9a-f]{${digits}}`
+
+/** Contents of strings by JSON Schema `format`. */
+export const FORMAT_RULES: Readonly<Record<string, string>> = {
+  date: DATE,
+  time: TIME,
+  'date-time': `${DATE} "T" ${TIME}`,
+  uuid: `${hex(8)} "-" ${hex(4)} "-" ${hex(4)} "-" ${hex(4)} "-" ${hex(12)}`,
+}
+
+/** A GBNF literal of exactly this text. */
+export function literal(text: string): string {
+  const escaped = text
+    .replace(/\\/g, '\\\\')
+    .replace(/"/g, '\\"')
+    .replace(/\n/g, '\\n')
+    .replace(/\r/g, '\\r')
+    .replace(/\t/g, '\\t')
+  return `"${escaped}"`
+}
+
+export const oneOf = (alternatives: readonly string[]) => `(${alternatives.join(' | ')})`
+
+/** `item` repeated with commas between, `min` to `max` times; `max` undefined is without bound. */
+export function commaList(item: string, min: number, max: number | undefined): string {
+  if (max === 0) return ''
+  const more = `("," space ${item}){${Math.max(0, min - 1)},${max === undefined ? '' : max - 1}}`
+  const list = `${item} ${more}`
+  return min === 0 ? `(${list})?` : list
+}

@@ -1,0 +1,140 @@
+/** One sequence of node-llama-cpp behind the driver's `Runner`. */
+import type {
+  ControlledEvaluateInputItem,
+  LlamaContextSequence,
+  SequenceEvaluateOptions,
+  Token,
+} from 'node-llama-cpp'
+import { TokenBias } from 'node-llama-cpp'
+import type { Runner } from './driver.ts'
+import type { SampledToken, Sampling } from './generation.ts'
+import { TopSampler } from './top-sampler.ts'
+
+/** Penalties look at this many generated tokens. */
+const PENALTY_WINDOW = 1024
+/** Largest logits fetched per token where probabilities are asked for and top-k is off. */
+const LOGITS_MAX = 256
+
+export class LlamaRunner implements Runner {
+  readonly #sequence: LlamaContextSequence
+  readonly #onSampler: () => void
+  #iterator: AsyncGenerator<Token, void, void> | undefined
+  #top: { sampler: TopSampler; sampling: Sampling; last: Token | undefined } | undefined
+  #generated: Token[] = []
+
+  /** @param onSampler called for every sampler that the library makes; each holds memory until collected */
+  constructor(sequence: LlamaContextSequence, onSampler: () => void) {
+    this.#sequence = sequence
+    this.#onSampler = onSampler
+  }
+
+  commonPrefix(tokens: readonly Token[]): number {
+    return this.#sequence.compareContextTokens(tokens as Token[]).firstDifferentIndex
+  }
+
+  heldTokens(): number {
+    return this.#sequence.nextTokenIndex
+  }
+
+  async keep(keep: number): Promise<number> {
+    if (keep < this.#sequence.nextTokenIndex) {
+      const kept = this.#sequence.contextTokens.slice(0, keep)
+      // Without shifting: shifted tokens would be another text than the prompt.
+      await this.#sequence.adaptStateToTokens(kept, false)
+    }
+    return this.#sequence.nextTokenIndex
+  }
+
+  async read(tokens: Token[]): Promise<void> {
+    this.#onSampler()
+    await this.#sequence.evaluateWithoutGeneratingNewTokens(tokens)
+  }
+
+  async start(tokens: Token[], sampling: Sampling): Promise<SampledToken> {
+    this.#generated = []
+    if (sampling.topLogprobs !== undefined) {
+      this.#top = { sampler: new TopSampler(sampling), sampling, last: undefined }
+      return this.#evaluateTop(tokens)
+    }
+    this.#onSampler()
+    this.#iterator = this.#sequence.evaluate(tokens, {
+      ...this.#libraryOptions(sampling),
+      yieldEogToken: true,
+    })
+    return this.next()
+  }
+
+  async next(): Promise<SampledToken> {
+    if (this.#top) return this.#evaluateTop([this.#top.last as Token])
+    const result = await this.#iterator?.next()
+    if (!result || result.done) throw new Error('the library ended the sequence by itself')
+    this.#generated.push(result.value)
+    return { token: result.value }
+  }
+
+  async finish(): Promise<void> {
+    const iterator = this.#iterator
+    this.#iterator = undefined
+    this.#top = undefined
+    // Awaited before the sequence is touched again: a late step would corrupt the next answer.
+    await iterator?.return()
+  }
+
+  async #evaluateTop(tokens: Token[]): Promise<SampledToken> {
+    const top = this.#top
+    if (!top) throw new Error('the generation has not been started')
+    this.#onSampler()
+    const { topK, topLogprobs = 0 } = top.sampling
+    const includeTop = Math.max(topK > 0 ? topK : LOGITS_MAX, topLogprobs)
+    const last: ControlledEvaluateInputItem = [
+      tokens.at(-1) as Token,
+      {
+        generateNext: {
+          logits: { filter: { tokens: [], includeTop } },
+          totalLogitWeight: true,
+          // At temperature 0 the library leaves the logits untouched and complete.
+          options: { ...this.#libraryOptions(top.sampling), temperature: 0 },
+        },
+      },
+    ]
+    const results = await this.#sequence.controlledEvaluate([...tokens.slice(0, -1), last])
+    const next = results[tokens.length - 1]?.next
+    if (!next?.logits || next.totalLogitWeight === undefined)
+      throw new Error('the library returned no logits')
+    const sampled = top.sampler.sample({
+      logits: [...next.logits],
+      totalWeight: next.totalLogitWeight,
+    })
+    top.last = sampled.token
+    this.#generated.push(sampled.token)
+    return sampled
+  }
+
+  #libraryOptions(sampling: Sampling) {
+    const options: SequenceEvaluateOptions = {
+      temperature: sampling.temperature,
+      topP: sampling.topP,
+      topK: sampling.topK,
+      minP: sampling.minP,
+      seed: sampling.seed,
+    }
+    const { presencePenalty, frequencyPenalty, repeatPenalty } = sampling
+    if (presencePenalty !== 0 || frequencyPenalty !== 0 || repeatPenalty !== 1)
+      options.repeatPenalty = {
+        punishTokens: () => this.#generated.slice(-PENALTY_WINDOW),
+        maxPunishTokens: PENALTY_WINDOW,
+        penalty: repeatPenalty,
+        frequencyPenalty,
+        presencePenalty,
+      }
+    if (sampling.logitBias.size > 0) options.tokenBias = this.#bias(sampling.logitBias)
+    if (sampling.grammar) options.grammarEvaluationState = sampling.grammar
+    return options
+  }
+
+  #bias(biases: ReadonlyMap<number, number>): TokenBias {
+    const tokenBias = TokenBias.for(this.#sequence.model)
+    for (const [token, logit] of biases) tokenBias.set(token as Token, { logit })
+    return tokenBias
+  }
+}

@@ -1,0 +1,75 @@
+/** Loads a GGUF model and makes the sequences that the driver drives. */
+import { basename } from 'node:path'
+import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
+import { GristmillError, type Logger } from '../base/index.ts'
+import type { Runner } from './driver.ts'
+import { type GgufSummary, inspectGguf } from './gguf.ts'
+import { LlamaRunner } from './llama-runner.ts'
+
+export type GpuChoice = 'off' | 'auto' | 'cuda' | 'vulkan' | 'metal'
+
+export interface LoadedModel {
+  /** Name under which the model is served. */
+  name: string
+  path: string
+  summary: GgufSummary
+  llama: Llama
+  model: LlamaModel
+}
+
+export interface SequenceOptions {
+  sequences: number
+  /** Of each sequence. */
+  contextTokens: number
+  threads: number
+  /** Largest number of tokens computed in one batch. */
+  batchTokens: number
+  onSampler(): void
+}
+
+/**
+ * Loads a model; nothing is downloaded or built.
+ * @throws GristmillError `model_file_invalid` when the file is not a usable model
+ */
+export async function loadModel(
+  path: string,
+  options: { name: string | undefined; gpu: GpuChoice; logger: Logger },
+): Promise<LoadedModel> {
+  const summary = await inspectGguf(path)
+  const llama = await getLlama({
+    gpu: options.gpu === 'off' ? false : options.gpu,
+    build: 'never',
+    progressLogs: false,
+    logLevel: LlamaLogLevel.warn,
+    logger: (level, message) => {
+      const text = message.trim()
+      if (level === LlamaLogLevel.error || level === LlamaLogLevel.fatal)
+        options.logger.error({ source: 'llama.cpp' }, text)
+      else options.logger.debug({ source: 'llama.cpp' }, text)
+    },
+  })
+  const model = await llama.loadModel({ modelPath: path }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new GristmillError('model_file_invalid', { path, reason }, { cause: error })
+  })
+  const name = options.name ?? basename(path).replace(/\.gguf$/i, '')
+  return { name, path, summary, llama, model }
+}
+
+/** Sequences over one new context, and the means to free it. */
+export async function openSequences(
+  { model }: LoadedModel,
+  options: SequenceOptions,
+): Promise<{ runners: Runner[]; close(): Promise<void> }> {
+  const context = await model.createContext({
+    sequences: options.sequences,
+    contextSize: options.contextTokens,
+    batchSize: options.batchTokens,
+    threads: { ideal: options.threads, min: options.threads },
+  })
+  const runners = Array.from(
+    { length: options.sequences },
+    () => new LlamaRunner(context.getSequence(), options.onSampler),
+  )
+  return { runners, close: () => context.dispose() }
+}

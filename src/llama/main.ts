@@ -1,0 +1,256 @@
+/** Composes the engine program: model, calibration, driver, routes, server. */
+import type { AddressInfo } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { type Clock, GristmillError, type Logger, limitTable, type Random } from '../base/index.ts'
+import { type Calibration, CalibrationCache, calibrate, STREAM_COUNTS } from './calibration.ts'
+import { handleChat } from './chat-route.ts'
+import { ChatTemplate } from './chat-template.ts'
+import { Driver } from './driver.ts'
+import type { Engine } from './engine.ts'
+import { EngineMetrics } from './engine-metrics.ts'
+import { createHttpServer, type Exchange, type Route } from './http-server.ts'
+import {
+  handleCancel,
+  handleMetrics,
+  handleModels,
+  handleRequest,
+  handleTokenize,
+} from './info-routes.ts'
+import { type LoadedModel, loadModel, openSequences } from './loaded-model.ts'
+import { contextTokensFor } from './memory-fit.ts'
+import { type EngineOptions, type ParsedEngineOptions, parseEngineOptions } from './options.ts'
+import { Pace } from './pace.ts'
+import { RequestLog } from './request-log.ts'
+import { SamplerMemory } from './sampler-memory.ts'
+import { SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
+
+export interface EngineResources {
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+export interface RunningEngine {
+  url: string
+  /** What the ready line says. */
+  ready: Record<string, unknown>
+  /** Refuses new requests, gives running ones `graceMs` to finish, ends the rest, frees everything. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Prompt tokens that one batch may hold beside the decoding sequences. */
+const READ_TOKENS_MAX = 512
+/** Length of a step that only reads prompts: a newcomer waits for it. */
+const READ_STEP_MS = 250
+const YIELD_MS_MAX = 5000
+const WAITING_MAX = 256
+/** Models below this size gain nothing from a second thread. */
+const SINGLE_THREAD_PARAMETERS = 20e6
+
+/**
+ * Starts an engine: listens at once, answers 503 while it loads, resolves when it is ready.
+ * @throws GristmillError `invalid_config`, `model_file_invalid`, `port_in_use`
+ */
+export async function runEngine(
+  given: EngineOptions,
+  resources: EngineResources,
+): Promise<RunningEngine> {
+  const options = parseEngineOptions(given)
+  const state: { engine: Engine | undefined; closing: boolean } = {
+    engine: undefined,
+    closing: false,
+  }
+  const server = createHttpServer({
+    ...resources,
+    bodyBytesMax: limitTable.bodyBytesMax.default,
+    headerBytesMax: limitTable.headerBytesMax.default,
+    routes: routesOf(() => {
+      if (state.closing) throw new GristmillError('shutting_down', {}, { retryAfterMs: 1000 })
+      if (state.engine) return state.engine
+      const reason = 'the engine is still loading its model'
+      throw new GristmillError('not_ready', { reason }, { retryAfterMs: 1000 })
+    }),
+  })
+  const port = await new Promise<number>((resolve, reject) => {
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      const { host, port } = options
+      const inUse = error.code === 'EADDRINUSE'
+      reject(inUse ? new GristmillError('port_in_use', { host, port }, { cause: error }) : error)
+    })
+    server.listen(options.port, options.host, () => resolve((server.address() as AddressInfo).port))
+  })
+  const loaded = await loadModel(options.model, {
+    ...resources,
+    name: options.id,
+    gpu: options.gpu,
+  })
+  const { engine, free } = await assemble(loaded, options, resources)
+  state.engine = engine
+  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  return {
+    url,
+    ready: readyLine(engine, url),
+    async close(graceMs) {
+      state.closing = true
+      server.close()
+      await drain(engine, graceMs)
+      server.closeAllConnections()
+      await free()
+    },
+  }
+}
+
+async function drain({ requests, clock }: Engine, graceMs: number): Promise<void> {
+  const untilMs = clock.monotonicMs() + graceMs
+  while (requests.running().length > 0 && clock.monotonicMs() < untilMs) await clock.sleep(20)
+  for (const record of requests.running()) record.abort(new GristmillError('shutting_down'))
+  const hardMs = clock.monotonicMs() + 2000
+  while (requests.running().length > 0 && clock.monotonicMs() < hardMs) await clock.sleep(20)
+}
+
+function readyLine(engine: Engine, url: string): Record<string, unknown> {
+  const { loaded, cap, express, contextTokens, threads, calibration } = engine
+  return {
+    ready: true,
+    url,
+    model: loaded.name,
+    cap,
+    express,
+    slots: cap + express,
+    contextTokens,
+    threads,
+    calibration: calibration ?? null,
+  }
+}
+
+async function assemble(
+  loaded: LoadedModel,
+  options: ParsedEngineOptions,
+  resources: EngineResources,
+): Promise<{ engine: Engine; free(): Promise<void> }> {
+  const { clock, logger } = resources
+  const memory = new SamplerMemory(loaded.summary.vocabularySize)
+  const calibration = options.cap === undefined ? await calibration_() : undefined
+  async function calibration_() {
+    return calibrationOf(loaded, options, resources, memory)
+  }
+  const threads = options.threads ?? calibration?.threads ?? threadsFor(loaded)
+  const cap = options.cap ?? calibration?.knee ?? 1
+  const express = options.express ?? Math.max(1, Math.ceil(cap / 8))
+  const slots = cap + express
+  const contextTokens = contextTokensFor(loaded.model, slots, options.context)
+  const sequences = await openSequences(loaded, {
+    sequences: slots,
+    contextTokens,
+    threads,
+    batchTokens: READ_TOKENS_MAX + slots,
+    onSampler: () => memory.noteSampler(),
+  })
+  const metrics = new EngineMetrics()
+  const driver = new Driver({
+    runners: sequences.runners,
+    clock,
+    pace: new Pace({ readTokensMax: READ_TOKENS_MAX, readStepMs: READ_STEP_MS }),
+    waitingMax: WAITING_MAX,
+    yieldMsMax: YIELD_MS_MAX,
+    isEndToken: (token) => loaded.model.isEogToken(token),
+    onStep(report) {
+      metrics.step(report)
+      memory.collectIfDue()
+    },
+  })
+  metrics.watch(driver)
+  logger.info({ model: loaded.name, cap, express, contextTokens, threads }, 'engine ready')
+  const template = new ChatTemplate(loaded.model)
+  const requests = new RequestLog(clock)
+  const engine: Engine = {
+    ...resources,
+    loaded,
+    driver,
+    template,
+    contextTokens,
+    threads,
+    cap,
+    express,
+    calibration,
+    requests,
+    metrics,
+  }
+  const free = async () => {
+    await sequences.close()
+    await loaded.model.dispose()
+  }
+  return { engine, free }
+}
+
+function threadsFor(loaded: LoadedModel): number {
+  return loaded.summary.parameters < SINGLE_THREAD_PARAMETERS ? 1 : availableParallelism()
+}
+
+/** From the cache, else measured and then kept there. */
+async function calibrationOf(
+  loaded: LoadedModel,
+  options: ParsedEngineOptions,
+  { clock, logger }: EngineResources,
+  memory: SamplerMemory,
+): Promise<Calibration> {
+  const { name, summary } = loaded
+  const cache =
+    options.cache === undefined
+      ? undefined
+      : new CalibrationCache(options.cache, {
+          model: { name, fileBytes: summary.fileBytes, parameters: summary.parameters },
+          gpu: options.gpu,
+          threads: options.threads,
+          libraryVersion: loaded.llama.llamaCppRelease.release,
+        })
+  const stored = await cache?.read()
+  if (stored) return stored
+  logger.info({ model: name, durationMs: options['sweep-ms'] }, 'calibrating')
+  let close = async () => {}
+  const measure = sweepWith({
+    clock,
+    prompt: (text) => loaded.model.tokenize(text),
+    onStep: () => memory.collectIfDue(),
+    async open(threads) {
+      await close()
+      const sequences = await openSequences(loaded, {
+        sequences: Math.max(...STREAM_COUNTS),
+        contextTokens: SWEEP_CONTEXT_TOKENS,
+        threads,
+        batchTokens: READ_TOKENS_MAX,
+        onSampler: () => memory.noteSampler(),
+      })
+      close = sequences.close
+      return sequences.runners
+    },
+  })
+  const cores = availableParallelism()
+  const threadCounts =
+    options.threads === undefined
+      ? [...new Set([1, Math.ceil(cores / 2), cores])].slice(cores > 4 ? 1 : 0)
+      : [options.threads]
+  const durationMs = options['sweep-ms']
+  const calibration = await calibrate(measure, { threadCounts, durationMs, clock })
+  await close()
+  await cache?.write(calibration)
+  return calibration
+}
+
+function routesOf(engine: () => Engine): Route[] {
+  type Handle = (engine: Engine, exchange: Exchange) => Promise<void> | void
+  const route = (method: Route['method'], path: string, handle: Handle): Route => ({
+    method,
+    path,
+    handle: (exchange) => handle(engine(), exchange),
+  })
+  return [
+    route('POST', '/v1/chat/completions', handleChat),
+    route('GET', '/v1/models', handleModels),
+    route('GET', '/health', (_, exchange) => exchange.sendJson({ status: 'ok' })),
+    route('GET', '/metrics', handleMetrics),
+    route('GET', '/v1/requests/:id', handleRequest),
+    route('POST', '/v1/requests/:id/cancel', handleCancel),
+    route('POST', '/tokenize', handleTokenize),
+  ]
+}

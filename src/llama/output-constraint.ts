@@ -1,0 +1,78 @@
+/** Which grammar an answer must follow: JSON, a JSON schema, or the form of tool calls. */
+import { type Llama, LlamaGrammarEvaluationState, type LlamaModel } from 'node-llama-cpp'
+import { GristmillError } from '../base/index.ts'
+import type { ChatBody, ToolDefinition } from './chat-request.ts'
+import { literal } from './grammar-rules.ts'
+import { SchemaGrammar } from './schema-grammar.ts'
+import { CALL_END, CALL_MIDDLE, CALL_START } from './tool-calls.ts'
+
+export interface OutputConstraint {
+  /** True when the answer may contain tool calls. */
+  callsTools: boolean
+  /** A fresh state for one choice. */
+  newState(): LlamaGrammarEvaluationState
+}
+
+const PARALLEL_CALLS_MAX = 16
+/** An answer that does not begin like a call. */
+const FREE_TEXT = '([^<] anything | "<" [^t] anything)?'
+const ANYTHING = '[\\x00-\\U0010FFFF]*'
+
+/**
+ * The constraint that a request asks for, if any.
+ * @throws GristmillError `unsupported_schema`, or `unsupported_parameter` for what excludes itself
+ */
+export async function constraintOf(
+  body: ChatBody,
+  engine: { llama: Llama; model: LlamaModel },
+): Promise<OutputConstraint | undefined> {
+  const tools = body.tool_choice === 'none' ? [] : (body.tools ?? [])
+  const format = body.response_format?.type ?? 'text'
+  const mustCall = tools.length > 0 && body.tool_choice !== undefined && body.tool_choice !== 'auto'
+  const grammar =
+    tools.length > 0 && (format === 'text' || mustCall)
+      ? toolGrammar(body, tools)
+      : formatGrammar(body)
+  if (grammar === undefined) return undefined
+  if (body.logprobs)
+    throw new GristmillError('unsupported_parameter', {
+      param: 'logprobs',
+      reason: 'it cannot be combined with response_format or tools',
+    })
+  const compiled = await compile(engine.llama, grammar)
+  const newState = () => new LlamaGrammarEvaluationState({ model: engine.model, grammar: compiled })
+  return { callsTools: tools.length > 0, newState }
+}
+
+async function compile(llama: Llama, grammar: string) {
+  try {
+    return await llama.createGrammar({ grammar })
+  } catch (error) {
+    const details = { param: 'response_format', feature: 'more than a grammar can hold', path: '#' }
+    throw new GristmillError('unsupported_schema', details, { cause: error })
+  }
+}
+
+function formatGrammar(body: ChatBody): string | undefined {
+  const format = body.response_format
+  if (!format || format.type === 'text') return undefined
+  const grammar = new SchemaGrammar()
+  if (format.type === 'json_object') return grammar.text('object')
+  return grammar.text(grammar.add(format.json_schema.schema))
+}
+
+function toolGrammar(body: ChatBody, tools: readonly ToolDefinition[]): string {
+  const { tool_choice: choice } = body
+  const named = typeof choice === 'object' && choice !== null ? choice.function.name : undefined
+  const callable = tools.filter((tool) => named === undefined || tool.function.name === named)
+  const grammar = new SchemaGrammar()
+  const calls = callable.map(({ function: { name, parameters } }) => {
+    const schema = parameters ?? { type: 'object', properties: {} }
+    const value = grammar.add(schema, `#/tools/${name}`)
+    return `${literal(CALL_START + name + CALL_MIDDLE)} ${value} ${literal(CALL_END)}`
+  })
+  const once = named !== undefined || body.parallel_tool_calls === false
+  const more = once ? '' : ` ("\\n" call){0,${PARALLEL_CALLS_MAX - 1}}`
+  const free = choice === 'required' || named !== undefined ? '' : ` | ${FREE_TEXT}`
+  return `${grammar.text(`call${more}${free}`)}call ::= ${calls.join(' | ')}\nanything ::= ${ANYTHING}\n`
+}

@@ -1,0 +1,96 @@
+/** The fields that chat and legacy completions share: limits, sampling, our extensions. */
+import { z } from 'zod'
+import { GristmillError, type Random } from '../base/index.ts'
+import type { Sampling } from './generation.ts'
+
+const int = (min: number, max: number) => z.number().int().min(min).max(max).nullish()
+const real = (min: number, max: number) => z.number().min(min).max(max).nullish()
+
+const STOPS_MAX = 16
+
+export const samplingFields = {
+  model: z.string().nullish(),
+  max_tokens: int(1, Number.MAX_SAFE_INTEGER),
+  stop: z.union([z.string(), z.array(z.string()).max(STOPS_MAX)]).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  temperature: real(0, 2),
+  top_p: real(0, 1),
+  top_k: int(-1, 1_000_000),
+  min_p: real(0, 1),
+  presence_penalty: real(-2, 2),
+  frequency_penalty: real(-2, 2),
+  repeat_penalty: z.number().gt(0).max(10).nullish(),
+  repetition_penalty: z.number().gt(0).max(10).nullish(),
+  seed: int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  n: int(1, 128),
+  logit_bias: z.record(z.string().regex(/^\d+$/), z.number().min(-100).max(100)).nullish(),
+  ignore_eos: z.boolean().nullish(),
+  min_tokens: int(0, Number.MAX_SAFE_INTEGER),
+  priority: int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  cache_salt: z.string().max(1024).nullish(),
+}
+
+const shared = z.object(samplingFields)
+export type SharedFields = z.infer<typeof shared>
+
+/** Parses a body by its schema. @throws GristmillError `invalid_value` naming the field */
+export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.infer<S> {
+  const parsed = schema.safeParse(body)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const param = issue?.path.join('.') || 'body'
+  throw new GristmillError('invalid_value', { param, reason: issue?.message ?? 'not valid' })
+}
+
+/** llama.cpp's default; considering a whole vocabulary would cost a third of the throughput. */
+const TOP_K_DEFAULT = 40
+/** This value means "random" to llama.cpp. */
+const RESERVED_SEED = 0xffff_ffff
+
+/** Sampling from the fields of a request, with OpenAI's defaults. */
+export function samplingOf(fields: SharedFields, random: Random): Sampling {
+  const seed = fields.seed ?? Math.floor(random.next() * RESERVED_SEED)
+  const unsigned = Number(BigInt.asUintN(32, BigInt(seed)))
+  return {
+    temperature: fields.temperature ?? 1,
+    topP: fields.top_p ?? 1,
+    topK: Math.max(0, fields.top_k ?? TOP_K_DEFAULT),
+    minP: fields.min_p ?? 0,
+    presencePenalty: fields.presence_penalty ?? 0,
+    frequencyPenalty: fields.frequency_penalty ?? 0,
+    repeatPenalty: fields.repeat_penalty ?? fields.repetition_penalty ?? 1,
+    seed: unsigned === RESERVED_SEED ? 0 : unsigned,
+    logitBias: new Map(
+      Object.entries(fields.logit_bias ?? {}).map(([token, bias]) => [Number(token), bias]),
+    ),
+    topLogprobs: undefined,
+    grammar: undefined,
+  }
+}
+
+export function stopsOf(stop: SharedFields['stop']): string[] {
+  return typeof stop === 'string' ? [stop] : (stop ?? [])
+}
+
+/**
+ * Tokens to generate at most.
+ * @param asked what the request names; undefined takes what the context leaves
+ * @throws GristmillError `context_length_exceeded` with both numbers
+ */
+export function tokensMaxOf(
+  asked: number | null | undefined,
+  promptTokens: number,
+  contextTokens: number,
+): number {
+  const maxTokens = asked ?? Math.max(1, contextTokens - promptTokens)
+  if (promptTokens + maxTokens > contextTokens)
+    throw new GristmillError('context_length_exceeded', {
+      param: 'messages',
+      contextTokens,
+      requestTokens: promptTokens + maxTokens,
+      promptTokens,
+      maxTokens,
+    })
+  return maxTokens
+}

@@ -1,0 +1,114 @@
+/** Measures a model's speed with a number of streams: short requests in a closed loop. */
+import type { Token } from 'node-llama-cpp'
+import type { Clock } from '../base/index.ts'
+import type { CalibrationRow, MeasureStreams } from './calibration.ts'
+import { STREAM_COUNTS } from './calibration.ts'
+import { Driver, type Runner } from './driver.ts'
+import { newProgress } from './engine.ts'
+import type { GenerationRequest, Sampling } from './generation.ts'
+import { Pace } from './pace.ts'
+
+const PROMPT =
+  'Write two or three plain sentences about a river, a mill and the people who share it, please.'
+const OUTPUT_TOKENS = 48
+export const SWEEP_CONTEXT_TOKENS = 256
+
+const SAMPLING: Sampling = {
+  temperature: 1,
+  topP: 1,
+  topK: 40,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repeatPenalty: 1,
+  seed: 1,
+  logitBias: new Map(),
+  topLogprobs: undefined,
+  grammar: undefined,
+}
+
+export interface SweepResources {
+  clock: Clock
+  prompt(text: string): Token[]
+  /** Sequences with that many threads; opening other ones closes the former. */
+  open(threads: number): Promise<Runner[]>
+  onStep(): void
+}
+
+/** A `MeasureStreams` over real sequences. */
+export function sweepWith(resources: SweepResources): MeasureStreams {
+  let opened: { threads: number; driver: Driver } | undefined
+  return async (streams, threads, durationMs) => {
+    if (opened?.threads !== threads) {
+      const runners = await resources.open(threads)
+      opened = { threads, driver: newDriver(runners, resources) }
+    }
+    return measure(opened.driver, resources, streams, durationMs)
+  }
+}
+
+function newDriver(runners: Runner[], { clock, onStep }: SweepResources): Driver {
+  const pace = new Pace({ readTokensMax: SWEEP_CONTEXT_TOKENS, readStepMs: 250 })
+  const waitingMax = STREAM_COUNTS.length
+  const isEndToken = () => false
+  return new Driver({ runners, clock, pace, waitingMax, yieldMsMax: 1e9, isEndToken, onStep })
+}
+
+async function measure(
+  driver: Driver,
+  { clock, prompt }: SweepResources,
+  streams: number,
+  durationMs: number,
+): Promise<CalibrationRow> {
+  const tokens = prompt(PROMPT)
+  const stop = new AbortController()
+  const progresses: GenerationRequest['progress'][] = []
+  let request = 0
+  const one = async () => {
+    while (!stop.signal.aborted) {
+      const progress = newProgress(tokens.length)
+      progresses.push(progress)
+      await driver.run({
+        priority: 0,
+        // A salt of its own for each, so that no prompt is found already read.
+        cacheSalt: String(request++),
+        prompt: tokens,
+        sampling: SAMPLING,
+        tokensMax: OUTPUT_TOKENS,
+        tokensMin: OUTPUT_TOKENS,
+        ignoreEnd: true,
+        signal: stop.signal,
+        progress,
+        onToken: () => true,
+        isPaused: () => false,
+      })
+    }
+  }
+  const startMs = clock.monotonicMs()
+  const running = Array.from({ length: streams }, one)
+  await clock.sleep(durationMs)
+  stop.abort()
+  const elapsedS = (clock.monotonicMs() - startMs) / 1000
+  await Promise.all(running)
+  return summarise(streams, progresses, elapsedS)
+}
+
+function summarise(
+  streams: number,
+  progresses: GenerationRequest['progress'][],
+  elapsedS: number,
+): CalibrationRow {
+  const read = progresses.filter((progress) => progress.completionTokens > 0)
+  const output = read.reduce((sum, progress) => sum + progress.completionTokens, 0)
+  const input = read.reduce((sum, progress) => sum + progress.promptTokens, 0)
+  const gaps = read
+    .filter((progress) => progress.completionTokens > 1)
+    .map((progress) => progress.decodeMs / (progress.completionTokens - 1))
+    .toSorted((a, b) => a - b)
+  return {
+    streams,
+    serviceUnitsPerS: (input + 2 * output) / elapsedS,
+    tokensPerS: output / elapsedS,
+    meanTokenGapP95Ms: gaps[Math.floor(gaps.length * 0.95)] ?? gaps.at(-1) ?? 0,
+  }
+}
