@@ -11,6 +11,8 @@ export interface EngineProfile {
   models: readonly { name: string; contextTokens: number | null; toy: boolean }[]
   /** Sequences it runs at its knee; the scheduler's cap. */
   cap: number
+  /** Where the cap comes from, a sentence. */
+  capReason: string
   /** Extra sequences it was started with. */
   express: number
   /** Calibrated capacity, service units per second; null where unknown. */

@@ -135,6 +135,12 @@ export class Scheduler {
     return this.#tickets.values()
   }
 
+  /** Which concurrency limit holds a waiting ticket back, if one does. */
+  blocking(id: string): 'tenant' | 'key' | undefined {
+    const ticket = this.#tickets.get(id)
+    return ticket && this.#gates.blocking(ticket)
+  }
+
   engines(): readonly EngineState[] {
     return this.#groups.engines()
   }

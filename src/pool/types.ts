@@ -1,6 +1,6 @@
 /** What the gateway asks of the pool and what it gets back. */
 import type { Band, GristmillError, ServiceClass } from '../base/index.ts'
-import type { Engine } from '../engine/index.ts'
+import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
 
 /** Why a request waits, in one word; `explain` puts each into a sentence. */
 export type WaitReason =
@@ -98,4 +98,74 @@ export interface QueueEntry {
   expectedWaitMs: number | null
   /** What the expectation rests on. */
   basis: string
+}
+
+/** An engine as the pool knows it. */
+export interface PoolEngine {
+  engine: Engine
+  profile: EngineProfile
+  state: EngineState
+  /** Why it is in that state, a sentence. */
+  reason: string
+  /** Wall-clock time of the last change of state. */
+  sinceMs: number
+  /** Wall-clock time at which it joined the pool. */
+  registeredAtMs: number
+}
+
+/** The live picture without names, which only tenancy knows. */
+export interface PoolFloor {
+  atMs: number
+  engines: {
+    id: string
+    name: string
+    model: string
+    state: EngineState
+    stateReason: string
+    cap: number
+    express: number
+    capReason: string
+    slots: {
+      requestId: string
+      tenantId: string
+      serviceClass: ServiceClass
+      outputTokens: number
+      outputTokensMax: number
+      express: boolean
+      state: 'prompt' | 'streaming'
+    }[]
+  }[]
+  tenants: {
+    id: string
+    inFlight: number
+    waiting: number
+    serviceUnits: number
+    entitledUnits: number
+    borrowedUnits: number
+    ttftP50Ms: number | null
+    ttftP99Ms: number | null
+    ttftSamples: number
+    tokensPerS: number
+  }[]
+  waitingByClass: Record<ServiceClass, number>
+  queue: QueueEntry[]
+  oldestWaitMs: number | null
+  tokens: { outPerS: number; inPerS: number; cachedShare: number | null }
+  utilisation: {
+    value: number | null
+    spanS: number
+    capacityUnitsPerS: number | null
+    goodputUnitsPerS: number
+    slotOccupancy: number
+    wasteShare: number
+  }
+  ttft: { p50Ms: number | null; p99Ms: number | null; samples: number; spanS: number }
+  history: {
+    stepS: number
+    endAtMs: number
+    interactive: number[]
+    flex: number[]
+    batch: number[]
+    waste: number[]
+  }
 }

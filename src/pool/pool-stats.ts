@@ -1,0 +1,75 @@
+/** What the pool knows of its own recent past: service, goodput, waste, first tokens, rates. */
+import type { ServiceClass } from '../base/index.ts'
+import { RecentSamples, RollingSum } from './windows.ts'
+
+const MINUTE_MS = 60_000
+export const UTILISATION_SPAN_MS = 300_000
+export const TTFT_SPAN_MS = 300_000
+export const HISTORY_STEP_MS = 5_000
+export const HISTORY_STEPS = 180
+
+export class TenantStats {
+  readonly service = new RollingSum(1000, 61)
+  readonly entitled = new RollingSum(1000, 61)
+  readonly outputTokens = new RollingSum(1000, 11)
+  readonly dispatches = new RollingSum(1000, 61)
+  readonly ttft = new RecentSamples(1024)
+  lastSeenMs = 0
+}
+
+type HistoryLayer = 'interactive' | 'flex' | 'batch' | 'waste'
+
+export class PoolStats {
+  readonly tenants = new Map<string, TenantStats>()
+  readonly dispatches = new RollingSum(1000, 61)
+  readonly inputTokens = new RollingSum(1000, 11)
+  readonly outputTokens = new RollingSum(1000, 11)
+  readonly cachedTokens = new RollingSum(1000, 61)
+  readonly promptTokens = new RollingSum(1000, 61)
+  readonly goodput = new RollingSum(5000, 61)
+  readonly wasted = new RollingSum(5000, 61)
+  readonly computed = new RollingSum(5000, 61)
+  readonly ttft = new RecentSamples(4096)
+  readonly history: Record<HistoryLayer, RollingSum> = {
+    interactive: new RollingSum(HISTORY_STEP_MS, HISTORY_STEPS + 1),
+    flex: new RollingSum(HISTORY_STEP_MS, HISTORY_STEPS + 1),
+    batch: new RollingSum(HISTORY_STEP_MS, HISTORY_STEPS + 1),
+    waste: new RollingSum(HISTORY_STEP_MS, HISTORY_STEPS + 1),
+  }
+
+  tenant(id: string, nowMs: number): TenantStats {
+    let stats = this.tenants.get(id)
+    if (stats === undefined) {
+      stats = new TenantStats()
+      this.tenants.set(id, stats)
+    }
+    stats.lastSeenMs = nowMs
+    return stats
+  }
+
+  /** @param units service units; negative ones correct an estimate */
+  served(nowMs: number, tenantId: string, serviceClass: ServiceClass, units: number): void {
+    this.tenant(tenantId, nowMs).service.add(nowMs, units)
+    this.computed.add(nowMs, units)
+    const layer = serviceClass === 'flex' || serviceClass === 'batch' ? serviceClass : 'interactive'
+    this.history[layer].add(nowMs, units)
+  }
+
+  firstToken(nowMs: number, tenantId: string, ttftMs: number): void {
+    this.tenant(tenantId, nowMs).ttft.add(nowMs, ttftMs)
+    this.ttft.add(nowMs, ttftMs)
+  }
+
+  /** Dispatches per second over the last minute; of one tenant where named. */
+  dispatchRate(nowMs: number, tenantId?: string): number {
+    const of = tenantId === undefined ? this.dispatches : this.tenants.get(tenantId)?.dispatches
+    return (of?.sum(nowMs, MINUTE_MS) ?? 0) / 60
+  }
+
+  /** Forgets tenants that have not been seen for fifteen minutes. */
+  forget(nowMs: number): void {
+    for (const [id, stats] of this.tenants) {
+      if (nowMs - stats.lastSeenMs > 15 * MINUTE_MS) this.tenants.delete(id)
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogger, FakeClock, GristmillError, Registry } from '../base/index.ts'
+import type { Engine, EngineProfile } from '../engine/index.ts'
+import type { CapacityMinute } from '../meter/index.ts'
+import { floorOf, queueOf } from './floor.ts'
+import { Pool } from './pool.ts'
+import type { TicketRequest } from './types.ts'
+
+function engine(id: string): Engine {
+  const unused = () => Promise.reject(new Error('not asked in these tests'))
+  return {
+    id,
+    name: id,
+    url: `http://${id}`,
+    dispatch: () => ({ resume() {}, abort() {} }),
+    probe: unused,
+    countOf: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
+  }
+}
+
+function profile(cap: number): EngineProfile {
+  return {
+    kind: 'gristmill',
+    version: null,
+    models: [{ name: 'm', contextTokens: 2048, toy: false }],
+    cap,
+    capReason: 'set by the test',
+    express: 1,
+    capacityUnitsPerS: 100,
+    takesPriority: true,
+    takesCacheSalt: true,
+  }
+}
+
+let serial = 0
+
+function request(tenantId: string, change: Partial<TicketRequest> = {}): TicketRequest {
+  return {
+    id: `req_${serial++}`,
+    model: 'm',
+    tenantId,
+    tenantWeight: 1,
+    projectId: 'p',
+    projectWeight: 1,
+    keyId: `k-${tenantId}`,
+    userId: `k-${tenantId}`,
+    serviceClass: 'standard',
+    estimatedInputTokens: 10,
+    outputTokensMax: 100,
+    waitMsMax: 30_000,
+    queueDepthMax: 100,
+    tenantConcurrencyMax: null,
+    keyConcurrencyMax: null,
+    ...change,
+  }
+}
+
+function setUp(cap = 2) {
+  const clock = new FakeClock()
+  clock.advance(60_000)
+  const rows: CapacityMinute[] = []
+  const pool = new Pool({
+    clock,
+    logger: createLogger('silent', 'test'),
+    registry: new Registry(),
+    order: 'fair',
+    recordCapacity: (more) => rows.push(...more),
+  })
+  pool.setEngine(engine('e'), profile(cap), 'up', 'It answers.')
+  return { clock, pool, rows }
+}
+
+const end = (outputTokens: number) => ({
+  inputTokens: 10,
+  cachedTokens: 0,
+  outputTokens,
+  outcome: 'kept' as const,
+})
+
+function refusal(code: string) {
+  return (error: unknown) => error instanceof GristmillError && error.code === code
+}
+
+test('a slot is granted, given back once, and a second end is refused', async () => {
+  const { pool } = setUp(1)
+  const first = pool.submit(request('a'))
+  const second = pool.submit(request('a'))
+  const grant = await first.granted
+  assert.equal(grant.engine.id, 'e')
+  assert.equal(pool.waitingCount, 1)
+  first.progress(5)
+  first.finish(end(5))
+  await second.granted
+  assert.throws(() => first.finish(end(5)))
+  second.finish(end(1))
+  assert.equal(pool.running.size, 0)
+})
+
+test('who waits longer than the limit is told so with a time to come back', async () => {
+  const { pool, clock } = setUp(1)
+  pool.submit(request('a'))
+  const late = pool.submit(request('a', { waitMsMax: 1000 }))
+  clock.advance(2000)
+  await assert.rejects(late.granted, (error: unknown) => {
+    return (
+      refusal('wait_limit_exceeded')(error) && (error as GristmillError).retryAfterMs !== undefined
+    )
+  })
+})
+
+test('a full queue refuses at once', async () => {
+  const { pool } = setUp(1)
+  pool.submit(request('a'))
+  pool.submit(request('a', { queueDepthMax: 1 }))
+  await assert.rejects(
+    pool.submit(request('a', { queueDepthMax: 1 })).granted,
+    refusal('queue_full'),
+  )
+})
+
+test('a model whose engines are gone is refused; a restart is waited for', async () => {
+  const { pool, clock } = setUp(1)
+  await assert.rejects(
+    pool.submit(request('a', { model: 'x' })).granted,
+    refusal('no_healthy_engine'),
+  )
+  pool.setEngine(engine('e'), profile(1), 'down', 'It refused the connection.')
+  clock.advance(3000)
+  const patient = pool.submit(request('a'))
+  pool.setEngine(engine('e'), profile(1), 'up', 'It answers again.')
+  await patient.granted
+  pool.setEngine(engine('e'), profile(1), 'down', 'It refused the connection.')
+  const lost = pool.submit(request('b'))
+  clock.advance(20_000)
+  await assert.rejects(lost.granted, refusal('no_healthy_engine'))
+})
+
+test('a request that its engine lost before answering keeps its place and is not charged twice', async () => {
+  const { pool } = setUp(1)
+  const first = pool.submit(request('a'))
+  await first.granted
+  const second = pool.submit(request('a'))
+  const again = first.retry()
+  await again.granted
+  assert.equal(pool.waitingCount, 1)
+  again.finish(end(1))
+  await second.granted
+  const counter = pool.scheduler.pools()[0]?.bands.interactive.root.children.get('a')?.counter
+  assert.equal(counter, 10 + 2 + 10)
+})
+
+test('leaving the queue frees the place, and a grant cannot be cancelled', async () => {
+  const { pool } = setUp(1)
+  const first = pool.submit(request('a'))
+  const second = pool.submit(request('a'))
+  second.cancel(new GristmillError('shutting_down'))
+  await assert.rejects(second.granted, refusal('shutting_down'))
+  first.cancel(new GristmillError('shutting_down'))
+  await first.granted
+  assert.equal(pool.waitingCount, 0)
+  assert.equal(pool.running.size, 1)
+})
+
+test('the queue says who waits, behind how many, and why', () => {
+  const { pool, clock } = setUp(1)
+  for (let i = 0; i < 3; i++) pool.submit(request('a'))
+  pool.submit(request('b', { serviceClass: 'batch' }))
+  const entries = queueOf(pool, clock, 'a', 10)
+  assert.deepEqual(
+    entries.map((e) => e.aheadOwn),
+    [0, 1],
+  )
+  assert.equal(entries[1]?.reason, 'own_queue')
+  assert.match(entries[0]?.why ?? '', /slots are busy|share is used/)
+  assert.equal(queueOf(pool, clock, undefined, 10).length, 3)
+})
+
+test('a concurrency limit is named as the reason', () => {
+  const { pool, clock } = setUp(4)
+  for (let i = 0; i < 3; i++) pool.submit(request('a', { tenantConcurrencyMax: 1 }))
+  assert.equal(queueOf(pool, clock, 'a', 10)[0]?.reason, 'concurrency_limit')
+})
+
+test('the floor shows slots, shares and first tokens', async () => {
+  const { pool, clock } = setUp(2)
+  const ticket = pool.submit(request('a'))
+  await ticket.granted
+  clock.advance(250)
+  ticket.progress(3)
+  const floor = floorOf(pool, clock)
+  assert.equal(floor.engines[0]?.slots[0]?.outputTokens, 3)
+  assert.equal(floor.tenants[0]?.ttftP50Ms, 250)
+  assert.equal(floor.tenants[0]?.serviceUnits, 16)
+  assert.equal(floor.utilisation.slotOccupancy, 0.5)
+})
+
+test('every minute leaves one capacity row an engine, with service and waste by tenant', async () => {
+  const { pool, clock, rows } = setUp(2)
+  const kept = pool.submit(request('a'))
+  const lost = pool.submit(request('b'))
+  await Promise.all([kept.granted, lost.granted])
+  clock.advance(1000)
+  kept.progress(10)
+  kept.finish(end(10))
+  lost.progress(4)
+  lost.finish({ ...end(4), outcome: 'client_gone' })
+  clock.advance(60_000)
+  const row = rows.find((r) => r.tenants.length > 0)
+  assert.ok(row)
+  const total = rows.reduce((sum, r) => sum + r.registeredS, 0)
+  assert.ok(Math.abs(total - 60) < 61 && row.upS <= row.registeredS)
+  const byId = Object.fromEntries(row.tenants.map((t) => [t.tenantId, t]))
+  assert.equal(byId.a?.interactiveUnits, 30)
+  assert.deepEqual(byId.b?.waste, { client_gone: 18 })
+  pool.close()
+})

@@ -1,0 +1,89 @@
+/** One request in the pool: its promise of a slot, and its single end. */
+import type { GristmillError } from '../base/index.ts'
+import type { Grant, Ticket, TicketEnd, TicketRequest } from './types.ts'
+
+/** What a ticket needs of the pool. */
+export interface TicketOwner {
+  cancelled(ticket: PoolTicket): void
+  progressed(ticket: PoolTicket, outputTokens: number): void
+  promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void
+  finished(ticket: PoolTicket, end: TicketEnd): void
+  resubmit(ticket: PoolTicket): PoolTicket
+}
+
+export class PoolTicket implements Ticket {
+  readonly request: TicketRequest
+  readonly arrivedAtMs: number
+  readonly granted: Promise<Grant>
+  state: 'waiting' | 'running' | 'ended' = 'waiting'
+  engineId: string | undefined
+  express = false
+  dispatchedAtMs = 0
+  firstTokenAtMs: number | undefined
+  lastTokenAtMs = 0
+  outputTokens = 0
+  inputTokens: number
+  cachedTokens = 0
+  readonly #owner: TicketOwner
+  #resolve!: (grant: Grant) => void
+  #reject!: (error: GristmillError) => void
+
+  /** @param arrivedAtMs monotonic time of the first attempt */
+  constructor(request: TicketRequest, arrivedAtMs: number, owner: TicketOwner) {
+    this.request = request
+    this.arrivedAtMs = arrivedAtMs
+    this.inputTokens = request.estimatedInputTokens
+    this.#owner = owner
+    this.granted = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // A refusal may come before the caller looks; it must not count as unhandled.
+    this.granted.catch(() => undefined)
+  }
+
+  get id(): string {
+    return this.request.id
+  }
+
+  grant(grant: Grant): void {
+    this.state = 'running'
+    this.#resolve(grant)
+  }
+
+  refuse(error: GristmillError): void {
+    if (this.state !== 'waiting') return
+    this.state = 'ended'
+    this.#reject(error)
+  }
+
+  cancel(error: GristmillError): void {
+    if (this.state !== 'waiting') return
+    this.#owner.cancelled(this)
+    this.refuse(error)
+  }
+
+  retry(): Ticket {
+    this.#mustRun()
+    return this.#owner.resubmit(this)
+  }
+
+  progress(outputTokens: number): void {
+    this.#mustRun()
+    if (outputTokens > this.outputTokens) this.#owner.progressed(this, outputTokens)
+  }
+
+  promptRead(inputTokens: number, cachedTokens: number): void {
+    this.#mustRun()
+    this.#owner.promptWasRead(this, inputTokens, cachedTokens)
+  }
+
+  finish(end: TicketEnd): void {
+    this.#mustRun()
+    this.#owner.finished(this, end)
+  }
+
+  #mustRun(): void {
+    if (this.state !== 'running') throw new Error(`ticket ${this.id} is ${this.state}`)
+  }
+}
