@@ -143,5 +143,9 @@ async function emptyTables({ sql }: Database): Promise<void> {
       and tablename <> 'schema_migrations'`
   if (tables.length === 0) return
   const names = tables.map(({ name }) => name).join(', ')
-  await sql.unsafe(`truncate ${names} restart identity cascade`)
+  await sql.begin(async (transaction) => {
+    // Append-only tables refuse to be emptied; as a replica the server runs no such triggers.
+    await transaction`set local session_replication_role = replica`
+    await transaction.unsafe(`truncate ${names} restart identity cascade`)
+  })
 }

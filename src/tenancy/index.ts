@@ -1,3 +1,27 @@
 /** Tenants, projects, keys and what they may do. */
+export type { AuditFilter, AuditLog } from './audit.ts'
+export { pageOf } from './context.ts'
+export type { TenantLabel } from './directory.ts'
+export {
+  keyChange,
+  keyInput,
+  limitsInput,
+  projectChange,
+  projectInput,
+  rotation,
+  sha256Hex,
+  tenantChange,
+  tenantInput,
+} from './inputs.ts'
+export type { KeyFilter, Keys, KeyWithSecret } from './keys.ts'
+export type { Projects } from './projects.ts'
+export {
+  type Bootstrap,
+  CONSOLE_KEY_ID,
+  createTenancy,
+  type Tenancy,
+  type TenancyOptions,
+} from './tenancy.ts'
+export type { Tenants } from './tenants.ts'
 export type * from './types.ts'
 export { roles, scopes } from './types.ts'

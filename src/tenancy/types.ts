@@ -47,3 +47,87 @@ export interface Principal {
   scopes: ReadonlySet<Scope>
   policy: Policy
 }
+
+export interface Tenant {
+  id: string
+  name: string
+  weight: number
+  classes: ServiceClass[]
+  defaultClass: ServiceClass
+  /** Model names; null means every model. */
+  models: string[] | null
+  limits: UseLimits
+  /** Position in the palette of tenant hues, stable for the tenant's life. */
+  hue: number
+  createdAt: Date
+  projectCount: number
+  /** Keys that are not revoked. */
+  keyCount: number
+}
+
+export interface Project {
+  id: string
+  tenantId: string
+  name: string
+  weight: number
+  createdAt: Date
+}
+
+export interface Key {
+  id: string
+  tenantId: string
+  projectId: string
+  name: string
+  /** First characters of the secret; empty where only its hash was imported. */
+  hint: string
+  scopes: Scope[]
+  /** null means the tenant's. */
+  defaultClass: ServiceClass | null
+  limits: UseLimits
+  createdAt: Date
+  expiresAt: Date | null
+  /** To the minute. */
+  lastUsedAt: Date | null
+  /** `rotating`: the secret before the last rotation still works. */
+  state: 'active' | 'expired' | 'revoked' | 'rotating'
+}
+
+/** Who changes something; becomes part of the audit row. */
+export interface Actor {
+  /** `user:anna@example.org`, `key:key_…`, `cli` or `system`. */
+  name: string
+  /** Address it came from, `local` for this process. */
+  from: string
+}
+
+export interface AuditEntry {
+  /** `tenant.create`, `key.rotate`, … */
+  action: string
+  /** Identifier of what was changed. */
+  subject: string
+  /** Tenant concerned; null where the whole installation is. */
+  tenantId: string | null
+  /** What changed, without secrets. */
+  detail: Record<string, unknown>
+}
+
+export interface AuditRecord extends AuditEntry {
+  id: string
+  at: Date
+  actor: string
+  from: string
+}
+
+/** Which part of a list is wanted. */
+export interface PageRequest {
+  /** Rows at most. */
+  limit: number
+  /** `next` of the page before; undefined for the first. */
+  cursor?: string | undefined
+}
+
+/** A part of a list; `next` is null at its end. */
+export interface Page<Row> {
+  rows: Row[]
+  next: string | null
+}

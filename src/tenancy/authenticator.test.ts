@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { createLogger, FakeClock, systemClock, systemRandom } from '../base/index.ts'
+import { type Database, openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
+import { createTenancy, type Principal, type Tenancy } from './index.ts'
+import { KeyCache } from './key-cache.ts'
+
+const actor = { name: 'user:anna@example.org', from: '192.0.2.7' }
+const logger = createLogger('silent', 'test')
+
+/** The real database, counting key lookups, with a change listener that can be unplugged. */
+function observed(database: Database) {
+  const seen = { lookups: 0 }
+  let plugged = true
+  let setState: (state: 'up' | 'down') => void = () => {}
+  const sql = new Proxy(database.sql, {
+    apply(target, self, args: [TemplateStringsArray, ...unknown[]]) {
+      if (args[0].some?.((part) => part.includes('from key_secrets s'))) seen.lookups++
+      return Reflect.apply(target, self, args) as unknown
+    },
+  }) as Sql
+  const listen: Database['listen'] = async (channel, onPayload, onState) => {
+    setState = (state) => onState?.(state)
+    return database.listen(channel, (payload) => plugged && onPayload(payload), onState)
+  }
+  const unplug = () => {
+    plugged = false
+    setState('down')
+  }
+  const plugIn = () => {
+    plugged = true
+    setState('up')
+  }
+  return { database: { ...database, sql, listen }, seen, unplug, plugIn }
+}
+
+let database: TestDatabase
+let view: ReturnType<typeof observed>
+let clock: FakeClock
+let tenancy: Tenancy
+let elsewhere: Tenancy
+let tenantId: string
+
+before(async () => {
+  database = await openTestDatabase()
+})
+after(() => database.close())
+beforeEach(async () => {
+  await database.reset()
+  clock = new FakeClock(Date.now())
+  view = observed(database)
+  const shared = { random: systemRandom, logger }
+  tenancy = await createTenancy({ ...shared, clock, database: view.database })
+  elsewhere = await createTenancy({ ...shared, clock: systemClock, database })
+  tenantId = (await elsewhere.tenants.create({ name: 'Support' }, actor)).id
+})
+afterEach(async () => {
+  await tenancy.close()
+  await elsewhere.close()
+})
+
+/** Waits until the change listener has brought what it should; fails after two seconds. */
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 2000
+  while (!(await holds())) {
+    assert.ok(performance.now() < endMs, 'it did not come true within two seconds')
+    await systemClock.sleep(5)
+  }
+}
+
+/** Uses a key until it is cached, which takes until the news of its making has arrived. */
+async function use(secret: string): Promise<Principal | null> {
+  await eventually(async () => {
+    await tenancy.authenticate(secret)
+    return !(tenancy.authenticate(secret) instanceof Promise)
+  })
+  view.seen.lookups = 0
+  return cached(secret)
+}
+
+/** A cached answer, which must come synchronously. */
+function cached(secret: string): Principal | null {
+  const answer = tenancy.authenticate(secret)
+  assert.ok(!(answer instanceof Promise), 'the answer was not cached')
+  return answer
+}
+
+describe('a key that was used before', () => {
+  it('is answered at once, without the database, with the same object', async () => {
+    const { secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    const first = await use(secret)
+    for (let i = 0; i < 100; i++) assert.equal(cached(secret), first)
+    assert.ok(first)
+    assert.equal(view.seen.lookups, 0)
+  })
+
+  it('stops working when another gateway revokes it, and whoever streams with it is told', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    const told: string[] = []
+    tenancy.onRevoked((keyId) => told.push(keyId))
+    assert.ok(await use(secret))
+    await elsewhere.keys.revoke(key.id, actor)
+    await eventually(async () => (await tenancy.authenticate(secret)) === null)
+    assert.deepEqual(told, [key.id])
+  })
+
+  it('follows every change of key, project and tenant', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    const policy = async () => (await tenancy.authenticate(secret))?.policy
+    await policy()
+    await elsewhere.keys.change(key.id, { limits: { concurrencyMax: 2 } }, actor)
+    await eventually(async () => (await policy())?.keyLimits.concurrencyMax === 2)
+    await elsewhere.projects.change(key.projectId, { weight: 4 }, actor)
+    await eventually(async () => (await policy())?.projectWeight === 4)
+    await elsewhere.tenants.change(tenantId, { weight: 5, models: ['small'] }, actor)
+    await eventually(async () => (await policy())?.tenantWeight === 5)
+    assert.deepEqual((await policy())?.models, ['small'])
+  })
+
+  it('of one tenant stays cached when another tenant changes', async () => {
+    const { secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    const other = await elsewhere.tenants.create({ name: 'Sales' }, actor)
+    await use(secret)
+    await elsewhere.tenants.change(other.id, { weight: 9 }, actor)
+    await eventually(() => tenancy.labels().get(other.id)?.weight === 9)
+    assert.ok(cached(secret))
+  })
+
+  it('has the time of its last use written in the next minute', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    await use(secret)
+    assert.equal((await elsewhere.keys.get(key.id)).lastUsedAt, null)
+    clock.advance(60_000)
+    await eventually(async () => (await elsewhere.keys.get(key.id)).lastUsedAt !== null)
+    assert.ok(cached(secret), 'noting the use must not empty the cache')
+  })
+})
+
+describe('while the change listener is down', () => {
+  it('a cached key counts for one second only', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    view.unplug()
+    assert.ok(await use(secret))
+    await elsewhere.keys.revoke(key.id, actor)
+    clock.advance(999)
+    assert.ok(cached(secret))
+    clock.advance(1)
+    assert.equal(await tenancy.authenticate(secret), null)
+  })
+
+  it('a key cached more than a second before is read again at once', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    await use(secret)
+    clock.advance(5000)
+    view.unplug()
+    await elsewhere.keys.revoke(key.id, actor)
+    assert.equal(await tenancy.authenticate(secret), null)
+  })
+
+  it('nothing is missed: what was revoked meanwhile is told when it is back', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    const told: string[] = []
+    tenancy.onRevoked((keyId) => told.push(keyId))
+    await use(secret)
+    view.unplug()
+    await elsewhere.keys.revoke(key.id, actor)
+    view.plugIn()
+    await eventually(() => told.includes(key.id))
+    assert.equal(await tenancy.authenticate(secret), null)
+  })
+})
+
+describe('an unknown key', () => {
+  it('is remembered as unknown for a short time', async () => {
+    assert.equal(await use('sk-guess'), null)
+    for (let i = 0; i < 10; i++) assert.equal(cached('sk-guess'), null)
+    assert.equal(view.seen.lookups, 0)
+    clock.advance(5000)
+    assert.equal(await tenancy.authenticate('sk-guess'), null)
+    assert.equal(view.seen.lookups, 1)
+  })
+
+  it('works as soon as its hash was imported', async () => {
+    assert.equal(await tenancy.authenticate('sk-moved'), null)
+    const { hashSecret } = await import('./secret.ts')
+    await elsewhere.keys.importHash(tenantId, hashSecret('sk-moved'), {}, actor)
+    await eventually(async () => (await tenancy.authenticate('sk-moved')) !== null)
+  })
+
+  it('in a flood of others costs few reads, not one each', async () => {
+    const guesses = Array.from({ length: 400 }, (_, i) => tenancy.authenticate(`sk-${i}`))
+    assert.ok((await Promise.all(guesses)).every((answer) => answer === null))
+    assert.ok(view.seen.lookups <= 3, `${view.seen.lookups} reads`)
+  })
+
+  it('in too large a flood is refused with a reason', async () => {
+    const guesses = Array.from({ length: 12_000 }, (_, i) =>
+      Promise.resolve().then(() => tenancy.authenticate(`sk-${i}`)),
+    )
+    const outcomes = await Promise.allSettled(guesses)
+    const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
+    assert.ok(refused.length > 0)
+    assert.ok(refused.every((outcome) => outcome.reason.code === 'not_ready'))
+  })
+})
+
+describe('the cache', () => {
+  const entry = (keyId: string) => {
+    const principal = { keyId, tenantId: 't', projectId: 'p' } as Principal
+    return { principal, validUntilMs: Number.POSITIVE_INFINITY }
+  }
+
+  it('keeps to its bound and drops what was not used', () => {
+    const cache = new KeyCache({ entriesMax: 3, unknownMax: 2 })
+    for (const id of ['a', 'b', 'c']) cache.put(id, entry(id), 0)
+    cache.put('d', entry('d'), 0)
+    const b = cache.get('b') ?? assert.fail()
+    b.used = true
+    cache.put('e', entry('e'), 0)
+    assert.ok(cache.get('b'))
+    for (const id of ['u', 'v', 'w']) cache.putUnknown(id, 0)
+    assert.equal(cache.size, 5)
+    assert.equal(cache.unknownSinceMs('u'), undefined)
+  })
+})

@@ -1,0 +1,92 @@
+/** What people may write about tenants, projects and keys: the schemas of every change. */
+import { z } from 'zod'
+import { type ServiceClass, serviceClasses } from '../base/index.ts'
+import { scopes, type UseLimits } from './types.ts'
+
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(100)
+  .regex(/^[^\p{Cc}]*$/u, 'may not contain control characters')
+const weight = z.number().min(0.001).max(1_000_000)
+const serviceClass = z.enum(serviceClasses)
+const bound = (min: number, max: number) => z.number().int().min(min).max(max).nullable()
+
+export const limitsInput = z.strictObject({
+  queueDepthMax: bound(0, 1_000_000).optional(),
+  concurrencyMax: bound(1, 1_000_000).optional(),
+  tokensPerMinute: bound(1, 1_000_000_000_000).optional(),
+  waitMsMax: bound(1, 86_400_000).optional(),
+})
+export type LimitsInput = z.infer<typeof limitsInput>
+
+export const tenantInput = z.strictObject({
+  name,
+  weight: weight.optional(),
+  classes: z.array(serviceClass).min(1).max(4).optional(),
+  defaultClass: serviceClass.optional(),
+  models: z.array(z.string().min(1).max(200)).max(1000).nullable().optional(),
+  limits: limitsInput.optional(),
+})
+export type TenantInput = z.infer<typeof tenantInput>
+
+export const tenantChange = tenantInput.partial()
+export type TenantChange = z.infer<typeof tenantChange>
+
+export const projectInput = z.strictObject({ name, weight: weight.optional() })
+export type ProjectInput = z.infer<typeof projectInput>
+
+export const projectChange = projectInput.partial()
+export type ProjectChange = z.infer<typeof projectChange>
+
+const keyFields = {
+  name: name.optional(),
+  scopes: z.array(z.enum(scopes)).min(1).max(scopes.length).optional(),
+  defaultClass: serviceClass.nullable().optional(),
+  limits: limitsInput.optional(),
+  expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
+}
+export const keyInput = z.strictObject({
+  /** Where absent, the tenant's oldest project. */
+  projectId: z.string().max(100).optional(),
+  ...keyFields,
+})
+export type KeyInput = z.infer<typeof keyInput>
+
+export const keyChange = z.strictObject(keyFields)
+export type KeyChange = z.infer<typeof keyChange>
+
+export const rotation = z.strictObject({
+  /** How long the old secret goes on working, seconds; a day where absent. */
+  overlapS: z
+    .number()
+    .int()
+    .min(0)
+    .max(90 * 86_400)
+    .optional(),
+})
+export type Rotation = z.infer<typeof rotation>
+
+export const sha256Hex = z
+  .string()
+  .toLowerCase()
+  .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the key, 64 hexadecimal digits')
+
+export const noLimits: UseLimits = {
+  queueDepthMax: null,
+  concurrencyMax: null,
+  tokensPerMinute: null,
+  waitMsMax: null,
+}
+
+/** The limits after a change: fields that it does not name stay. */
+export function mergedLimits(current: UseLimits, change: LimitsInput | undefined): UseLimits {
+  const named = Object.entries(change ?? {}).filter(([, value]) => value !== undefined)
+  return { ...current, ...Object.fromEntries(named) }
+}
+
+/** Every class once, in the order of rank. */
+export function sortedClasses(classes: readonly ServiceClass[]): ServiceClass[] {
+  return serviceClasses.filter((one) => classes.includes(one))
+}

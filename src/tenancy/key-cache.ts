@@ -1,0 +1,84 @@
+/**
+ * What gateways remember of keys, by hash of the secret: a bounded cache of valid ones and a
+ * smaller, short-lived one of unknown ones. Knows no database; who fills it also empties it.
+ */
+import type { KeyEntry } from './key-lookup.ts'
+
+export interface CachedKey extends KeyEntry {
+  /** Monotonic milliseconds when it was read from the database. */
+  readAtMs: number
+  /** Set by every hit and cleared as eviction passes by (the CLOCK approximation of LRU). */
+  used: boolean
+  /** Round of `last_used_at` writing in which it was last noted. */
+  notedRound: number
+}
+
+export interface KeyCacheBounds {
+  entriesMax: number
+  unknownMax: number
+}
+
+export class KeyCache {
+  readonly #bounds: KeyCacheBounds
+  readonly #known = new Map<string, CachedKey>()
+  /** Hash → monotonic milliseconds when it was found to be unknown. */
+  readonly #unknown = new Map<string, number>()
+
+  constructor(bounds: KeyCacheBounds) {
+    this.#bounds = bounds
+  }
+
+  get size(): number {
+    return this.#known.size + this.#unknown.size
+  }
+
+  get(sha256: string): CachedKey | undefined {
+    return this.#known.get(sha256)
+  }
+
+  /** When the hash was found to be unknown, undefined where it was not. */
+  unknownSinceMs(sha256: string): number | undefined {
+    return this.#unknown.get(sha256)
+  }
+
+  put(sha256: string, entry: KeyEntry, readAtMs: number): CachedKey {
+    const cached = { ...entry, readAtMs, used: true, notedRound: -1 }
+    this.#known.delete(sha256)
+    while (this.#known.size >= this.#bounds.entriesMax) this.#evictOne()
+    this.#known.set(sha256, cached)
+    return cached
+  }
+
+  putUnknown(sha256: string, foundAtMs: number): void {
+    this.#unknown.delete(sha256)
+    if (this.#unknown.size >= this.#bounds.unknownMax) {
+      const [oldest] = this.#unknown.keys()
+      if (oldest !== undefined) this.#unknown.delete(oldest)
+    }
+    this.#unknown.set(sha256, foundAtMs)
+  }
+
+  forget(sha256: string): void {
+    this.#known.delete(sha256)
+  }
+
+  /** Drops the entries that `concerned` names, and every unknown one: a new key may be among them. */
+  drop(concerned: (entry: CachedKey) => boolean): void {
+    this.#unknown.clear()
+    for (const [sha256, entry] of this.#known) if (concerned(entry)) this.#known.delete(sha256)
+  }
+
+  clear(): void {
+    this.#unknown.clear()
+    this.#known.clear()
+  }
+
+  #evictOne(): void {
+    for (const [sha256, entry] of this.#known) {
+      this.#known.delete(sha256)
+      if (!entry.used) return
+      entry.used = false
+      this.#known.set(sha256, entry)
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** Reading keys by the hash of their secret, many in one query, with everything that governs them. */
+import { GristmillError } from '../base/index.ts'
+import type { Database } from '../store/index.ts'
+import type { Policy, Principal, Scope, UseLimits } from './types.ts'
+
+/** What a secret stands for until it changes. */
+export interface KeyEntry {
+  principal: Principal
+  /** Wall-clock milliseconds when the secret or the key ends; Infinity where never. */
+  validUntilMs: number
+}
+
+interface KeyRow {
+  sha256: string
+  validUntil: Date | null
+  expiresAt: Date | null
+  keyId: string
+  keyName: string
+  scopes: Scope[]
+  keyDefaultClass: Policy['defaultClass'] | null
+  keyLimits: UseLimits
+  projectId: string
+  projectName: string
+  projectWeight: number
+  tenantId: string
+  tenantName: string
+  tenantWeight: number
+  classes: Policy['classes']
+  defaultClass: Policy['defaultClass']
+  models: string[] | null
+  tenantLimits: UseLimits
+}
+
+/** Hashes in one query at most, and hashes waiting at most: a flood of wrong keys is refused. */
+const BATCH_MAX = 500
+const WAITING_MAX = 5000
+
+/** Collects lookups while a query runs, so that a flood of unknown keys is one query at a time. */
+export class KeyLookup {
+  readonly #database: Database
+  #waiting = new Map<string, PromiseWithResolvers<KeyEntry | null>>()
+  #running = false
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /**
+   * The entry of a secret, or null where none is valid.
+   * @throws GristmillError `not_ready` when too many wait; the database's own errors
+   */
+  find(sha256: string): Promise<KeyEntry | null> {
+    const known = this.#waiting.get(sha256)
+    if (known) return known.promise
+    if (this.#waiting.size >= WAITING_MAX) {
+      const reason = 'too many unknown keys are being looked up'
+      throw new GristmillError('not_ready', { reason }, { retryAfterMs: 1000 })
+    }
+    const asked = Promise.withResolvers<KeyEntry | null>()
+    this.#waiting.set(sha256, asked)
+    if (!this.#running) void this.#run()
+    return asked.promise
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#waiting.size > 0) {
+      const batch = new Map([...this.#waiting].slice(0, BATCH_MAX))
+      for (const sha256 of batch.keys()) this.#waiting.delete(sha256)
+      try {
+        const found = await this.#read([...batch.keys()])
+        for (const [sha256, asked] of batch) asked.resolve(found.get(sha256) ?? null)
+      } catch (error) {
+        for (const asked of batch.values()) asked.reject(error)
+      }
+    }
+    this.#running = false
+  }
+
+  async #read(hashes: string[]): Promise<Map<string, KeyEntry>> {
+    const { sql } = this.#database
+    const rows = await sql<KeyRow[]>`
+      select s.sha256, s.valid_until as "validUntil", k.expires_at as "expiresAt",
+        k.id as "keyId", k.name as "keyName", k.scopes, k.default_class as "keyDefaultClass",
+        k.limits as "keyLimits", p.id as "projectId", p.name as "projectName",
+        p.weight as "projectWeight", t.id as "tenantId", t.name as "tenantName",
+        t.weight as "tenantWeight", t.classes, t.default_class as "defaultClass", t.models,
+        t.limits as "tenantLimits"
+      from key_secrets s
+        join keys k on k.id = s.key_id
+        join projects p on p.id = k.project_id
+        join tenants t on t.id = p.tenant_id
+      where s.sha256 in ${sql(hashes)} and k.revoked_at is null and p.archived_at is null
+        and t.archived_at is null`
+    return new Map(rows.map((row) => [row.sha256, entryOf(row)]))
+  }
+}
+
+function entryOf(row: KeyRow): KeyEntry {
+  const ends = [row.validUntil, row.expiresAt].map((end) => end?.getTime() ?? Infinity)
+  const { keyId, keyName, tenantId, tenantName, projectId, projectName } = row
+  // The tenant's classes may have shrunk since the key got its own default.
+  const own = row.keyDefaultClass
+  const policy: Policy = Object.freeze({
+    tenantWeight: row.tenantWeight,
+    projectWeight: row.projectWeight,
+    classes: row.classes,
+    defaultClass: own !== null && row.classes.includes(own) ? own : row.defaultClass,
+    models: row.models,
+    tenantLimits: row.tenantLimits,
+    keyLimits: row.keyLimits,
+  })
+  const who = { keyId, keyName, tenantId, tenantName, projectId, projectName }
+  const principal = Object.freeze({ ...who, scopes: new Set(row.scopes), policy })
+  return { principal, validUntilMs: Math.min(...ends) }
+}

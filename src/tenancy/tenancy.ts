@@ -1,0 +1,152 @@
+/** The room's front: everything about tenants, projects and keys behind one object. */
+import { type Clock, GristmillError, type Logger, type Random } from '../base/index.ts'
+import type { Database } from '../store/index.ts'
+import { type AuditLog, auditLog } from './audit.ts'
+import { Authenticator, type RevokedCallback } from './authenticator.ts'
+import type { Context } from './context.ts'
+import { TenantDirectory, type TenantLabel } from './directory.ts'
+import { noLimits } from './inputs.ts'
+import type { KeyCacheBounds } from './key-cache.ts'
+import { type Keys, keys } from './keys.ts'
+import { type Projects, projects } from './projects.ts'
+import { type Tenants, tenants } from './tenants.ts'
+import type { Actor, Policy, Principal, UseLimits } from './types.ts'
+
+export interface TenancyOptions {
+  database: Database
+  clock: Clock
+  random: Random
+  logger: Logger
+  cacheBounds?: KeyCacheBounds
+}
+
+/** What the first start made; `key` is undefined on every later one. */
+export interface Bootstrap {
+  tenantId: string
+  projectId: string
+  keyId?: string
+  /** Secret of the first key, shown this once. */
+  key?: string
+}
+
+export interface Tenancy {
+  tenants: Tenants
+  projects: Projects
+  keys: Keys
+  audit: AuditLog
+  /** See `Authenticator.authenticate`. */
+  authenticate(secret: string): Principal | null | Promise<Principal | null>
+  /** Calls back with every key revoked from now on; returns how to stop. */
+  onRevoked(callback: RevokedCallback): () => void
+  /**
+   * A principal for somebody who is signed in and acts for a tenant; its key is `CONSOLE_KEY_ID`.
+   * @param projectId the tenant's oldest project where absent
+   * @throws GristmillError `not_found`
+   */
+  principalFor(tenantId: string, projectId?: string): Promise<Principal>
+  /** Names, hues and weights of all tenants, from memory. */
+  labels(): ReadonlyMap<string, TenantLabel>
+  /** Makes the first tenant, project and key of an empty database; otherwise finds the oldest. */
+  bootstrap(): Promise<Bootstrap>
+  close(): Promise<void>
+}
+
+/** Stands in the ledger where a signed-in person acted without a key. */
+export const CONSOLE_KEY_ID = 'key_console'
+
+const SYSTEM: Actor = { name: 'system', from: 'local' }
+
+/** Opens the room on a migrated database and begins to listen for changes. */
+export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
+  const { database, clock, random, logger, cacheBounds } = options
+  const context: Context = { database, clock, random }
+  const bounds = cacheBounds === undefined ? {} : { bounds: cacheBounds }
+  const authenticator = new Authenticator({ database, clock, logger, ...bounds })
+  const directory = new TenantDirectory(database, logger)
+  const unlisten = await database.listen(
+    'tenancy',
+    (payload) => {
+      authenticator.changed(payload)
+      if (payload.startsWith('tenant:')) void directory.refresh()
+    },
+    (state) => {
+      authenticator.listenerChanged(state)
+      if (state === 'up') void directory.refresh()
+    },
+  )
+  await directory.refresh()
+  const rooms = { tenants: tenants(context), projects: projects(context), keys: keys(context) }
+  return {
+    ...rooms,
+    audit: auditLog(context),
+    authenticate: (secret) => authenticator.authenticate(secret),
+    onRevoked: (callback) => authenticator.onRevoked(callback),
+    principalFor: (tenantId, projectId) => principalFor(database, tenantId, projectId),
+    labels: () => directory.labels(),
+    bootstrap: () => bootstrap(database, rooms),
+    async close() {
+      unlisten()
+      await authenticator.close()
+    },
+  }
+}
+
+async function bootstrap(
+  { sql }: Database,
+  rooms: { tenants: Tenants; keys: Keys },
+): Promise<Bootstrap> {
+  const [oldest] = await sql<Bootstrap[]>`
+    select t.id as "tenantId", p.id as "projectId"
+    from tenants t join projects p on p.tenant_id = t.id
+    where t.archived_at is null and p.archived_at is null
+    order by t.id, p.id limit 1`
+  if (oldest) return { ...oldest }
+  const tenant = await rooms.tenants.create({ name: 'default' }, SYSTEM)
+  const { key, secret } = await rooms.keys.create(tenant.id, { name: 'first key' }, SYSTEM)
+  return { tenantId: tenant.id, projectId: key.projectId, keyId: key.id, key: secret }
+}
+
+interface PrincipalRow {
+  tenantName: string
+  tenantWeight: number
+  classes: Policy['classes']
+  defaultClass: Policy['defaultClass']
+  models: string[] | null
+  limits: UseLimits
+  projectId: string
+  projectName: string
+  projectWeight: number
+}
+
+async function principalFor(
+  { sql }: Database,
+  tenantId: string,
+  projectId: string | undefined,
+): Promise<Principal> {
+  const [row] = await sql<PrincipalRow[]>`
+    select t.name as "tenantName", t.weight as "tenantWeight", t.classes,
+      t.default_class as "defaultClass", t.models, t.limits, p.id as "projectId",
+      p.name as "projectName", p.weight as "projectWeight"
+    from tenants t join projects p on p.tenant_id = t.id
+    where t.id = ${tenantId} and t.archived_at is null and p.archived_at is null
+      ${projectId === undefined ? sql`` : sql`and p.id = ${projectId}`}
+    order by p.id limit 1`
+  if (!row) {
+    const [kind, id] = projectId === undefined ? ['tenant', tenantId] : ['project', projectId]
+    throw new GristmillError('not_found', { kind, id })
+  }
+  const { tenantName, projectName, tenantWeight, projectWeight, classes, defaultClass } = row
+  const { models, limits: tenantLimits } = row
+  const policy = { tenantWeight, projectWeight, classes, defaultClass, models, tenantLimits }
+  return {
+    keyId: CONSOLE_KEY_ID,
+    keyName: 'console',
+    tenantId,
+    tenantName,
+    projectId: row.projectId,
+    projectName,
+    // The person is known, so the end user that the gateway is told can be trusted.
+    scopes: new Set(['inference', 'end_users']),
+    policy: { ...policy, keyLimits: noLimits },
+  }
+}
