@@ -13,7 +13,7 @@ type Tree = ShareTree<TicketState>
 type TenantPlace = Place<TicketState>
 
 /** Tenants looked at when an express place is free; the newcomer is near the head of the line. */
-const EXPRESS_SCAN_MAX = 64
+const EXPRESS_SCAN_MAX = 31
 
 export function selectInteractive(
   pool: PoolGroup,
@@ -151,21 +151,31 @@ function expressIn(
   trees: Map<string, Tree>,
   mayRun: (place: TenantPlace) => boolean,
   isClosed: IsClosed,
-) {
+): TicketState | undefined {
   for (const tree of trees.values()) {
     const hasRoom = (e: EngineState) => e.inFlight < e.cap + e.express
     if (!pool.engines.some((e) => hasRoom(e) && e.models.includes(tree.model))) continue
-    const candidates = tree.root.children
-      .members()
-      .slice(0, EXPRESS_SCAN_MAX)
-      .filter(mayRun)
-      .sort((a, b) => a.account.counter - b.account.counter)
-    for (const place of candidates) {
-      while (place.index >= 0) {
-        const ticket = headOf(place)
-        if (!isClosed(ticket)) return ticket
-      }
+    for (;;) {
+      const place = firstAmong(tree.root.children.members(), mayRun)
+      if (place === undefined) break
+      const ticket = headOf(place)
+      if (!isClosed(ticket)) return ticket
     }
   }
   return undefined
+}
+
+/** The smallest counter among the top of the heap's levels that may run. */
+function firstAmong(
+  places: readonly TenantPlace[],
+  mayRun: (place: TenantPlace) => boolean,
+): TenantPlace | undefined {
+  let best: TenantPlace | undefined
+  const count = Math.min(places.length, EXPRESS_SCAN_MAX)
+  for (let i = 0; i < count; i++) {
+    const place = places[i] as TenantPlace
+    if (best && best.account.counter <= place.account.counter) continue
+    if (mayRun(place)) best = place
+  }
+  return best
 }
