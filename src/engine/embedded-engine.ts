@@ -1,0 +1,136 @@
+/**
+ * The engine program as a supervised child of this gateway. It speaks the same wire as any engine;
+ * only its start, restarts and address are known here.
+ */
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  type Clock,
+  type Config,
+  childEnvironment,
+  GristmillError,
+  type Logger,
+} from '../base/index.ts'
+import {
+  type Child,
+  freePort,
+  type Home,
+  type Supervised,
+  startChild,
+  supervise,
+} from '../host/index.ts'
+
+export interface EmbeddedEngineOptions {
+  home: Home
+  clock: Clock
+  logger: Logger
+  config: Pick<Config, 'engineCap' | 'engineThreads' | 'engineContext' | 'engineGpu' | 'logLevel'>
+  model: { name: string; path: string }
+  /** The engine is ready for requests; called again after every restart. */
+  onReady: () => void
+  /** The engine ended and will be started again. */
+  onDown: (reason: string) => void
+  /** A line of progress worth showing while a first start calibrates. */
+  onProgress: (message: string) => void
+}
+
+export interface EmbeddedEngine {
+  readonly url: string
+  /** Process id of the engine, undefined between two starts. */
+  pid(): number | undefined
+  restarts(): number
+  stop(): Promise<void>
+}
+
+const STOP = [{ signal: 'SIGTERM' as const, waitMs: 4000 }]
+const ORPHAN_STOP = [{ signal: 'SIGKILL' as const, waitMs: 1000 }]
+const LOG_BYTES_MAX = 10 * 1024 * 1024
+const PROGRESS_AFTER_MS = 3000
+
+/**
+ * Starts the engine on a free port of the loopback interface and keeps it running there.
+ * @throws GristmillError `engine_failed` when the first start does not come up, with its last words
+ */
+export async function startEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
+  const { clock, logger } = options
+  const port = await freePort('127.0.0.1')
+  let restarts = 0
+  const supervised: Supervised = await supervise({
+    clock,
+    start: () => startOnce(options, port),
+    onEvent: (event) => {
+      if (event.kind === 'started') return options.onReady()
+      const reason =
+        event.kind === 'ended'
+          ? `The engine process ended (${event.exit.signal ?? `code ${event.exit.code}`}).`
+          : `The engine process did not start: ${String((event.error as Error).message)}`
+      restarts++
+      logger.warn({ restartInMs: event.restartInMs, reason }, 'engine down')
+      options.onDown(`${reason} It is started again.`)
+    },
+  })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: () => supervised.child()?.pid,
+    restarts: () => restarts,
+    stop: () => supervised.stop(),
+  }
+}
+
+/** Resolves when the engine has printed its ready line. */
+async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<Child> {
+  const { home, clock, model } = options
+  const ready = Promise.withResolvers<void>()
+  const logPath = join(home.folder('logs'), 'engine.log')
+  const child = await startChild({
+    name: 'engine',
+    command: process.execPath,
+    args: ['--expose-gc', programFile(), ...programArguments(options, port)],
+    // libuv reads this when the process starts; see the engine program.
+    env: childEnvironment({ UV_THREADPOOL_SIZE: '1' }),
+    stop: STOP,
+    orphanStop: ORPHAN_STOP,
+    log: { path: logPath, maxBytes: LOG_BYTES_MAX },
+    pidFile: join(home.folder('run'), 'engine.json'),
+    onStdoutLine: (line) => {
+      if (line.startsWith('{"ready":true')) ready.resolve()
+    },
+  })
+  const slow = clock.after(PROGRESS_AFTER_MS, () =>
+    options.onProgress(`Measuring what this machine can do with ${model.name} (once, about 20 s)`),
+  )
+  const died = child.exited.then(({ code, signal }) => {
+    const reason = `it ended with ${signal ?? `code ${code}`} before it was ready; see ${logPath}`
+    throw new GristmillError('engine_failed', { reason })
+  })
+  try {
+    await Promise.race([ready.promise, died])
+  } finally {
+    slow.cancel()
+  }
+  died.catch((error: Error) => options.logger.debug({ error: error.message }, 'engine ended'))
+  return child
+}
+
+function programFile(): string {
+  const here = fileURLToPath(import.meta.url)
+  return fileURLToPath(new URL(`../llama/engine-process${extname(here)}`, import.meta.url))
+}
+
+function programArguments(options: EmbeddedEngineOptions, port: number): string[] {
+  const { config, home, model } = options
+  const values = {
+    model: model.path,
+    id: model.name,
+    port,
+    cap: config.engineCap,
+    threads: config.engineThreads,
+    context: config.engineContext,
+    gpu: config.engineGpu,
+    cache: home.folder('calibration'),
+    'log-level': config.logLevel,
+  }
+  return Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)],
+  )
+}
