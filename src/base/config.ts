@@ -37,6 +37,7 @@ const schema = z.object({
   GRISTMILL_REVOKE_ENDS_STREAMS: flag.default(true),
   GRISTMILL_SCHEDULER_ORDER: z.enum(['fair', 'fcfs']).default('fair'),
   GRISTMILL_TRUSTED_PROXIES: list.default([]),
+  GRISTMILL_PARENTS: list.default([]),
 })
 
 export interface Config {
@@ -66,6 +67,8 @@ export interface Config {
   /** `fcfs` exists for the demo and the benchmarks: first come, first served and no express. */
   schedulerOrder: 'fair' | 'fcfs'
   trustedProxies: string[]
+  /** Processes whose end, however it comes, ends the program; set by what starts it. */
+  parents: number[]
   limits: Limits
 }
 
@@ -104,6 +107,7 @@ export function readConfig(environment: Environment = process.env): Config {
     revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,
     trustedProxies: env.GRISTMILL_TRUSTED_PROXIES,
+    parents: env.GRISTMILL_PARENTS.map(Number),
     limits: limits.values,
   }
 }

@@ -9,6 +9,7 @@ export {
 export { freePort } from './free-port.ts'
 export { type Home, type HomeFolder, type OpenHomeOptions, openHome } from './home.ts'
 export { describeMachine, type Machine } from './machine.ts'
+export { whenParentGone } from './parents.ts'
 export { commandLine, isRunning, processStart, signalProcess } from './processes.ts'
 export {
   type Supervised,
