@@ -1,2 +1,22 @@
-/** The ledger: what every request used, booked exactly once. */
+/** The ledger: what every request used, booked exactly once; and what the engines could have done. */
+export {
+  type CapacityFilter,
+  type CapacityPoint,
+  queryCapacity,
+  queryTenantCapacity,
+  recordCapacity,
+  type TenantCapacityPoint,
+} from './capacity.ts'
+export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
+export type { CountOf } from './recovery.ts'
+export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'
 export type * from './types.ts'
+export {
+  exportUsageCsv,
+  queryUsage,
+  type UsageFilter,
+  type UsageGroup,
+  type UsagePage,
+  type UsageRow,
+  usageGroups,
+} from './usage.ts'

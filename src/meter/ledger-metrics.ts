@@ -1,0 +1,68 @@
+/** What the ledger shows of itself to Prometheus. */
+import { Counter, Gauge, Histogram, type Registry } from '../base/index.ts'
+
+export interface LedgerMetrics {
+  groupRows: Histogram<'kind'>
+  writeSeconds: Histogram<'kind'>
+  doubleSettled: Counter
+  badRows: Counter<'kind'>
+}
+
+export type RowKind = 'intent' | 'progress' | 'settlement'
+
+interface Gauges {
+  openIntents(): number
+  pendingIntents(): number
+  pendingSettlements(): number
+  healthy(): boolean
+}
+
+export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerMetrics {
+  const registers = [registry]
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  gauge('gristmill_ledger_open_intents', 'Requests booked but not settled', gauges.openIntents)
+  gauge('gristmill_ledger_pending_intents', 'Intents waiting to be written', gauges.pendingIntents)
+  gauge(
+    'gristmill_ledger_pending_settlements',
+    'Settlements waiting to be written',
+    gauges.pendingSettlements,
+  )
+  gauge('gristmill_ledger_healthy', '1 while the ledger takes requests', () =>
+    gauges.healthy() ? 1 : 0,
+  )
+  return {
+    groupRows: new Histogram({
+      name: 'gristmill_ledger_group_rows',
+      help: 'Rows written together',
+      labelNames: ['kind'],
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+      registers,
+    }),
+    writeSeconds: new Histogram({
+      name: 'gristmill_ledger_write_seconds',
+      help: 'Time until a group was durable',
+      labelNames: ['kind'],
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    }),
+    doubleSettled: new Counter({
+      name: 'gristmill_ledger_double_settled_total',
+      help: 'Settlements refused because the request had one; always a programming error',
+      registers,
+    }),
+    badRows: new Counter({
+      name: 'gristmill_ledger_bad_rows_total',
+      help: 'Rows that the database refused for their content',
+      labelNames: ['kind'],
+      registers,
+    }),
+  }
+}

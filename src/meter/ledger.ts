@@ -1,0 +1,280 @@
+/**
+ * The ledger as the gateway uses it: a request is opened before its first byte goes out, notes its
+ * progress while it streams, and is settled exactly once. Rows go out in groups; no request costs
+ * a round trip, a timer or, beyond the promise of `open`, an allocation that outlives it.
+ */
+import {
+  type Clock,
+  GristmillError,
+  type Limits,
+  type Logger,
+  type Registry,
+  type Timer,
+} from '../base/index.ts'
+import type { Database } from '../store/index.ts'
+import { IntentQueue } from './intent-queue.ts'
+import { LedgerHealth } from './ledger-health.ts'
+import { createLedgerMetrics, type LedgerMetrics } from './ledger-metrics.ts'
+import { type OpenEntry, refusedSettlement } from './open-entry.ts'
+import { type CountOf, recoverOpen } from './recovery.ts'
+import { SettlementQueue } from './settlement-queue.ts'
+import type { Intent, Progress, Settlement } from './types.ts'
+
+export interface LedgerOptions {
+  database: Pick<Database, 'sql'>
+  clock: Clock
+  logger: Logger
+  registry: Registry
+  limits: Pick<Limits, 'ledgerPendingMax' | 'ledgerWaitMs'>
+}
+
+const TICK_MS = 250
+/** Half of what is promised, so that progress is durable within a second. */
+const TICKS_PER_PROGRESS = 2
+
+export class Ledger {
+  readonly #options: LedgerOptions
+  readonly #health: LedgerHealth
+  readonly #metrics: LedgerMetrics
+  readonly #open = new Map<string, OpenEntry>()
+  readonly #intents: IntentQueue
+  readonly #settlements: SettlementQueue
+  readonly #ticker: Timer
+  #ticks = 0
+  #waitingForQuiet: (() => void)[] = []
+
+  constructor(options: LedgerOptions) {
+    const { clock, logger, registry, limits } = options
+    const { sql } = options.database
+    const health = new LedgerHealth(logger)
+    const metrics = createLedgerMetrics(registry, {
+      openIntents: () => this.openIntents(),
+      pendingIntents: () => this.#intents.size,
+      pendingSettlements: () => this.pendingSettlements(),
+      healthy: () => this.healthy(),
+    })
+    const onCycle = () => this.#checkQuiet()
+    this.#options = options
+    this.#health = health
+    this.#metrics = metrics
+    this.#intents = new IntentQueue({
+      sql,
+      clock,
+      health,
+      metrics,
+      waitMsMax: limits.ledgerWaitMs,
+      onDurable: (entry) => this.#durable(entry),
+      onStalled: (entry, cause) => {
+        this.#abandon(entry, cause)
+        this.#settlements.hurry()
+      },
+      onDoubtful: (entry, cause) => {
+        this.#abandon(entry, cause)
+        this.#settlements.doubt(entry)
+      },
+      onDropped: (entry, cause) => {
+        this.#abandon(entry, cause)
+        this.#open.delete(entry.intent.requestId)
+      },
+      onCycle,
+    })
+    this.#settlements = new SettlementQueue({
+      sql,
+      clock,
+      logger,
+      health,
+      metrics,
+      onClosed: (requestId) => this.#open.delete(requestId),
+      onCleared: (entry) => this.#durable(entry),
+      onCycle,
+    })
+    this.#ticker = clock.every(TICK_MS, () => this.#tick())
+  }
+
+  /**
+   * Books what a request wants. Resolves when that is durable; no byte of an answer may leave
+   * before. After a rejection there is nothing to settle.
+   * @throws GristmillError `ledger_unavailable` within `ledgerWaitMs`, `shutting_down`
+   */
+  open(intent: Intent): Promise<void> {
+    if (this.#health.closing) return Promise.reject(new GristmillError('shutting_down'))
+    if (!this.#health.healthy) return Promise.reject(unavailable())
+    if (this.#open.has(intent.requestId))
+      return Promise.reject(new Error(`request ${intent.requestId} is open already`))
+    return new Promise((resolve, reject) => {
+      const entry: OpenEntry = {
+        intent,
+        resolve,
+        reject,
+        state: 'waiting',
+        progress: null,
+        dirty: false,
+        settlement: null,
+      }
+      this.#open.set(intent.requestId, entry)
+      this.#intents.push(entry)
+      if (this.#intents.size >= this.#options.limits.ledgerPendingMax) this.#checkFull()
+    })
+  }
+
+  /**
+   * Notes how far a request is; cheap enough for every chunk. Written at least every second.
+   * @param progress kept by reference and read at the next write, so that a stream can use one
+   *   object all along
+   */
+  progress(requestId: string, progress: Progress): void {
+    const entry = this.#open.get(requestId)
+    if (!entry || entry.settlement) return
+    entry.progress = progress
+    if (!entry.dirty) this.#settlements.noteProgress(entry)
+  }
+
+  /**
+   * Closes a request: exactly once, kept in memory and tried again until it is durable. Never
+   * throws. A second settlement of a request is counted, logged and changes nothing.
+   */
+  settle(settlement: Settlement): void {
+    const entry = this.#open.get(settlement.requestId)
+    if (entry?.state === 'abandoned') return
+    if (entry?.settlement) {
+      this.#metrics.doubleSettled.inc()
+      const { requestId } = settlement
+      this.#options.logger.error({ requestId }, 'a request was settled twice; the first one counts')
+      return
+    }
+    if (entry) entry.settlement = settlement
+    // One whose intent is still on its way follows it.
+    if (entry?.state !== 'waiting') this.#settlements.settle(settlement)
+    if (this.pendingSettlements() >= this.#options.limits.ledgerPendingMax) this.#checkFull()
+  }
+
+  /**
+   * Settles what an earlier run left open, as `recovered`; to be called once, before requests come.
+   * @param countOf asks an engine for the exact count; its answer wins over the last progress
+   * @returns how many were settled
+   */
+  recover(countOf?: CountOf): Promise<number> {
+    const { clock, logger, database } = this.#options
+    const isOurs = (requestId: string) => this.#open.has(requestId)
+    return recoverOpen({ sql: database.sql, clock, logger, countOf, isOurs })
+  }
+
+  /** Requests opened here whose settlement is not durable yet. */
+  openIntents(): number {
+    return this.#open.size
+  }
+
+  /** Settlements that wait for the database. */
+  pendingSettlements(): number {
+    return this.#settlements.size
+  }
+
+  /** False while requests are refused: the database is away, a queue is full, or it is closing. */
+  healthy(): boolean {
+    return this.#health.healthy
+  }
+
+  /** Calls back at each change of `healthy`. Returns what ends that. */
+  onHealthChange(listener: (healthy: boolean) => void): () => void {
+    return this.#health.onChange(listener)
+  }
+
+  /**
+   * Resolves once everything given so far is durable, progress included.
+   * @throws GristmillError `ledger_unavailable` after `limitMs`
+   */
+  async flush(limitMs = this.#options.limits.ledgerWaitMs): Promise<void> {
+    this.#settlements.flushProgress()
+    this.#intents.hurry()
+    this.#settlements.hurry()
+    if (this.#quiet) return
+    const enough = new AbortController()
+    const quiet = new Promise<void>((resolve) => this.#waitingForQuiet.push(resolve))
+    const late = this.#options.clock.sleep(limitMs, enough.signal)
+    try {
+      await Promise.race([
+        quiet,
+        late.then(() => {
+          throw unavailable()
+        }),
+      ])
+    } finally {
+      late.catch(() => undefined)
+      enough.abort()
+    }
+  }
+
+  /**
+   * Takes no more requests and writes what is left.
+   * @returns settlements that could not be written within `limitMs`; the next start recovers them
+   */
+  async close(limitMs = 5000): Promise<number> {
+    this.#health.close()
+    try {
+      await this.flush(limitMs)
+    } catch (error) {
+      const settlements = this.pendingSettlements()
+      this.#options.logger.warn(
+        { err: error, settlements },
+        'the ledger closes with unwritten rows',
+      )
+    }
+    this.#ticker.cancel()
+    this.#settlements.stop()
+    return this.pendingSettlements()
+  }
+
+  get #quiet(): boolean {
+    return this.#intents.size === 0 && this.#settlements.idle
+  }
+
+  #checkQuiet(): void {
+    if (this.#waitingForQuiet.length === 0) return
+    if (!this.#quiet) {
+      if (this.#settlements.size > 0) this.#settlements.hurry()
+      return
+    }
+    const waiting = this.#waitingForQuiet
+    this.#waitingForQuiet = []
+    for (const resolve of waiting) resolve()
+  }
+
+  #tick(): void {
+    this.#intents.tick(TICK_MS)
+    if (++this.#ticks % TICKS_PER_PROGRESS === 0) this.#settlements.flushProgress()
+    this.#checkFull()
+  }
+
+  #checkFull(): void {
+    const max = this.#options.limits.ledgerPendingMax
+    this.#health.setFull(this.#intents.size >= max || this.pendingSettlements() >= max)
+  }
+
+  #durable(entry: OpenEntry): void {
+    if (entry.state === 'abandoned') {
+      entry.settlement ??= refusedSettlement(entry.intent, this.#options.clock.nowMs())
+    } else {
+      entry.state = 'open'
+      entry.resolve()
+    }
+    if (entry.settlement) this.#settlements.settle(entry.settlement)
+  }
+
+  #abandon(entry: OpenEntry, cause: unknown): void {
+    if (entry.state === 'abandoned') return
+    entry.state = 'abandoned'
+    entry.reject(unavailable(cause))
+  }
+}
+
+/** @see Ledger */
+export function createLedger(options: LedgerOptions): Ledger {
+  return new Ledger(options)
+}
+
+/** Long enough for a database that restarts, short enough for a caller that waits. */
+const RETRY_AFTER_MS = 2000
+
+function unavailable(cause?: unknown): GristmillError {
+  return new GristmillError('ledger_unavailable', {}, { cause, retryAfterMs: RETRY_AFTER_MS })
+}

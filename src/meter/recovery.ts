@@ -1,0 +1,97 @@
+/** After a crash: requests that were open are settled from their last durable progress. */
+import type { Clock, Logger } from '../base/index.ts'
+import type { Queries } from '../store/index.ts'
+import { type OpenRow, readOpen, writeSettlements } from './ledger-rows.ts'
+import type { Settlement, TokenCounts } from './types.ts'
+
+/**
+ * The exact count of a request that ended without us, from the engine that served it (null where
+ * the crash came before that was durable); null where nobody knows.
+ */
+export type CountOf = (requestId: string, engineId: string | null) => Promise<TokenCounts | null>
+
+export interface RecoveryOptions {
+  sql: Queries
+  clock: Clock
+  logger: Logger
+  countOf?: CountOf | undefined
+  /** Requests of this process, which are not to be touched. */
+  isOurs(requestId: string): boolean
+}
+
+const PAGE_ROWS = 500
+/** For all questions to engines together: a start must not wait for engines that are gone. */
+const ASK_MS_MAX = 3000
+
+/**
+ * Settles every open request as `recovered`.
+ * @returns how many
+ * @throws what the database throws; what was settled before stays settled
+ */
+export async function recoverOpen(options: RecoveryOptions): Promise<number> {
+  const { sql, clock, logger, isOurs } = options
+  const askUntilMs = clock.monotonicMs() + ASK_MS_MAX
+  let recovered = 0
+  for (let after = ''; ; ) {
+    const page = await readOpen(sql, after, PAGE_ROWS)
+    const last = page.at(-1)
+    if (!last) break
+    after = last.requestId
+    const rows = page.filter((row) => !isOurs(row.requestId))
+    const counts = await askCounts(rows, options, askUntilMs)
+    const settledAtMs = clock.nowMs()
+    const settlements = rows.map((row, i) => recoveredSettlement(row, counts[i], settledAtMs))
+    const refused = settlements.length > 0 ? await writeSettlements(sql, settlements) : []
+    recovered += settlements.length - refused.length
+  }
+  if (recovered > 0) logger.warn({ recovered }, 'requests that a crash left open were settled')
+  return recovered
+}
+
+async function askCounts(
+  rows: OpenRow[],
+  { countOf, clock, logger }: RecoveryOptions,
+  untilMs: number,
+): Promise<(TokenCounts | null)[]> {
+  const leftMs = untilMs - clock.monotonicMs()
+  if (!countOf || leftMs <= 0) return []
+  const enough = new AbortController()
+  const late = clock.sleep(leftMs, enough.signal).catch(() => undefined)
+  const ask = async (row: OpenRow) => {
+    try {
+      return (await Promise.race([countOf(row.requestId, row.engineId), late])) ?? null
+    } catch (error) {
+      logger.debug({ err: error, requestId: row.requestId }, 'no engine knows the exact count')
+      return null
+    }
+  }
+  const counts = await Promise.all(rows.map(ask))
+  enough.abort()
+  return counts
+}
+
+function recoveredSettlement(
+  row: OpenRow,
+  exact: TokenCounts | null | undefined,
+  settledAtMs: number,
+): Settlement {
+  // An engine that was restarted may know the identifier but not the work done before.
+  const known = exact && exact.outputTokens >= row.outputTokens ? exact : undefined
+  const { inputTokens, cachedTokens, outputTokens } = known ?? row
+  return {
+    requestId: row.requestId,
+    group: 'recovered',
+    end: 'gateway_crash',
+    estimated: known === undefined,
+    servedClass: row.servedClass,
+    engineId: row.engineId,
+    inputTokens,
+    cachedTokens,
+    outputTokens,
+    queueMs: row.queueMs,
+    engineMs: row.engineMs,
+    ttftMs: row.ttftMs,
+    tokenGapMs: null,
+    settledAtMs,
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * Everything that is written after an intent is durable: progress, settlements, and the intents
+ * nobody is sure about. One lane for all of them, so that progress never follows a settlement.
+ */
+import type { Clock, Logger } from '../base/index.ts'
+import type { Queries } from '../store/index.ts'
+import type { LedgerHealth } from './ledger-health.ts'
+import type { LedgerMetrics, RowKind } from './ledger-metrics.ts'
+import { writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
+import type { OpenEntry } from './open-entry.ts'
+import type { Progress, Settlement } from './types.ts'
+import { WriteLane, writeAround } from './write-lane.ts'
+
+/** Settlements gather this long; nobody waits for them. */
+const GATHER_MS = 20
+const GROUP_ROWS_MAX = 1000
+const RETRY_MS_MIN = 100
+const RETRY_MS_MAX = 1000
+
+export interface SettlementQueueOptions {
+  sql: Queries
+  clock: Clock
+  logger: Logger
+  health: LedgerHealth
+  metrics: LedgerMetrics
+  /** A request is closed for good, or (`false`) its settlement could not be written at all. */
+  onClosed(requestId: string): void
+  /** An intent in doubt is durable now. */
+  onCleared(entry: OpenEntry): void
+  onCycle(): void
+}
+
+export class SettlementQueue {
+  readonly #options: SettlementQueueOptions
+  readonly #lane: WriteLane
+  #doubtful: OpenEntry[] = []
+  #dirty: OpenEntry[] = []
+  #progressDue = false
+  #settlements: Settlement[] = []
+  /** How many at the head were sent before without an answer; a conflict there is our own row. */
+  #sentBefore = 0
+  #failures = 0
+  #stopped = false
+
+  constructor(options: SettlementQueueOptions) {
+    this.#options = options
+    this.#lane = new WriteLane(options.clock, () => this.#cycle())
+  }
+
+  get size(): number {
+    return this.#settlements.length
+  }
+
+  get idle(): boolean {
+    return this.#settlements.length + this.#doubtful.length === 0 && !this.#progressDue
+  }
+
+  settle(settlement: Settlement): void {
+    if (this.#settlements.push(settlement) === 1) this.#lane.wake(GATHER_MS)
+  }
+
+  /** The intent may be in the database or not: it is written again, then closed. */
+  doubt(entry: OpenEntry): void {
+    this.#doubtful.push(entry)
+    this.#lane.wake(GATHER_MS)
+  }
+
+  noteProgress(entry: OpenEntry): void {
+    entry.dirty = true
+    this.#dirty.push(entry)
+  }
+
+  flushProgress(): void {
+    if (this.#dirty.length === 0) return
+    this.#progressDue = true
+    this.#lane.wake()
+  }
+
+  /** Writes what there is, or asks the database whether it is back. */
+  hurry(): void {
+    this.#lane.wake()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#lane.stop()
+  }
+
+  async #cycle(): Promise<number | null> {
+    const { sql, health, onCycle } = this.#options
+    try {
+      if (health.away) await sql`select 1`
+      await this.#writeDoubtful()
+      await this.#writeProgress()
+      await this.#writeSettlements()
+      this.#failures = 0
+      health.wrote()
+      onCycle()
+      return this.#settlements.length > 0 ? GATHER_MS : null
+    } catch (error) {
+      health.failed(error)
+      return this.#stopped ? null : Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)
+    }
+  }
+
+  async #writeDoubtful(): Promise<void> {
+    const group = this.#doubtful.slice(0, GROUP_ROWS_MAX)
+    if (group.length === 0) return
+    await this.#write('intent', group, (rows) =>
+      writeIntents(
+        this.#options.sql,
+        rows.map((entry) => entry.intent),
+      ),
+    )
+    this.#doubtful.splice(0, group.length)
+    for (const entry of group) this.#options.onCleared(entry)
+    if (this.#doubtful.length > 0) await this.#writeDoubtful()
+  }
+
+  async #writeProgress(): Promise<void> {
+    if (!this.#progressDue) return
+    const given = this.#dirty
+    this.#dirty = []
+    const notes: [string, Progress][] = []
+    for (const entry of given) {
+      entry.dirty = false
+      // What waits for its intent to be durable stays on the list.
+      if (entry.state === 'waiting') this.noteProgress(entry)
+      else if (entry.state === 'open' && !entry.settlement && entry.progress)
+        notes.push([entry.intent.requestId, entry.progress])
+    }
+    try {
+      if (notes.length > 0)
+        await this.#write('progress', notes, (rows) => writeProgress(this.#options.sql, rows))
+      this.#progressDue = false
+    } catch (error) {
+      for (const entry of given) if (!entry.dirty) this.noteProgress(entry)
+      throw error
+    }
+  }
+
+  async #writeSettlements(): Promise<void> {
+    const group = this.#settlements.slice(0, GROUP_ROWS_MAX)
+    if (group.length === 0) return
+    try {
+      await this.#write('settlement', group, async (rows) => {
+        const refused = await writeSettlements(this.#options.sql, rows)
+        if (refused.length > 0) this.#explainRefused(refused)
+      })
+    } catch (error) {
+      this.#sentBefore = Math.max(this.#sentBefore, group.length)
+      throw error
+    }
+    this.#settlements.splice(0, group.length)
+    this.#sentBefore = Math.max(0, this.#sentBefore - group.length)
+    for (const { requestId } of group) this.#options.onClosed(requestId)
+  }
+
+  #explainRefused(refused: { requestId: string; hasIntent: boolean }[]): void {
+    const { logger, metrics } = this.#options
+    const ours = new Set(this.#settlements.slice(0, this.#sentBefore).map((s) => s.requestId))
+    for (const { requestId, hasIntent } of refused) {
+      if (!hasIntent) {
+        metrics.badRows.inc({ kind: 'settlement' })
+        logger.error({ requestId }, 'a settlement has no intent; it is not booked')
+      } else if (!ours.has(requestId)) {
+        metrics.doubleSettled.inc()
+        logger.error({ requestId }, 'a request was settled twice; the first one counts')
+      }
+    }
+  }
+
+  async #write<Row>(
+    kind: RowKind,
+    group: readonly Row[],
+    write: (rows: readonly Row[]) => Promise<void>,
+  ): Promise<void> {
+    const { clock, metrics, logger } = this.#options
+    const startedMs = clock.monotonicMs()
+    await writeAround(group, write, (_row, error) => {
+      metrics.badRows.inc({ kind })
+      logger.error({ err: error, kind }, 'the database refuses a ledger row for its content')
+    })
+    metrics.groupRows.observe({ kind }, group.length)
+    metrics.writeSeconds.observe({ kind }, (clock.monotonicMs() - startedMs) / 1000)
+  }
+}

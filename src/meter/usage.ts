@@ -1,0 +1,174 @@
+/** What was used, summed up from settlements; each belongs to the hour in which it was settled. */
+import type { ServiceClass } from '../base/index.ts'
+import type { Queries, Sql } from '../store/index.ts'
+import { type CsvValue, csvRecord } from './csv.ts'
+import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
+
+export const usageGroups = ['hour', 'tenant', 'project', 'key', 'model', 'class'] as const
+export type UsageGroup = (typeof usageGroups)[number]
+
+export interface UsageFilter {
+  /** Settled from here (inclusive) to there (exclusive), milliseconds since the epoch. */
+  fromMs: number
+  toMs: number
+  /** Only these tenants; undefined means all, an empty list none. */
+  tenantIds?: readonly string[] | undefined
+  projectId?: string | undefined
+  keyId?: string | undefined
+  model?: string | undefined
+}
+
+/** Sums over one group; what was not grouped by is null. */
+export interface UsageRow {
+  /** Start of the hour in UTC, ISO 8601. */
+  hour: string | null
+  tenantId: string | null
+  projectId: string | null
+  keyId: string | null
+  model: string | null
+  serviceClass: ServiceClass | null
+  requests: number
+  finished: number
+  cut: number
+  recovered: number
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  engineMs: number
+  queueMs: number
+}
+
+export interface UsagePage {
+  rows: UsageRow[]
+  /** Cursor of the following page, null at the end. */
+  next: string | null
+}
+
+/** Sorts before every hour and every name. */
+const FIRST_CURSOR = ['-infinity', '', '', '', '', '']
+
+/**
+ * One page of sums, ordered by hour, tenant, project, key, model and class served.
+ * @param limit rows of the page
+ * @throws GristmillError `invalid_value` for a foreign cursor
+ */
+export async function queryUsage(
+  sql: Sql,
+  filter: UsageFilter,
+  groupBy: readonly UsageGroup[],
+  page: { limit: number; cursor?: string | undefined },
+): Promise<UsagePage> {
+  const after = page.cursor ? cursorValues(page.cursor) : FIRST_CURSOR
+  const found = await selectUsage(sql, filter, groupBy, after, page.limit + 1)
+  const rows = found.slice(0, page.limit)
+  const last = rows.at(-1)
+  return { rows, next: found.length > page.limit && last ? encodeCursor(keyOf(last)) : null }
+}
+
+/** The same rows as CSV, a header first, in pieces of bounded size. */
+export async function* exportUsageCsv(
+  sql: Sql,
+  filter: UsageFilter,
+  groupBy: readonly UsageGroup[],
+): AsyncGenerator<string> {
+  yield csvRecord(CSV_COLUMNS)
+  const rows = selectUsage(sql, filter, groupBy, FIRST_CURSOR, null)
+  for await (const piece of rows.cursor(1000)) yield usageCsvRecords(piece)
+}
+
+const CSV_COLUMNS = [
+  'hour',
+  'tenantId',
+  'projectId',
+  'keyId',
+  'model',
+  'serviceClass',
+  'requests',
+  'finished',
+  'cut',
+  'recovered',
+  'inputTokens',
+  'cachedTokens',
+  'outputTokens',
+  'engineMs',
+  'queueMs',
+] as const satisfies (keyof UsageRow)[]
+
+function usageCsvRecords(rows: readonly UsageRow[]): string {
+  return rows.map((row) => csvRecord(CSV_COLUMNS.map((column): CsvValue => row[column]))).join('')
+}
+
+function selectUsage(
+  sql: Sql,
+  filter: UsageFilter,
+  groupBy: readonly UsageGroup[],
+  after: readonly string[],
+  limit: number | null,
+) {
+  const by = (group: UsageGroup, column: ReturnType<Sql>) =>
+    groupBy.includes(group) ? column : sql`null`
+  return sql<UsageRow[]>`
+    with sums as (
+      select ${by('hour', sql`date_trunc('hour', settled_at, 'UTC')`)}::timestamptz as hour,
+        ${by('tenant', sql`tenant_id`)}::text as tenant_id,
+        ${by('project', sql`project_id`)}::text as project_id,
+        ${by('key', sql`key_id`)}::text as key_id,
+        ${by('model', sql`model`)}::text as model,
+        ${by('class', sql`served_class`)}::text as served_class,
+        count(*) as requests,
+        count(*) filter (where settlement_group = 'finished') as finished,
+        count(*) filter (where settlement_group = 'cut') as cut,
+        count(*) filter (where settlement_group = 'recovered') as recovered,
+        sum(input_tokens)::int8 as input_tokens, sum(cached_tokens)::int8 as cached_tokens,
+        sum(output_tokens)::int8 as output_tokens, sum(engine_ms)::int8 as engine_ms,
+        sum(queue_ms)::int8 as queue_ms
+      from ledger_settlements
+      where ${conditions(sql, filter)}
+      group by 1, 2, 3, 4, 5, 6
+      having count(*) > 0
+    )
+    select to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as hour,
+      tenant_id as "tenantId", project_id as "projectId", key_id as "keyId", model,
+      served_class as "serviceClass", requests, finished, cut, recovered,
+      input_tokens as "inputTokens", cached_tokens as "cachedTokens",
+      output_tokens as "outputTokens", engine_ms as "engineMs", queue_ms as "queueMs"
+    from sums
+    where (coalesce(hour, 'epoch'), ${sortedNames(sql)})
+      > (${after[0] ?? ''}::text::timestamptz, ${after[1] ?? ''}, ${after[2] ?? ''},
+         ${after[3] ?? ''}, ${after[4] ?? ''}, ${after[5] ?? ''})
+    order by coalesce(hour, 'epoch'), ${sortedNames(sql)}
+    limit ${limit}`
+}
+
+const sortedNames = (sql: Queries) => sql`
+  coalesce(tenant_id, '') collate "C", coalesce(project_id, '') collate "C",
+  coalesce(key_id, '') collate "C", coalesce(model, '') collate "C",
+  coalesce(served_class, '') collate "C"`
+
+function conditions(sql: Queries, filter: UsageFilter) {
+  const { fromMs, toMs, tenantIds, projectId, keyId, model } = filter
+  return sql`settled_at >= to_timestamp(${fromMs}::float8 / 1000)
+    and settled_at < to_timestamp(${toMs}::float8 / 1000)
+    ${tenantIds ? sql`and tenant_id in (${listed(tenantIds)})` : sql``}
+    ${projectId === undefined ? sql`` : sql`and project_id = ${projectId}`}
+    ${keyId === undefined ? sql`` : sql`and key_id = ${keyId}`}
+    ${model === undefined ? sql`` : sql`and model = ${model}`}`
+
+  function listed(ids: readonly string[]) {
+    return sql`select json_array_elements_text(${JSON.stringify(ids)}::text::json)`
+  }
+}
+
+function keyOf(row: UsageRow): string[] {
+  const { hour, tenantId, projectId, keyId, model, serviceClass } = row
+  const names = [tenantId, projectId, keyId, model, serviceClass].map((name) => name ?? '')
+  return [hour ?? '1970-01-01T00:00:00Z', ...names]
+}
+
+function cursorValues(cursor: string): string[] {
+  const values = decodeCursor(cursor, FIRST_CURSOR.length)
+  const hour = values[0] ?? ''
+  if (!/^\d{4}-\d\d-\d\dT\d\d:00:00Z$/.test(hour) || Number.isNaN(Date.parse(hour)))
+    throw badCursor()
+  return values
+}
