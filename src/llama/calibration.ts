@@ -37,6 +37,9 @@ const KNEE_SHARE = 0.95
 const GAP_MS_MAX = 80
 const GAP_FACTOR_MAX = 1.5
 
+/** The counts are gone through this many times, so that one disturbance spoils one pass only. */
+const PASSES = 2
+
 /** Measures one number of streams with a number of threads. */
 export type MeasureStreams = (
   streams: number,
@@ -61,11 +64,23 @@ export async function calibrate(
       if (row.serviceUnitsPerS > best) threads = count
       best = Math.max(best, row.serviceUnitsPerS)
     }
+  const eachMs = (durationMs * 0.8) / STREAM_COUNTS.length / PASSES
   const rows: CalibrationRow[] = []
-  const eachMs = (durationMs * 0.8) / STREAM_COUNTS.length
-  for (const streams of STREAM_COUNTS) rows.push(await measure(streams, threads, eachMs))
+  for (let pass = 0; pass < PASSES; pass++)
+    for (const [i, streams] of STREAM_COUNTS.entries()) {
+      const row = await measure(streams, threads, eachMs)
+      rows[i] = better(rows[i], row)
+    }
   const capacityUnitsPerS = Math.max(...rows.map((row) => row.serviceUnitsPerS))
   return { threads, rows, capacityUnitsPerS, knee: kneeOf(rows), measuredAtMs: clock.nowMs() }
+}
+
+/** What else runs on the machine only ever slows a pass down, so the faster one is the truer one. */
+function better(a: CalibrationRow | undefined, b: CalibrationRow): CalibrationRow {
+  if (!a) return b
+  const faster = a.serviceUnitsPerS >= b.serviceUnitsPerS ? a : b
+  const meanTokenGapP95Ms = Math.min(a.meanTokenGapP95Ms, b.meanTokenGapP95Ms)
+  return { ...faster, meanTokenGapP95Ms }
 }
 
 /** The fewest streams that do nearly the most work, among those at which tokens still come quickly. */

@@ -1,9 +1,11 @@
 /** `POST /v1/chat/completions`. */
-import { GristmillError, newId } from '../base/index.ts'
+import { newId } from '../base/index.ts'
 import { type ChatBody, parseChatBody, templateMessages } from './chat-request.ts'
 import { ChatCollector, ChatStream, type ChatWriter } from './chat-response.ts'
 import { type CompletionRequest, type FinishReason, runCompletion } from './completion.ts'
 import {
+  answerHead,
+  checkModel,
   commonRequest,
   detokenizer,
   type Engine,
@@ -87,11 +89,7 @@ function endAnswer(exchange: Exchange, writer: ChatWriter, progress: Progress): 
 }
 
 function writerFor(engine: Engine, exchange: Exchange, body: ChatBody): ChatWriter {
-  const head = {
-    id: `chatcmpl-${exchange.requestId}`,
-    created: Math.floor(engine.clock.nowMs() / 1000),
-    model: engine.loaded.name,
-  }
+  const head = answerHead(engine, exchange, 'chatcmpl')
   if (!body.stream)
     return new ChatCollector(head, body.logprobs ?? false, (answer) => exchange.sendJson(answer))
   const includeUsage = body.stream_options?.include_usage ?? false
@@ -104,11 +102,6 @@ export async function renderPrompt(engine: Engine, body: ChatBody) {
   const messages = templateMessages(body.messages)
   const shown = engine.template.rendersTools ? messages : withToolInstructions(messages, tools)
   return engine.template.render(shown, { tools, addGenerationPrompt: true })
-}
-
-/** @throws GristmillError `model_not_found` when the request names another model */
-export function checkModel(engine: Engine, model: string | null | undefined): void {
-  if (model && model !== engine.loaded.name) throw new GristmillError('model_not_found', { model })
 }
 
 const newCallId = (engine: Engine) =>

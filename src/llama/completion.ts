@@ -14,7 +14,7 @@ export interface ChoiceSink {
 }
 
 export interface CompletionRequest
-  extends Omit<GenerationRequest, 'onToken' | 'isPaused' | 'sampling'> {
+  extends Omit<GenerationRequest, 'onToken' | 'isPaused' | 'sampling' | 'countsPrompt'> {
   choices: number
   stops: readonly string[]
   /** Sampling of a choice; grammars hold state and are made anew for each. */
@@ -44,6 +44,7 @@ export async function runCompletion(
     const end = await driver.run({
       ...request,
       sampling: request.samplingOf(choice),
+      countsPrompt: choice === 0,
       isPaused: () => sink.isPaused(),
       onToken(sampled) {
         const text = stream.push(sampled.token)

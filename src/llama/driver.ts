@@ -157,7 +157,7 @@ export class Driver {
     try {
       // At least one token must be read to have something to sample from.
       const kept = await runner.keep(Math.min(reusable, request.prompt.length - 1))
-      if (request.progress.completionTokens === 0) request.progress.cachedTokens = kept
+      if (request.countsPrompt) request.progress.cachedTokens += kept
       this.#active.add({
         ...waiting,
         runner,

@@ -1,9 +1,11 @@
 /** What the routes share: the loaded model, its driver, its template, its books. */
-import type { Clock, Logger, Random } from '../base/index.ts'
+import { type Clock, GristmillError, type Logger, type Random } from '../base/index.ts'
 import type { Calibration } from './calibration.ts'
+import type { AnswerHead } from './chat-response.ts'
 import type { ChatTemplate } from './chat-template.ts'
 import { type CompletionRequest, detokenizerOf } from './completion.ts'
 import type { Driver } from './driver.ts'
+import type { Embedder } from './embedder.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
 import type { Progress } from './generation.ts'
 import type { Exchange } from './http-server.ts'
@@ -23,6 +25,7 @@ export interface Engine {
   calibration: Calibration | undefined
   requests: RequestLog
   metrics: EngineMetrics
+  embedder: Embedder
   clock: Clock
   random: Random
   logger: Logger
@@ -91,3 +94,15 @@ export const detokenizer = (engine: Engine): Detokenize => detokenizerOf(engine.
 const UNSENT_BYTES_MAX = 256 * 1024
 
 export const isPaused = ({ response }: Exchange) => response.writableLength > UNSENT_BYTES_MAX
+
+/** @throws GristmillError `model_not_found` when the request names another model */
+export function checkModel(engine: Engine, model: string | null | undefined): void {
+  if (model && model !== engine.loaded.name) throw new GristmillError('model_not_found', { model })
+}
+
+/** The fields that all bodies of an answer share. */
+export const answerHead = (engine: Engine, exchange: Exchange, prefix: string): AnswerHead => ({
+  id: `${prefix}-${exchange.requestId}`,
+  created: Math.floor(engine.clock.nowMs() / 1000),
+  model: engine.loaded.name,
+})

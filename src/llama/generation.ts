@@ -58,6 +58,8 @@ export interface GenerationRequest {
   ignoreEnd: boolean
   signal: AbortSignal
   progress: Progress
+  /** False for a further choice over a prompt whose reuse has been counted. */
+  countsPrompt: boolean
   /** Called after the step that produced the token; returns false to end the generation there. */
   onToken(sampled: SampledToken): boolean
   /** True while the client does not keep up. */

@@ -5,7 +5,10 @@ import { type Clock, GristmillError, type Logger, limitTable, type Random } from
 import { type Calibration, CalibrationCache, calibrate, STREAM_COUNTS } from './calibration.ts'
 import { handleChat } from './chat-route.ts'
 import { ChatTemplate } from './chat-template.ts'
+import { handleCompletions } from './completion-route.ts'
 import { Driver } from './driver.ts'
+import { Embedder } from './embedder.ts'
+import { handleEmbeddings } from './embedding-route.ts'
 import type { Engine } from './engine.ts'
 import { EngineMetrics } from './engine-metrics.ts'
 import { createHttpServer, type Exchange, type Route } from './http-server.ts'
@@ -130,10 +133,8 @@ async function assemble(
 ): Promise<{ engine: Engine; free(): Promise<void> }> {
   const { clock, logger } = resources
   const memory = new SamplerMemory(loaded.summary.vocabularySize)
-  const calibration = options.cap === undefined ? await calibration_() : undefined
-  async function calibration_() {
-    return calibrationOf(loaded, options, resources, memory)
-  }
+  const calibration =
+    options.cap === undefined ? await calibrationOf(loaded, options, resources, memory) : undefined
   const threads = options.threads ?? calibration?.threads ?? threadsFor(loaded)
   const cap = options.cap ?? calibration?.knee ?? 1
   const express = options.express ?? Math.max(1, Math.ceil(cap / 8))
@@ -163,6 +164,7 @@ async function assemble(
   logger.info({ model: loaded.name, cap, express, contextTokens, threads }, 'engine ready')
   const template = new ChatTemplate(loaded.model)
   const requests = new RequestLog(clock)
+  const embedder = new Embedder(loaded.model, { contextTokens, threads })
   const engine: Engine = {
     ...resources,
     loaded,
@@ -175,8 +177,10 @@ async function assemble(
     calibration,
     requests,
     metrics,
+    embedder,
   }
   const free = async () => {
+    await embedder.close()
     await sequences.close()
     await loaded.model.dispose()
   }
@@ -246,6 +250,8 @@ function routesOf(engine: () => Engine): Route[] {
   })
   return [
     route('POST', '/v1/chat/completions', handleChat),
+    route('POST', '/v1/completions', handleCompletions),
+    route('POST', '/v1/embeddings', handleEmbeddings),
     route('GET', '/v1/models', handleModels),
     route('GET', '/health', (_, exchange) => exchange.sendJson({ status: 'ok' })),
     route('GET', '/metrics', handleMetrics),

@@ -82,11 +82,12 @@ export function tokensMaxOf(
   asked: number | null | undefined,
   promptTokens: number,
   contextTokens: number,
+  param = 'messages',
 ): number {
   const maxTokens = asked ?? Math.max(1, contextTokens - promptTokens)
   if (promptTokens + maxTokens > contextTokens)
     throw new GristmillError('context_length_exceeded', {
-      param: 'messages',
+      param,
       contextTokens,
       requestTokens: promptTokens + maxTokens,
       promptTokens,

@@ -79,6 +79,7 @@ async function measure(
         ignoreEnd: true,
         signal: stop.signal,
         progress,
+        countsPrompt: true,
         onToken: () => true,
         isPaused: () => false,
       })

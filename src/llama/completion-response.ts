@@ -1,0 +1,110 @@
+/** The answer of legacy completions in OpenAI's shape, whole or as a stream of events. */
+import { type AnswerHead, usageOf } from './chat-response.ts'
+import type { FinishReason } from './completion.ts'
+import type { Progress, SampledToken } from './generation.ts'
+import type { Detokenize } from './text-stream.ts'
+
+/** Probabilities in the shape of the legacy wire. */
+export interface LegacyLogprobs {
+  tokens: string[]
+  token_logprobs: number[]
+  top_logprobs: Record<string, number>[]
+  text_offset: number[]
+}
+
+/** Probabilities of tokens; `offset` is the length of the text before them. */
+export function legacyLogprobs(
+  tokens: readonly SampledToken[],
+  detokenize: Detokenize,
+  offset: number,
+): LegacyLogprobs {
+  const result: LegacyLogprobs = {
+    tokens: [],
+    token_logprobs: [],
+    top_logprobs: [],
+    text_offset: [],
+  }
+  let at = offset
+  for (const { token, logprob = 0, top = [] } of tokens) {
+    const text = detokenize([token], [])
+    result.tokens.push(text)
+    result.token_logprobs.push(Math.max(logprob, -9999))
+    const alternatives = top.map((t) => [detokenize([t.token], []), Math.max(t.logprob, -9999)])
+    result.top_logprobs.push(Object.fromEntries(alternatives))
+    result.text_offset.push(at)
+    at += text.length
+  }
+  return result
+}
+
+export interface CompletionWriter {
+  text(choice: number, text: string, logprobs: LegacyLogprobs | undefined): void
+  finish(choice: number, reason: FinishReason): void
+  end(progress: Progress): void
+}
+
+export function completionStream(
+  head: AnswerHead,
+  includeUsage: boolean,
+  write: (text: string) => void,
+): CompletionWriter {
+  const { id, created, model } = head
+  const base = { id, object: 'text_completion', created, model }
+  const frame = (fields: object) => `data: ${JSON.stringify({ ...base, ...fields })}\n\n`
+  const usage = includeUsage ? { usage: null } : {}
+  return {
+    text(index, text, logprobs = undefined) {
+      const choice = { index, text, logprobs: logprobs ?? null, finish_reason: null }
+      write(frame({ choices: [choice], ...usage }))
+    },
+    finish(index, reason) {
+      const choice = { index, text: '', logprobs: null, finish_reason: reason }
+      write(frame({ choices: [choice], ...usage }))
+    },
+    end(progress) {
+      const last = includeUsage ? frame({ choices: [], usage: usageOf(progress) }) : ''
+      write(`${last}data: [DONE]\n\n`)
+    },
+  }
+}
+
+export function completionCollector(
+  head: AnswerHead,
+  send: (body: object) => void,
+): CompletionWriter {
+  const choices: {
+    index: number
+    text: string
+    logprobs: LegacyLogprobs | null
+    finish_reason: FinishReason
+  }[] = []
+  const choice = (index: number) => {
+    choices[index] ??= { index, text: '', logprobs: null, finish_reason: 'stop' }
+    return choices[index]
+  }
+  return {
+    text(index, text, logprobs) {
+      const collected = choice(index)
+      collected.text += text
+      if (logprobs) collected.logprobs = joined(collected.logprobs, logprobs)
+    },
+    finish(index, reason) {
+      choice(index).finish_reason = reason
+    },
+    end(progress) {
+      const { id, created, model } = head
+      const usage = usageOf(progress)
+      send({ id, object: 'text_completion', created, model, choices, usage })
+    },
+  }
+}
+
+function joined(before: LegacyLogprobs | null, more: LegacyLogprobs): LegacyLogprobs {
+  if (!before) return more
+  return {
+    tokens: [...before.tokens, ...more.tokens],
+    token_logprobs: [...before.token_logprobs, ...more.token_logprobs],
+    top_logprobs: [...before.top_logprobs, ...more.top_logprobs],
+    text_offset: [...before.text_offset, ...more.text_offset],
+  }
+}

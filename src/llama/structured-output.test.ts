@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { Ajv } from 'ajv'
+import { startToyEngine, type ToyEngine, textOf, user } from './toy-engine.fixture.ts'
+
+const CHAT = '/v1/chat/completions'
+const SEEDS = [1, 2, 3, 4, 5]
+let engine: ToyEngine
+before(async () => {
+  engine = await startToyEngine('markov')
+})
+after(() => engine.stop())
+
+const schema = {
+  type: 'object',
+  properties: {
+    kind: { enum: ['wheat', 'rye', 'a "quoted" oat'] },
+    sacks: { type: 'integer', minimum: 1, maximum: 12 },
+    dry: { type: 'boolean' },
+    note: { type: ['string', 'null'], maxLength: 10 },
+    farm: {
+      type: 'object',
+      properties: {
+        name: { type: 'string', maxLength: 12 },
+        since: { type: 'string', format: 'date' },
+      },
+      required: ['since'],
+      additionalProperties: false,
+    },
+    marks: { type: 'array', items: { type: 'integer', minimum: 0, maximum: 9 }, maxItems: 3 },
+    part: { $ref: '#/$defs/part' },
+  },
+  required: ['kind', 'sacks', 'farm', 'marks'],
+  additionalProperties: false,
+  $defs: {
+    part: {
+      anyOf: [
+        { type: 'null' },
+        { type: 'object', properties: { part: { $ref: '#/$defs/part' } }, required: ['part'] },
+      ],
+    },
+  },
+}
+
+test('every answer under a JSON schema is valid, whatever the model would like to say', async () => {
+  const valid = new Ajv({ strict: false, validateFormats: false }).compile(schema)
+  let finished = 0
+  for (const seed of SEEDS) {
+    const { status, body } = await engine.post(CHAT, {
+      ...user('a form, please'),
+      seed,
+      max_tokens: 900,
+      response_format: { type: 'json_schema', json_schema: { name: 'form', schema } },
+    })
+    assert.equal(status, 200)
+    const choice = body.choices[0]
+    if (choice.finish_reason === 'length') continue
+    assert.ok(valid(JSON.parse(choice.message.content)), JSON.stringify(valid.errors))
+    finished++
+  }
+  assert.ok(finished > 0)
+})
+
+test('json_object gives an object', async () => {
+  // The toy model would rarely close a string or an object by itself.
+  const { body: closing } = await engine.post('/tokenize', { prompt: '"}' })
+  const logit_bias = Object.fromEntries(closing.tokens.map((token: number) => [token, 12]))
+  const format = { response_format: { type: 'json_object' }, max_tokens: 1500, logit_bias }
+  const finished = []
+  for (const seed of SEEDS) {
+    const { body } = await engine.post(CHAT, { ...user('x'), ...format, seed })
+    const [choice] = body.choices
+    assert.equal(choice.message.content[0], '{')
+    if (choice.finish_reason === 'stop') finished.push(JSON.parse(choice.message.content))
+  }
+  assert.ok(finished.length > 0)
+})
+
+test('a schema that cannot be enforced is refused with the feature and its place', async () => {
+  const refused: [object, RegExp][] = [
+    [{ type: 'string', pattern: '^a' }, /pattern at #,/],
+    [{ type: 'object', properties: { a: { allOf: [] } } }, /allOf at #\/properties\/a/],
+    [{ type: 'number', minimum: 0.5 }, /minimum/],
+    [{ type: 'object', properties: {}, required: ['a'] }, /required/],
+    [{ $ref: 'https://example.org/x' }, /\$ref/],
+  ]
+  for (const [inner, message] of refused) {
+    const { status, body } = await engine.post(CHAT, {
+      ...user('x'),
+      response_format: { type: 'json_schema', json_schema: { name: 'x', schema: inner } },
+    })
+    assert.equal(status, 400)
+    assert.equal(body.error.code, 'unsupported_schema')
+    assert.match(body.error.message, message)
+  }
+})
+
+const tools = [
+  {
+    type: 'function',
+    function: {
+      name: 'grind',
+      description: 'Grinds grain.',
+      parameters: {
+        type: 'object',
+        properties: {
+          sacks: { type: 'integer', minimum: 1, maximum: 9 },
+          fine: { type: 'boolean' },
+        },
+        required: ['sacks'],
+      },
+    },
+  },
+  { type: 'function', function: { name: 'weigh' } },
+]
+
+test('a required tool is called in the OpenAI shape, with valid arguments', async () => {
+  const body = { ...user('grind it'), tools, tool_choice: 'required', parallel_tool_calls: false }
+  for (const seed of SEEDS) {
+    const answer = await engine.post(CHAT, { ...body, seed, max_tokens: 200 })
+    const [choice] = answer.body.choices
+    assert.equal(choice.finish_reason, 'tool_calls')
+    assert.equal(choice.message.content, null)
+    assert.equal(choice.message.tool_calls.length, 1)
+    const [call] = choice.message.tool_calls
+    assert.match(call.id, /^call_/)
+    assert.ok(['grind', 'weigh'].includes(call.function.name))
+    const parsed = JSON.parse(call.function.arguments)
+    if (call.function.name === 'grind') assert.ok(parsed.sacks >= 1 && parsed.sacks <= 9)
+  }
+})
+
+test('a streamed call arrives as name first and pieces of its arguments after', async () => {
+  const choice = { type: 'function', function: { name: 'grind' } }
+  const body = { ...user('x'), tools, tool_choice: choice, seed: 2, max_tokens: 200 }
+  const events = await engine.stream(CHAT, body)
+  const deltas = events.flatMap((event) => event.choices[0]?.delta.tool_calls ?? [])
+  assert.equal(deltas[0].function.name, 'grind')
+  assert.equal(deltas[0].type, 'function')
+  assert.ok(deltas.length > 2)
+  const parsed = JSON.parse(deltas.map((delta) => delta.function.arguments).join(''))
+  assert.ok(parsed.sacks >= 1)
+  assert.equal(textOf(events), '')
+  assert.equal(events.at(-1).choices[0].finish_reason, 'tool_calls')
+})
+
+test('with auto the model may answer in words; with none it is not told of tools', async () => {
+  const auto = await engine.post(CHAT, { ...user('x'), tools, seed: 1, max_tokens: 20 })
+  assert.equal(auto.status, 200)
+  const none = await engine.post('/tokenize', { ...user('x'), tools, tool_choice: 'none' })
+  const bare = await engine.post('/tokenize', user('x'))
+  assert.equal(none.body.count, bare.body.count)
+})
+
+test('a conversation with calls and results is accepted', async () => {
+  const call = { id: 'call_1', type: 'function', function: { name: 'weigh', arguments: '{}' } }
+  const messages = [
+    { role: 'user', content: 'weigh it' },
+    { role: 'assistant', content: null, tool_calls: [call] },
+    { role: 'tool', tool_call_id: 'call_1', content: '12 pounds' },
+  ]
+  const answer = await engine.post(CHAT, { messages, tools, max_tokens: 10 })
+  assert.equal(answer.status, 200)
+})
