@@ -16,28 +16,90 @@ const list = z.string().transform((value) =>
     .filter(Boolean),
 )
 
+/** Every variable but the limits; the descriptions become the table in docs/operate.md. */
 const schema = z.object({
-  GRISTMILL_HOME: z.string().min(1).optional(),
-  GRISTMILL_HOST: z.string().min(1).default('127.0.0.1'),
-  GRISTMILL_PORT: port.default(4400),
-  GRISTMILL_PUBLIC_URL: z.url().optional(),
-  DATABASE_URL: z.string().min(1).optional(),
-  GRISTMILL_TEST_DATABASE_URL: z.string().min(1).optional(),
-  GRISTMILL_OFFLINE: flag.default(false),
+  GRISTMILL_HOME: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("data home (as root `/var/lib/gristmill`, else the platform's convention)"),
+  GRISTMILL_HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
+  GRISTMILL_PORT: port.default(4400).describe('port to listen on; 0 takes a free one'),
+  GRISTMILL_PUBLIC_URL: z
+    .url()
+    .optional()
+    .describe('address that people use where it differs, behind a proxy'),
+  DATABASE_URL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PostgreSQL 15 or newer to use instead of the embedded one'),
+  GRISTMILL_TEST_DATABASE_URL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('server on which the tests make their databases'),
+  GRISTMILL_OFFLINE: flag.default(false).describe('install and fetch nothing'),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info'),
-  GRISTMILL_MODEL: z.string().min(1).optional(),
-  GRISTMILL_ENGINE: z.enum(['embedded', 'none']).default('embedded'),
-  GRISTMILL_ENGINE_GPU: z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'),
-  GRISTMILL_ENGINE_CAP: z.coerce.number().int().min(1).max(256).optional(),
-  GRISTMILL_ENGINE_THREADS: z.coerce.number().int().min(1).max(512).optional(),
-  GRISTMILL_ENGINE_CONTEXT: z.coerce.number().int().min(256).max(1_048_576).optional(),
-  GRISTMILL_END_USER_HEADER: z.string().toLowerCase().optional(),
-  GRISTMILL_REVOKE_ENDS_STREAMS: flag.default(true),
-  GRISTMILL_SCHEDULER_ORDER: z.enum(['fair', 'fcfs']).default('fair'),
-  GRISTMILL_TRUSTED_PROXIES: list.default([]),
-  GRISTMILL_PARENTS: list.default([]),
+    .default('info')
+    .describe('least severe log lines written, `trace` to `fatal`, or `silent`'),
+  GRISTMILL_MODEL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('model of the embedded engine, by name or path'),
+  GRISTMILL_ENGINE: z
+    .enum(['embedded', 'none'])
+    .default('embedded')
+    .describe('`none` starts no engine; add others with `gristmill engine add URL`'),
+  GRISTMILL_ENGINE_GPU: z
+    .enum(['off', 'auto', 'cuda', 'vulkan', 'metal'])
+    .default('off')
+    .describe('what the embedded engine computes on besides the processor'),
+  GRISTMILL_ENGINE_CAP: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('requests in flight at the embedded engine, over what calibration finds'),
+  GRISTMILL_ENGINE_THREADS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(512)
+    .optional()
+    .describe('its threads, over what calibration finds'),
+  GRISTMILL_ENGINE_CONTEXT: z.coerce
+    .number()
+    .int()
+    .min(256)
+    .max(1_048_576)
+    .optional()
+    .describe('its tokens of context per request, over what memory and model allow'),
+  GRISTMILL_END_USER_HEADER: z
+    .string()
+    .toLowerCase()
+    .optional()
+    .describe('header naming the end user, trusted from keys with the scope `end_users`'),
+  GRISTMILL_REVOKE_ENDS_STREAMS: flag
+    .default(true)
+    .describe('whether revoking a key ends its running streams'),
+  GRISTMILL_SCHEDULER_ORDER: z
+    .enum(['fair', 'fcfs'])
+    .default('fair')
+    .describe('`fcfs`, first come, first served, is for benchmarks'),
+  GRISTMILL_TRUSTED_PROXIES: list
+    .default([])
+    .describe('addresses or CIDR ranges whose `x-forwarded-for` is believed, comma-separated'),
+  HF_ENDPOINT: z.url().default('https://huggingface.co').describe('hub that models come from'),
+  HF_TOKEN: z.string().min(1).optional().describe('token for models that are not open to all'),
+  GRISTMILL_PARENTS: list
+    .default([])
+    .describe('processes whose end ends the program; set by what starts it'),
+  GRISTMILL_URL: z.url().optional().describe('server that the command line talks to'),
+  GRISTMILL_API_KEY: z.string().min(1).optional().describe('key that it proves itself with'),
 })
 
 export interface Config {
@@ -67,12 +129,28 @@ export interface Config {
   /** `fcfs` exists for the demo and the benchmarks: first come, first served and no express. */
   schedulerOrder: 'fair' | 'fcfs'
   trustedProxies: string[]
+  /** Hugging Face hub or a mirror of it, from which models are fetched. */
+  hubUrl: string
+  hubToken: string | undefined
   /** Processes whose end, however it comes, ends the program; set by what starts it. */
   parents: number[]
+  /** Server that the command line talks to; undefined means the one on this machine. */
+  clientUrl: string | undefined
+  /** Key that the command line proves itself with. */
+  clientApiKey: string | undefined
   limits: Limits
 }
 
 type Environment = Record<string, string | undefined>
+
+/** Every variable with its default as written in the environment, and its meaning. */
+export function configurationTable(): { name: string; default: string; meaning: string }[] {
+  return Object.entries(schema.shape).map(([name, { def, description = '' }]) => {
+    const value: unknown = 'defaultValue' in def ? def.defaultValue : undefined
+    const text = typeof value === 'boolean' ? String(Number(value)) : String(value ?? '')
+    return { name, default: text, meaning: description }
+  })
+}
 
 /**
  * Parses the configuration as a whole.
@@ -107,7 +185,11 @@ export function readConfig(environment: Environment = process.env): Config {
     revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,
     trustedProxies: env.GRISTMILL_TRUSTED_PROXIES,
+    hubUrl: env.HF_ENDPOINT,
+    hubToken: env.HF_TOKEN,
     parents: env.GRISTMILL_PARENTS.map(Number),
+    clientUrl: env.GRISTMILL_URL,
+    clientApiKey: env.GRISTMILL_API_KEY,
     limits: limits.values,
   }
 }

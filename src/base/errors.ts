@@ -69,6 +69,13 @@ export const errorTable = {
     'The body is larger than {maxBytes} bytes.',
     'Send less, or ask the operator to raise GRISTMILL_BODY_BYTES_MAX.',
   ),
+  request_timeout: entry(
+    408,
+    'invalid_request_error',
+    'The request did not arrive completely in time.',
+    'Send it again over a faster connection.',
+    true,
+  ),
   headers_too_large: entry(
     431,
     'invalid_request_error',
@@ -123,6 +130,24 @@ export const errorTable = {
     'authentication_error',
     'This page needs a login.',
     'Sign in, or use a key with the scope that the action needs.',
+  ),
+  login_failed: entry(
+    401,
+    'authentication_error',
+    'The email address or the password is not right.',
+    'Try again, or ask an owner for a new invitation.',
+  ),
+  link_invalid: entry(
+    410,
+    'authentication_error',
+    'The one-time link is unknown, used up or expired.',
+    'Make a new one with "gristmill admin-link", or ask an owner for an invitation.',
+  ),
+  csrf_token_invalid: entry(
+    403,
+    'permission_error',
+    'The request carries no valid CSRF token of the present session.',
+    'Reload the page and try again.',
   ),
   key_revoked: entry(
     401,
@@ -335,6 +360,19 @@ export const errorTable = {
     'The model {model} could not be fetched: {reason}.',
     'Check the network, or add a local file with "gristmill model add PATH".',
     true,
+  ),
+  no_server: entry(
+    503,
+    'server_error',
+    'No running Gristmill was found {where}.',
+    'Start one with "gristmill start", or name its address with --url.',
+    true,
+  ),
+  not_confirmed: entry(
+    409,
+    'conflict_error',
+    'Nothing was changed, because nobody confirmed it.',
+    'Say --yes to go on without a question.',
   ),
   runtime_missing: entry(500, 'server_error', '{what} is missing.', '{how}'),
 } satisfies Record<string, ErrorEntry>
