@@ -24,9 +24,28 @@ export interface ApiError {
 }
 
 // GET /api/session
+//
+// POST /api/session {email, password} signs in (401 `login_failed`, 429 `too_many_attempts`) and
+// answers SessionView; DELETE /api/session signs out; POST /api/session/password {current, next}.
+// Every POST, PATCH, PUT and DELETE of somebody signed in carries the header `x-csrf-token` with
+// SessionView.csrfToken, which changes with the session.
+//
+// GET /api/link?token=… → LinkView: what a one-time link (page /first-run?token=…) is for;
+// POST /api/link {token, name, email, password} uses it up, signs in and answers SessionView.
+export interface LinkView {
+  /** `owner`: makes an owner; `invite`: lets the named person set a password. */
+  kind: 'owner' | 'invite'
+  /** Who is invited; null for `owner`. */
+  name: string | null
+  email: string | null
+  expiresAt: string
+}
+
 export interface SessionView {
   /** null when nobody is signed in. */
   user: { id: string; name: string; email: string; role: RoleName; tenantIds: string[] } | null
+  /** What the person may do, such as `tenants:write`; see permissions.ts. */
+  permissions: string[]
   /** True until the first owner has been made with the one-time link. */
   firstRun: boolean
   csrfToken: string
@@ -67,6 +86,9 @@ export interface ProjectView {
 }
 
 // GET /api/keys?tenant=…, POST /api/keys, PATCH/DELETE /api/keys/:id, POST /api/keys/:id/rotate
+// POST /api/keys/import {tenantId, sha256, …} → KeyView: a key of another gateway, by its hash.
+// Deleting revokes at once. POST body: {tenantId, projectId?, name?, scopes?, defaultClass?,
+// limits?, expiresAt?}; rotate: {overlapS?} (a day where absent).
 export interface KeyView {
   id: string
   tenantId: string
@@ -180,7 +202,13 @@ export interface AuditView {
   from: string
 }
 
-// GET/POST /api/users, PATCH/DELETE /api/users/:id
+// GET/POST /api/users, PATCH/DELETE /api/users/:id, POST /api/users/:id/invite → UserInvited
+// POST /api/users {name, email, role, tenantIds?} → UserInvited: the link is handed over by hand.
+export interface UserInvited extends UserView {
+  /** One-time link with which the person sets a password; valid for a week. */
+  link: string
+}
+
 export interface UserView {
   id: string
   name: string
@@ -293,7 +321,9 @@ export interface FloorView {
   demo: DemoView | null
 }
 
-// GET/POST/DELETE /api/demo
+// GET/POST/DELETE /api/demo (GET answers null where none has run)
+//
+// POST /api/playground/chat?tenant=ID&project=ID: body and answer as /v1/chat/completions.
 export interface DemoView {
   state: 'running' | 'done' | 'cancelled'
   half: 'fcfs' | 'fair'

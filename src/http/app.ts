@@ -1,0 +1,117 @@
+/** The admin API put together: request ids, body bounds, every room's routes, errors, document. */
+import type { IncomingMessage } from 'node:http'
+import { HTTPException } from 'hono/http-exception'
+import {
+  type ErrorCode,
+  errorHeaders,
+  GristmillError,
+  newId,
+  openAiErrorBody,
+} from '../base/index.ts'
+import type { Identity } from './access.ts'
+import { type Api, newApi } from './api.ts'
+import { auditRoutes } from './audit-routes.ts'
+import type { ClientAddress } from './client-address.ts'
+import { healthRoutes } from './health-routes.ts'
+import { keyRoutes } from './key-routes.ts'
+import { queueRoutes } from './queue-routes.ts'
+import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
+import { securityHeaders } from './security-headers.ts'
+import type { HttpOptions } from './services.ts'
+import { tenancyRoutes } from './tenancy-routes.ts'
+
+export interface AppParts {
+  identity: Identity
+  address: ClientAddress
+}
+
+/** Admin bodies are small; `/v1` and the playground have the larger bound of the gateway. */
+const BODY_BYTES_MAX = 1024 * 1024
+export const PLAYGROUND_PATH = '/api/playground/chat'
+
+/** @param options the services behind the routes */
+export function createApp(options: HttpOptions, parts: AppParts): Api {
+  const api = newApi()
+  const { clock, random, limits, logger } = options
+  api.use(async (c, next) => {
+    c.set('requestId', newId('req', clock, random))
+    c.set('identity', parts.identity)
+    await next()
+    if (c.env.outgoing.headersSent) return
+    c.header(REQUEST_ID_HEADER, c.get('requestId'))
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
+    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value)
+  })
+  const maxBytes = Math.min(BODY_BYTES_MAX, limits.bodyBytesMax)
+  api.use(async (c, next) => {
+    if (c.req.path !== PLAYGROUND_PATH) checkLength(c.env.incoming, maxBytes)
+    await next()
+  })
+  healthRoutes(api, options, parts.address)
+  tenancyRoutes(api, options)
+  keyRoutes(api, options)
+  queueRoutes(api, options)
+  auditRoutes(api, options)
+  document(api, options.version)
+  api.notFound((c) => {
+    const { method, path } = c.req
+    const allowed = methodsAt(api, path)
+    if (allowed.length === 0) throw new GristmillError('unknown_path', { method, path })
+    c.header('allow', allowed.join(', '))
+    throw new GristmillError('method_not_allowed', { method, path, allowed: allowed.join(', ') })
+  })
+  api.onError((thrown, c) => {
+    const requestId = c.get('requestId')
+    const known = thrown instanceof HTTPException ? ofHono(thrown) : thrown
+    const error = visibleError(known, logger, requestId)
+    for (const [name, value] of Object.entries(errorHeaders(error))) c.header(name, value)
+    return c.json(openAiErrorBody(error, requestId), error.status as 400)
+  })
+  return api
+}
+
+/** A body must say its length, so that one that is too large is refused before it is read. */
+function checkLength({ headers }: IncomingMessage, maxBytes: number): void {
+  if (headers['transfer-encoding'] !== undefined) {
+    const reason = 'a body of the admin API needs its length'
+    throw new GristmillError('invalid_value', { param: 'content-length', reason })
+  }
+  if (Number(headers['content-length'] ?? 0) > maxBytes) {
+    throw new GristmillError('body_too_large', { maxBytes })
+  }
+}
+
+/** Hono's own refusals: a body that is no JSON, or of the wrong type. */
+function ofHono(exception: HTTPException): GristmillError {
+  const code: ErrorCode = exception.status === 413 ? 'body_too_large' : 'invalid_json'
+  return new GristmillError(code, { reason: exception.message || 'it cannot be read' })
+}
+
+function methodsAt(api: Api, path: string): string[] {
+  const routes = api.openAPIRegistry.definitions.flatMap((definition) =>
+    definition.type === 'route' ? [definition.route] : [],
+  )
+  const matching = routes.filter((route) => {
+    const pattern = route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')
+    return new RegExp(`^${pattern}$`).test(path)
+  })
+  return [...new Set(matching.map((route) => route.method.toUpperCase()))].sort()
+}
+
+function document(api: Api, version: string): void {
+  api.openAPIRegistry.registerComponent('securitySchemes', 'key', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key; what it may do depends on its scopes.',
+  })
+  api.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'gristmill.session_token',
+    description: 'A signed-in person; changes need the header x-csrf-token as well.',
+  })
+  api.doc31('/api/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Gristmill admin API', version, license: { name: 'Apache-2.0' } },
+  })
+}

@@ -1,0 +1,15 @@
+/** The HTTP room: server, authentication, the admin API and its contract. */
+export { createHttpServer, type HttpServer } from './server.ts'
+export type {
+  DemoService,
+  EngineService,
+  GatewayService,
+  HttpOptions,
+  HttpServices,
+  QueueService,
+  Readiness,
+  RequestQuery,
+  UsageGroup,
+  UsageQuery,
+  UsageService,
+} from './services.ts'

@@ -1,0 +1,130 @@
+/**
+ * The HTTP server: decides by path who answers — the gateway for `/v1/`, the admin API, the
+ * console's files — and holds the bounds of connections. Knows nothing of what is answered.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import { type Clock, GristmillError, openAiErrorBody } from '../base/index.ts'
+import { identity, type Sessions } from './access.ts'
+import { createApp } from './app.ts'
+import { clientAddress } from './client-address.ts'
+import { sendError } from './responses.ts'
+import type { HttpOptions } from './services.ts'
+import { v1Handler } from './v1.ts'
+
+export interface HttpServer {
+  /** Address people use, known after `listen`. */
+  readonly url: string
+  /** @throws GristmillError `port_in_use` */
+  listen(): Promise<void>
+  /** Takes nothing new; what still runs after `graceMs` is cut. */
+  close(graceMs?: number): Promise<void>
+}
+
+const HEADERS_MS_MAX = 15_000
+const REQUEST_MS_MAX = 120_000
+/** Longer than common load balancers keep idle connections, so that they close first. */
+const KEEP_ALIVE_MS = 75_000
+const API_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics'])
+
+/** @param options the services behind it */
+export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
+  const address = clientAddress(options.trustedProxies)
+  const sessions: Sessions = { signedIn: async () => null, checkChange: () => {} }
+  const { tenancy, localToken } = options
+  const parts = { address, identity: identity({ tenancy, sessions, address, localToken }) }
+  const app = createApp(options, parts)
+  const api = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  const v1 = v1Handler(options)
+  const server = createServer(
+    {
+      maxHeaderSize: options.limits.headerBytesMax,
+      headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 5000,
+    },
+    (request, response) => {
+      const { url = '/' } = request
+      if (url.startsWith('/v1/')) return v1(request, response)
+      if (url.startsWith('/api/') || API_PATHS.has(pathOf(url))) {
+        void api(request, response)
+        return
+      }
+      unknownPath(request, response)
+    },
+  )
+  server.on('clientError', refuseBroken)
+  return {
+    get url() {
+      return options.publicUrl ?? urlOf(server, options.host)
+    },
+    listen: () => listen(server, options),
+    close: (graceMs = options.limits.shutdownMsMax) => close(server, options.clock, graceMs),
+  }
+}
+
+function pathOf(url: string): string {
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+function unknownPath(request: IncomingMessage, response: ServerResponse): void {
+  const details = { method: request.method, path: pathOf(request.url ?? '/') }
+  sendError(response, new GristmillError('unknown_path', details), 'none')
+}
+
+function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === 'EADDRINUSE'
+      reject(isTaken ? new GristmillError('port_in_use', { host, port }, { cause: error }) : error)
+    }
+    server.once('error', onError)
+    server.listen(port, host, () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo
+  const isAny = host === '0.0.0.0' || host === '::'
+  const name = isAny ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return `http://${name}:${port}`
+}
+
+async function close(server: Server, clock: Clock, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const cut = clock.after(graceMs, () => server.closeAllConnections())
+  await closed
+  cut.cancel()
+}
+
+/** Requests that never became one: too large a head, too slow, or no HTTP at all. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const refusal = brokenError(error.code)
+  const text = JSON.stringify(openAiErrorBody(refusal))
+  const head = [
+    `HTTP/1.1 ${refusal.status} ${refusal.code}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
+}
+
+function brokenError(code: string | undefined): GristmillError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new GristmillError('headers_too_large')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new GristmillError('request_timeout')
+  const details = { param: 'request', reason: 'it is not valid HTTP' }
+  return new GristmillError('invalid_value', details)
+}

@@ -1,0 +1,131 @@
+/**
+ * What the HTTP room needs of the rooms that serve behind it, as structural types, so that the
+ * composition root plugs the real ones in and tests small ones. No behaviour lives here.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
+import type { QueueEntry } from '../pool/index.ts'
+import type { Database } from '../store/index.ts'
+import type { Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
+import type {
+  DemoView,
+  EngineView,
+  FloorView,
+  ModelView,
+  RequestView,
+  ServiceClassName,
+  UsageRow,
+} from './contract.ts'
+
+/** Everything below `/v1/` but the queue. */
+export interface GatewayService {
+  /**
+   * Answers a request whose key is good, errors included; nothing of it is read before.
+   * @param requestId goes into logs, ledger and error bodies
+   */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+    requestId: string,
+  ): unknown
+}
+
+export interface QueueService {
+  /** Waiting requests with position and reason, oldest first. @param tenantId undefined: all */
+  entries(tenantId: string | undefined, rowsMax: number): QueueEntry[]
+  /** How many wait. @param tenantId undefined: all */
+  waiting(tenantId: string | undefined): number
+}
+
+/** What usage is summed by. */
+export type UsageGroup = 'hour' | 'tenant' | 'project' | 'key' | 'model' | 'class'
+
+export interface UsageQuery {
+  from: Date
+  to: Date
+  groupBy: readonly UsageGroup[]
+  /** Only these tenants; null means all. */
+  tenantIds: readonly string[] | null
+  projectId?: string | undefined
+  keyId?: string | undefined
+  model?: string | undefined
+}
+
+export interface RequestQuery {
+  tenantIds: readonly string[] | null
+  projectId?: string | undefined
+  keyId?: string | undefined
+  model?: string | undefined
+  serviceClass?: ServiceClassName | undefined
+  from?: Date | undefined
+  to?: Date | undefined
+}
+
+export interface UsageService {
+  usage(query: UsageQuery, page: PageRequest): Promise<Page<UsageRow>>
+  /** Requests of the ledger, newest first. */
+  requests(query: RequestQuery, page: PageRequest): Promise<Page<RequestView>>
+  /** One request of the ledger, null where there is none. */
+  request(id: string): Promise<RequestView | null>
+}
+
+export interface EngineService {
+  list(): EngineView[]
+  /** @throws GristmillError where the engine does not answer or is known already */
+  add(input: { url: string; name?: string; apiKey?: string }): Promise<EngineView>
+  /** @throws GristmillError `not_found`, `conflict` (the embedded engine) */
+  remove(id: string): Promise<void>
+  /** Finishes what runs and takes nothing new. @throws GristmillError `not_found` */
+  drain(id: string): Promise<EngineView>
+  models(): ModelView[]
+}
+
+export interface DemoService {
+  /** null where none has run since the start. */
+  view(): DemoView | null
+  /** @throws GristmillError `conflict` while one runs */
+  start(): Promise<DemoView>
+  cancel(): Promise<DemoView | null>
+}
+
+export interface Readiness {
+  ready: boolean
+  /** Why not, in sentences; may also name what works only in part. */
+  reasons: string[]
+}
+
+export interface HttpServices {
+  database: Database
+  tenancy: Tenancy
+  gateway: GatewayService
+  queue: QueueService
+  usage: UsageService
+  engines: EngineService
+  demo: DemoService
+  /** The mill floor of the whole installation; names included. Called four times a second. */
+  floor(): FloorView
+  readiness(): Readiness
+  registry: Registry
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+export interface HttpOptions extends HttpServices {
+  host: string
+  /** 0 asks the system for a free port. */
+  port: number
+  /** Address that people use when it differs (behind a proxy). */
+  publicUrl?: string | undefined
+  /** Addresses or CIDR ranges whose `x-forwarded-for` is believed. */
+  trustedProxies: readonly string[]
+  limits: Limits
+  version: string
+  /** Built console; a plain page explains where it is missing. */
+  consoleFolder: string
+  /** 32 bytes that sign sessions and CSRF tokens; the same over restarts. */
+  sessionSecret: Uint8Array
+  /** What the command line on this machine and OS user proves itself with; undefined: nothing. */
+  localToken?: string | undefined
+}

@@ -1,0 +1,209 @@
+/** Small stand-ins for the rooms behind the HTTP room; for its tests and never used otherwise. */
+import { GristmillError } from '../base/index.ts'
+import type { QueueEntry } from '../pool/index.ts'
+import type { DemoView, EngineView, FloorView, RequestView, UsageRow } from './contract.ts'
+import { sendJson } from './responses.ts'
+import type { HttpServices } from './services.ts'
+
+export type StandIns = Pick<
+  HttpServices,
+  'gateway' | 'queue' | 'usage' | 'engines' | 'demo' | 'floor' | 'readiness'
+>
+
+/** A fresh set; `changes` replaces single services. */
+export function standIns(changes: Partial<StandIns> = {}): StandIns {
+  return {
+    gateway: {
+      handle: async (request, response, principal, requestId) => {
+        let text = ''
+        for await (const chunk of request) text += String(chunk)
+        const { tenantName, keyId } = principal
+        const echo = { tenantName, keyId, path: request.url, body: text }
+        sendJson(response, 200, echo, { 'x-gristmill-request-id': requestId })
+      },
+    },
+    queue: { entries: () => [], waiting: () => 0 },
+    usage: {
+      usage: async () => ({ rows: [], next: null }),
+      requests: async () => ({ rows: [], next: null }),
+      request: async () => null,
+    },
+    engines: engines(),
+    demo: demo(),
+    floor: () => floor(),
+    readiness: () => ({ ready: true, reasons: [] }),
+    ...changes,
+  }
+}
+
+export const engine: EngineView = {
+  id: 'eng_1',
+  name: 'embedded',
+  url: 'http://127.0.0.1:4500',
+  kind: 'gristmill',
+  version: '0.1.0',
+  embedded: true,
+  state: 'up',
+  stateReason: 'Healthy.',
+  sinceMs: 0,
+  models: [{ name: 'toy', contextTokens: 512, toy: true }],
+  cap: 4,
+  express: 1,
+  inFlight: 0,
+  capacityUnitsPerS: 100,
+  capReason: 'Calibrated.',
+  takesPriority: true,
+  takesCacheSalt: true,
+  errorsLastHour: 0,
+  restarts: 0,
+}
+
+function engines(): StandIns['engines'] {
+  const known = new Map([[engine.id, engine]])
+  const one = (id: string) => {
+    const found = known.get(id)
+    if (!found) throw new GristmillError('not_found', { kind: 'engine', id })
+    return found
+  }
+  return {
+    list: () => [...known.values()],
+    add: async ({ url, name = url }) => {
+      const added = { ...engine, id: `eng_${known.size + 1}`, url, name, embedded: false }
+      known.set(added.id, added)
+      return added
+    },
+    remove: async (id) => {
+      known.delete(one(id).id)
+    },
+    drain: async (id) => ({ ...one(id), state: 'draining' }),
+    models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
+  }
+}
+
+function demo(): StandIns['demo'] {
+  let view: DemoView | null = null
+  return {
+    view: () => view,
+    start: async () => {
+      if (view?.state === 'running') {
+        throw new GristmillError('conflict', { reason: 'The demo runs already' })
+      }
+      view = { state: 'running', half: 'fcfs', secondsLeft: 120, rows: [] }
+      return view
+    },
+    cancel: async () => {
+      if (view) view = { ...view, state: 'cancelled' }
+      return view
+    },
+  }
+}
+
+export function queueEntry(changes: Partial<QueueEntry>): QueueEntry {
+  return {
+    requestId: 'req_1',
+    tenantId: 'ten_1',
+    projectId: 'prj_1',
+    keyId: 'key_1',
+    model: 'toy',
+    serviceClass: 'standard',
+    band: 'interactive',
+    waitedMs: 10,
+    aheadOwn: 0,
+    aheadOthers: 0,
+    reason: 'engine_full',
+    why: 'All slots are taken.',
+    expectedWaitMs: null,
+    basis: 'no measurement yet',
+    ...changes,
+  }
+}
+
+export const usageRow: UsageRow = {
+  hour: null,
+  tenantId: 'ten_1',
+  projectId: null,
+  keyId: null,
+  model: null,
+  serviceClass: null,
+  requests: 3,
+  finished: 2,
+  cut: 1,
+  recovered: 0,
+  inputTokens: 30,
+  cachedTokens: 4,
+  outputTokens: 60,
+  engineMs: 900,
+  queueMs: 12,
+}
+
+export const ledgerRow: RequestView = {
+  id: 'req_1',
+  tenantId: 'ten_1',
+  projectId: 'prj_1',
+  keyId: 'key_1',
+  endUser: null,
+  model: 'toy',
+  endpoint: '/v1/chat/completions',
+  serviceClass: 'standard',
+  servedClass: 'standard',
+  arrivedAt: '2026-01-01T00:00:00.000Z',
+  settledAt: '2026-01-01T00:00:01.000Z',
+  group: 'finished',
+  end: 'done',
+  estimated: false,
+  inputTokens: 10,
+  cachedTokens: 0,
+  outputTokens: 20,
+  queueMs: 1,
+  engineMs: 300,
+  ttftMs: 40,
+  tokenGapMs: 12,
+  engineId: 'eng_1',
+}
+
+export type FloorTenant = FloorView['tenants'][number]
+
+export function floorTenant(changes: Partial<FloorTenant>): FloorTenant {
+  return {
+    id: 'ten_1',
+    name: 'Support',
+    hue: 0,
+    weight: 1,
+    inFlight: 1,
+    waiting: 2,
+    serviceUnits: 10,
+    entitledUnits: 8,
+    borrowedUnits: 2,
+    ttftP50Ms: 40,
+    ttftP99Ms: 90,
+    ttftSamples: 5,
+    ttftPromiseMs: 1000,
+    tokensPerS: 11,
+    ...changes,
+  }
+}
+
+export function floor(changes: Partial<FloorView> = {}): FloorView {
+  return {
+    atMs: 0,
+    engines: [],
+    tenants: [],
+    waitingByClass: { priority: 0, standard: 0, flex: 0, batch: 0 },
+    queue: [],
+    oldestWaitMs: null,
+    tokens: { outPerS: 0, inPerS: 0, cachedShare: null },
+    utilisation: {
+      value: null,
+      spanS: 300,
+      capacityUnitsPerS: null,
+      goodputUnitsPerS: 0,
+      slotOccupancy: 0,
+      wasteShare: 0,
+    },
+    ttft: { p50Ms: null, p99Ms: null, samples: 0, spanS: 300 },
+    history: { stepS: 5, endAtMs: 0, interactive: [], flex: [], batch: [], waste: [] },
+    toyModel: true,
+    demo: null,
+    ...changes,
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The hot path: everything below `/v1/` from the socket to the gateway. Checks path, key and
+ * scope; bodies are the gateway's business.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { GristmillError, newId } from '../base/index.ts'
+import type { Principal, Scope } from '../tenancy/index.ts'
+import { secretOf } from './bearer.ts'
+import { queueView } from './queue-view.ts'
+import { REQUEST_ID_HEADER, sendError, sendJson, visibleError } from './responses.ts'
+import type { HttpOptions } from './services.ts'
+
+interface Endpoint {
+  method: 'GET' | 'POST'
+  /** One of them is needed. */
+  scopes: readonly Scope[]
+}
+
+const post: Endpoint = { method: 'POST', scopes: ['inference'] }
+const get: Endpoint = { method: 'GET', scopes: ['inference'] }
+
+const endpoints = new Map<string, Endpoint>([
+  ['/v1/chat/completions', post],
+  ['/v1/completions', post],
+  ['/v1/embeddings', post],
+  ['/v1/models', get],
+  ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
+])
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** @param options the services behind it */
+export function v1Handler(options: HttpOptions): Handler {
+  const { tenancy, clock, random, logger } = options
+  return (request, response) => {
+    const requestId = newId('req', clock, random)
+    const refuse = (thrown: unknown) =>
+      sendError(response, visibleError(thrown, logger, requestId), requestId, allowOf(thrown))
+    const go = (principal: Principal | null) => {
+      try {
+        const served = serve(options, request, response, requestId, admitted(request, principal))
+        if (served instanceof Promise) served.catch(refuse)
+      } catch (error) {
+        refuse(error)
+      }
+    }
+    try {
+      const secret = secretOf(request.headers)
+      if (secret === undefined) throw new GristmillError('missing_api_key')
+      const principal = tenancy.authenticate(secret)
+      if (principal instanceof Promise) principal.then(go, refuse)
+      else go(principal)
+    } catch (error) {
+      refuse(error)
+    }
+  }
+}
+
+/** @throws GristmillError `invalid_api_key`, `unknown_path`, `method_not_allowed`, `forbidden` */
+function admitted(request: IncomingMessage, principal: Principal | null): Principal {
+  if (principal === null) throw new GristmillError('invalid_api_key')
+  const path = pathOf(request)
+  const endpoint = endpoints.get(path) ?? (path.startsWith('/v1/models/') ? get : undefined)
+  const method = request.method ?? ''
+  if (endpoint === undefined) throw new GristmillError('unknown_path', { method, path })
+  if (method !== endpoint.method) {
+    throw new GristmillError('method_not_allowed', { method, path, allowed: endpoint.method })
+  }
+  if (!endpoint.scopes.some((scope) => principal.scopes.has(scope))) {
+    const action = `use ${path} without the scope ${endpoint.scopes[0]}`
+    throw new GristmillError('forbidden', { actor: `The key ${principal.keyName}`, action })
+  }
+  return principal
+}
+
+function serve(
+  options: HttpOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  requestId: string,
+  principal: Principal,
+): unknown {
+  if (pathOf(request) !== '/v1/queue') {
+    return options.gateway.handle(request, response, principal, requestId)
+  }
+  const view = queueView(options, [principal.tenantId])
+  return sendJson(response, 200, view, { [REQUEST_ID_HEADER]: requestId })
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+const allowOf = (thrown: unknown): Record<string, string> =>
+  thrown instanceof GristmillError && thrown.code === 'method_not_allowed'
+    ? { allow: String(thrown.details.allowed) }
+    : {}
