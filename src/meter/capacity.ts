@@ -84,7 +84,7 @@ export async function queryCapacity(
   sql: Queries,
   filter: CapacityFilter,
 ): Promise<CapacityPoint[]> {
-  return await sql<CapacityPoint[]>`
+  const points = await sql<CapacityPoint[]>`
     select ${stepOf(sql, filter)} as "atMs", sum(registered_s) as "registeredS",
       sum(up_s) as "upS", sum(idle_s) as "idleS",
       coalesce(sum(capacity_units_per_s * registered_s), 0) as "capacityUnits",
@@ -92,6 +92,7 @@ export async function queryCapacity(
     from engine_minutes
     where ${period(sql, filter)}
     group by 1 order by 1`
+  return [...points]
 }
 
 /** Service per tenant and step, oldest first. */
@@ -100,7 +101,7 @@ export async function queryTenantCapacity(
   filter: CapacityFilter,
 ): Promise<TenantCapacityPoint[]> {
   const { tenantId } = filter
-  return await sql<TenantCapacityPoint[]>`
+  const points = await sql<TenantCapacityPoint[]>`
     select ${stepOf(sql, filter)} as "atMs", tenant_id as "tenantId",
       sum(interactive_units) as "interactiveUnits", sum(background_units) as "backgroundUnits",
       sum(entitled_units) as "entitledUnits", sum(wasted) as "wasteUnits"
@@ -108,6 +109,7 @@ export async function queryTenantCapacity(
       select coalesce(sum(value::float8), 0) as wasted from jsonb_each_text(waste)) as w
     where ${period(sql, filter)} ${tenantId === undefined ? sql`` : sql`and tenant_id = ${tenantId}`}
     group by 1, 2 order by 1, 2`
+  return [...points]
 }
 
 function stepOf(sql: Queries, { stepS }: CapacityFilter) {

@@ -72,7 +72,7 @@ export async function writeSettlements(
   const rows = encode(settlements.map(settlementRow))
   // Lateral with a limit, so that each row is one look-up by key whatever the planner believes
   // about the size of the intents.
-  return await sql<NotWritten[]>`
+  const refused = await sql<NotWritten[]>`
     with given as materialized (
       select * from json_to_recordset(${rows}::text::json) as given (
         request_id text, served_class text, engine_id text, settlement_group text,
@@ -102,6 +102,7 @@ export async function writeSettlements(
     ) as "hasIntent"
     from given where not exists (
       select from written where written.request_id = given.request_id)`
+  return [...refused]
 }
 
 /** Up to `rowsMax` open requests after `after` in order of their identifiers. */

@@ -53,7 +53,10 @@ export class Ledger {
       pendingSettlements: () => this.pendingSettlements(),
       healthy: () => this.healthy(),
     })
-    const onCycle = () => this.#checkQuiet()
+    const onCycle = () => {
+      this.#checkFull()
+      this.#checkQuiet()
+    }
     this.#options = options
     this.#health = health
     this.#metrics = metrics

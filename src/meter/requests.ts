@@ -60,7 +60,7 @@ export async function listRequests(
       ${before === undefined ? sql`` : sql`and i.request_id < ${before}`}`,
     page.limit + 1,
   )
-  const rows = found.slice(0, page.limit)
+  const rows = [...found].slice(0, page.limit)
   const last = rows.at(-1)
   return { rows, next: found.length > page.limit && last ? encodeCursor([last.id]) : null }
 }

@@ -13,6 +13,8 @@ import { WriteLane, writeAround } from './write-lane.ts'
 
 /** Settlements gather this long; nobody waits for them. */
 const GATHER_MS = 20
+/** So many are a group worth writing at once. */
+const GATHER_ROWS = 200
 const GROUP_ROWS_MAX = 1000
 const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 1000
@@ -56,7 +58,9 @@ export class SettlementQueue {
   }
 
   settle(settlement: Settlement): void {
-    if (this.#settlements.push(settlement) === 1) this.#lane.wake(GATHER_MS)
+    const waiting = this.#settlements.push(settlement)
+    if (waiting === 1) this.#lane.wake(GATHER_MS)
+    else if (waiting === GATHER_ROWS && !this.#options.health.away) this.#lane.wake()
   }
 
   /** The intent may be in the database or not: it is written again, then closed. */
@@ -96,7 +100,8 @@ export class SettlementQueue {
       this.#failures = 0
       health.wrote()
       onCycle()
-      return this.#settlements.length > 0 ? GATHER_MS : null
+      if (this.#settlements.length === 0) return null
+      return this.#settlements.length < GATHER_ROWS ? GATHER_MS : 0
     } catch (error) {
       health.failed(error)
       return this.#stopped ? null : Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)

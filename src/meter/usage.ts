@@ -60,7 +60,7 @@ export async function queryUsage(
 ): Promise<UsagePage> {
   const after = page.cursor ? cursorValues(page.cursor) : FIRST_CURSOR
   const found = await selectUsage(sql, filter, groupBy, after, page.limit + 1)
-  const rows = found.slice(0, page.limit)
+  const rows = [...found].slice(0, page.limit)
   const last = rows.at(-1)
   return { rows, next: found.length > page.limit && last ? encodeCursor(keyOf(last)) : null }
 }

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { createLogger, GristmillError, Registry, systemClock } from '../base/index.ts'
+import { signalProcess } from '../host/index.ts'
+import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { createLedger, type Intent, type Ledger, type Settlement } from './index.ts'
+
+let database: TestDatabase
+let ledger: Ledger
+let nextId = 0
+
+const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 1000 }
+const logger = createLogger('silent', 'test')
+
+before(async () => {
+  // A commit must survive the server's death; the machine's is not tested here.
+  database = await openTestDatabase({ settings: { synchronous_commit: 'on' } })
+})
+after(() => database.close())
+beforeEach(async () => {
+  await database.reset()
+  ledger = createLedger({ database, clock: systemClock, logger, registry: new Registry(), limits })
+})
+afterEach(() => ledger.close())
+
+function intent(): Intent {
+  return {
+    requestId: `req_${String(nextId++).padStart(10, '0')}`,
+    tenantId: 'ten_a',
+    projectId: 'prj_a',
+    keyId: 'key_a',
+    endUser: null,
+    model: 'toy',
+    endpoint: '/v1/chat/completions',
+    serviceClass: 'standard',
+    estimatedInputTokens: 10,
+    outputTokensMax: 64,
+    arrivedAtMs: systemClock.nowMs(),
+  }
+}
+
+function settlement(requestId: string): Settlement {
+  return {
+    requestId,
+    group: 'finished',
+    end: 'done',
+    estimated: false,
+    servedClass: 'standard',
+    engineId: 'eng_a',
+    inputTokens: 10,
+    cachedTokens: 0,
+    outputTokens: 5,
+    queueMs: 0,
+    engineMs: 9,
+    ttftMs: 1,
+    tokenGapMs: 2,
+    settledAtMs: systemClock.nowMs(),
+  }
+}
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 1500; i++) {
+    if (condition()) return
+    await systemClock.sleep(20)
+  }
+  assert.fail(`${what} did not happen`)
+}
+
+const isUnavailable = (error: unknown) => {
+  assert.ok(error instanceof GristmillError)
+  assert.equal(error.code, 'ledger_unavailable')
+  assert.ok((error.retryAfterMs ?? 0) > 0)
+  return true
+}
+
+/** Each intent must be in exactly one of the two places. */
+async function counts() {
+  const [row] = await database.sql<{ intents: number; settled: number; open: number }[]>`
+    select (select count(*) from ledger_intents) as intents,
+      (select count(*) from ledger_settlements) as settled,
+      (select count(*) from ledger_open) as open`
+  return row
+}
+
+async function killDatabase(): Promise<void> {
+  const pid = database.server?.pid() as number
+  signalProcess(pid, 'SIGKILL')
+}
+
+describe('the database goes away and comes back', () => {
+  const skip = () => (database.server ? false : 'the given server cannot be killed')
+
+  it('refuses requests meanwhile, says so, and settles what was running once', async (t) => {
+    if (skip()) return t.skip(skip() as string)
+    const running = Array.from({ length: 50 }, () => intent())
+    await Promise.all(running.map((one) => ledger.open(one)))
+    const changes: boolean[] = []
+    ledger.onHealthChange((healthy) => changes.push(healthy))
+    await killDatabase()
+    for (const { requestId } of running) ledger.settle(settlement(requestId))
+    await until('the ledger notices', () => !ledger.healthy())
+    await assert.rejects(ledger.open(intent()), isUnavailable)
+    assert.equal(ledger.pendingSettlements(), 50)
+    await until('the ledger is back', () => ledger.healthy())
+    await ledger.flush(10_000)
+    assert.deepEqual(changes, [false, true])
+    assert.deepEqual(await counts(), { intents: 50, settled: 50, open: 0 })
+    await ledger.open(intent())
+  })
+
+  it('keeps every acknowledged intent and closes those in doubt, under load', async (t) => {
+    if (skip()) return t.skip(skip() as string)
+    const acknowledged: string[] = []
+    let refused = 0
+    const stopAtMs = systemClock.monotonicMs() + 4000
+    const caller = async () => {
+      while (systemClock.monotonicMs() < stopAtMs) {
+        const one = intent()
+        try {
+          await ledger.open(one)
+          acknowledged.push(one.requestId)
+          ledger.settle(settlement(one.requestId))
+        } catch (error) {
+          isUnavailable(error)
+          refused++
+          await systemClock.sleep(20)
+        }
+      }
+    }
+    const callers = Promise.all(Array.from({ length: 16 }, caller))
+    await systemClock.sleep(700)
+    await killDatabase()
+    await callers
+    await until('the ledger is back', () => ledger.healthy())
+    await ledger.flush(10_000)
+    assert.ok(acknowledged.length > 100, `${acknowledged.length} acknowledged`)
+    assert.ok(refused > 0)
+    const rows = await database.sql<{ id: string; end: string }[]>`
+      select request_id as id, end_reason as "end" from ledger_settlements`
+    const done = rows.filter((row) => row.end === 'done').map((row) => row.id)
+    assert.deepEqual(done.sort(), acknowledged.sort())
+    const { intents, settled, open } = (await counts()) ?? {}
+    assert.equal(intents, settled)
+    assert.equal(open, 0)
+    assert.equal(ledger.openIntents(), 0)
+  })
+})
+
+describe('the database does not answer', () => {
+  it('refuses within the limit, and what lands later is closed as refused', async () => {
+    const locked = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const blocker = database.transaction(async (sql) => {
+      await sql`lock table ledger_intents in access exclusive mode`
+      locked.resolve()
+      await release.promise
+    })
+    await locked.promise
+    const given = [intent(), intent(), intent()]
+    const opened = await Promise.allSettled(given.map((one) => ledger.open(one)))
+    for (const result of opened) {
+      assert.equal(result.status, 'rejected')
+      isUnavailable(result.reason)
+    }
+    release.resolve()
+    await blocker
+    await until('the ledger is back', () => ledger.healthy())
+    await ledger.flush(10_000)
+    await until('nothing is open', () => ledger.openIntents() === 0)
+    const rows = await database.sql`
+      select settlement_group, end_reason, output_tokens from ledger_settlements`
+    assert.deepEqual(
+      { ...rows[0] },
+      {
+        settlement_group: 'cut',
+        end_reason: 'refused',
+        output_tokens: 0,
+      },
+    )
+    const { intents, settled, open } = (await counts()) ?? {}
+    assert.equal(intents, settled)
+    assert.equal(open, 0)
+  })
+
+  it('closes within its limit and leaves the rest to the next start', async () => {
+    const given = intent()
+    await ledger.open(given)
+    const locked = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const blocker = database.transaction(async (sql) => {
+      await sql`lock table ledger_settlements in access exclusive mode`
+      locked.resolve()
+      await release.promise
+    })
+    await locked.promise
+    ledger.settle(settlement(given.requestId))
+    assert.equal(await ledger.close(300), 1)
+    release.resolve()
+    await blocker
+    const next = createLedger({
+      database,
+      clock: systemClock,
+      logger,
+      registry: new Registry(),
+      limits,
+    })
+    await next.recover()
+    await next.close()
+    assert.deepEqual(await counts(), { intents: 1, settled: 1, open: 0 })
+  })
+})

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { GristmillError, type Random, seededRandom, systemClock } from '../base/index.ts'
+import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import {
+  exportUsageCsv,
+  findRequest,
+  listRequests,
+  queryUsage,
+  type UsageFilter,
+  type UsageGroup,
+  type UsageRow,
+  usageGroups,
+} from './index.ts'
+import { writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
+import type { Intent, Settlement } from './types.ts'
+
+const HOUR_MS = 3_600_000
+const FROM_MS = Date.UTC(2026, 0, 1)
+const always = { fromMs: FROM_MS, toMs: FROM_MS + 48 * HOUR_MS }
+
+let database: TestDatabase
+const intents: Intent[] = []
+const settlements: Settlement[] = []
+
+before(async () => {
+  database = await openTestDatabase()
+  const seed = systemClock.nowMs() % 2 ** 31
+  process.stderr.write(`seed ${seed}\n`)
+  const random = seededRandom(seed)
+  for (let i = 0; i < 400; i++) makeRequest(i, random)
+  await writeIntents(database.sql, intents)
+  assert.deepEqual(await writeSettlements(database.sql, settlements), [])
+})
+after(() => database.close())
+
+function makeRequest(number: number, random: Random): void {
+  const pick = (count: number) => Math.floor(random.next() * count)
+  const tenant = pick(3)
+  const requestId = `req_${String(number).padStart(6, '0')}`
+  const arrivedAtMs = FROM_MS + pick(30 * HOUR_MS)
+  intents.push({
+    requestId,
+    tenantId: `ten_${tenant}`,
+    projectId: `prj_${tenant}_${pick(2)}`,
+    keyId: `key_${tenant}_${pick(3)}`,
+    endUser: null,
+    model: ['toy', '=cmd()', 'a,b'][pick(3)] as string,
+    endpoint: '/v1/chat/completions',
+    serviceClass: 'standard',
+    estimatedInputTokens: 1,
+    outputTokensMax: 1,
+    arrivedAtMs,
+  })
+  // The last ten stay open.
+  if (number >= 390) return
+  settlements.push({
+    requestId,
+    group: (['finished', 'cut', 'recovered'] as const)[pick(3)] ?? 'cut',
+    end: 'done',
+    estimated: false,
+    servedClass: (['standard', 'flex'] as const)[pick(2)] ?? 'flex',
+    engineId: 'eng_a',
+    inputTokens: pick(1000),
+    cachedTokens: pick(10),
+    outputTokens: pick(500),
+    queueMs: pick(100),
+    engineMs: pick(9000),
+    ttftMs: null,
+    tokenGapMs: null,
+    settledAtMs: arrivedAtMs + pick(2 * HOUR_MS),
+  })
+}
+
+/** The same sums by other means: from the rows in memory, one group after the other. */
+function expected(filter: UsageFilter, groupBy: readonly UsageGroup[]): Map<string, number[]> {
+  const sums = new Map<string, number[]>()
+  const has = (group: UsageGroup, value: string) => (groupBy.includes(group) ? value : null)
+  for (const s of settlements) {
+    const i = intents.find((one) => one.requestId === s.requestId) as Intent
+    if (s.settledAtMs < filter.fromMs || s.settledAtMs >= filter.toMs) continue
+    if (filter.tenantIds && !filter.tenantIds.includes(i.tenantId)) continue
+    if (filter.projectId !== undefined && filter.projectId !== i.projectId) continue
+    if (filter.keyId !== undefined && filter.keyId !== i.keyId) continue
+    if (filter.model !== undefined && filter.model !== i.model) continue
+    const hour = new Date(Math.floor(s.settledAtMs / HOUR_MS) * HOUR_MS).toISOString()
+    const key = JSON.stringify([
+      has('hour', hour.replace('.000Z', 'Z')),
+      has('tenant', i.tenantId),
+      has('project', i.projectId),
+      has('key', i.keyId),
+      has('model', i.model),
+      has('class', s.servedClass),
+    ])
+    const is = (group: string) => (s.group === group ? 1 : 0)
+    const row = [1, is('finished'), is('cut'), is('recovered'), s.inputTokens, s.cachedTokens]
+    row.push(s.outputTokens, s.engineMs, s.queueMs)
+    sums.set(
+      key,
+      row.map((value, n) => value + (sums.get(key)?.[n] ?? 0)),
+    )
+  }
+  return sums
+}
+
+function asMap(rows: readonly UsageRow[]): Map<string, number[]> {
+  return new Map(
+    rows.map((r) => [
+      JSON.stringify([r.hour, r.tenantId, r.projectId, r.keyId, r.model, r.serviceClass]),
+      [
+        ...[r.requests, r.finished, r.cut, r.recovered, r.inputTokens, r.cachedTokens],
+        ...[r.outputTokens, r.engineMs, r.queueMs],
+      ],
+    ]),
+  )
+}
+
+const all = (filter: UsageFilter, groupBy: readonly UsageGroup[]) =>
+  queryUsage(database.sql, filter, groupBy, { limit: 10_000 })
+
+describe('usage', () => {
+  it('is the sum of the settlements, however it is grouped', async () => {
+    const groupings: UsageGroup[][] = [
+      [],
+      ...usageGroups.map((group) => [group]),
+      ['hour', 'tenant'],
+      ['tenant', 'project', 'key'],
+      [...usageGroups],
+    ]
+    for (const groupBy of groupings) {
+      const { rows, next } = await all(always, groupBy)
+      assert.deepEqual(asMap(rows), expected(always, groupBy), groupBy.join())
+      assert.equal(next, null)
+    }
+  })
+
+  it('can be narrowed to tenants, a project, a key, a model and a time', async () => {
+    const hours = { fromMs: FROM_MS + 5 * HOUR_MS, toMs: FROM_MS + 9 * HOUR_MS }
+    const filters: UsageFilter[] = [
+      hours,
+      { ...always, tenantIds: ['ten_1'] },
+      { ...always, tenantIds: ['ten_0', 'ten_2', "o'hara"] },
+      { ...always, projectId: 'prj_1_0' },
+      { ...always, keyId: 'key_2_1' },
+      { ...always, model: 'a,b' },
+      { ...hours, tenantIds: ['ten_1'], model: 'toy' },
+    ]
+    for (const filter of filters) {
+      const { rows } = await all(filter, ['hour', 'tenant'])
+      assert.deepEqual(asMap(rows), expected(filter, ['hour', 'tenant']), JSON.stringify(filter))
+    }
+    assert.deepEqual((await all({ ...always, tenantIds: [] }, ['tenant'])).rows, [])
+  })
+
+  it('comes in pages that together are the whole', async () => {
+    for (const groupBy of [['hour', 'tenant', 'model'], ['key', 'class'], ['hour']] as const) {
+      const whole = (await all(always, groupBy)).rows
+      const paged: UsageRow[] = []
+      let cursor: string | undefined
+      do {
+        const page = await queryUsage(database.sql, always, groupBy, { limit: 7, cursor })
+        assert.ok(page.rows.length <= 7)
+        paged.push(...page.rows)
+        cursor = page.next ?? undefined
+      } while (cursor)
+      assert.deepEqual(paged, whole)
+    }
+  })
+
+  it('refuses a cursor that is not one', async () => {
+    const foreign = [
+      'x',
+      '',
+      Buffer.from('["2026-99-99T00:00:00Z","","","","",""]').toString('base64url'),
+      Buffer.from('["2026-01-01T00:00:00Z","\\u0000","","","",""]').toString('base64url'),
+    ]
+    for (const cursor of foreign.filter(Boolean))
+      await assert.rejects(
+        queryUsage(database.sql, always, ['hour'], { limit: 7, cursor }),
+        (error) => error instanceof GristmillError && error.code === 'invalid_value',
+      )
+  })
+
+  it('comes as CSV with the same rows and nothing a spreadsheet would run', async () => {
+    const pieces: string[] = []
+    for await (const piece of exportUsageCsv(database.sql, always, ['tenant', 'model']))
+      pieces.push(piece)
+    const lines = pieces.join('').split('\r\n')
+    assert.equal(lines.pop(), '')
+    assert.match(lines[0] ?? '', /^hour,tenantId,projectId,keyId,model,serviceClass,requests,/)
+    assert.equal(lines.length - 1, expected(always, ['tenant', 'model']).size)
+    assert.ok(lines.some((line) => line.startsWith(",ten_0,,,'=cmd(),")))
+    assert.ok(lines.some((line) => line.startsWith(',ten_0,,,"a,b",')))
+  })
+})
+
+describe('the list of requests', () => {
+  it('has the newest first, open ones too, page by page', async () => {
+    const ids: string[] = []
+    let before: string | undefined
+    do {
+      const page = await listRequests(database.sql, {}, { limit: 33, before })
+      ids.push(...page.rows.map((row) => row.id))
+      before = page.next ?? undefined
+    } while (before)
+    assert.deepEqual(ids, intents.map((one) => one.requestId).reverse())
+  })
+
+  it('can be narrowed to tenants, a key and a model', async () => {
+    const filter = { tenantIds: ['ten_1'], keyId: 'key_1_2', model: 'toy' }
+    const { rows } = await listRequests(database.sql, filter, { limit: 400 })
+    const wanted = intents.filter(
+      (one) => one.tenantId === 'ten_1' && one.keyId === 'key_1_2' && one.model === 'toy',
+    )
+    assert.deepEqual(
+      rows.map((row) => row.id),
+      wanted.map((one) => one.requestId).reverse(),
+    )
+    assert.deepEqual((await listRequests(database.sql, { tenantIds: [] }, { limit: 9 })).rows, [])
+  })
+
+  it('shows one request with both its rows', async () => {
+    const row = await findRequest(database.sql, 'req_000005')
+    const [wanted, settled] = [intents[5] as Intent, settlements[5] as Settlement]
+    assert.equal(row?.tenantId, wanted.tenantId)
+    assert.equal(row?.arrivedAt, new Date(wanted.arrivedAtMs).toISOString())
+    assert.equal(row?.settledAt, new Date(settled.settledAtMs).toISOString())
+    assert.equal(row?.group, settled.group)
+    assert.equal(row?.outputTokens, settled.outputTokens)
+    assert.equal(await findRequest(database.sql, 'req_nothing'), undefined)
+  })
+
+  it('shows how far an open request is', async () => {
+    const note = {
+      engineId: 'eng_b',
+      servedClass: 'flex',
+      inputTokens: 9,
+      cachedTokens: 0,
+    } as const
+    const times = { outputTokens: 4, queueMs: 1, engineMs: 2, ttftMs: 1 }
+    await writeProgress(database.sql, [['req_000395', { ...note, ...times }]])
+    const row = await findRequest(database.sql, 'req_000395')
+    assert.equal(row?.settledAt, null)
+    assert.equal(row?.group, null)
+    assert.equal(row?.engineId, 'eng_b')
+    assert.equal(row?.outputTokens, 4)
+  })
+})
