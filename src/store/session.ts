@@ -30,7 +30,7 @@ export class Session {
   readonly #cutMs: number
   #connected: Connected | undefined
   #up = false
-  #closed = false
+  readonly #closing = new AbortController()
   #askedAtMs: number | undefined
 
   constructor(options: SessionOptions) {
@@ -55,7 +55,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     this.#up = false
     await this.#connected?.sql.end({ timeout: 1 })
   }
@@ -78,7 +78,7 @@ export class Session {
       throw error
     }
     this.#askedAtMs = undefined
-    if (this.#closed) {
+    if (this.#isClosed()) {
       this.#drop(connected)
       return
     }
@@ -87,13 +87,18 @@ export class Session {
   }
 
   async #keep(): Promise<void> {
-    const { clock } = this.#options
-    while (!this.#closed) {
-      await clock.sleep(this.#connected ? this.#beatMs : RETRY_MS)
-      if (this.#closed) return
+    const { clock, onDown } = this.#options
+    for (;;) {
+      const pauseMs = this.#connected ? this.#beatMs : RETRY_MS
+      await clock.sleep(pauseMs, this.#closing.signal).catch(ignoreAbort)
+      if (this.#isClosed()) return
       if (this.#connected) this.#beat(this.#connected)
-      else await this.#connect().catch((error: unknown) => this.#options.onDown?.(error))
+      else await this.#connect().catch((error: unknown) => onDown?.(error))
     }
+  }
+
+  #isClosed(): boolean {
+    return this.#closing.signal.aborted
   }
 
   #beat(connected: Connected): void {
@@ -119,13 +124,13 @@ export class Session {
   #heard(connected: Connected): void {
     if (this.#connected !== connected) return
     this.#askedAtMs = undefined
-    if (this.#up || this.#closed) return
+    if (this.#up || this.#isClosed()) return
     this.#up = true
     this.#options.onUp?.()
   }
 
   #lose(connected: Connected, reason: unknown): void {
-    if (this.#connected !== connected || this.#closed) return
+    if (this.#connected !== connected || this.#isClosed()) return
     const wasUp = this.#up
     this.#drop(connected)
     if (wasUp) this.#options.onDown?.(reason)
@@ -139,3 +144,6 @@ export class Session {
     void connected.sql.end({ timeout: 0 })
   }
 }
+
+/** The only reason the pause is cut short is `close`, which the loop sees for itself. */
+function ignoreAbort(): void {}
