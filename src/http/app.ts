@@ -11,18 +11,18 @@ import {
 import type { Identity } from './access.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
-import type { ClientAddress } from './client-address.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
+import { type PeopleParts, peopleRoutes } from './people-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { securityHeaders } from './security-headers.ts'
 import type { HttpOptions } from './services.ts'
+import { type SessionParts, sessionRoutes } from './session-routes.ts'
 import { tenancyRoutes } from './tenancy-routes.ts'
 
-export interface AppParts {
+export interface AppParts extends SessionParts, PeopleParts {
   identity: Identity
-  address: ClientAddress
 }
 
 /** Admin bodies are small; `/v1` and the playground have the larger bound of the gateway. */
@@ -52,6 +52,8 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   keyRoutes(api, options)
   queueRoutes(api, options)
   auditRoutes(api, options)
+  sessionRoutes(api, options, parts)
+  peopleRoutes(api, options, parts)
   document(api, options.version)
   api.notFound((c) => {
     const { method, path } = c.req

@@ -1,4 +1,5 @@
 /** The HTTP room: server, authentication, the admin API and its contract. */
+export type * from './contract.ts'
 export { createHttpServer, type HttpServer } from './server.ts'
 export type {
   DemoService,

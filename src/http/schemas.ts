@@ -6,7 +6,6 @@ import { z } from '@hono/zod-openapi'
 import { serviceClasses } from '../base/index.ts'
 import { roles } from '../tenancy/index.ts'
 import type * as contract from './contract.ts'
-import { permissions } from './permissions.ts'
 
 export const serviceClass = z.enum(serviceClasses)
 const time = z.iso.datetime()
@@ -105,7 +104,7 @@ export const session = z
         tenantIds: z.array(z.string()),
       })
       .nullable(),
-    permissions: z.array(z.enum(permissions)),
+    permissions: z.array(z.string()),
     firstRun: z.boolean(),
     csrfToken: z.string(),
     version: z.string(),

@@ -7,11 +7,15 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type Clock, GristmillError, openAiErrorBody } from '../base/index.ts'
-import { identity, type Sessions } from './access.ts'
+import { identity } from './access.ts'
 import { createApp } from './app.ts'
 import { clientAddress } from './client-address.ts'
+import { openLogin } from './login.ts'
+import { people } from './people.ts'
 import { sendError } from './responses.ts'
 import type { HttpOptions } from './services.ts'
+import { sessions } from './sessions.ts'
+import { AttemptThrottle } from './throttle.ts'
 import { v1Handler } from './v1.ts'
 
 export interface HttpServer {
@@ -19,10 +23,15 @@ export interface HttpServer {
   readonly url: string
   /** @throws GristmillError `port_in_use` */
   listen(): Promise<void>
+  /** True until somebody has used the one-time link to become the first owner. */
+  isFirstRun(): Promise<boolean>
+  /** A new one-time link that makes an owner; the one before stops working. After `listen`. */
+  ownerLink(): Promise<string>
   /** Takes nothing new; what still runs after `graceMs` is cut. */
   close(graceMs?: number): Promise<void>
 }
 
+const SYSTEM = { name: 'system', from: 'local' }
 const HEADERS_MS_MAX = 15_000
 const REQUEST_MS_MAX = 120_000
 /** Longer than common load balancers keep idle connections, so that they close first. */
@@ -32,10 +41,22 @@ const API_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics'])
 /** @param options the services behind it */
 export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
   const address = clientAddress(options.trustedProxies)
-  const sessions: Sessions = { signedIn: async () => null, checkChange: () => {} }
-  const { tenancy, localToken } = options
-  const parts = { address, identity: identity({ tenancy, sessions, address, localToken }) }
-  const app = createApp(options, parts)
+  const { tenancy, localToken, clock, database, random } = options
+  const login = openLogin(options)
+  const { hashPassword } = login
+  const everybody = people({ database, clock, random, audit: tenancy.audit, hashPassword })
+  const known = sessions(options, login, everybody)
+  const url = () => options.publicUrl ?? urlOf(server, options.host)
+  const linkTo = (token: string) => `${url()}/first-run?token=${token}`
+  const app = createApp(options, {
+    address,
+    login,
+    people: everybody,
+    sessions: known,
+    throttle: new AttemptThrottle(clock),
+    identity: identity({ tenancy, sessions: known, address, localToken }),
+    linkTo,
+  })
   const api = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const v1 = v1Handler(options)
   const server = createServer(
@@ -59,8 +80,10 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   server.on('clientError', refuseBroken)
   return {
     get url() {
-      return options.publicUrl ?? urlOf(server, options.host)
+      return url()
     },
+    isFirstRun: () => everybody.isFirstRun(),
+    ownerLink: async () => linkTo(await everybody.ownerLink(SYSTEM)),
     listen: () => listen(server, options),
     close: (graceMs = options.limits.shutdownMsMax) => close(server, options.clock, graceMs),
   }

@@ -1,0 +1,147 @@
+/**
+ * Sessions of people, by the login library: the one place that knows it. Who somebody is and what
+ * a password must be is decided in `people.ts`.
+ */
+import { betterAuth } from 'better-auth'
+import { APIError } from 'better-auth/api'
+import { PostgresJSDialect } from 'kysely-postgres-js'
+import { type Clock, GristmillError, type Logger, newId, type Random } from '../base/index.ts'
+import type { Database } from '../store/index.ts'
+
+export interface LoginOptions {
+  database: Database
+  clock: Clock
+  random: Random
+  logger: Logger
+  sessionSecret: Uint8Array
+  publicUrl?: string | undefined
+}
+
+export interface Login {
+  /** Session of a `Cookie` header, or null. */
+  session(cookie: string): Promise<{ userId: string; token: string } | null>
+  /** Makes a session. @throws GristmillError `login_failed` */
+  signIn(email: string, password: string, from: string, agent: string): Promise<NewSession>
+  /** Ends the session of a `Cookie` header; the cookies to send delete it. */
+  signOut(cookie: string): Promise<string[]>
+  /** Ends every other session too. @throws GristmillError `login_failed` */
+  changePassword(cookie: string, current: string, next: string): Promise<NewSession>
+  /** What is stored of a password. */
+  hashPassword(password: string): Promise<string>
+}
+
+export interface NewSession {
+  /** Values of `Set-Cookie`. */
+  cookies: string[]
+  token: string
+}
+
+const SESSION_S = 7 * 86_400
+/** Told to the library so that it records where a session was begun; never read from outside. */
+const ADDRESS_HEADER = 'x-gristmill-client-address'
+
+const columns = {
+  userId: 'user_id',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+  expiresAt: 'expires_at',
+}
+
+function openLibrary({ database, clock, random, logger, sessionSecret, publicUrl }: LoginOptions) {
+  const { userId, createdAt, updatedAt, expiresAt } = columns
+  return betterAuth({
+    database: { dialect: new PostgresJSDialect({ postgres: database.sql }), type: 'postgres' },
+    secret: Buffer.from(sessionSecret).toString('base64url'),
+    baseURL: publicUrl ?? 'http://localhost',
+    telemetry: { enabled: false },
+    logger: {
+      level: 'error',
+      log: (_level, message) => logger.error({ message }, 'login library'),
+    },
+    // Throttling and origins are checked before the library is asked, for every route alike.
+    rateLimit: { enabled: false },
+    emailAndPassword: { enabled: true, disableSignUp: true, minPasswordLength: 1 },
+    user: {
+      modelName: 'people',
+      fields: { emailVerified: 'email_verified', createdAt, updatedAt },
+    },
+    session: {
+      modelName: 'people_sessions',
+      fields: {
+        userId,
+        expiresAt,
+        createdAt,
+        updatedAt,
+        ipAddress: 'ip_address',
+        userAgent: 'user_agent',
+      },
+      expiresIn: SESSION_S,
+      disableSessionRefresh: true,
+    },
+    account: {
+      modelName: 'people_accounts',
+      fields: {
+        userId,
+        createdAt,
+        updatedAt,
+        accountId: 'account_id',
+        providerId: 'provider_id',
+        accessToken: 'access_token',
+        refreshToken: 'refresh_token',
+        idToken: 'id_token',
+        accessTokenExpiresAt: 'access_token_expires_at',
+        refreshTokenExpiresAt: 'refresh_token_expires_at',
+      },
+    },
+    verification: {
+      modelName: 'people_verifications',
+      fields: { expiresAt, createdAt, updatedAt },
+    },
+    advanced: {
+      cookiePrefix: 'gristmill',
+      useSecureCookies: publicUrl?.startsWith('https:') ?? false,
+      defaultCookieAttributes: { sameSite: 'strict', httpOnly: true, path: '/' },
+      ipAddress: { ipAddressHeaders: [ADDRESS_HEADER] },
+      // The tables are ours and made by our migrations; a test signs in for real instead.
+      database: { generateId: () => newId('evt', clock, random), validateSchema: false },
+    },
+  })
+}
+
+/** @param options database and secrets */
+export function openLogin(options: LoginOptions): Login {
+  const { api, $context } = openLibrary(options)
+  return {
+    async session(cookie) {
+      const found = await api.getSession({ headers: new Headers({ cookie }) })
+      return found && { userId: found.user.id, token: found.session.token }
+    },
+    async signIn(email, password, from, agent) {
+      const headers = new Headers({ [ADDRESS_HEADER]: from, 'user-agent': agent })
+      const body = { email, password }
+      const answer = await refused(api.signInEmail({ body, headers, returnHeaders: true }))
+      return { cookies: answer.headers.getSetCookie(), token: answer.response.token }
+    },
+    async signOut(cookie) {
+      const answer = await api.signOut({ headers: new Headers({ cookie }), returnHeaders: true })
+      return answer.headers.getSetCookie()
+    },
+    async changePassword(cookie, current, next) {
+      const body = { currentPassword: current, newPassword: next, revokeOtherSessions: true }
+      const headers = new Headers({ cookie })
+      const answer = await refused(api.changePassword({ body, headers, returnHeaders: true }))
+      return { cookies: answer.headers.getSetCookie(), token: answer.response.token ?? '' }
+    },
+    hashPassword: async (password) => (await $context).password.hash(password),
+  }
+}
+
+/** The library's refusals all mean the same to the person: it tells nobody which part was wrong. */
+async function refused<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof APIError) || error.statusCode >= 500) throw error
+    throw new GristmillError('login_failed', {}, { cause: error })
+  }
+}

@@ -1,0 +1,245 @@
+/** People: who may sign in, with which role and tenants. Sessions and passwords are in `login.ts`. */
+import { z } from 'zod'
+import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
+import type { Database, Queries } from '../store/index.ts'
+import {
+  type Actor,
+  type Page,
+  type PageRequest,
+  pageOf,
+  type Role,
+  roles,
+  type Tenancy,
+} from '../tenancy/index.ts'
+import { makeLink, useLink } from './one-time-links.ts'
+
+export interface Person {
+  id: string
+  name: string
+  email: string
+  role: Role
+  tenantIds: string[]
+  createdAt: Date
+}
+
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(100)
+  .regex(/^[^\p{Cc}]*$/u, 'may not contain control characters')
+const email = z.email().max(200).toLowerCase()
+const tenantIds = z.array(z.string().min(1).max(100)).max(200)
+export const password = z.string().min(10, 'must have at least 10 characters').max(128)
+
+export const personInput = z.strictObject({
+  name,
+  email,
+  role: z.enum(roles),
+  tenantIds: tenantIds.optional(),
+})
+export const personChange = z.strictObject({
+  name: name.optional(),
+  role: z.enum(roles).optional(),
+  tenantIds: tenantIds.optional(),
+})
+export const linkUse = z.strictObject({
+  token: z.string().min(1).max(200),
+  name: name.optional(),
+  email: email.optional(),
+  password,
+})
+
+export interface People {
+  list(page: PageRequest): Promise<Page<Person>>
+  /** @throws GristmillError `not_found` */
+  get(id: string): Promise<Person>
+  /** True until there is an owner. */
+  isFirstRun(): Promise<boolean>
+  /** Adds a person and a one-time link for them. @throws GristmillError `conflict` */
+  invite(
+    input: z.infer<typeof personInput>,
+    actor: Actor,
+  ): Promise<{ person: Person; token: string }>
+  /** A new link for somebody, such as after a forgotten password. */
+  inviteAgain(id: string, actor: Actor): Promise<string>
+  /** A link that makes an owner, or gives back an owner's lost access. */
+  ownerLink(actor: Actor): Promise<string>
+  /** Uses a link up: the person exists with this password afterwards, signed in nowhere. */
+  redeem(input: z.infer<typeof linkUse>, from: string): Promise<Person>
+  /** @throws GristmillError `conflict` when the last owner would be gone */
+  change(id: string, change: z.infer<typeof personChange>, actor: Actor): Promise<Person>
+  /** Removes somebody, sessions included. @throws GristmillError `conflict` (last owner) */
+  remove(id: string, actor: Actor): Promise<void>
+}
+
+export interface PeopleOptions {
+  database: Database
+  clock: Clock
+  random: Random
+  audit: Tenancy['audit']
+  hashPassword: (password: string) => Promise<string>
+}
+
+/** @param options the resources to work with */
+export function people(options: PeopleOptions): People {
+  const { database, audit } = options
+  const note = (actor: Actor, action: string, subject: string, detail: object) =>
+    audit.record(actor, { action, subject, tenantId: null, detail: { ...detail } })
+  return {
+    async list({ limit, cursor = '' }) {
+      const { sql } = database
+      const rows = await sql<Person[]>`
+        ${select(sql)} where id > ${cursor} order by id limit ${limit + 1}`
+      return pageOf([...rows], limit, (row) => row.id)
+    },
+    get: (id) => read(database.sql, id),
+    async isFirstRun() {
+      const owners = await database.sql`select 1 from people where role = 'owner' limit 1`
+      return owners.length === 0
+    },
+    async invite(input, actor) {
+      const made = await invite(options, input)
+      const { role, tenantIds: tenants } = made.person
+      await note(actor, 'user.invite', made.person.id, { email: input.email, role, tenants })
+      return made
+    },
+    async inviteAgain(id, actor) {
+      const person = await read(database.sql, id)
+      const token = await makeLink(database.sql, options, id)
+      await note(actor, 'user.invite', id, { email: person.email, again: true })
+      return token
+    },
+    async ownerLink(actor) {
+      const token = await makeLink(database.sql, options, null)
+      await note(actor, 'user.owner-link', 'owner', {})
+      return token
+    },
+    async redeem(input, from) {
+      const person = await redeem(options, input)
+      const actor = { name: `user:${person.email}`, from }
+      await note(actor, 'user.set-password', person.id, { role: person.role })
+      return person
+    },
+    async change(id, change, actor) {
+      const person = await changePerson(options, id, change)
+      await note(actor, 'user.change', id, change)
+      return person
+    },
+    async remove(id, actor) {
+      const person = await database.transaction(async (sql) => {
+        const found = await read(sql, id)
+        await sql`delete from people where id = ${id}`
+        await checkOwnerLeft(sql, found)
+        return found
+      })
+      await note(actor, 'user.remove', id, { email: person.email })
+    },
+  }
+}
+
+const select = (sql: Queries) => sql`
+  select id, name, email, role, tenant_ids as "tenantIds", created_at as "createdAt" from people`
+
+async function read(sql: Queries, id: string): Promise<Person> {
+  const [row] = await sql<Person[]>`${select(sql)} where id = ${id}`
+  if (!row) throw new GristmillError('not_found', { kind: 'user', id })
+  return row
+}
+
+async function insert(
+  sql: Queries,
+  { clock, random }: PeopleOptions,
+  input: z.infer<typeof personInput>,
+): Promise<Person> {
+  const id = newId('usr', clock, random)
+  const at = new Date(clock.nowMs())
+  const tenants = JSON.stringify(input.tenantIds ?? [])
+  const made = await sql`
+    insert into people (id, name, email, role, tenant_ids, created_at, updated_at)
+    values (${id}, ${input.name}, ${input.email}, ${input.role}, ${tenants}::text::jsonb, ${at},
+      ${at})
+    on conflict (email) do nothing returning 1`
+  if (made.length === 0) {
+    throw new GristmillError('conflict', { reason: `There is already a user ${input.email}` })
+  }
+  return read(sql, id)
+}
+
+function invite(options: PeopleOptions, input: z.infer<typeof personInput>) {
+  return options.database.transaction(async (sql) => {
+    const person = await insert(sql, options, input)
+    return { person, token: await makeLink(sql, options, person.id) }
+  })
+}
+
+async function redeem(options: PeopleOptions, input: z.infer<typeof linkUse>): Promise<Person> {
+  const { database, clock, random } = options
+  const hash = await options.hashPassword(input.password)
+  return database.transaction(async (sql) => {
+    const link = await useLink(sql, clock, input.token)
+    const person = link.personId
+      ? await named(sql, link.personId, input.name)
+      : await owner(sql, options, input)
+    const at = new Date(clock.nowMs())
+    await sql`
+      insert into people_accounts
+        (id, user_id, account_id, provider_id, password, created_at, updated_at)
+      values (${newId('evt', clock, random)}, ${person.id}, ${person.id}, 'credential', ${hash},
+        ${at}, ${at})
+      on conflict (provider_id, account_id)
+        do update set password = excluded.password, updated_at = excluded.updated_at`
+    // Whoever knew the old password is out.
+    await sql`delete from people_sessions where user_id = ${person.id}`
+    return person
+  })
+}
+
+async function named(sql: Queries, id: string, newName: string | undefined): Promise<Person> {
+  if (newName !== undefined) await sql`update people set name = ${newName} where id = ${id}`
+  return read(sql, id)
+}
+
+async function owner(
+  sql: Queries,
+  options: PeopleOptions,
+  input: z.infer<typeof linkUse>,
+): Promise<Person> {
+  for (const param of ['name', 'email'] as const) {
+    if (input[param] === undefined) {
+      throw new GristmillError('invalid_value', { param, reason: 'an owner needs one' })
+    }
+  }
+  const { email: address = '', name: newName = '' } = input
+  const [known] = await sql<{ id: string }[]>`
+    update people set role = 'owner', name = ${newName} where email = ${address} returning id`
+  if (known) return read(sql, known.id)
+  return insert(sql, options, { name: newName, email: address, role: 'owner' })
+}
+
+function changePerson(
+  { database, clock }: PeopleOptions,
+  id: string,
+  change: z.infer<typeof personChange>,
+): Promise<Person> {
+  return database.transaction(async (sql) => {
+    const before = await read(sql, id)
+    const { name: newName = before.name, role = before.role } = change
+    const tenants = JSON.stringify(change.tenantIds ?? before.tenantIds)
+    await sql`
+      update people set name = ${newName}, role = ${role}, tenant_ids = ${tenants}::text::jsonb,
+        updated_at = ${new Date(clock.nowMs())}
+      where id = ${id}`
+    await checkOwnerLeft(sql, before)
+    return read(sql, id)
+  })
+}
+
+/** The lock makes two owners who remove each other at once wait for one another. */
+async function checkOwnerLeft(sql: Queries, changed: Person): Promise<void> {
+  if (changed.role !== 'owner') return
+  await sql`select pg_advisory_xact_lock(hashtext('people.owner'))`
+  const owners = await sql`select 1 from people where role = 'owner' limit 1`
+  if (owners.length > 0) return
+  throw new GristmillError('conflict', { reason: 'There must be at least one owner' })
+}
