@@ -24,12 +24,12 @@ after(() => {
 })
 
 const PROGRAM = `
-  console.log(JSON.stringify({ args: process.argv.slice(2), version: process.versions.node }))
   if (process.argv[2] === 'fail') process.exitCode = 7
   if (process.argv[2] === 'wait') {
     process.on('SIGTERM', () => process.exit(3))
     setInterval(() => {}, 1000)
-  }`
+  }
+  console.log(JSON.stringify({ args: process.argv.slice(2), version: process.versions.node }))`
 
 /** A clone with a small program in place of ours, and with our packages unless `bare`. */
 function clone(options: { bare?: boolean } = {}): string {
