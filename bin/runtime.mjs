@@ -37,8 +37,11 @@ export function findNode(root) {
   }
 }
 
-export const NODE_MISSING = `Gristmill needs Node.js ${OLDEST.join('.')} or newer (up to ${NEWEST_MAJOR}); this is ${process.versions.node}, and npm has no Node.js 24 for ${process.platform} on ${process.arch}.
-Install Node.js 24 from https://nodejs.org/ or with your version manager ("nvm install 24"), then try again.`
+const PLATFORM = `${process.platform} on ${process.arch}`
+
+export const NODE_MISSING = `Gristmill needs Node.js ${OLDEST.join('.')} up to ${NEWEST_MAJOR}.
+This is ${process.versions.node}, and npm installed no Node.js 24 for ${PLATFORM}.
+Install Node.js 24 from https://nodejs.org/ or with a version manager ("nvm install 24").`
 
 /**
  * Runs a script under another Node.js, passing signals on, and ends as it ends. The script is

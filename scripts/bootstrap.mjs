@@ -69,7 +69,8 @@ async function installDependencies() {
   if (missing.length > 0) {
     if (offline) {
       throw new SetUpError(
-        `GRISTMILL_OFFLINE is set and these packages are not installed: ${some(missing)}.\nStart once with network and without GRISTMILL_OFFLINE.`,
+        `GRISTMILL_OFFLINE is set and these packages are not installed: ${some(missing)}.
+Start once with network and without GRISTMILL_OFFLINE.`,
       )
     }
     const npm = process.env.npm_execpath

@@ -82,7 +82,7 @@ describe('the bootstrap of a checkout', () => {
     assert.equal(bootstrap(copy, ['help']).status, 0)
   })
 
-  it('installs from the lock file, without install scripts, and shows npm only when it fails', () => {
+  it('installs from the lock file without install scripts, and shows npm when it fails', () => {
     const copy = clone({ bare: true })
     const { status, stderr, stdout } = bootstrap(copy, ['help'])
     assert.equal(status, 1)

@@ -32,7 +32,8 @@ async function openElsewhere(home: string, code = '') {
   const script = `
     const { systemClock } = ${load('../base/index.ts')}
     const { openHome, startChild } = ${load('./index.ts')}
-    const home = await openHome({ home: ${JSON.stringify(home)} }, systemClock, { what: 'gristmill start' })
+    const config = { home: ${JSON.stringify(home)} }
+    const home = await openHome(config, systemClock, { what: 'gristmill start' })
     ${code}
     console.log('open')
     setInterval(() => {}, 1000)`
@@ -113,7 +114,8 @@ describe('the data home', () => {
     const path = newPath()
     const holder = await openElsewhere(
       path,
-      `const slow = "process.on('SIGTERM', () => setTimeout(process.exit, 700)); setInterval(() => {}, 1000); console.log('up')"
+      `const slow = "process.on('SIGTERM', () => setTimeout(process.exit, 700));" +
+        "setInterval(() => {}, 1000); console.log('up')"
       const ready = Promise.withResolvers()
       await startChild({
         name: 'engine', command: process.execPath, args: ['-e', slow], env: {},

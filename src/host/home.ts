@@ -38,7 +38,7 @@ export interface Home {
   readonly path: string
   /** Absolute path of one of its folders, which exists. */
   folder(name: HomeFolder): string
-  /** 32 random bytes that stay the same for this home; created on first use, readable by us only. */
+  /** 32 random bytes, the same ever after; made on first use, readable by us only. */
   secret(name: string): Buffer
   /** Free bytes for us on the disk under the home. */
   freeBytes(): number

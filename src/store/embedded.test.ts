@@ -118,7 +118,7 @@ describe('the embedded database', () => {
     await stop()
   })
 
-  it('is gone after kill -9 of its parent, and the next start waits and finds the data', async () => {
+  it('is gone after kill -9 of its parent, and the next start finds the data', async () => {
     const path = newPath()
     const { holder, serverPid } = await openElsewhere(path)
     holder.kill('SIGKILL')
@@ -219,7 +219,8 @@ function mountMissing(): string | false {
     execFileSync('umount', [mountSmallDisk()])
     return false
   } catch (error) {
-    return `a small disk cannot be mounted here (${(error as Error).message.split('\n')[0]}); root with CAP_SYS_ADMIN can`
+    const [reason] = (error as Error).message.split('\n')
+    return `a small disk cannot be mounted here (${reason}); root with CAP_SYS_ADMIN can`
   }
 }
 

@@ -57,7 +57,8 @@ function createUser(name: string): SystemUser {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
   } catch (error) {
-    const how = `PostgreSQL does not run as root: start Gristmill as another user, or create the user "${name}".`
+    const instead = `start Gristmill as another user, or create the user "${name}"`
+    const how = `PostgreSQL does not run as root: ${instead}.`
     const what = 'A system user for the database'
     throw new GristmillError('runtime_missing', { what, how }, { cause: error })
   }

@@ -3,11 +3,10 @@
  * process, or a database of its own on `GRISTMILL_TEST_DATABASE_URL`. Never used by the program.
  */
 import { execFileSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { createLogger, readConfig, systemClock } from '../base/index.ts'
+import { createLogger, readConfig, systemClock, systemRandom } from '../base/index.ts'
 import { openHome, processStart } from '../host/index.ts'
 import { openCluster } from './cluster.ts'
 import { connect } from './connection.ts'
@@ -123,7 +122,7 @@ async function openTemplate(): Promise<string> {
 }
 
 async function placeOnServer(serverUrl: string): Promise<Place> {
-  const name = `gristmill_test_${randomBytes(6).toString('hex')}`
+  const name = `gristmill_test_${Buffer.from(systemRandom.bytes(6)).toString('hex')}`
   const { sql } = connect(serverUrl, { connections: 1, name: 'tests', statementMsMax: 0 })
   await sql.unsafe(`create database ${name}`)
   const url = new URL(serverUrl)
