@@ -62,6 +62,16 @@ export const limitTable = {
     'GRISTMILL_ENGINE_IDLE_MS_MAX',
     'longest silence of an engine within a stream, milliseconds',
   ),
+  engineAnswerMsMax: limit(
+    600_000,
+    'GRISTMILL_ENGINE_ANSWER_MS_MAX',
+    'longest time from dispatch to the whole answer of a request without streaming, milliseconds',
+  ),
+  answerBytesMax: limit(
+    64 * 1024 * 1024,
+    'GRISTMILL_ANSWER_BYTES_MAX',
+    'largest answer of a request without streaming, and largest event of a stream, bytes',
+  ),
   ledgerPendingMax: limit(
     50_000,
     'GRISTMILL_LEDGER_PENDING_MAX',

@@ -1,2 +1,15 @@
-/** Engines: one interface, one adapter per wire. */
+/** Engines: one interface, one adapter per wire, and the list of those that are registered. */
+export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
+export { OpenAiEngine, type OpenAiEngineOptions } from './openai-engine.ts'
+export {
+  answerChat,
+  beginStream,
+  chatFrames,
+  gristmillModels,
+  type SeenRequest,
+  sendJson,
+  startTestEngine,
+  type TestEngine,
+  usage,
+} from './test-engine.ts'
 export type * from './types.ts'

@@ -1,0 +1,216 @@
+/**
+ * Finds out what an engine is and what it can do, from its own words: first which program answers,
+ * then what each of them tells about its models and its capacity.
+ */
+import { z } from 'zod'
+import type { EngineCount, EngineProfile } from './types.ts'
+
+export interface ProbeOptions {
+  /** Sequences to keep in flight, instead of what the engine says. */
+  capOverride: number | null
+  /** Only these of its models; null means all. */
+  modelsFilter: readonly string[] | null
+}
+
+export type Ask = (
+  method: 'GET' | 'POST',
+  path: string,
+  signal: AbortSignal,
+  body?: object,
+) => Promise<{ status: number; text: string }>
+
+/** Where an engine does not say how many sequences it runs. */
+const CAP_UNKNOWN = 4
+/** vLLM batches far more than this; the number keeps its queue, which is out of our reach, empty. */
+const CAP_VLLM = 16
+
+const modelsSchema = z.object({
+  data: z.array(
+    z.object({
+      id: z.string().min(1),
+      owned_by: z.string().nullish(),
+      max_model_len: z.number().int().positive().nullish(),
+      meta: z
+        .object({
+          n_ctx: z.number().int().positive().nullish(),
+          n_ctx_train: z.number().int().positive().nullish(),
+          cap: z.number().int().positive().nullish(),
+          express: z.number().int().min(0).nullish(),
+          toy: z.boolean().nullish(),
+          version: z.string().nullish(),
+          calibration: z.object({ capacityUnitsPerS: z.number().positive() }).nullish(),
+        })
+        .nullish()
+        .catch(null),
+    }),
+  ),
+})
+type Models = z.infer<typeof modelsSchema>['data']
+
+const propsSchema = z.object({
+  total_slots: z.number().int().positive(),
+  build_info: z.string().nullish(),
+  default_generation_settings: z.object({ n_ctx: z.number().int().positive().nullish() }).nullish(),
+})
+const versionSchema = z.object({ version: z.string() })
+const countSchema = z.object({
+  state: z.enum(['running', 'ended']),
+  prompt_tokens: z.number().int().min(0),
+  cached_tokens: z.number().int().min(0),
+  completion_tokens: z.number().int().min(0),
+})
+
+type Traits = Omit<EngineProfile, 'models'> & { contextTokens: number | null }
+
+export class Prober {
+  readonly #ask: Ask
+  readonly #options: ProbeOptions
+  /** What does not change while an engine runs; asked again after it was away. */
+  #known: Traits | undefined
+
+  constructor(ask: Ask, options: ProbeOptions) {
+    this.#ask = ask
+    this.#options = options
+  }
+
+  /** @throws Error with the reason in words when the engine is not healthy */
+  async probe(signal: AbortSignal): Promise<EngineProfile> {
+    try {
+      const models = await this.#models(signal)
+      const isGristmill = models[0]?.owned_by === 'gristmill'
+      // Its cap is part of the list of models, so it is never stale.
+      if (!isGristmill) this.#known ??= await this.#detect(models, signal)
+      const traits = this.#known ?? gristmillTraits(models)
+      const { contextTokens, ...profile } = traits
+      const { capOverride, modelsFilter } = this.#options
+      return {
+        ...profile,
+        ...(capOverride !== null && { cap: capOverride, capReason: 'Set by an operator.' }),
+        models: models
+          .filter(({ id }) => modelsFilter === null || modelsFilter.includes(id))
+          .map(({ id, max_model_len, meta }) => ({
+            name: id,
+            contextTokens: max_model_len ?? contextTokens ?? meta?.n_ctx ?? null,
+            toy: meta?.toy ?? false,
+          })),
+      }
+    } catch (error) {
+      this.#known = undefined
+      throw error
+    }
+  }
+
+  /** The engine's own count of a request, where it keeps one. */
+  async countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null> {
+    const path = `/v1/requests/${encodeURIComponent(requestId)}`
+    const { status, text } = await this.#ask('GET', path, signal)
+    if (status !== 200) return null
+    const count = countSchema.safeParse(parsedJson(text))
+    if (!count.success) return null
+    return {
+      inputTokens: count.data.prompt_tokens,
+      cachedTokens: count.data.cached_tokens,
+      outputTokens: count.data.completion_tokens,
+      ended: count.data.state === 'ended',
+    }
+  }
+
+  async #models(signal: AbortSignal): Promise<Models> {
+    const { status, text } = await this.#ask('GET', '/v1/models', signal)
+    if (status !== 200) throw new Error(`GET /v1/models answers with status ${status}`)
+    const parsed = modelsSchema.safeParse(parsedJson(text))
+    if (!parsed.success) throw new Error('GET /v1/models does not answer with a list of models')
+    if (parsed.data.data.length === 0) throw new Error('it serves no model')
+    return parsed.data.data
+  }
+
+  async #detect(models: Models, signal: AbortSignal): Promise<Traits> {
+    const props = propsSchema.safeParse(await this.#json('/props', signal))
+    if (props.success) return llamaTraits(props.data)
+    const version = versionSchema.safeParse(await this.#json('/version', signal))
+    const isVllm = models[0]?.owned_by === 'vllm'
+    if (version.success && isVllm) return this.#vllmTraits(models, version.data.version, signal)
+    return {
+      ...plain,
+      kind: 'openai',
+      version: version.success ? version.data.version : null,
+      cap: CAP_UNKNOWN,
+      capReason: 'The engine does not say how many requests it runs at once; this is the default.',
+    }
+  }
+
+  async #vllmTraits(models: Models, version: string, signal: AbortSignal): Promise<Traits> {
+    return {
+      ...plain,
+      kind: 'vllm',
+      version,
+      cap: CAP_VLLM,
+      capReason: 'vLLM does not say how many requests it runs at its best; this is the default.',
+      takesPriority: await this.#takesPriority(models[0]?.id ?? '', signal),
+      takesCacheSalt: isAtLeast(version, 0, 9),
+    }
+  }
+
+  /** vLLM refuses the field unless it runs with priority scheduling; one token tells. */
+  async #takesPriority(model: string, signal: AbortSignal): Promise<boolean> {
+    const body = { model, prompt: 'a', max_tokens: 1, priority: 1 }
+    const { status } = await this.#ask('POST', '/v1/completions', signal, body)
+    return status === 200
+  }
+
+  async #json(path: string, signal: AbortSignal): Promise<unknown> {
+    const { status, text } = await this.#ask('GET', path, signal)
+    return status === 200 ? parsedJson(text) : undefined
+  }
+}
+
+const plain = {
+  express: 0,
+  capacityUnitsPerS: null,
+  takesPriority: false,
+  takesCacheSalt: false,
+  contextTokens: null,
+}
+
+function gristmillTraits(models: Models): Traits {
+  const meta = models[0]?.meta
+  const isCalibrated = meta?.calibration != null
+  return {
+    kind: 'gristmill',
+    version: meta?.version ?? null,
+    cap: meta?.cap ?? CAP_UNKNOWN,
+    capReason: isCalibrated
+      ? 'Found by calibration: more requests at once would not get more work done.'
+      : 'As the engine was started.',
+    express: meta?.express ?? 0,
+    capacityUnitsPerS: meta?.calibration?.capacityUnitsPerS ?? null,
+    takesPriority: true,
+    takesCacheSalt: true,
+    contextTokens: null,
+  }
+}
+
+function llamaTraits(props: z.infer<typeof propsSchema>): Traits {
+  return {
+    ...plain,
+    kind: 'llama.cpp',
+    version: props.build_info ?? null,
+    cap: props.total_slots,
+    capReason: 'The number of its slots.',
+    contextTokens: props.default_generation_settings?.n_ctx ?? null,
+  }
+}
+
+function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [a = 0, b = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0)
+  return a > major || (a === major && b >= minor)
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}

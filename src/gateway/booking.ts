@@ -1,0 +1,173 @@
+/**
+ * Books the end of a request: slot back, ledger row closed, rate corrected, metrics and log line
+ * written. The request's life calls it exactly once.
+ */
+import type { Clock, Logger } from '../base/index.ts'
+import { GristmillError } from '../base/index.ts'
+import type { EndReason, SettlementGroup, TokenCounts } from '../meter/index.ts'
+import type { TicketEnd } from '../pool/index.ts'
+import { countAfterCut } from './cut-count.ts'
+import type { GatewayMetrics } from './gateway-metrics.ts'
+import { keptPromise } from './promise.ts'
+import type { LifeEnd, RequestLife } from './request-life.ts'
+import type { TokenRates } from './token-rate.ts'
+import type { RequestLedger } from './types.ts'
+
+export interface BookingOptions {
+  ledger: RequestLedger
+  clock: Clock
+  logger: Logger
+  metrics: GatewayMetrics
+  rates: TokenRates
+}
+
+interface Counts extends TokenCounts {
+  estimated: boolean
+}
+
+const NOTHING: Counts = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, estimated: false }
+
+export class Booking {
+  readonly #options: BookingOptions
+  /** Settlements that wait for an engine's count. */
+  readonly #asking = new Set<Promise<void>>()
+
+  constructor(options: BookingOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when every settlement has been handed to the ledger. */
+  async settled(): Promise<void> {
+    while (this.#asking.size > 0) await Promise.all(this.#asking)
+  }
+
+  end(life: RequestLife, end: LifeEnd): void {
+    const { clock, metrics } = this.#options
+    const endedAtMs = clock.monotonicMs()
+    const { serviceClass } = life.options.standing
+    const known = knownCounts(life, end)
+    const tokenGapMs = gapOf(life, known.outputTokens)
+    this.#giveBack(life, end, known, tokenGapMs)
+    metrics.ended(serviceClass, end.reason, life.progress.ttftMs, tokenGapMs)
+    this.#log(life, end)
+    const { grant } = end
+    if (!end.wasCut || grant === null) {
+      this.#settle(life, end, known, tokenGapMs, endedAtMs)
+      return
+    }
+    const asking = countAfterCut(grant.engine, life.options.requestId, clock)
+      .then((count) => {
+        const counts = count === null ? known : { ...count, estimated: !count.ended }
+        this.#settle(life, end, counts, tokenGapMs, endedAtMs)
+      })
+      .finally(() => this.#asking.delete(asking))
+    this.#asking.add(asking)
+  }
+
+  #giveBack(life: RequestLife, end: LifeEnd, counts: Counts, tokenGapMs: number | null): void {
+    const { ticket } = life
+    if (ticket === undefined) return
+    if (end.grant === null) ticket.cancel(end.error ?? new GristmillError('shutting_down'))
+    else {
+      const { inputTokens, cachedTokens, outputTokens } = counts
+      const outcome = outcomeOf(life, end, tokenGapMs)
+      ticket.finish({ inputTokens, cachedTokens, outputTokens, outcome })
+    }
+  }
+
+  #settle(
+    life: RequestLife,
+    end: LifeEnd,
+    counts: Counts,
+    tokenGapMs: number | null,
+    endedAtMs: number,
+  ): void {
+    const { ledger, clock, rates } = this.#options
+    const { requestId, charge } = life.options
+    rates.correct(charge, counts.inputTokens + counts.outputTokens)
+    if (!life.isOnLedger) return
+    const { queueMs, ttftMs, servedClass, engineId } = life.progress
+    const { dispatchedAtMs, options } = life
+    const group: SettlementGroup = end.reason === 'done' ? 'finished' : 'cut'
+    ledger.settle({
+      requestId,
+      group,
+      end: end.reason,
+      estimated: counts.estimated,
+      inputTokens: counts.inputTokens,
+      cachedTokens: counts.cachedTokens,
+      outputTokens: counts.outputTokens,
+      servedClass,
+      engineId: engineId === '' ? null : engineId,
+      queueMs: dispatchedAtMs === undefined ? waited(options, endedAtMs) : queueMs,
+      engineMs: dispatchedAtMs === undefined ? 0 : Math.round(endedAtMs - dispatchedAtMs),
+      ttftMs: ttftMs === null ? null : Math.round(ttftMs),
+      tokenGapMs,
+      settledAtMs: clock.nowMs(),
+    })
+  }
+
+  #log(life: RequestLife, end: LifeEnd): void {
+    if (end.reason === 'done') return
+    const { requestId, principal, request } = life.options
+    const { error, reason, engineStatus } = end
+    const line = {
+      requestId,
+      keyId: principal.keyId,
+      model: request.model,
+      end: reason,
+      engineId: life.progress.engineId || undefined,
+      code: error?.code,
+      engineStatus: engineStatus ?? undefined,
+    }
+    if (error !== null && error.status >= 500) {
+      this.#options.logger.warn({ ...line, err: error }, 'a request failed')
+    } else this.#options.logger.info(line, 'a request ended early')
+  }
+}
+
+/** What is known at the end without asking anybody. */
+function knownCounts(life: RequestLife, end: LifeEnd): Counts {
+  if (end.usage !== null) return { ...end.usage, estimated: false }
+  const { progress } = life
+  if (end.reason !== 'done' && progress.outputTokens === 0) {
+    return end.wasCut ? { ...NOTHING, estimated: true } : NOTHING
+  }
+  return {
+    inputTokens: progress.inputTokens || life.options.request.estimatedInputTokens,
+    cachedTokens: 0,
+    outputTokens: progress.outputTokens,
+    estimated: true,
+  }
+}
+
+function gapOf({ firstContentAtMs, lastContentAtMs }: RequestLife, tokens: number): number | null {
+  if (firstContentAtMs === undefined || tokens < 2) return null
+  return (lastContentAtMs - firstContentAtMs) / (tokens - 1)
+}
+
+const OUTCOMES: Record<Exclude<EndReason, 'done'>, TicketEnd['outcome']> = {
+  client_gone: 'client_gone',
+  key_revoked: 'client_gone',
+  engine_failed: 'engine_failed',
+  gateway_crash: 'engine_failed',
+  timeout: 'timeout',
+  shutdown: 'shutdown',
+  // Refused by the engine: nothing was served and nothing wasted.
+  refused: 'late',
+}
+
+function outcomeOf(
+  life: RequestLife,
+  end: LifeEnd,
+  tokenGapMs: number | null,
+): TicketEnd['outcome'] {
+  if (end.reason !== 'done') return OUTCOMES[end.reason]
+  const { ttftMs, queueMs } = life.progress
+  const { serviceClass } = life.options.standing
+  return keptPromise(serviceClass, ttftMs ?? queueMs, tokenGapMs) ? 'kept' : 'late'
+}
+
+function waited(options: RequestLife['options'], endedAtMs: number): number {
+  return Math.round(endedAtMs - options.arrivedMonotonicMs)
+}

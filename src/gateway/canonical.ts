@@ -1,0 +1,143 @@
+/**
+ * A request as the gateway understands it, whichever door it came through: what decides admission,
+ * fairness and booking. Everything else in the body belongs to the engine and passes through.
+ */
+import { isUtf8 } from 'node:buffer'
+import { GristmillError, type Limits } from '../base/index.ts'
+import { estimateChat, estimateInput } from './token-estimate.ts'
+
+export type Endpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings'
+
+export interface CanonicalRequest {
+  endpoint: Endpoint
+  model: string
+  stream: boolean
+  /** True where the client asked for the usage event of a stream. */
+  includeUsage: boolean
+  /** Answers wanted, `n`. */
+  choices: number
+  /** What the client allows each answer, tokens; null where it names nothing. */
+  outputTokensAsked: number | null
+  /** The wire's `service_tier`; null where there is none. */
+  serviceTier: string | null
+  /** Who the body says is asking; believed only from keys with scope `end_users`. */
+  endUser: string | null
+  estimatedInputTokens: number
+  /** The body as it came, and parsed. */
+  raw: Buffer
+  fields: Record<string, unknown>
+}
+
+const MODEL_LENGTH_MAX = 256
+
+/**
+ * Parses a body once and checks what the gateway itself needs.
+ * @throws GristmillError `invalid_json`, `invalid_value` naming the field
+ */
+export function readRequest(endpoint: Endpoint, raw: Buffer, limits: Limits): CanonicalRequest {
+  const fields = parseObject(raw)
+  const { model } = fields
+  if (typeof model !== 'string' || model === '' || model.length > MODEL_LENGTH_MAX) {
+    throw invalid('model', 'a model must be named')
+  }
+  const isEmbedding = endpoint === '/v1/embeddings'
+  const stream = booleanOf(fields, 'stream')
+  if (stream && isEmbedding) throw invalid('stream', 'embeddings are not streamed')
+  if (endpoint === '/v1/chat/completions') checkMessages(fields.messages)
+  const choices = wholeOf(fields, 'n', limits.choicesMax) ?? 1
+  return {
+    endpoint,
+    model,
+    stream,
+    includeUsage: stream && asksForUsage(fields.stream_options),
+    choices,
+    outputTokensAsked: isEmbedding ? 0 : outputTokensOf(fields, limits.outputTokensMax),
+    serviceTier: textOf(fields, 'service_tier'),
+    endUser: endUserOf(fields),
+    estimatedInputTokens: estimateOf(endpoint, fields),
+    raw,
+    fields,
+  }
+}
+
+function parseObject(raw: Buffer): Record<string, unknown> {
+  if (!isUtf8(raw)) throw new GristmillError('invalid_json', { reason: 'it is not UTF-8' })
+  let value: unknown
+  try {
+    value = JSON.parse(raw.toString('utf8'))
+  } catch (error) {
+    // V8's message quotes the body, which must not reach a log.
+    const reason = raw.length === 0 ? 'it is empty' : 'it cannot be parsed'
+    throw new GristmillError('invalid_json', { reason }, { cause: error })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new GristmillError('invalid_json', { reason: 'it is not an object' })
+  }
+  return value as Record<string, unknown>
+}
+
+function checkMessages(messages: unknown): void {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalid('messages', 'a list with at least one message is needed')
+  }
+  const wrong = messages.findIndex((message) => typeof message !== 'object' || message === null)
+  if (wrong !== -1) throw invalid(`messages.${wrong}`, 'a message must be an object')
+}
+
+function outputTokensOf(fields: Record<string, unknown>, max: number): number | null {
+  const asked = wholeOf(fields, 'max_completion_tokens', max)
+  return asked ?? wholeOf(fields, 'max_tokens', max)
+}
+
+function asksForUsage(options: unknown): boolean {
+  if (options === undefined || options === null) return false
+  if (typeof options !== 'object') throw invalid('stream_options', 'it must be an object')
+  return (options as { include_usage?: unknown }).include_usage === true
+}
+
+function estimateOf(endpoint: Endpoint, fields: Record<string, unknown>): number {
+  if (endpoint === '/v1/chat/completions') return estimateChat(fields)
+  const input = endpoint === '/v1/embeddings' ? fields.input : fields.prompt
+  if (endpoint === '/v1/embeddings' && (input === undefined || input === null || input === '')) {
+    throw invalid('input', 'something to embed is needed')
+  }
+  return estimateInput(input)
+}
+
+/** `safety_identifier` is the wire's newer name for `user`. */
+function endUserOf(fields: Record<string, unknown>): string | null {
+  const named = textOf(fields, 'safety_identifier') ?? textOf(fields, 'user')
+  if (named !== null) return named
+  const { metadata } = fields
+  if (typeof metadata !== 'object' || metadata === null) return null
+  const { user_id: userId } = metadata as { user_id?: unknown }
+  return typeof userId === 'string' && userId !== '' ? userId : null
+}
+
+function booleanOf(fields: Record<string, unknown>, param: string): boolean {
+  const value = fields[param]
+  if (value === undefined || value === null) return false
+  if (typeof value !== 'boolean') throw invalid(param, 'it must be true or false')
+  return value
+}
+
+function textOf(fields: Record<string, unknown>, param: string): string | null {
+  const value = fields[param]
+  if (value === undefined || value === null || value === '') return null
+  if (typeof value !== 'string') throw invalid(param, 'it must be a string')
+  return value
+}
+
+function wholeOf(fields: Record<string, unknown>, param: string, max: number): number | null {
+  const value = fields[param]
+  if (value === undefined || value === null) return null
+  if (!Number.isInteger(value) || (value as number) < 1) {
+    throw invalid(param, 'it must be a whole number above 0')
+  }
+  if ((value as number) > max) throw invalid(param, `it must be at most ${max}`)
+  return value as number
+}
+
+export function invalid(param: string, reason: string): GristmillError {
+  return new GristmillError('invalid_value', { param, reason })
+}

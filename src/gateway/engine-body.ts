@@ -1,0 +1,81 @@
+/**
+ * The body as it goes to an engine. What the client wrote is kept byte by byte wherever it can be:
+ * our fields are written before the last brace, and only a client that sets fields of ours has its
+ * body written anew.
+ */
+import { createHmac } from 'node:crypto'
+import type { Grant } from '../pool/index.ts'
+import type { CanonicalRequest } from './canonical.ts'
+
+/** Fields that order an engine's work or its cache; clients have no say in them. */
+const OWNED = ['priority', 'cache_salt', 'vllm_xargs', 'kv_transfer_params', 'request_id']
+const CLOSING_BRACE = 0x7d
+
+/**
+ * @param outputTokensMax set where the client named no bound; null leaves the field out
+ * @param salt keeps the tenant's prefix cache apart
+ */
+export function engineBody(
+  request: CanonicalRequest,
+  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt'>,
+  outputTokensMax: number | null,
+  salt: string,
+): Buffer {
+  const { fields, raw, stream, includeUsage } = request
+  const asksUsage = stream && !includeUsage
+  const isAnew =
+    (asksUsage && 'stream_options' in fields) ||
+    (outputTokensMax !== null && 'max_tokens' in fields) ||
+    OWNED.some((name) => name in fields)
+  if (isAnew) return rewritten(request, grant, outputTokensMax, salt)
+  let added = ''
+  if (grant.takesPriority) added += `,"priority":${grant.rank}`
+  if (grant.takesCacheSalt) added += `,"cache_salt":"${salt}"`
+  if (outputTokensMax !== null) added += `,"max_tokens":${outputTokensMax}`
+  if (asksUsage) added += ',"stream_options":{"include_usage":true}'
+  if (added === '') return raw
+  const end = raw.lastIndexOf(CLOSING_BRACE)
+  const body = Buffer.allocUnsafe(end + added.length + 1)
+  raw.copy(body, 0, 0, end)
+  body.write(`${added}}`, end, 'latin1')
+  return body
+}
+
+function rewritten(
+  { fields, stream }: CanonicalRequest,
+  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt'>,
+  outputTokensMax: number | null,
+  salt: string,
+): Buffer {
+  const body: Record<string, unknown> = { ...fields }
+  for (const name of OWNED) delete body[name]
+  if (grant.takesPriority) body.priority = grant.rank
+  if (grant.takesCacheSalt) body.cache_salt = salt
+  if (outputTokensMax !== null) body.max_tokens = outputTokensMax
+  if (stream) {
+    body.stream_options = { ...(fields.stream_options as object | null), include_usage: true }
+  }
+  return Buffer.from(JSON.stringify(body))
+}
+
+const SALTS_MAX = 50_000
+
+/** Salts by tenant; computed once each. */
+export class CacheSalts {
+  readonly #secret: Uint8Array
+  readonly #salts = new Map<string, string>()
+
+  constructor(secret: Uint8Array) {
+    this.#secret = secret
+  }
+
+  /** HMAC-SHA-256 of the tenant, so that nobody can name another tenant's salt. */
+  of(tenantId: string): string {
+    const known = this.#salts.get(tenantId)
+    if (known !== undefined) return known
+    const salt = createHmac('sha256', this.#secret).update(tenantId).digest('hex')
+    if (this.#salts.size >= SALTS_MAX) this.#salts.clear()
+    this.#salts.set(tenantId, salt)
+    return salt
+  }
+}

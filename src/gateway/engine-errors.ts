@@ -1,0 +1,74 @@
+/** What an engine's refusal or failure means for the client, and whether another try can help. */
+import type { IncomingHttpHeaders } from 'node:http'
+import { GristmillError } from '../base/index.ts'
+import type { EngineFailure } from '../engine/index.ts'
+import { parsedObject } from './usage.ts'
+
+/** Statuses that come and go with an engine's state rather than with the request. */
+const PASSING = new Set([429, 500, 502, 503, 504])
+/** The request's own fault: the engine's words go to the client. */
+const CLIENT_FAULTS = new Set([400, 404, 413, 415, 422, 501])
+
+export function canRetryStatus(status: number): boolean {
+  return PASSING.has(status)
+}
+
+/** An engine's answer that is passed on, or our error in its place. */
+export type Refusal = { status: number; body: Buffer } | GristmillError
+
+/** @param body the engine's answer; only its error object is passed on */
+export function refusalOf(
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  requestId: string,
+): Refusal {
+  if (CLIENT_FAULTS.has(status)) {
+    return { status, body: Buffer.from(JSON.stringify(errorObject(status, body, requestId))) }
+  }
+  const retryAfterMs = Number(headers['retry-after']) * 1000
+  return new GristmillError(
+    'engine_rejected',
+    { status },
+    Number.isFinite(retryAfterMs) ? { retryAfterMs } : {},
+  )
+}
+
+/** The engine's error in OpenAI's shape with our request id, whatever shape it has there. */
+function errorObject(status: number, body: Buffer, requestId: string) {
+  const found = findError(body)
+  const type = typeof found.type === 'string' ? found.type : 'invalid_request_error'
+  return {
+    error: {
+      message: String(
+        found.message ?? found.detail ?? `The engine answered with status ${status}.`,
+      ),
+      type,
+      param: found.param ?? null,
+      code: found.code ?? null,
+      request_id: requestId,
+    },
+  }
+}
+
+function findError(body: Buffer): Record<string, unknown> {
+  const value = parsedObject(body.toString('utf8'))
+  const error = value?.error ?? value
+  return typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {}
+}
+
+/** A failure of the connection or of time, as the client is told. */
+export function failureError(failure: EngineFailure): GristmillError {
+  const { timeoutMs } = failure
+  if (timeoutMs !== undefined) {
+    return new GristmillError('engine_timeout', { timeoutMs }, { cause: failure })
+  }
+  return new GristmillError('engine_failed', { reason: failure.message }, { cause: failure })
+}
+
+const TOO_LONG = ['context_length_exceeded', 'maximum context length', 'exceed_context_size']
+
+/** True where the prompt and the allowed answer together do not fit into the context. */
+export function isTooLong(status: number, body: Buffer): boolean {
+  return status === 400 && TOO_LONG.some((words) => body.includes(words))
+}

@@ -1,0 +1,291 @@
+/**
+ * The OpenAI door: takes authenticated requests, refuses what must be refused before a slot is
+ * asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { GristmillError, type Timer, toGristmillError } from '../base/index.ts'
+import type { EndReason } from '../meter/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import { readBody } from './body.ts'
+import { Booking } from './booking.ts'
+import { type CanonicalRequest, type Endpoint, readRequest } from './canonical.ts'
+import { CacheSalts } from './engine-body.ts'
+import { GatewayMetrics } from './gateway-metrics.ts'
+import { modelFor, modelList, modelView } from './model-list.ts'
+import { Reply } from './reply.ts'
+import { type LifeServices, outputTokensMax, RequestLife } from './request-life.ts'
+import { type Standing, standingOf } from './standing.ts'
+import { TokenRates } from './token-rate.ts'
+import type { GatewayOptions, ModelEntry } from './types.ts'
+
+const TICK_MS = 100
+const TICKS_PER_MINUTE = 600
+const BUSY_RETRY_MS = 1000
+const SHUTDOWN_RETRY_MS = 2000
+/** What an answer without a bound is charged against a rate until its length is known. */
+const OUTPUT_TOKENS_EXPECTED = 256
+const ENDPOINTS = new Set<string>(['/v1/chat/completions', '/v1/completions', '/v1/embeddings'])
+const MODELS = '/v1/models'
+
+export class Gateway {
+  readonly #options: GatewayOptions
+  readonly #services: LifeServices
+  readonly #booking: Booking
+  readonly #rates: TokenRates
+  readonly #live = new Map<string, RequestLife>()
+  readonly #timer: Timer
+  #open = 0
+  #ticks = 0
+  #isDraining = false
+  #onEmpty: (() => void) | undefined
+
+  constructor(options: GatewayOptions) {
+    const { clock, registry, pool, ledger, limits } = options
+    this.#options = options
+    this.#rates = new TokenRates(clock)
+    const metrics = new GatewayMetrics(registry, () => this.#open)
+    this.#booking = new Booking({ ...options, metrics, rates: this.#rates })
+    this.#services = {
+      pool,
+      ledger,
+      clock,
+      limits,
+      salts: new CacheSalts(options.saltSecret),
+      ended: (life, end) => {
+        this.#live.delete(life.options.requestId)
+        this.#booking.end(life, end)
+        if (this.#live.size === 0) this.#onEmpty?.()
+      },
+    }
+    this.#timer = clock.every(TICK_MS, () => this.#tick())
+  }
+
+  /** Answers an authenticated request below `/v1/`, errors included. */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+    requestId: string,
+  ): void {
+    const { limits, clock } = this.#options
+    const reply = new Reply(response, requestId, limits.streamBufferBytesMax)
+    const arrived = { arrivedAtMs: clock.nowMs(), arrivedMonotonicMs: clock.monotonicMs() }
+    let life: RequestLife | undefined
+    this.#open++
+    response.on('close', () => {
+      this.#open--
+      life?.clientGone()
+    })
+    try {
+      const path = pathOf(request)
+      if (path === MODELS || path.startsWith(`${MODELS}/`)) {
+        reply.send(200, this.#models(path, principal), {})
+        return
+      }
+      this.#mayEnter(request, path)
+      readBody(request, limits.bodyBytesMax, (error, body) => {
+        try {
+          if (error) throw error
+          this.#mayStart()
+          const canonical = readRequest(path as Endpoint, body, limits)
+          life = this.#start(canonical, request, { reply, principal, requestId, ...arrived })
+        } catch (thrown) {
+          this.#refuse(reply, thrown, requestId, principal)
+        }
+      })
+    } catch (thrown) {
+      this.#refuse(reply, thrown, requestId, principal)
+    }
+  }
+
+  /** Ends what runs with a revoked key, where that is configured. */
+  revoke(keyId: string): void {
+    if (!this.#options.revokeEndsStreams) return
+    this.#cutAll('key_revoked', 'key_revoked', (life) => life.options.principal.keyId === keyId)
+  }
+
+  /** Requests that wait or run. */
+  get liveCount(): number {
+    return this.#live.size
+  }
+
+  /**
+   * Takes nothing new, refuses what waits, lets running requests finish and after `graceMs` ends
+   * the rest. Resolves when all settlements have been handed to the ledger.
+   */
+  async drain(graceMs: number = this.#options.limits.shutdownMsMax): Promise<void> {
+    this.#isDraining = true
+    this.#cutAll('shutdown', 'shutting_down', (life) => life.isWaiting)
+    if (this.#live.size > 0) {
+      const timer = this.#options.clock.after(graceMs, () =>
+        this.#cutAll('shutdown', 'shutting_down', () => true),
+      )
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve
+      })
+      timer.cancel()
+    }
+    await this.#booking.settled()
+    this.#timer.cancel()
+  }
+
+  #start(
+    canonical: CanonicalRequest,
+    request: IncomingMessage,
+    given: Pick<
+      RequestLife['options'],
+      'reply' | 'principal' | 'requestId' | 'arrivedAtMs' | 'arrivedMonotonicMs'
+    >,
+  ): RequestLife {
+    const { principal, requestId } = given
+    const { limits, models } = this.#options
+    const model = modelFor(models, principal, canonical.model)
+    const standing = standingOf(canonical, request.headers, principal, this.#options)
+    this.#checkKeyQueue(principal)
+    const outputTokensDefault = defaultBound(canonical, model, limits.outputTokensDefault)
+    const outputMax = outputTokensMax(canonical, outputTokensDefault)
+    const input = canonical.estimatedInputTokens
+    const expected =
+      outputTokensDefault === null ? outputMax : Math.min(outputMax, OUTPUT_TOKENS_EXPECTED)
+    const charge = this.#rates.charge(principal, input, input + expected)
+    const life = new RequestLife(this.#services, {
+      ...given,
+      request: canonical,
+      standing,
+      charge,
+      outputTokensDefault,
+    })
+    this.#live.set(requestId, life)
+    life.begin(ticketRequestOf(requestId, canonical, principal, standing, outputMax))
+    return life
+  }
+
+  #mayEnter(request: IncomingMessage, path: string): void {
+    const { method = '' } = request
+    if (!ENDPOINTS.has(path)) throw new GristmillError('unknown_path', { method, path })
+    if (method !== 'POST') {
+      throw new GristmillError('method_not_allowed', { method, path, allowed: 'POST' })
+    }
+    this.#mayStart()
+  }
+
+  #mayStart(): void {
+    const { limits, ledger } = this.#options
+    if (this.#isDraining) {
+      throw new GristmillError('shutting_down', {}, { retryAfterMs: SHUTDOWN_RETRY_MS })
+    }
+    if (this.#open > limits.streamsMax) {
+      const details = { streamsMax: limits.streamsMax }
+      throw new GristmillError('too_many_streams', details, { retryAfterMs: BUSY_RETRY_MS })
+    }
+    if (!ledger.healthy()) {
+      throw new GristmillError('ledger_unavailable', {}, { retryAfterMs: SHUTDOWN_RETRY_MS })
+    }
+  }
+
+  /** A key's own bound on waiting requests; the tenant's is the scheduler's business. */
+  #checkKeyQueue(principal: Principal): void {
+    const { queueDepthMax } = principal.policy.keyLimits
+    if (queueDepthMax === null) return
+    let waiting = 0
+    for (const life of this.#live.values()) {
+      if (life.isWaiting && life.options.principal.keyId === principal.keyId) waiting++
+    }
+    if (waiting < queueDepthMax) return
+    const details = { tenant: principal.tenantName, queueDepthMax }
+    throw new GristmillError('queue_full', details, { retryAfterMs: BUSY_RETRY_MS })
+  }
+
+  #models(path: string, principal: Principal): Buffer {
+    const { models } = this.#options
+    if (path === MODELS) return Buffer.from(JSON.stringify(modelList(models, principal)))
+    const name = decoded(path.slice(MODELS.length + 1))
+    return Buffer.from(JSON.stringify(modelView(modelFor(models, principal, name))))
+  }
+
+  #refuse(reply: Reply, thrown: unknown, requestId: string, principal: Principal): void {
+    const error = toGristmillError(thrown)
+    const line = { requestId, keyId: principal.keyId, code: error.code }
+    if (error.code === 'internal_error') {
+      this.#options.logger.error({ ...line, err: thrown }, 'a request could not be taken')
+    } else this.#options.logger.info(line, 'a request was refused')
+    reply.refuse(error)
+  }
+
+  #cutAll(
+    reason: EndReason,
+    code: 'key_revoked' | 'shutting_down',
+    isMeant: (life: RequestLife) => boolean,
+  ): void {
+    for (const life of [...this.#live.values()]) {
+      if (!isMeant(life)) continue
+      const retry = code === 'shutting_down' ? { retryAfterMs: SHUTDOWN_RETRY_MS } : {}
+      life.cut(reason, new GristmillError(code, {}, retry))
+    }
+  }
+
+  #tick(): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const life of this.#live.values()) life.tick(nowMs)
+    if (++this.#ticks % TICKS_PER_MINUTE === 0) this.#rates.forgetIdle()
+  }
+}
+
+/** @see Gateway */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new Gateway(options)
+}
+
+/**
+ * The bound for answers whose client names none; within what the context leaves by our estimate.
+ * null where the client names one.
+ */
+function defaultBound(
+  request: CanonicalRequest,
+  model: ModelEntry,
+  standard: number,
+): number | null {
+  if (request.outputTokensAsked !== null) return null
+  const room = (model.contextTokens ?? Number.POSITIVE_INFINITY) - request.estimatedInputTokens
+  return Math.max(1, Math.min(standard, room))
+}
+
+function ticketRequestOf(
+  id: string,
+  request: CanonicalRequest,
+  { tenantId, projectId, keyId, policy }: Principal,
+  standing: Standing,
+  outputMax: number,
+) {
+  return {
+    id,
+    model: request.model,
+    tenantId,
+    tenantWeight: policy.tenantWeight,
+    projectId,
+    projectWeight: policy.projectWeight,
+    keyId,
+    userId: standing.endUser === null ? keyId : `user:${standing.endUser}`,
+    serviceClass: standing.serviceClass,
+    estimatedInputTokens: request.estimatedInputTokens,
+    outputTokensMax: outputMax,
+    waitMsMax: standing.waitMsMax,
+    queueDepthMax: standing.queueDepthMax,
+    tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,
+    keyConcurrencyMax: policy.keyLimits.concurrencyMax,
+  }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch (error) {
+    if (error instanceof URIError) return segment
+    throw error
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The client's side of one request: its status line, its events, its errors. Knows nothing of
+ * engines or tickets; what is written after the end is dropped.
+ */
+import type { ServerResponse } from 'node:http'
+import { errorHeaders, type GristmillError, openAiErrorBody } from '../base/index.ts'
+
+const KEEP_ALIVE = ': keep-alive\n\n'
+
+export type ReplyHeaders = Record<string, string | number>
+
+export class Reply {
+  readonly #response: ServerResponse
+  readonly #requestId: string
+  readonly #bufferBytesMax: number
+  #ended = false
+
+  /** @param bufferBytesMax unsent bytes above which `write` asks for a pause */
+  constructor(response: ServerResponse, requestId: string, bufferBytesMax: number) {
+    this.#response = response
+    this.#requestId = requestId
+    this.#bufferBytesMax = bufferBytesMax
+  }
+
+  /** True once the status line is out, so that errors can only be events. */
+  get isBegun(): boolean {
+    return this.#response.headersSent
+  }
+
+  get isEnded(): boolean {
+    return this.#ended
+  }
+
+  /** Sends the head of an event stream. */
+  beginStream(headers: ReplyHeaders): void {
+    if (this.#ended || this.#response.headersSent) return
+    this.#response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'x-request-id': this.#requestId,
+      'x-gristmill-request-id': this.#requestId,
+      ...headers,
+    })
+  }
+
+  keepAlive(): void {
+    if (!this.#ended) this.#response.write(KEEP_ALIVE)
+  }
+
+  /** @returns false where the client reads too slowly and more should wait for `onDrain` */
+  write(bytes: Uint8Array): boolean {
+    if (this.#ended) return true
+    if (this.#response.write(bytes)) return true
+    return this.#response.writableLength < this.#bufferBytesMax
+  }
+
+  /** Calls back once when everything unsent has gone out. */
+  onDrain(run: () => void): void {
+    this.#response.once('drain', run)
+  }
+
+  /** Ends a stream. */
+  end(bytes?: Uint8Array): void {
+    if (this.#ended) return
+    this.#ended = true
+    if (bytes === undefined) this.#response.end()
+    else this.#response.end(bytes)
+  }
+
+  /** Sends a whole answer. */
+  send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': body.length,
+      'x-request-id': this.#requestId,
+      'x-gristmill-request-id': this.#requestId,
+      ...headers,
+    })
+    this.#response.end(body)
+  }
+
+  /** Refuses with a real status where that is still possible, else with an error event. */
+  refuse(error: GristmillError, headers: ReplyHeaders = {}): void {
+    if (this.#ended) return
+    const text = JSON.stringify(openAiErrorBody(error, this.#requestId))
+    if (this.#response.headersSent) {
+      this.end(Buffer.from(`data: ${text}\n\n`))
+      return
+    }
+    this.send(error.status, Buffer.from(text), {
+      ...errorHeaders(error),
+      ...headers,
+      // What is left of an oversized body is not read.
+      ...(error.code === 'body_too_large' && { connection: 'close' }),
+    })
+  }
+
+  /** Closes the connection in the middle of an answer. */
+  cut(): void {
+    this.#ended = true
+    this.#response.destroy()
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * One request from its ticket to its single end. Whatever happens (done, refused, client gone,
+ * engine failed, time over, key revoked, shutdown) goes through `#end`, once: there the slot goes
+ * back, the client gets its last word, and the ledger its settlement.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { GristmillError, wireTier } from '../base/index.ts'
+import type { EngineCall, EngineFailure } from '../engine/index.ts'
+import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
+import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import { AnswerRelay } from './answer-relay.ts'
+import type { CanonicalRequest } from './canonical.ts'
+import { type CacheSalts, engineBody } from './engine-body.ts'
+import {
+  canRetryStatus,
+  failureError,
+  isTooLong,
+  type Refusal,
+  refusalOf,
+} from './engine-errors.ts'
+import type { RelayOwner } from './relay.ts'
+import type { Reply, ReplyHeaders } from './reply.ts'
+import type { Standing } from './standing.ts'
+import { StreamRelay } from './stream-relay.ts'
+import type { Charge } from './token-rate.ts'
+import type { GatewayOptions } from './types.ts'
+
+/** Times a request is sent to an engine at most. */
+const ATTEMPTS_MAX = 3
+/** Before a try after an engine's own refusal; doubled each time. */
+const RETRY_AFTER_MS = 200
+
+export interface LifeServices extends Pick<GatewayOptions, 'pool' | 'ledger' | 'clock' | 'limits'> {
+  salts: CacheSalts
+  /** Called once, last: books what the request was. */
+  ended(life: RequestLife, end: LifeEnd): void
+}
+
+export interface LifeEnd {
+  reason: EndReason
+  /** What the engine reported for the whole request; null where it did not get that far. */
+  usage: TokenCounts | null
+  /** The grant it ran on; null where it never reached an engine. */
+  grant: Grant | null
+  /** True where an engine worked on it and may know more than we do. */
+  wasCut: boolean
+  error: GristmillError | null
+  /** Status that an engine refused it with, passed on. */
+  engineStatus: number | null
+}
+
+export interface LifeOptions {
+  requestId: string
+  principal: Principal
+  request: CanonicalRequest
+  standing: Standing
+  reply: Reply
+  charge: Charge
+  /** Bound that we set where the client names none; null where it does. */
+  outputTokensDefault: number | null
+  arrivedAtMs: number
+  arrivedMonotonicMs: number
+}
+
+export class RequestLife implements RelayOwner {
+  readonly options: LifeOptions
+  readonly progress: Progress
+  readonly tier: string
+  readonly choices: number
+  readonly includeUsage: boolean
+  readonly answerBytesMax: number
+  isDurable = false
+  /** True once `ledger.open` was called and has not failed. */
+  isOnLedger = false
+  /** Monotonic times; undefined until they happen. */
+  dispatchedAtMs: number | undefined
+  firstContentAtMs: number | undefined
+  lastContentAtMs = 0
+  readonly #services: LifeServices
+  #state: 'waiting' | 'running' | 'ended' = 'waiting'
+  #ticket: Ticket | undefined
+  #grant: Grant | undefined
+  #call: EngineCall | undefined
+  #attempts = 0
+  #outputTokensDefault: number | null
+  #onDurable: (() => void) | undefined
+  #pausedAtMs: number | undefined
+  #spokeAtMs: number
+
+  constructor(services: LifeServices, options: LifeOptions) {
+    const { request, standing } = options
+    this.#services = services
+    this.options = options
+    this.tier = wireTier(standing.serviceClass)
+    this.choices = request.choices
+    this.includeUsage = request.includeUsage
+    this.answerBytesMax = services.limits.answerBytesMax
+    this.#outputTokensDefault = options.outputTokensDefault
+    this.#spokeAtMs = options.arrivedMonotonicMs
+    this.progress = {
+      engineId: '',
+      servedClass: standing.serviceClass,
+      queueMs: 0,
+      engineMs: 0,
+      ttftMs: null,
+      inputTokens: 0,
+      cachedTokens: 0,
+      outputTokens: 0,
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.#state === 'ended'
+  }
+
+  get isWaiting(): boolean {
+    return this.#state === 'waiting'
+  }
+
+  /** Asks for a slot and, unless that is refused at once, books the intent meanwhile. */
+  begin(ticketRequest: TicketRequest): void {
+    this.#await(this.#services.pool.submit(ticketRequest))
+    queueMicrotask(() => this.#openIntent())
+  }
+
+  // Ends that come from outside
+
+  clientGone(): void {
+    this.#end('client_gone')
+  }
+
+  /** Ends it with an error: a status where none is out, else an event. */
+  cut(reason: EndReason, error: GristmillError): void {
+    this.#end(reason, { error })
+  }
+
+  /** Called every 100 ms: the few things that happen by time. */
+  tick(nowMs: number): void {
+    const { limits } = this.#services
+    const { reply, request, arrivedMonotonicMs } = this.options
+    if (this.#pausedAtMs !== undefined) {
+      if (nowMs - this.#pausedAtMs > limits.slowClientMsMax) {
+        reply.cut()
+        this.#end('client_gone')
+      }
+      return
+    }
+    if (!request.stream || !this.isDurable) return
+    if (!reply.isBegun) {
+      if (nowMs - arrivedMonotonicMs < limits.commitAfterMs) return
+      reply.beginStream(this.headers())
+    } else if (nowMs - this.#spokeAtMs < limits.keepAliveMs) return
+    reply.keepAlive()
+    this.#spokeAtMs = nowMs
+  }
+
+  // The ticket
+
+  #await(ticket: Ticket): void {
+    this.#ticket = ticket
+    ticket.granted.then(
+      (grant) => this.#granted(ticket, grant),
+      (error: GristmillError) => this.#refused(error),
+    )
+  }
+
+  #granted(ticket: Ticket, grant: Grant): void {
+    if (this.#state === 'ended') {
+      ticket.finish({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, outcome: 'client_gone' })
+      return
+    }
+    this.#state = 'running'
+    this.#grant = grant
+    this.progress.queueMs = Math.round(grant.queueMs)
+    this.#dispatch(grant)
+  }
+
+  #refused(error: GristmillError): void {
+    this.#end(error.code === 'wait_limit_exceeded' ? 'timeout' : 'refused', { error })
+  }
+
+  // The ledger
+
+  #openIntent(): void {
+    if (this.#state === 'ended') return
+    const { principal, request, standing, requestId, arrivedAtMs } = this.options
+    this.isOnLedger = true
+    const open = this.#services.ledger.open({
+      requestId,
+      tenantId: principal.tenantId,
+      projectId: principal.projectId,
+      keyId: principal.keyId,
+      endUser: standing.endUser,
+      model: request.model,
+      endpoint: request.endpoint,
+      serviceClass: standing.serviceClass,
+      estimatedInputTokens: request.estimatedInputTokens,
+      outputTokensMax: outputTokensMax(request, this.options.outputTokensDefault),
+      arrivedAtMs,
+    })
+    open.then(
+      () => this.#durable(),
+      (error: GristmillError) => {
+        this.isOnLedger = false
+        this.#end('refused', { error })
+      },
+    )
+  }
+
+  #durable(): void {
+    this.isDurable = true
+    const run = this.#onDurable
+    this.#onDurable = undefined
+    if (this.#state !== 'ended') run?.()
+  }
+
+  // The engine
+
+  #dispatch(grant: Grant): void {
+    const { request, principal, requestId } = this.options
+    const { clock, salts } = this.#services
+    const salt = salts.of(principal.tenantId)
+    const relay = request.stream ? new StreamRelay(this) : new AnswerRelay(this)
+    this.#attempts++
+    this.dispatchedAtMs = clock.monotonicMs()
+    this.progress.engineId = grant.engine.id
+    const call = grant.engine.dispatch(
+      {
+        requestId,
+        path: request.endpoint,
+        body: engineBody(request, grant, this.#outputTokensDefault, salt),
+        stream: request.stream,
+      },
+      relay,
+    )
+    if (this.isEnded) call.abort()
+    else this.#call = call
+  }
+
+  whenDurable(run: () => void): void {
+    this.#onDurable = run
+  }
+
+  resumeEngine(): void {
+    this.#call?.resume()
+  }
+
+  contentReceived(frames: number): void {
+    const { clock, ledger } = this.#services
+    const { requestId, request, arrivedMonotonicMs } = this.options
+    const nowMs = clock.monotonicMs()
+    const { progress } = this
+    if (this.firstContentAtMs === undefined) {
+      this.firstContentAtMs = nowMs
+      progress.ttftMs = nowMs - arrivedMonotonicMs
+      progress.inputTokens = request.estimatedInputTokens
+    }
+    this.lastContentAtMs = nowMs
+    progress.outputTokens = frames
+    progress.engineMs = Math.round(nowMs - (this.dispatchedAtMs ?? nowMs))
+    this.#ticket?.progress(frames)
+    ledger.progress(requestId, progress)
+  }
+
+  sendEvents(bytes: Buffer): boolean {
+    const { reply } = this.options
+    if (!reply.isBegun) reply.beginStream(this.headers())
+    this.#spokeAtMs = this.lastContentAtMs
+    if (reply.write(bytes)) return true
+    this.#pausedAtMs = this.#services.clock.monotonicMs()
+    reply.onDrain(() => {
+      this.#pausedAtMs = undefined
+      this.#call?.resume()
+    })
+    return false
+  }
+
+  streamDone(bytes: Buffer, usage: TokenCounts | null): void {
+    const { reply } = this.options
+    if (!reply.isBegun) reply.beginStream(this.headers())
+    reply.end(bytes)
+    this.#end('done', { usage })
+  }
+
+  answerDone(body: Buffer, usage: TokenCounts | null): void {
+    const cached = { 'x-gristmill-cached': usage?.cachedTokens ?? 0 }
+    this.options.reply.send(200, body, { ...this.headers(), ...cached })
+    this.#end('done', { usage })
+  }
+
+  engineRefused(status: number, headers: IncomingHttpHeaders, body: Buffer): void {
+    const grant = this.#grant
+    if (grant === undefined || this.#state !== 'running') return
+    this.#call = undefined
+    if (this.#outputTokensDefault !== null && isTooLong(status, body)) {
+      // Our own bound made it too long; without one the engine takes what its context leaves.
+      this.#outputTokensDefault = null
+      this.#dispatch(grant)
+    } else if (canRetryStatus(status) && this.#attempts < ATTEMPTS_MAX) {
+      const delayMs = RETRY_AFTER_MS * 2 ** (this.#attempts - 1)
+      this.#services.clock.after(delayMs, () => this.#retry())
+    } else {
+      const refusal = refusalOf(status, headers, body, this.options.requestId)
+      this.#end('refused', { refusal })
+    }
+  }
+
+  engineFailed(failure: EngineFailure, hadBytes: boolean): void {
+    if (this.#state !== 'running') return
+    const isPassing = failure.kind === 'unreachable' || failure.kind === 'broken'
+    if (isPassing && !hadBytes && this.#attempts < ATTEMPTS_MAX) this.#retry()
+    else {
+      const reason = failure.kind === 'timeout' ? 'timeout' : 'engine_failed'
+      this.#end(reason, { error: failureError(failure) })
+    }
+  }
+
+  /** Gives the slot back and queues again at the old place. */
+  #retry(): void {
+    if (this.#state !== 'running' || this.#ticket === undefined) return
+    this.#state = 'waiting'
+    this.#call = undefined
+    this.#grant = undefined
+    this.#await(this.#ticket.retry())
+  }
+
+  // The end
+
+  headers(): ReplyHeaders {
+    const headers: ReplyHeaders = { 'x-gristmill-class': this.options.standing.serviceClass }
+    if (this.#grant) headers['x-gristmill-queue-ms'] = this.progress.queueMs
+    return headers
+  }
+
+  #end(
+    reason: EndReason,
+    how: { error?: GristmillError; refusal?: Refusal; usage?: TokenCounts | null } = {},
+  ): void {
+    if (this.#state === 'ended') return
+    const wasRunning = this.#state === 'running'
+    this.#state = 'ended'
+    this.#onDurable = undefined
+    const call = this.#call
+    this.#call = undefined
+    const error = how.error ?? (how.refusal instanceof GristmillError ? how.refusal : null)
+    const engineStatus =
+      how.refusal !== undefined && !(how.refusal instanceof GristmillError)
+        ? how.refusal.status
+        : null
+    if (reason !== 'done') call?.abort()
+    this.#answer(error, how.refusal)
+    const end: LifeEnd = {
+      reason,
+      usage: how.usage ?? null,
+      grant: wasRunning ? (this.#grant ?? null) : null,
+      wasCut: wasRunning && call !== undefined && reason !== 'done',
+      error,
+      engineStatus,
+    }
+    this.#services.ended(this, end)
+  }
+
+  #answer(error: GristmillError | null, refusal: Refusal | undefined): void {
+    const { reply } = this.options
+    if (error !== null) {
+      // A client that does not read cannot be told.
+      if (this.#pausedAtMs !== undefined) reply.cut()
+      else reply.refuse(error, reply.isBegun ? {} : this.headers())
+    } else if (refusal !== undefined && !(refusal instanceof GristmillError)) {
+      if (reply.isBegun) reply.end(Buffer.from(`data: ${refusal.body.toString('utf8')}\n\n`))
+      else reply.send(refusal.status, refusal.body, { ...this.headers(), ...NO_RETRY })
+    }
+  }
+
+  /** The ticket, for the booking of the end. */
+  get ticket(): Ticket | undefined {
+    return this.#ticket
+  }
+}
+
+const NO_RETRY = { 'x-should-retry': 'false' }
+
+/** Output tokens of all answers together at most. */
+export function outputTokensMax(request: CanonicalRequest, standard: number | null): number {
+  return request.choices * (request.outputTokensAsked ?? standard ?? 0)
+}

@@ -1,0 +1,216 @@
+/**
+ * The gateway on a real socket for tests: the real pool, scripted engines, a ledger that keeps its
+ * rows in memory. Never used by the program.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  type Clock,
+  createLogger,
+  GristmillError,
+  type Limits,
+  limitTable,
+  Registry,
+  systemClock,
+  systemRandom,
+} from '../base/index.ts'
+import { type EngineProfile, OpenAiEngine } from '../engine/index.ts'
+import type { Intent, Progress, Settlement } from '../meter/index.ts'
+import { Pool } from '../pool/index.ts'
+import type { Principal, UseLimits } from '../tenancy/index.ts'
+import { createGateway, type Gateway } from './gateway.ts'
+import type { GatewayOptions, ModelEntry, RequestLedger } from './types.ts'
+
+export const noLimits: UseLimits = {
+  queueDepthMax: null,
+  concurrencyMax: null,
+  tokensPerMinute: null,
+  waitMsMax: null,
+}
+
+export const testLimits: Limits = Object.fromEntries(
+  Object.entries(limitTable).map(([name, entry]) => [name, entry.default]),
+) as Limits
+
+export function testPrincipal(
+  name: string,
+  changes: Partial<Principal> & { policy?: Partial<Principal['policy']> } = {},
+): Principal {
+  const { policy, ...rest } = changes
+  return {
+    keyId: `key_${name}`,
+    keyName: name,
+    tenantId: `ten_${name}`,
+    tenantName: name,
+    projectId: `prj_${name}`,
+    projectName: name,
+    scopes: new Set(['inference']),
+    ...rest,
+    policy: {
+      tenantWeight: 1,
+      projectWeight: 1,
+      classes: ['priority', 'standard', 'flex', 'batch'],
+      defaultClass: 'standard',
+      models: null,
+      tenantLimits: noLimits,
+      keyLimits: noLimits,
+      ...policy,
+    },
+  }
+}
+
+/** Rows in memory; `hold` keeps intents from becoming durable, `away` refuses them. */
+export class MemoryLedger implements RequestLedger {
+  readonly intents: Intent[] = []
+  readonly settlements: Settlement[] = []
+  readonly notes = new Map<string, Progress>()
+  isAway = false
+  isHealthy = true
+  #held: (() => void)[] | undefined
+
+  hold(): void {
+    this.#held = []
+  }
+
+  letGo(): void {
+    for (const resolve of this.#held ?? []) resolve()
+    this.#held = undefined
+  }
+
+  open(intent: Intent): Promise<void> {
+    if (this.isAway) {
+      return Promise.reject(new GristmillError('ledger_unavailable', {}, { retryAfterMs: 2000 }))
+    }
+    this.intents.push(intent)
+    if (this.#held === undefined) return Promise.resolve()
+    return new Promise((resolve) => this.#held?.push(resolve))
+  }
+
+  progress(requestId: string, progress: Progress): void {
+    this.notes.set(requestId, progress)
+  }
+
+  settle(settlement: Settlement): void {
+    this.settlements.push(settlement)
+  }
+
+  healthy(): boolean {
+    return this.isHealthy
+  }
+}
+
+export interface TestGateway {
+  url: string
+  /** What an OpenAI client is pointed at. */
+  baseUrl: string
+  gateway: Gateway
+  pool: Pool
+  ledger: MemoryLedger
+  /** Keys by secret; tests add and change them. */
+  principals: Map<string, Principal>
+  /** Adds an engine, or changes the state of one. */
+  setEngine(
+    engine: { url: string },
+    profile?: Partial<EngineProfile>,
+    state?: 'up' | 'down',
+  ): OpenAiEngine
+  close(): Promise<void>
+}
+
+export interface TestGatewayOptions {
+  limits?: Partial<Limits>
+  clock?: Clock
+  endUserHeader?: string
+  models?: ModelEntry[]
+}
+
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const clock = options.clock ?? systemClock
+  const limits = { ...testLimits, ...options.limits }
+  const logger = createLogger('silent', 'test')
+  const registry = new Registry()
+  const ledger = new MemoryLedger()
+  const pool = new Pool({ clock, logger, registry, order: 'fair', recordCapacity: () => {} })
+  const principals = new Map([['sk-anna', testPrincipal('anna')]])
+  const models = options.models ?? [
+    { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
+  ]
+  const gatewayOptions: GatewayOptions = {
+    pool,
+    ledger,
+    models: { find: (name) => models.find((m) => m.name === name), list: () => models },
+    clock,
+    random: systemRandom,
+    limits,
+    logger,
+    registry,
+    saltSecret: Buffer.alloc(32, 7),
+    endUserHeader: options.endUserHeader,
+    revokeEndsStreams: true,
+  }
+  const gateway = createGateway(gatewayOptions)
+  let requests = 0
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    const secret = (request.headers.authorization ?? '').slice('Bearer '.length)
+    const principal = principals.get(secret)
+    if (principal) gateway.handle(request, response, principal, `req_${++requests}`)
+    else response.writeHead(401).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const engines = new Map<string, OpenAiEngine>()
+  return {
+    url,
+    baseUrl: `${url}/v1`,
+    gateway,
+    pool,
+    ledger,
+    principals,
+    setEngine: (given, changes = {}, state = 'up') => {
+      const engine = engines.get(given.url) ?? newEngine(given.url, clock, limits)
+      engines.set(given.url, engine)
+      pool.setEngine(engine, { ...plainProfile, ...changes }, state, 'as the test says')
+      return engine
+    },
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+      await gateway.drain(0)
+      pool.close()
+      await Promise.all([...engines.values()].map((engine) => engine.close()))
+    },
+  }
+}
+
+const newEngine = (url: string, clock: Clock, limits: Limits) =>
+  new OpenAiEngine({
+    id: url,
+    name: url,
+    url,
+    apiKey: null,
+    capOverride: null,
+    modelsFilter: null,
+    clock,
+    limits,
+  })
+
+const plainProfile: EngineProfile = {
+  kind: 'gristmill',
+  version: null,
+  models: [{ name: 'mill', contextTokens: 2048, toy: false }],
+  cap: 4,
+  capReason: 'as the test says',
+  express: 0,
+  capacityUnitsPerS: null,
+  takesPriority: true,
+  takesCacheSalt: true,
+}
+
+/** Waits until `isTrue`, for things that happen soon after what a test has done. */
+export async function until(isTrue: () => boolean, limitMs = 5000): Promise<void> {
+  const endMs = systemClock.monotonicMs() + limitMs
+  while (!isTrue()) {
+    if (systemClock.monotonicMs() > endMs) throw new Error(`not within ${limitMs} ms: ${isTrue}`)
+    await systemClock.sleep(5)
+  }
+}

@@ -1,0 +1,50 @@
+/** What the gateway needs of the rooms beside it, as structural types that tests can fill. */
+import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
+import type { Intent, Progress, Settlement } from '../meter/index.ts'
+import type { Ticket, TicketRequest } from '../pool/index.ts'
+
+export interface TicketPool {
+  submit(request: TicketRequest): Ticket
+}
+
+export interface RequestLedger {
+  /** Resolves when durable; after a rejection there is nothing to settle. */
+  open(intent: Intent): Promise<void>
+  /** Keeps `progress` by reference and reads it at its next write. */
+  progress(requestId: string, progress: Progress): void
+  settle(settlement: Settlement): void
+  healthy(): boolean
+}
+
+/** A model as clients may ask for it. */
+export interface ModelEntry {
+  name: string
+  /** Tokens of prompt and answer together; null where no engine tells. */
+  contextTokens: number | null
+  /** When it was first seen, milliseconds since the epoch. */
+  createdAtMs: number
+  /** True for the generated model that stands in where none could be fetched. */
+  toy: boolean
+}
+
+export interface ModelDirectory {
+  find(name: string): ModelEntry | undefined
+  list(): readonly ModelEntry[]
+}
+
+export interface GatewayOptions {
+  pool: TicketPool
+  ledger: RequestLedger
+  models: ModelDirectory
+  clock: Clock
+  random: Random
+  limits: Limits
+  logger: Logger
+  registry: Registry
+  /** At least 32 bytes, the same over restarts; salts tenants' prefix caches apart. */
+  saltSecret: Uint8Array
+  /** Lower-case name of a header that names the end user. */
+  endUserHeader: string | undefined
+  /** True where revoking a key also ends its running streams. */
+  revokeEndsStreams: boolean
+}

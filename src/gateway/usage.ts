@@ -1,0 +1,55 @@
+/** Usage as engines report it on the OpenAI wire. */
+import type { TokenCounts } from '../meter/index.ts'
+
+/** The counts of a `usage` object, or null where it is not one. */
+export function usageCounts(usage: unknown): TokenCounts | null {
+  if (typeof usage !== 'object' || usage === null) return null
+  const fields = usage as Record<string, unknown>
+  const inputTokens = count(fields.prompt_tokens)
+  if (inputTokens === null) return null
+  const details = fields.prompt_tokens_details as Record<string, unknown> | null | undefined
+  return {
+    inputTokens,
+    cachedTokens: Math.min(inputTokens, count(details?.cached_tokens) ?? 0),
+    outputTokens: count(fields.completion_tokens) ?? 0,
+  }
+}
+
+function count(value: unknown): number | null {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null
+}
+
+const KEY = '"usage":'
+
+/**
+ * The usage of a whole answer. Answers are large and usage stands near their end, so only that
+ * part is parsed; the key cannot occur inside a JSON string, where its quotes are escaped.
+ */
+export function usageOfAnswer(body: Buffer): TokenCounts | null {
+  const at = body.lastIndexOf(KEY)
+  if (at === -1) return null
+  let depth = 0
+  for (let i = at + KEY.length; i < body.length; i++) {
+    if (body[i] === OPEN) depth++
+    else if (body[i] === CLOSE && --depth === 0) {
+      return usageCounts(parsedObject(body.toString('latin1', at + KEY.length, i + 1)))
+    }
+    if (depth === 0 && body[i] !== OPEN && body[i] !== SPACE) return null
+  }
+  return null
+}
+
+const OPEN = 0x7b
+const CLOSE = 0x7d
+const SPACE = 0x20
+
+/** The object that a JSON text is, or null where it is none. */
+export function parsedObject(text: string): Record<string, unknown> | null {
+  try {
+    const value = JSON.parse(text) as unknown
+    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}
