@@ -2,6 +2,7 @@
 import type { ServiceClass } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
+import { textArray } from './text-array.ts'
 import type { EndReason, SettlementGroup } from './types.ts'
 
 /** Both rows of a request in one; what only a settlement knows is null (counts: 0) before it. */
@@ -54,7 +55,7 @@ export async function listRequests(
   const found = await selectRequests(
     sql,
     sql`true
-      ${tenantIds ? sql`and i.tenant_id in (${listed(sql, tenantIds)})` : sql``}
+      ${tenantIds ? sql`and i.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
       ${keyId === undefined ? sql`` : sql`and i.key_id = ${keyId}`}
       ${model === undefined ? sql`` : sql`and i.model = ${model}`}
       ${before === undefined ? sql`` : sql`and i.request_id < ${before}`}`,
@@ -73,9 +74,6 @@ export async function findRequest(
   const [row] = await selectRequests(sql, sql`i.request_id = ${requestId}`, 1)
   return row
 }
-
-const listed = (sql: Queries, ids: readonly string[]) =>
-  sql`select json_array_elements_text(${JSON.stringify(ids)}::text::json)`
 
 /** Chosen and limited before the settlements are joined, so that a page costs one look-up a row. */
 function selectRequests(sql: Queries, condition: ReturnType<Queries>, limit: number) {

@@ -139,7 +139,7 @@ describe('usage', () => {
     const filters: UsageFilter[] = [
       hours,
       { ...always, tenantIds: ['ten_1'] },
-      { ...always, tenantIds: ['ten_0', 'ten_2', "o'hara"] },
+      { ...always, tenantIds: ['ten_0', 'ten_2', 'o"ha\\ra'] },
       { ...always, projectId: 'prj_1_0' },
       { ...always, keyId: 'key_2_1' },
       { ...always, model: 'a,b' },

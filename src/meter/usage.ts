@@ -3,6 +3,7 @@ import type { ServiceClass } from '../base/index.ts'
 import type { Queries, Sql } from '../store/index.ts'
 import { type CsvValue, csvRecord } from './csv.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
+import { textArray } from './text-array.ts'
 
 export const usageGroups = ['hour', 'tenant', 'project', 'key', 'model', 'class'] as const
 export type UsageGroup = (typeof usageGroups)[number]
@@ -109,7 +110,7 @@ function selectUsage(
     groupBy.includes(group) ? column : sql`null`
   return sql<UsageRow[]>`
     with sums as (
-      select ${by('hour', sql`date_trunc('hour', settled_at, 'UTC')`)}::timestamptz as hour,
+      select ${by('hour', sql`date_bin('1 hour', settled_at, 'epoch')`)}::timestamptz as hour,
         ${by('tenant', sql`tenant_id`)}::text as tenant_id,
         ${by('project', sql`project_id`)}::text as project_id,
         ${by('key', sql`key_id`)}::text as key_id,
@@ -149,14 +150,10 @@ function conditions(sql: Queries, filter: UsageFilter) {
   const { fromMs, toMs, tenantIds, projectId, keyId, model } = filter
   return sql`settled_at >= to_timestamp(${fromMs}::float8 / 1000)
     and settled_at < to_timestamp(${toMs}::float8 / 1000)
-    ${tenantIds ? sql`and tenant_id in (${listed(tenantIds)})` : sql``}
+    ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
     ${projectId === undefined ? sql`` : sql`and project_id = ${projectId}`}
     ${keyId === undefined ? sql`` : sql`and key_id = ${keyId}`}
     ${model === undefined ? sql`` : sql`and model = ${model}`}`
-
-  function listed(ids: readonly string[]) {
-    return sql`select json_array_elements_text(${JSON.stringify(ids)}::text::json)`
-  }
 }
 
 function keyOf(row: UsageRow): string[] {

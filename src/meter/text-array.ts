@@ -1,0 +1,6 @@
+/** Lists of names as PostgreSQL writes arrays, for `${textArray(names)}::text::text[]`. */
+
+/** One parameter whatever the length, and a value by which the planner can count its elements. */
+export function textArray(names: readonly string[]): string {
+  return `{${names.map((name) => `"${name.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
+}
