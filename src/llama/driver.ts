@@ -2,6 +2,7 @@
  * Drives all sequences in lockstep: every step is one batch, and between two steps nothing runs in
  * the library, so that sequences can be cleared, prompts admitted and streams ended at once.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
 import { type Clock, GristmillError } from '../base/index.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
@@ -58,6 +59,10 @@ interface Active extends Waiting, StepCandidate {
   generated: number
 }
 
+/** An idle engine starts when no request has arrived for this long, milliseconds. */
+const GATHER_QUIET_MS = 1
+const GATHER_MS_MAX = 5
+
 export class Driver {
   readonly #options: DriverOptions
   readonly #pool: SequencePool<Runner>
@@ -66,6 +71,7 @@ export class Driver {
   #between: (() => Promise<void>)[] = []
   #order = 0
   #running = false
+  #lastArrivalMs = 0
 
   constructor(options: DriverOptions) {
     this.#options = options
@@ -94,6 +100,7 @@ export class Driver {
       )
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, order: this.#order++, resolve, reject })
+      this.#lastArrivalMs = this.#options.clock.monotonicMs()
       this.#wake()
     })
   }
@@ -114,8 +121,20 @@ export class Driver {
   #wake(): void {
     if (this.#running) return
     this.#running = true
-    // One turn of the event loop, so that requests that arrive together share the first step.
-    setImmediate(() => void this.#loop())
+    void this.#gather()
+  }
+
+  /** Waits a moment, so that requests that arrive together share the first step. */
+  async #gather(): Promise<void> {
+    const { clock } = this.#options
+    const beganMs = clock.monotonicMs()
+    const isQuiet = () => {
+      const nowMs = clock.monotonicMs()
+      return nowMs - this.#lastArrivalMs >= GATHER_QUIET_MS || nowMs - beganMs >= GATHER_MS_MAX
+    }
+    do await setImmediate()
+    while (!isQuiet())
+    await this.#loop()
   }
 
   async #loop(): Promise<void> {

@@ -8,11 +8,14 @@ export interface PaceOptions {
   readStepMs: number
 }
 
-/** Fewer tokens than this waste the step's fixed cost. */
-const READ_TOKENS_MIN = 16
+/** Smaller pieces waste the fixed cost of a step. */
+const READ_TOKENS_MIN = 32
+/** Nobody notices a pause of this length, milliseconds. */
+const READ_MS_MIN = 25
 /** Reading may take this many times the duration of a step that only decodes. */
 const READ_OVER_DECODE = { equal: 2, below: 1 }
-const SMOOTHING = 0.2
+/** What else runs on the machine makes steps longer, never shorter: believe short ones sooner. */
+const SMOOTHING = { down: 0.5, up: 0.05 }
 
 /** Moving averages of the duration of decoding steps, by number of streams, and of reading. */
 export class Pace {
@@ -28,23 +31,29 @@ export class Pace {
   record(durationMs: number, decoders: number, readTokens: number): void {
     if (readTokens === 0) {
       this.#decodeStepMs[decoders] = blend(this.#decodeStepMs[decoders], durationMs)
-    } else {
+    } else if (readTokens >= READ_TOKENS_MIN) {
       const readMs = Math.max(durationMs - (this.#decodeMs(decoders) ?? 0), durationMs * 0.1)
       this.#readMsPerToken = blend(this.#readMsPerToken, readMs / readTokens)
     }
   }
 
   /** Tokens of prompt for the next step; see `ReadBudget`. */
-  readonly readBudget: ReadBudget = (decoders, standing) => {
+  readonly readBudget: ReadBudget = ({ decoders, prompts, standing }) => {
     const { readTokensMax, readStepMs } = this.#options
     const msPerToken = this.#readMsPerToken
     if (msPerToken === undefined) return Math.min(64, readTokensMax)
     const decodeMs = this.#decodeMs(decoders)
-    const budgetMs =
-      standing === 'alone' || decodeMs === undefined
-        ? readStepMs
-        : Math.min(readStepMs, decodeMs * READ_OVER_DECODE[standing])
-    return Math.min(readTokensMax, Math.max(READ_TOKENS_MIN, Math.floor(budgetMs / msPerToken)))
+    if (standing === 'alone' || decodeMs === undefined)
+      return this.#tokensIn(readStepMs, msPerToken)
+    // Where more wait for their first token than for their next, the pause may be longer.
+    const crowd = standing === 'equal' ? Math.max(1, prompts / decoders) : 1
+    const budgetMs = Math.max(READ_MS_MIN, decodeMs * READ_OVER_DECODE[standing] * crowd)
+    return this.#tokensIn(Math.min(readStepMs, budgetMs), msPerToken)
+  }
+
+  #tokensIn(budgetMs: number, msPerToken: number): number {
+    const tokens = Math.max(READ_TOKENS_MIN, Math.floor(budgetMs / msPerToken))
+    return Math.min(this.#options.readTokensMax, tokens)
   }
 
   /** The average for that many streams, else for the nearest number below or above. */
@@ -59,5 +68,7 @@ export class Pace {
   }
 }
 
-const blend = (average: number | undefined, value: number) =>
-  average === undefined ? value : average + SMOOTHING * (value - average)
+function blend(average: number | undefined, value: number): number {
+  if (average === undefined) return value
+  return average + (value < average ? SMOOTHING.down : SMOOTHING.up) * (value - average)
+}

@@ -24,8 +24,15 @@ export interface StepPlan<C extends StepCandidate> {
   read: { candidate: C; tokens: number }[]
 }
 
-/** Prompt tokens that one step may read, given how the reading prompts rank against the decoders. */
-export type ReadBudget = (decoders: number, standing: 'alone' | 'equal' | 'below') => number
+/** Prompt tokens that one step may read. */
+export type ReadBudget = (step: {
+  /** Streams that take their step along. */
+  decoders: number
+  /** Prompts that are to be read. */
+  prompts: number
+  /** How the prompts rank against those streams. */
+  standing: 'alone' | 'equal' | 'below'
+}) => number
 
 export interface StepPlanOptions {
   readBudget: ReadBudget
@@ -55,7 +62,11 @@ export function planStep<C extends StepCandidate>(
     (stream) => stream.priority <= best || stream.idleMs > options.yieldMsMax,
   )
   const reading = prompts.filter((prompt) => prompt.priority === best)
-  const budget = options.readBudget(decode.length, standing(decode, best))
+  const budget = options.readBudget({
+    decoders: decode.length,
+    prompts: reading.length,
+    standing: standing(decode, best),
+  })
   return { decode, read: shareBudget(reading, Math.max(1, budget)) }
 }
 
