@@ -368,6 +368,12 @@ export const errorTable = {
     'Start one with "gristmill start", or name its address with --url.',
     true,
   ),
+  demo_cancelled: entry(
+    409,
+    'conflict_error',
+    'The demo was cancelled before its end.',
+    'Start it again with "gristmill demo".',
+  ),
   not_confirmed: entry(
     409,
     'conflict_error',

@@ -11,6 +11,16 @@ export interface CliContext {
   clock: Clock
 }
 
+/** Ends a command that has said everything already with another exit code than 0. */
+export class ExitWith extends Error {
+  readonly code: number
+
+  constructor(code: number) {
+    super(`exit code ${code}`)
+    this.code = code
+  }
+}
+
 /** Flags of every command that talks to a running server. */
 export interface RemoteFlags {
   json?: true

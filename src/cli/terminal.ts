@@ -10,8 +10,8 @@ export interface Terminal {
   print(line: string): void
   /** A line on standard error: progress, remarks, errors. */
   note(line: string): void
-  /** Replaces the last `status` on a terminal; elsewhere a line of its own. */
-  status(line: string): void
+  /** Lines that replace those of the last `status` on a terminal; elsewhere they just follow. */
+  status(...lines: string[]): void
   /** Colours text where standard output is a terminal that wants colours. */
   paint(style: Style, text: string): string
   /** True where a person can be asked. */
@@ -23,10 +23,10 @@ export interface Terminal {
 /** The terminal of this process. `styleText` honours NO_COLOR, FORCE_COLOR and what is no TTY. */
 export function systemTerminal(): Terminal {
   const { stdin, stdout, stderr } = process
-  let statusShown = false
+  let statusLines = 0
   const endStatus = () => {
-    if (statusShown) stderr.write('\n')
-    statusShown = false
+    if (statusLines > 0) stderr.write('\n')
+    statusLines = 0
   }
   return {
     write: (text) => void stdout.write(text),
@@ -38,9 +38,13 @@ export function systemTerminal(): Terminal {
       endStatus()
       stderr.write(`${line}\n`)
     },
-    status(line) {
-      stderr.write(stderr.isTTY ? `\r\x1b[2K${line}` : `${line}\n`)
-      statusShown = stderr.isTTY
+    status(...lines) {
+      if (!stderr.isTTY) return void stderr.write(`${lines.join('\n')}\n`)
+      // Longer lines would wrap, and going up by lines would miss the first one.
+      const fitting = lines.map((line) => line.slice(0, stderr.columns - 1))
+      const up = statusLines > 1 ? `\x1b[${statusLines - 1}A` : ''
+      stderr.write(`${up}\r\x1b[J${fitting.join('\n')}`)
+      statusLines = lines.length
     },
     paint: (style, text) => styleText(style, text, { stream: stdout, validateStream: true }),
     isInteractive: stdin.isTTY === true && stdout.isTTY === true,

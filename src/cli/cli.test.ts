@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { LOCAL_TOKEN, openTestServer, type TestServer } from '../http/test-server.ts'
+import type { StartServer } from './start.ts'
+import { cli } from './test-cli.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'gristmill-cli-'))
+const environment = { GRISTMILL_HOME: home }
+const run = (...words: string[]) => cli(words, environment)
+let server: TestServer
+
+before(async () => {
+  server = await openTestServer()
+  writeFileSync(join(home, 'server.json'), JSON.stringify({ url: server.url, pid: process.pid }))
+  writeFileSync(join(home, 'cli-token'), LOCAL_TOKEN)
+})
+
+after(async () => {
+  await server.close()
+  rmSync(home, { recursive: true })
+})
+
+describe('the command line and a server on the same machine', () => {
+  it('creates a tenant and a key that works, without any login', async () => {
+    const tenant = await run('tenant', 'create', 'Support', '--weight', '2', '--json')
+    assert.equal(tenant.code, 0, tenant.err)
+    const { id, weight } = JSON.parse(tenant.out)
+    assert.match(id, /^ten_/)
+    assert.equal(weight, 2)
+
+    const key = await run('key', 'create', '--tenant', 'Support', '--json')
+    assert.equal(key.code, 0, key.err)
+    const answer = await server.ask('GET', '/v1/queue', { key: JSON.parse(key.out).key })
+    assert.equal(answer.status, 200)
+  })
+
+  it('prints a new key alone on standard output, so that a script can keep it', async () => {
+    await run('tenant', 'create', 'Scripts')
+    const { out, err } = await run('key', 'create', '--tenant', 'Scripts', '--name', 'bot')
+    assert.match(out, /^\S+\n$/)
+    assert.match(err, /shown only now/)
+  })
+
+  it('shows lists as aligned tables and as JSON', async () => {
+    await run('tenant', 'create', '日本語', '--weight', '0.5')
+    const { out } = await run('tenant', 'list')
+    const [titles = '', ...rows] = out.trimEnd().split('\n')
+    const column = titles.indexOf('ID')
+    const cells = (text: string) => [...text].map((c) => (c > '\u2e80' ? 'xx' : c)).join('')
+    for (const row of rows) assert.equal(cells(row).indexOf('ten_'), column, row)
+    const json = await run('tenant', 'list', '--json')
+    assert.equal(JSON.parse(json.out).length, rows.length)
+  })
+
+  it('changes limits of a tenant and takes them away again', async () => {
+    await run('tenant', 'create', 'Bounded')
+    const set = await run('tenant', 'update', 'Bounded', '--concurrency', '3', '--json')
+    assert.equal(JSON.parse(set.out).limits.concurrencyMax, 3)
+    const unset = await run('tenant', 'update', 'Bounded', '--concurrency', 'none', '--json')
+    assert.equal(JSON.parse(unset.out).limits.concurrencyMax, null)
+  })
+
+  it('asks before it destroys, and goes on where --yes stands', async () => {
+    await run('tenant', 'create', 'Gone')
+    const asked = await run('tenant', 'remove', 'Gone')
+    assert.equal(asked.code, 1)
+    assert.match(asked.err, /nobody confirmed it — Say --yes/)
+    const removed = await run('tenant', 'remove', 'Gone', '--yes')
+    assert.equal(removed.code, 0, removed.err)
+    const shown = await run('tenant', 'show', 'Gone')
+    assert.equal(shown.code, 1)
+  })
+
+  it('revokes and rotates keys', async () => {
+    await run('tenant', 'create', 'Rotating')
+    const made = JSON.parse((await run('key', 'create', '--tenant', 'Rotating', '--json')).out)
+    const rotated = await run('key', 'rotate', made.id, '--overlap', '1h', '--json')
+    assert.notEqual(JSON.parse(rotated.out).key, made.key)
+    assert.equal((await run('key', 'revoke', made.id, '--yes')).code, 0)
+    const { out } = await run('key', 'list', '--tenant', 'Rotating', '--json')
+    assert.equal(JSON.parse(out)[0].state, 'revoked')
+  })
+
+  it('tells from the audit log that it was the command line', async () => {
+    const { out } = await run('audit', '--action', 'tenant.', '--last', '1', '--json')
+    const [row] = JSON.parse(out)
+    assert.equal(row.actor, 'cli')
+    assert.match(row.action, /^tenant\./)
+  })
+
+  it('says plainly when a list is empty', async () => {
+    const queue = await run('queue')
+    assert.equal(queue.code, 0, queue.err)
+    assert.match(queue.err, /Nobody waits/)
+  })
+})
+
+describe('mistakes on the command line', () => {
+  it('ends with 2 where it was not understood, and names the help', async () => {
+    for (const words of [
+      ['nonsense'],
+      ['key', 'create'],
+      ['tenant', 'create', 'A', '--weight', 'x'],
+    ]) {
+      const { code, err } = await run(...words)
+      assert.equal(code, 2, words.join(' '))
+      assert.match(err, /error:/)
+    }
+    assert.match((await run('key', 'create')).err, /gristmill key create --help/)
+  })
+
+  it('ends with 1 and one line where it cannot be done', async () => {
+    const { code, err, out } = await run('tenant', 'show', 'Nobody')
+    assert.equal(code, 1)
+    assert.equal(out, '')
+    assert.equal(err, 'gristmill: There is no tenant Nobody — List what exists, then use its id.\n')
+  })
+
+  it('passes on what the server refuses, with its advice', async () => {
+    await run('tenant', 'create', 'Twice')
+    const { code, err } = await run('tenant', 'create', 'Twice')
+    assert.equal(code, 1)
+    assert.equal(err.trim().split('\n').length, 1)
+    assert.match(err, /Twice/)
+  })
+
+  it('says how to start a server where none runs', async () => {
+    const elsewhere = { GRISTMILL_HOME: join(home, 'empty') }
+    const { code, err } = await cli(['tenant', 'list'], elsewhere)
+    assert.equal(code, 1)
+    assert.match(err, /No running Gristmill.*gristmill start/)
+    const away = await cli(['tenant', 'list'], {
+      ...elsewhere,
+      GRISTMILL_URL: 'http://127.0.0.1:9',
+    })
+    assert.match(away.err, /No running Gristmill was found at http:\/\/127\.0\.0\.1:9/)
+  })
+
+  it('never sends the local token to another server', async () => {
+    let seen: unknown = 'nothing came'
+    const other = createServer((request, response) => {
+      seen = request.headers['x-gristmill-local']
+      response.writeHead(404).end('nothing here')
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.on('listening', resolve))
+    const { port } = other.address() as AddressInfo
+    const { err } = await run('tenant', 'list', '--url', `http://127.0.0.1:${port}`)
+    other.close()
+    assert.equal(seen, undefined)
+    assert.match(err, /not as Gristmill does/)
+  })
+})
+
+describe('help', () => {
+  it('has an example for every command', async () => {
+    const seen = await helpOf([])
+    assert.ok(seen > 25, `${seen} commands`)
+  })
+
+  /** Follows every command that the help of another one names; how many there are. */
+  async function helpOf(path: string[]): Promise<number> {
+    const { code, out } = await run(...path, '--help')
+    assert.equal(code, 0)
+    const [, listed = ''] = out.split(/^Commands:$/m)
+    const names = [...listed.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name = '']) => name)
+    if (names.length === 0 && path.length > 0) {
+      assert.match(out, /Examples?:\n {2}\$ gristmill /, path.join(' '))
+      assert.ok(out.includes(`$ gristmill ${path.join(' ')}`), path.join(' '))
+    }
+    let sum = 1
+    for (const name of names) sum += await helpOf([...path, name])
+    return sum
+  }
+
+  it('knows its version', async () => {
+    assert.match((await run('--version')).out, /^\d+\.\d+\.\d+\n$/)
+  })
+})
+
+describe('start', () => {
+  const running = {
+    url: 'http://127.0.0.1:4400',
+    adminLink: 'http://127.0.0.1:4400/first-run?token=abc',
+    apiKey: 'sk-1',
+    model: 'some-model',
+    toyModel: false,
+    home,
+  }
+
+  it('prints one line of JSON when it is ready, and stops at a signal', async () => {
+    let closed = false
+    const start: StartServer = async (_, { onProgress }) => {
+      onProgress('Fetching the model from hub: 1 of 98 MB')
+      const close = async () => {
+        closed = true
+      }
+      return { ...running, close }
+    }
+    const ended = cli(['start', '--json'], environment, start)
+    const kept = setInterval(() => process.emit('SIGTERM'), 50)
+    const { code, out, err } = await ended
+    clearInterval(kept)
+    assert.equal(code, 0)
+    assert.ok(closed)
+    assert.deepEqual(JSON.parse(out), { ...running, pid: process.pid })
+    assert.match(err, /Fetching the model.*Stopping.*Stopped/s)
+  })
+
+  it('passes flags on over the environment', async () => {
+    const seen: unknown[] = []
+    const start: StartServer = async ({ port, engine, logLevel }) => {
+      seen.push({ port, engine, logLevel })
+      throw new Error('enough seen')
+    }
+    const variables = { ...environment, GRISTMILL_PORT: '5000' }
+    await cli(['start', '--port', '6000', '--engine', 'none'], variables, start)
+    assert.deepEqual(seen, [{ port: 6000, engine: 'none', logLevel: 'warn' }])
+  })
+})

@@ -1,0 +1,107 @@
+/** The command line as a whole: its commands, its exit codes, and errors as one line. */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { type GristmillError, toGristmillError } from '../base/index.ts'
+import { chatCommand } from './chat.ts'
+import { ServerError } from './client.ts'
+import { type CliContext, ExitWith } from './context.ts'
+import { demoCommand } from './demo.ts'
+import { doctorCommand } from './doctor.ts'
+import { engineCommands } from './engines.ts'
+import { keyCommands } from './keys.ts'
+import { modelCommands } from './models.ts'
+import { type StartServer, startCommand } from './start.ts'
+import { projectCommands, tenantCommands } from './tenants.ts'
+import { printable } from './terminal.ts'
+import { queueCommand, usageCommand } from './usage.ts'
+import { auditCommand, userCommands } from './users.ts'
+
+export const EXIT_FAILED = 1
+export const EXIT_USAGE = 2
+
+/**
+ * Runs one command line.
+ * @param words what stands after the program's name
+ * @param start starts a server in this process
+ * @returns the exit code: 0 done, 1 failed, 2 not understood
+ */
+export async function runCli(
+  words: readonly string[],
+  context: CliContext,
+  start: StartServer,
+): Promise<number> {
+  const { terminal } = context
+  const program = createProgram(context, start)
+  try {
+    await program.parseAsync(words, { from: 'user' })
+    return 0
+  } catch (thrown) {
+    if (thrown instanceof ExitWith) return thrown.code
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE
+    terminal.note(terminal.paint('red', 'gristmill: ') + printable(lineFor(thrown)))
+    if (isCurious(context) && thrown instanceof Error) terminal.note(thrown.stack ?? '')
+    return EXIT_FAILED
+  }
+}
+
+function createProgram(context: CliContext, start: StartServer): Command {
+  const program = new Command('gristmill')
+    .description('One pool of language-model engines that many teams use as if it were their own.')
+    .version(version(), '--version')
+    .showSuggestionAfterError()
+    .addHelpText('after', '\nBegin with:\n  $ gristmill start')
+  startCommand(program, context, start)
+  engineCommands(program, context)
+  modelCommands(program, context)
+  tenantCommands(program, context)
+  projectCommands(program, context)
+  keyCommands(program, context)
+  userCommands(program, context)
+  chatCommand(program, context)
+  queueCommand(program, context)
+  usageCommand(program, context)
+  auditCommand(program, context)
+  doctorCommand(program, context)
+  demoCommand(program, context, start)
+  settle(program, context)
+  return program
+}
+
+/** The same for every command: output through the terminal, errors thrown, help hinted at. */
+function settle(command: Command, context: CliContext): void {
+  const { terminal } = context
+  command.exitOverride().helpCommand(false)
+  command.configureOutput({
+    writeOut: (text) => terminal.write(text),
+    writeErr: (text) => terminal.note(text.trimEnd()),
+  })
+  if (command.commands.length === 0) {
+    command.showHelpAfterError(`(gristmill ${pathOf(command)} --help shows how)`)
+  }
+  for (const child of command.commands) settle(child, context)
+}
+
+function pathOf(command: Command): string {
+  const { parent } = command
+  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name()
+}
+
+/** What is wrong and what to do, in one line; only what nobody foresaw shows where it came from. */
+function lineFor(thrown: unknown): string {
+  if (thrown instanceof ServerError) return thrown.message
+  const error = toGristmillError(thrown)
+  if (error.code !== 'internal_error') return lineOf(error)
+  const { message } = thrown instanceof Error ? thrown : new Error(String(thrown))
+  return `${message || 'something went wrong'} — run it again with GRISTMILL_LOG_LEVEL=debug, or ask doctor.`
+}
+
+const isCurious = ({ environment }: CliContext) =>
+  ['debug', 'trace'].includes(environment.GRISTMILL_LOG_LEVEL ?? '')
+
+const lineOf = ({ message, fix }: GristmillError) => `${message.replace(/\.$/, '')} — ${fix}`
+
+/** Of the package; in a checkout and in a build it lies at the same distance. */
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}

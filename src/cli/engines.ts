@@ -1,0 +1,192 @@
+/** `gristmill engine`: the engine program, and the engines of a running server. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { type Command, Option } from 'commander'
+import { childEnvironment, GristmillError } from '../base/index.ts'
+import type { EngineView } from '../http/contract.ts'
+import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
+import type { AdminClient } from './client.ts'
+import {
+  type CliContext,
+  confirm,
+  connect,
+  ExitWith,
+  example,
+  type RemoteFlags,
+  remote,
+  show,
+} from './context.ts'
+import { modelPath } from './models.ts'
+import { type Column, printTable } from './table.ts'
+import { count, duration, figure } from './units.ts'
+import { between } from './values.ts'
+
+/** Adds `engine` and `engine …` to the program. */
+export function engineCommands(program: Command, context: CliContext): void {
+  const group = program
+    .command('engine')
+    .description('run one model as an engine, or manage the engines of a server')
+    .option('--model <name|path>', 'run this model behind the OpenAI wire')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--port <n>', 'port to listen on (default: a free one)', between(0, 65_535))
+    .option('--id <name>', 'name under which the model is served')
+    .option('--cap <n>', 'requests in flight (default: what calibration finds)', between(1, 256))
+    .option('--express <n>', 'further ones for newcomers (default: cap / 8)', between(0, 256))
+    .option('--threads <n>', 'threads (default: what calibration finds)', between(1, 512))
+    .option('--context <tokens>', 'context of each request', between(256, 1_048_576))
+    .addOption(
+      new Option('--gpu <kind>', 'compute on a GPU as well').choices([
+        'off',
+        'auto',
+        'cuda',
+        'vulkan',
+        'metal',
+      ]),
+    )
+    .option('--cache <folder>', 'folder that keeps calibrations')
+    .option('--sweep-ms <ms>', 'length of a calibration', between(100, 600_000))
+    .option('--log-level <level>', 'least severe log lines written')
+    .option('--home <folder>', 'data home that holds the models')
+    .action((flags: EngineFlags, command: Command) => runEngine(context, flags, command))
+  example(group, 'engine --model smollm2-135m-instruct --port 4500', 'engine list')
+  listEngines(group, context)
+  changeEngines(group, context)
+}
+
+interface EngineFlags extends Partial<Omit<EngineOptions, 'model'>> {
+  model?: string
+  home?: string
+  sweepMs?: number
+  logLevel?: string
+}
+
+async function runEngine(
+  context: CliContext,
+  { model, home, sweepMs, logLevel, ...flags }: EngineFlags,
+  command: Command,
+): Promise<void> {
+  if (model === undefined) return command.help({ error: true })
+  const options: EngineOptions = {
+    ...flags,
+    model: modelPath(context, home, model),
+    'sweep-ms': sweepMs,
+    'log-level': logLevel,
+    'parent-pipe': true,
+  }
+  // Both are what the engine program needs to run well; without them it would start itself anew.
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', fileURLToPath(engineEntry), ...engineArguments(options)],
+    { stdio: ['pipe', 'inherit', 'inherit'], env: childEnvironment({ UV_THREADPOOL_SIZE: '1' }) },
+  )
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, () => child.kill(signal))
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code) => resolve(code ?? 1))
+  })
+  if (code !== 0) throw new ExitWith(code)
+}
+
+function listEngines(group: Command, context: CliContext): void {
+  example(remote(group.command('list')), 'engine list')
+    .description('engines of the server, their state and slots')
+    .action(async (flags: RemoteFlags) => {
+      const engines = await listAll(connect(context, flags))
+      show(context, flags, engines, () =>
+        printTable(
+          context.terminal,
+          engines,
+          columns,
+          'No engine yet. Add one: gristmill engine add http://host:8000',
+        ),
+      )
+    })
+}
+
+function changeEngines(group: Command, context: CliContext): void {
+  const { terminal } = context
+  interface AddFlags extends RemoteFlags {
+    name?: string
+    cap?: number
+    apiKeyEnv?: string
+  }
+  example(
+    remote(group.command('add <address>')),
+    'engine add http://10.0.0.7:8000 --name gpu-1 --cap 32',
+  )
+    .description('add an engine that speaks the OpenAI wire, by its address')
+    .option('--name <name>', 'name shown for it')
+    .option('--cap <n>', 'requests in flight at most', between(1, 4096))
+    .option('--api-key-env <variable>', 'environment variable here that holds its key')
+    .action(async (address: string, { name, cap, apiKeyEnv, ...flags }: AddFlags) => {
+      const apiKey = apiKeyEnv && secretFrom(context, apiKeyEnv)
+      const body = { url: address, name, cap, apiKey }
+      const added = await connect(context, flags).post<EngineView>('/api/engines', body)
+      show(context, flags, added, () => {
+        const models = added.models.map((model) => model.name).join(', ')
+        terminal.print(`Added ${added.name} (${added.id}): ${added.state}. Models: ${models}`)
+      })
+    })
+  example(remote(group.command('remove <engine>')), 'engine remove gpu-1')
+    .description('remove an engine, by name or id; what runs there is cut')
+    .option('--yes', 'do not ask')
+    .action(async (engine: string, flags: RemoteFlags & { yes?: true }) => {
+      const client = connect(context, flags)
+      const { id, name, inFlight } = await findEngine(client, engine)
+      await confirm(context, flags, `Remove ${name}? ${count(inFlight)} requests run there.`)
+      await client.delete(`/api/engines/${id}`)
+      show(context, flags, { id, removed: true }, () => terminal.print(`Removed ${name}.`))
+    })
+  example(remote(group.command('drain <engine>')), 'engine drain gpu-1')
+    .description('finish what runs on an engine and give it nothing new')
+    .action(async (engine: string, flags: RemoteFlags) => {
+      const client = connect(context, flags)
+      const { id } = await findEngine(client, engine)
+      const drained = await client.post<EngineView>(`/api/engines/${id}/drain`)
+      show(context, flags, drained, () =>
+        terminal.print(`${drained.name} drains: ${count(drained.inFlight)} requests still run.`),
+      )
+    })
+}
+
+const columns: Column<EngineView>[] = [
+  { title: 'ENGINE', value: ({ name }) => name },
+  { title: 'ID', value: ({ id }) => id },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'MODELS', value: ({ models }) => models.map(modelInWords).join(', ') },
+  {
+    title: 'IN FLIGHT',
+    value: ({ inFlight, cap, express }) => `${inFlight} of ${cap} + ${express}`,
+    align: 'right',
+  },
+  {
+    title: 'CAPACITY',
+    value: ({ capacityUnitsPerS: value }) => (value === null ? '–' : `${figure(value)} units/s`),
+    align: 'right',
+  },
+  { title: 'SINCE', value: ({ sinceMs }) => duration(sinceMs), align: 'right' },
+  { title: 'WHY', value: ({ stateReason }) => stateReason },
+]
+
+const modelInWords = ({ name, toy }: EngineView['models'][number]) =>
+  toy ? `${name} (toy model)` : name
+
+/** The engine list is short and comes whole, or in pages like every list. */
+async function listAll(client: AdminClient): Promise<EngineView[]> {
+  return client.all<EngineView>('/api/engines')
+}
+
+async function findEngine(client: AdminClient, nameOrId: string): Promise<EngineView> {
+  const engines = await listAll(client)
+  const found = engines.find(({ id, name }) => id === nameOrId || name === nameOrId)
+  if (!found) throw new GristmillError('not_found', { kind: 'engine', id: nameOrId })
+  return found
+}
+
+/** Keys are not written on command lines, where other users of the machine can read them. */
+function secretFrom({ environment }: CliContext, name: string): string {
+  const value = environment[name]
+  if (value) return value
+  throw new GristmillError('invalid_config', { reason: `${name}: not set or empty` })
+}

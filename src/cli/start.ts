@@ -1,0 +1,159 @@
+/** `gristmill start`: the server in the foreground, and what to do with it once it runs. */
+import { type Command, Option } from 'commander'
+import type { Config } from '../base/index.ts'
+import { whenParentGone } from '../host/index.ts'
+import { type CliContext, configWith, example, show, withJson } from './context.ts'
+import { progressMessages } from './progress.ts'
+import { between } from './values.ts'
+
+/** A server that is ready. */
+export interface Running {
+  url: string
+  /** One-time link that makes the first owner; null once there is one. */
+  adminLink: string | null
+  /** A working key, shown once; null where none was made. */
+  apiKey: string | null
+  /** Model served by default; null without an engine. */
+  model: string | null
+  toyModel: boolean
+  home: string
+  /** Stops admitting, lets streams finish, settles and closes. */
+  close(): Promise<void>
+}
+
+export type StartServer = (
+  config: Config,
+  options: { onProgress(message: string): void },
+) => Promise<Running>
+
+export interface StartFlags {
+  port?: number
+  host?: string
+  home?: string
+  model?: string
+  engine?: string
+  logLevel?: string
+  json?: true
+}
+
+/** Adds `start` to the program. */
+export function startCommand(program: Command, context: CliContext, start: StartServer): void {
+  example(withStartOptions(program.command('start')), 'start', 'start --port 8080 --engine none')
+    .description('start the server: pool, API and console')
+    .action(async (flags: StartFlags) => {
+      const config = startConfig(context, flags)
+      const onProgress = progressMessages(context.terminal, context.clock)
+      const running = await start(config, { onProgress })
+      announce(context, flags, running)
+      await untilStopped(context, config, running)
+    })
+}
+
+export function withStartOptions(command: Command): Command {
+  return withJson(command)
+    .option(
+      '--port <n>',
+      'port to listen on; 0 takes a free one (default: 4400)',
+      between(0, 65_535),
+    )
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--home <folder>', 'data home')
+    .option('--model <name|path>', 'model of the embedded engine')
+    .addOption(new Option('--engine <kind>', 'engine to start').choices(['embedded', 'none']))
+    .option('--log-level <level>', 'least severe log lines written (default: warn)')
+}
+
+/** In the foreground the log shows what needs attention; the rest is said in sentences. */
+export function startConfig(context: CliContext, flags: StartFlags): Config {
+  return configWith(
+    {
+      ...context,
+      environment: { GRISTMILL_LOG_LEVEL: 'warn', ...context.environment },
+    },
+    {
+      GRISTMILL_PORT: flags.port?.toString(),
+      GRISTMILL_HOST: flags.host,
+      GRISTMILL_HOME: flags.home,
+      GRISTMILL_MODEL: flags.model,
+      GRISTMILL_ENGINE: flags.engine,
+      GRISTMILL_LOG_LEVEL: flags.logLevel,
+    },
+  )
+}
+
+function announce(context: CliContext, flags: StartFlags, running: Running): void {
+  const { url, adminLink, apiKey, model, toyModel, home } = running
+  const line = { url, pid: process.pid, home, apiKey, adminLink, model, toyModel }
+  show(context, flags, line, () => tell(context, running))
+}
+
+function tell({ terminal }: CliContext, running: Running): void {
+  const { url, adminLink, apiKey, model, toyModel, home } = running
+  const { print, paint } = terminal
+  print('')
+  print(`${paint('bold', 'Gristmill')} runs at ${paint('cyan', url)}`)
+  print('')
+  if (adminLink !== null) print(`  Become its owner  ${adminLink}`)
+  print(`  Model             ${model ?? 'none yet: gristmill engine add http://host:8000'}`)
+  print(`  Data              ${home}`)
+  if (toyModel) {
+    print('')
+    print(paint('yellow', '  A toy model answers, and what it says makes no sense.'))
+    print(paint('yellow', '  Add a real one: gristmill model add PATH, then start again.'))
+  }
+  if (apiKey !== null && model !== null) {
+    print('')
+    print('Try it in another terminal:')
+    print('')
+    for (const line of curlLines(url, apiKey, model)) print(`  ${line}`)
+  }
+  print('')
+  print(paint('dim', 'Ctrl-C stops it.'))
+}
+
+/** A request that works as it is pasted. */
+export function curlLines(url: string, apiKey: string, model: string): string[] {
+  const body = {
+    model,
+    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    stream: true,
+  }
+  return [
+    `curl -N ${url}/v1/chat/completions \\`,
+    `  -H 'Authorization: Bearer ${apiKey}' \\`,
+    `  -H 'Content-Type: application/json' \\`,
+    `  -d '${JSON.stringify(body)}'`,
+  ]
+}
+
+/** What starts us passes a signal on that the terminal has sent us already; that is one, not two. */
+const SAME_SIGNAL_MS = 1000
+
+/** Resolves when the server has been stopped by a signal; a second one ends the process at once. */
+async function untilStopped(
+  { terminal, clock }: CliContext,
+  config: Config,
+  running: Running,
+): Promise<void> {
+  const { parents, limits } = config
+  await new Promise<void>((resolve) => {
+    let firstMs: number | undefined
+    const stop = (why: string) => {
+      if (firstMs === undefined) {
+        firstMs = clock.monotonicMs()
+        const seconds = Math.ceil(limits.shutdownMsMax / 1000)
+        terminal.note(`${why}: running requests get up to ${seconds} s. Ctrl-C ends at once.`)
+        return resolve()
+      }
+      if (clock.monotonicMs() - firstMs < SAME_SIGNAL_MS) return
+      terminal.note('Ended at once; what ran is settled at the next start.')
+      process.exit(130)
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => stop('Stopping'))
+    }
+    if (parents.length > 0) whenParentGone(parents, clock, () => stop('What started us has ended'))
+  })
+  await running.close()
+  terminal.note('Stopped.')
+}

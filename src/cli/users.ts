@@ -1,0 +1,119 @@
+/** `gristmill user` and `gristmill audit`: the people of the console and what was changed. */
+import { type Command, Option } from 'commander'
+import { GristmillError } from '../base/index.ts'
+import type { AuditView, RoleName, UserInvited, UserView } from '../http/contract.ts'
+import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { type Column, printTable } from './table.ts'
+import { findTenant } from './tenants.ts'
+import { moment } from './units.ts'
+import { between, list } from './values.ts'
+
+const roles: RoleName[] = ['owner', 'operator', 'member', 'viewer', 'finance']
+
+/** Adds `user …` to the program. */
+export function userCommands(program: Command, context: CliContext): void {
+  const group = program.command('user').description('people who sign in to the console')
+  const { terminal } = context
+  example(remote(group.command('list')), 'user list')
+    .description('list people')
+    .action(async (flags: RemoteFlags) => {
+      const rows = await connect(context, flags).all<UserView>('/api/users')
+      show(context, flags, rows, () =>
+        printTable(terminal, rows, userColumns, 'Nobody yet. Open: gristmill user invite-link'),
+      )
+    })
+  interface InviteFlags extends RemoteFlags {
+    role: RoleName
+    name?: string
+    tenants?: string[]
+  }
+  example(
+    remote(group.command('invite <email>')),
+    'user invite anna@example.org --role member --tenants Support',
+  )
+    .description('invite a person; prints a one-time link to hand over')
+    .addOption(new Option('--role <role>', 'role').choices(roles).default('member'))
+    .option('--name <name>', 'name (default: the part before the @)')
+    .option('--tenants <list>', 'tenants the person may act for, names or ids', list)
+    .action(async (email: string, { role, name, tenants = [], ...flags }: InviteFlags) => {
+      const client = connect(context, flags)
+      const found = await Promise.all(tenants.map((one) => findTenant(client, one)))
+      const invited = await client.post<UserInvited>('/api/users', {
+        email,
+        role,
+        name: name ?? email.replace(/@.*$/, ''),
+        tenantIds: found.map(({ id }) => id),
+      })
+      show(context, flags, invited, () => tellLink(context, invited.link, email))
+    })
+  example(
+    remote(group.command('invite-link [email]')),
+    'user invite-link',
+    'user invite-link anna@example.org',
+  )
+    .description('a new one-time link: for a person, or without one to make an owner')
+    .action(async (email: string | undefined, flags: RemoteFlags) => {
+      const client = connect(context, flags)
+      const path = email === undefined ? '/api/link/owner' : await invitePath(client, email)
+      const made = await client.post<{ link: string }>(path)
+      show(context, flags, { link: made.link }, () => tellLink(context, made.link, email))
+    })
+}
+
+const userColumns: Column<UserView>[] = [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'EMAIL', value: ({ email }) => email },
+  { title: 'ROLE', value: ({ role }) => role },
+  {
+    title: 'TENANTS',
+    value: ({ tenantIds }) => (tenantIds.length === 0 ? 'all of the role' : tenantIds.join(', ')),
+  },
+  { title: 'SINCE', value: ({ createdAt }) => moment(createdAt) },
+]
+
+async function invitePath(client: ReturnType<typeof connect>, email: string): Promise<string> {
+  const users = await client.all<UserView>('/api/users')
+  const user = users.find((one) => one.email.toLowerCase() === email.toLowerCase())
+  if (!user) throw new GristmillError('not_found', { kind: 'user', id: email })
+  return `/api/users/${user.id}/invite`
+}
+
+function tellLink({ terminal }: CliContext, link: string, email: string | undefined): void {
+  terminal.note(`One-time link ${email === undefined ? 'that makes an owner' : `for ${email}`}:`)
+  terminal.print(link)
+}
+
+/** Adds `audit` to the program. */
+export function auditCommand(program: Command, context: CliContext): void {
+  interface AuditFlags extends RemoteFlags {
+    tenant?: string
+    action?: string
+    last: number
+  }
+  example(remote(program.command('audit')), 'audit --action key. --last 20')
+    .description('who changed what, newest first')
+    .option('--tenant <tenant>', 'only about this one, name or id')
+    .option('--action <prefix>', 'only actions that begin so')
+    .option('--last <n>', 'how many', between(1, 100_000), 50)
+    .action(async (flags: AuditFlags) => {
+      const client = connect(context, flags)
+      const tenant = flags.tenant && (await findTenant(client, flags.tenant)).id
+      const rows: AuditView[] = []
+      const query = { tenant, action: flags.action, limit: Math.min(200, flags.last) }
+      for await (const row of client.rows<AuditView>('/api/audit', query)) {
+        rows.push(row)
+        if (rows.length === flags.last) break
+      }
+      show(context, flags, rows, () =>
+        printTable(context.terminal, rows, auditColumns, 'Nothing was changed yet.'),
+      )
+    })
+}
+
+const auditColumns: Column<AuditView>[] = [
+  { title: 'WHEN', value: ({ at }) => moment(at) },
+  { title: 'WHO', value: ({ actor }) => actor },
+  { title: 'WHAT', value: ({ action }) => action },
+  { title: 'SUBJECT', value: ({ subject }) => subject },
+  { title: 'FROM', value: ({ from }) => from },
+]

@@ -1,0 +1,54 @@
+/** Parsing of values on the command line, with a sentence on what is expected. */
+import { InvalidArgumentError } from 'commander'
+
+/** A positive number, such as a weight. */
+export function positive(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value
+  throw new InvalidArgumentError('Give a number above 0.')
+}
+
+/** A whole number from 0 on, or undefined where it is none. */
+export function wholeNumber(text: string): number | undefined {
+  const value = Number(text)
+  return /^\d+$/.test(text) && Number.isSafeInteger(value) ? value : undefined
+}
+
+/** A whole number from `min` to `max`. */
+export function between(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = wholeNumber(text)
+    if (value !== undefined && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`)
+  }
+}
+
+/** Comma-separated words. */
+export function list(text: string): string[] {
+  const words = text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean)
+  if (words.length === 0) throw new InvalidArgumentError('Give at least one, comma-separated.')
+  return words
+}
+
+/** A date or time as ISO text; a date alone means its beginning here. */
+export function time(text: string): string {
+  const isDate = /^\d{4}-\d\d-\d\d$/.test(text)
+  const at = new Date(isDate ? `${text}T00:00` : text)
+  if (!/^\d{4}-/.test(text) || Number.isNaN(at.getTime())) {
+    throw new InvalidArgumentError('Give a date such as 2026-11-23 or a time as 2026-11-23T09:30.')
+  }
+  return at.toISOString()
+}
+
+/** How long: `90s`, `30min`, `24h`, `30d`; in seconds. */
+export function span(text: string): number {
+  const [, number, unit = ''] = /^(\d+)\s*(s|min|h|d)$/.exec(text) ?? []
+  const seconds = { s: 1, min: 60, h: 3600, d: 86_400 }[unit]
+  if (number === undefined || seconds === undefined) {
+    throw new InvalidArgumentError('Give a span such as 90s, 30min, 24h or 30d.')
+  }
+  return Number(number) * seconds
+}
