@@ -25,11 +25,7 @@ export interface EmbeddedEngineOptions {
   clock: Clock
   logger: Logger
   config: Pick<Config, 'engineCap' | 'engineThreads' | 'engineContext' | 'engineGpu' | 'logLevel'>
-  model: { name: string; path: string }
-  /** The engine is ready for requests; called again after every restart. */
-  onReady: () => void
-  /** The engine ended and will be started again. */
-  onDown: (reason: string) => void
+  model: { name: string; path: string; toy: boolean }
   /** A line of progress worth showing while a first start calibrates. */
   onProgress: (message: string) => void
 }
@@ -39,6 +35,8 @@ export interface EmbeddedEngine {
   /** Process id of the engine, undefined between two starts. */
   pid(): number | undefined
   restarts(): number
+  /** Calls back at every end and restart from now on. */
+  follow(onChange: () => void): void
   stop(): Promise<void>
 }
 
@@ -46,6 +44,7 @@ const STOP = [{ signal: 'SIGTERM' as const, waitMs: 4000 }]
 const ORPHAN_STOP = [{ signal: 'SIGKILL' as const, waitMs: 1000 }]
 const LOG_BYTES_MAX = 10 * 1024 * 1024
 const PROGRESS_AFTER_MS = 3000
+const TOY_SWEEP_MS = 2000
 
 /**
  * Starts the engine on a free port of the loopback interface and keeps it running there.
@@ -55,24 +54,28 @@ export async function startEmbeddedEngine(options: EmbeddedEngineOptions): Promi
   const { clock, logger } = options
   const port = await freePort('127.0.0.1')
   let restarts = 0
+  let onChange: (() => void) | undefined
   const supervised: Supervised = await supervise({
     clock,
     start: () => startOnce(options, port),
     onEvent: (event) => {
-      if (event.kind === 'started') return options.onReady()
+      if (event.kind === 'started') return onChange?.()
       const reason =
         event.kind === 'ended'
           ? `The engine process ended (${event.exit.signal ?? `code ${event.exit.code}`}).`
           : `The engine process did not start: ${String((event.error as Error).message)}`
       restarts++
       logger.warn({ restartInMs: event.restartInMs, reason }, 'engine down')
-      options.onDown(`${reason} It is started again.`)
+      onChange?.()
     },
   })
   return {
     url: `http://127.0.0.1:${port}`,
     pid: () => supervised.child()?.pid,
     restarts: () => restarts,
+    follow: (listener) => {
+      onChange = listener
+    },
     stop: () => supervised.stop(),
   }
 }
@@ -97,7 +100,9 @@ async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<
     },
   })
   const slow = clock.after(PROGRESS_AFTER_MS, () =>
-    options.onProgress(`Measuring what this machine can do with ${model.name} (once, about 20 s)`),
+    options.onProgress(
+      `Loading ${model.name}; the first time, what it can do here is measured (about 20 s)`,
+    ),
   )
   const died = child.exited.then(({ code, signal }) => {
     const reason = `it ended with ${signal ?? `code ${code}`} before it was ready; see ${logPath}`
@@ -128,6 +133,8 @@ function programArguments(options: EmbeddedEngineOptions, port: number): string[
     context: config.engineContext,
     gpu: config.engineGpu,
     cache: home.folder('calibration'),
+    // What the generated model can do matters to nobody; it must only be ready soon.
+    'sweep-ms': model.toy ? TOY_SWEEP_MS : undefined,
     'log-level': config.logLevel,
   }
   return Object.entries(values).flatMap(([name, value]) =>

@@ -1,5 +1,18 @@
 /** Engines: one interface, one adapter per wire, and the list of those that are registered. */
+export {
+  type EmbeddedEngine,
+  type EmbeddedEngineOptions,
+  startEmbeddedEngine,
+} from './embedded-engine.ts'
 export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
+export {
+  EMBEDDED_ENGINE_ID,
+  type EngineInput,
+  type EngineListener,
+  EngineRegistry,
+  type EngineRegistryOptions,
+  type RegisteredModel,
+} from './engine-registry.ts'
 export { OpenAiEngine, type OpenAiEngineOptions } from './openai-engine.ts'
 export {
   answerChat,

@@ -106,6 +106,13 @@ export class Pool implements TicketOwner {
     return this.scheduler.waiting
   }
 
+  /** How many wait. @param tenantId undefined: of everybody */
+  waitingOf(tenantId: string | undefined): number {
+    if (tenantId === undefined) return this.scheduler.waiting
+    const states = this.scheduler.pools().map((pool) => pool.tenants.get(tenantId))
+    return states.reduce((sum, tenant) => sum + (tenant?.waiting ?? 0), 0)
+  }
+
   /** The ticket of a request that waits or runs. */
   ticketOf(requestId: string): PoolTicket | undefined {
     return this.running.get(requestId) ?? this.#waiting.get(requestId)

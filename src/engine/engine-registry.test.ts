@@ -1,0 +1,181 @@
+/** Engines that operators add: detection, health, drain, secrets, over a real database. */
+import assert from 'node:assert/strict'
+import { after, afterEach, before, test } from 'node:test'
+import { createLogger, type Limits, limitTable, systemClock, systemRandom } from '../base/index.ts'
+import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { EngineRegistry } from './engine-registry.ts'
+import { gristmillModels, sendJson, startTestEngine, type TestEngine } from './test-engine.ts'
+
+const limits = Object.fromEntries(
+  Object.entries(limitTable).map(([name, entry]) => [name, entry.default]),
+) as Limits
+
+let database: TestDatabase
+const open: { close(): Promise<unknown> }[] = []
+
+before(async () => {
+  database = await openTestDatabase()
+})
+after(() => database.close())
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close()
+  await database.reset()
+})
+
+function newRegistry(secretKey: Uint8Array = Buffer.alloc(32, 1)): EngineRegistry {
+  const registry = new EngineRegistry({
+    database,
+    clock: systemClock,
+    random: systemRandom,
+    logger: createLogger('silent', 'test'),
+    limits,
+    secretKey,
+  })
+  open.push(registry)
+  return registry
+}
+
+async function newEngine(port?: number): Promise<TestEngine> {
+  const engine = await startTestEngine(port === undefined ? {} : { port })
+  open.push(engine)
+  return engine
+}
+
+function statesOf(registry: EngineRegistry): string[] {
+  const states: string[] = []
+  registry.listen({
+    changed: (_engine, _profile, state) => states.push(state),
+    removed: () => states.push('removed'),
+  })
+  return states
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const endMs = systemClock.monotonicMs() + 10_000
+  while (!isTrue()) {
+    if (systemClock.monotonicMs() > endMs) throw new Error(`never: ${isTrue}`)
+    await systemClock.sleep(10)
+  }
+}
+
+test('an engine is added by its address alone and known again after a restart', async () => {
+  const engine = await newEngine()
+  engine.pages.set('/v1/models', gristmillModels('mill', 8, 2))
+  const first = newRegistry()
+  const id = await first.add({ url: `${engine.url}/`, name: 'one', apiKey: 'sk-secret' })
+  assert.equal(first.find('mill')?.contextTokens, 2048)
+  await first.close()
+
+  const [row] = await database.sql`select api_key from engines`
+  assert.equal(Buffer.from(row?.api_key as Uint8Array).includes('sk-secret'), false)
+
+  const second = newRegistry()
+  const seen: string[] = []
+  second.listen({
+    changed: ({ id: one }, { kind, cap, express }, state) =>
+      seen.push(`${one === id} ${kind} ${cap} ${express} ${state}`),
+    removed: () => {},
+  })
+  await second.start()
+  assert.equal(seen.at(-1), 'true gristmill 8 2 up')
+})
+
+test('the stored API key goes to the engine, and opens only with the secret of its home', async () => {
+  const engine = await newEngine()
+  await newRegistry().add({ url: engine.url, apiKey: 'sk-secret' })
+  await assert.rejects(newRegistry(Buffer.alloc(32, 2)).start(), { code: 'invalid_config' })
+})
+
+test('what does not answer, or is known already, is refused with the reason', async () => {
+  const engine = await newEngine()
+  const registry = newRegistry()
+  await registry.add({ url: engine.url, name: 'one' })
+  await assert.rejects(registry.add({ url: engine.url, name: 'two' }), { code: 'conflict' })
+  const port = new URL(engine.url).port
+  await assert.rejects(registry.add({ url: `http://localhost:${port}`, name: 'ONE' }), {
+    code: 'conflict',
+  })
+  await assert.rejects(registry.add({ url: 'http://127.0.0.1:1' }), { code: 'engine_unreachable' })
+  await assert.rejects(registry.add({ url: 'ftp://example.org' }), { code: 'invalid_value' })
+  await assert.rejects(registry.add({ url: 'http://a:b@example.org' }), { code: 'invalid_value' })
+})
+
+test('an engine that goes is taken out, its models stay known, and it comes back by itself', async () => {
+  const engine = await newEngine()
+  const registry = newRegistry()
+  await registry.add({ url: engine.url })
+  const states = statesOf(registry)
+  await engine.close()
+  await until(() => states.at(-1) === 'down')
+  assert.equal(registry.find('mill')?.name, 'mill')
+  await newEngine(Number(new URL(engine.url).port))
+  await until(() => states.at(-1) === 'up')
+})
+
+test('draining survives a restart, and removing forgets', async () => {
+  const engine = await newEngine()
+  const registry = newRegistry()
+  const id = await registry.add({ url: engine.url })
+  await registry.drain(id)
+  await registry.close()
+  const next = newRegistry()
+  await next.start()
+  const states = statesOf(next)
+  assert.deepEqual(states, ['draining'])
+  await next.drain(id, false)
+  assert.equal(states.at(-1), 'up')
+  await next.remove(id)
+  assert.equal(states.at(-1), 'removed')
+  assert.deepEqual(next.list(), [])
+  await assert.rejects(next.remove(id), { code: 'not_found' })
+})
+
+test('the embedded engine is not stored and cannot be removed', async () => {
+  const engine = await newEngine()
+  const registry = newRegistry()
+  const id = await registry.setEmbedded(engine.url)
+  const states = statesOf(registry)
+  assert.deepEqual(states, ['up'])
+  registry.embeddedDown('The engine process ended.')
+  await registry.setEmbedded(engine.url)
+  assert.deepEqual(states, ['up', 'down', 'up'])
+  await assert.rejects(registry.remove(id), { code: 'conflict' })
+  const rows = await database.sql`select 1 from engines`
+  assert.equal(rows.length, 0)
+})
+
+test('vLLM, llama.cpp and plain endpoints are told apart by what they answer', async () => {
+  const profileOf = async (prepare: (engine: TestEngine) => void) => {
+    const engine = await newEngine()
+    engine.pages.set('/v1/models', { data: [{ id: 'm', owned_by: 'somebody' }] })
+    prepare(engine)
+    const registry = newRegistry()
+    await registry.setEmbedded(engine.url)
+    let found = ''
+    registry.listen({
+      changed: (_engine, { kind, cap, takesPriority, takesCacheSalt, models }) => {
+        const context = models[0]?.contextTokens
+        found = `${kind} cap ${cap} priority ${takesPriority} salt ${takesCacheSalt} ${context}`
+      },
+      removed: () => {},
+    })
+    return found
+  }
+  const vllm = (status: number) => (engine: TestEngine) => {
+    const data = [{ id: 'm', owned_by: 'vllm', max_model_len: 4096 }]
+    engine.pages.set('/v1/models', { data })
+    engine.pages.set('/version', { version: '0.32.0' })
+    engine.answer(({ response }) => sendJson(response, status, {}))
+  }
+  assert.equal(await profileOf(vllm(200)), 'vllm cap 16 priority true salt true 4096')
+  assert.equal(await profileOf(vllm(400)), 'vllm cap 16 priority false salt true 4096')
+  const llama = await profileOf((engine) =>
+    engine.pages.set('/props', {
+      total_slots: 8,
+      build_info: 'b1',
+      default_generation_settings: { n_ctx: 512 },
+    }),
+  )
+  assert.equal(llama, 'llama.cpp cap 8 priority false salt false 512')
+  assert.equal(await profileOf(() => {}), 'openai cap 4 priority false salt false null')
+})

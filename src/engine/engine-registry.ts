@@ -1,0 +1,329 @@
+/**
+ * The engines of this installation: those that operators have added, kept in the database, and the
+ * embedded one, which the program itself starts. Watches their health and tells who listens.
+ */
+import {
+  type Clock,
+  GristmillError,
+  type Limits,
+  type Logger,
+  newId,
+  type Random,
+} from '../base/index.ts'
+import type { Database } from '../store/index.ts'
+import {
+  deleteEngine,
+  type EngineRow,
+  insertEngine,
+  noteProfile,
+  readEngines,
+  setDraining,
+} from './engine-rows.ts'
+import { EngineWatch } from './engine-watch.ts'
+import { OpenAiEngine } from './openai-engine.ts'
+import { seal, unseal } from './sealed-secret.ts'
+import type { Engine, EngineCount, EngineProfile, EngineState } from './types.ts'
+
+const ADD_MS_MAX = 10_000
+const NAME_LENGTH_MAX = 100
+export const EMBEDDED_ENGINE_ID = 'eng_embedded'
+
+export interface EngineRegistryOptions {
+  database: Pick<Database, 'sql'>
+  clock: Clock
+  random: Random
+  logger: Logger
+  limits: Limits
+  /** 32 bytes of the data home; API keys of engines are encrypted with it. */
+  secretKey: Uint8Array
+}
+
+export interface EngineInput {
+  url: string
+  name?: string | undefined
+  apiKey?: string | undefined
+  /** Requests to keep in flight there; by default what the engine says. */
+  cap?: number | undefined
+  /** Only these of its models. */
+  models?: string[] | undefined
+}
+
+export interface EngineListener {
+  changed(engine: Engine, profile: EngineProfile, state: EngineState, reason: string): void
+  removed(engineId: string): void
+}
+
+export interface RegisteredModel {
+  name: string
+  contextTokens: number | null
+  createdAtMs: number
+  toy: boolean
+}
+
+interface Place {
+  watch: EngineWatch
+  createdAtMs: number
+}
+
+const UNKNOWN: EngineProfile = {
+  kind: 'openai',
+  version: null,
+  models: [],
+  cap: 1,
+  capReason: 'The engine has not answered yet.',
+  express: 0,
+  capacityUnitsPerS: null,
+  takesPriority: false,
+  takesCacheSalt: false,
+}
+
+export class EngineRegistry {
+  readonly #options: EngineRegistryOptions
+  readonly #places = new Map<string, Place>()
+  readonly #listeners = new Set<EngineListener>()
+  #models: Map<string, RegisteredModel> | undefined
+
+  constructor(options: EngineRegistryOptions) {
+    this.#options = options
+  }
+
+  /** Reads the stored engines and asks each once; resolves when all have answered or failed. */
+  async start(): Promise<void> {
+    const rows = await readEngines(this.#options.database.sql)
+    await Promise.all(rows.map((row) => this.#place(row).start()))
+  }
+
+  /** Tells every present engine at once, then every change. Returns what ends that. */
+  listen(listener: EngineListener): () => void {
+    this.#listeners.add(listener)
+    for (const { watch } of this.#places.values()) {
+      listener.changed(watch.engine, watch.profile, watch.state, watch.reason)
+    }
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Adds an engine that answers, and keeps it.
+   * @returns its id
+   * @throws GristmillError `invalid_value`, `conflict` (address or name known),
+   *   `engine_unreachable`
+   */
+  async add(input: EngineInput): Promise<string> {
+    const { database, clock, random, secretKey } = this.#options
+    const url = checkedUrl(input.url)
+    const name = (input.name ?? new URL(url).host).trim()
+    if (name === '' || name.length > NAME_LENGTH_MAX) {
+      throw new GristmillError('invalid_value', {
+        param: 'name',
+        reason: 'it must be 1 to 100 long',
+      })
+    }
+    this.#checkNew(url, name)
+    const id = newId('eng', clock, random)
+    const apiKey = input.apiKey ? seal(secretKey, input.apiKey, id, random) : null
+    const row: EngineRow = {
+      id,
+      name,
+      url,
+      apiKey,
+      cap: input.cap ?? null,
+      models: input.models ?? null,
+      draining: false,
+      profile: null,
+      createdAt: new Date(clock.nowMs()),
+    }
+    const engine = this.#engine(row, input.apiKey ?? null)
+    try {
+      const profile = await this.#firstProfile(engine)
+      this.#checkNew(url, name)
+      await insertEngine(database.sql, { ...row, profile })
+      this.#place(row, engine).accept(profile)
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+    return id
+  }
+
+  /**
+   * The engine that this program has started; called again when it moved to another address.
+   * Resolves when it has answered or failed once.
+   */
+  async setEmbedded(url: string, name = 'embedded'): Promise<string> {
+    const known = this.#places.get(EMBEDDED_ENGINE_ID)
+    if (known?.watch.engine.url === url) await known.watch.start()
+    else {
+      await this.#drop(EMBEDDED_ENGINE_ID)
+      const createdAt = new Date(this.#options.clock.nowMs())
+      const bare = { apiKey: null, cap: null, models: null, draining: false, profile: null }
+      await this.#place({ ...bare, id: EMBEDDED_ENGINE_ID, name, url, createdAt }).start()
+    }
+    return EMBEDDED_ENGINE_ID
+  }
+
+  /** Its process has ended; `setEmbedded` tells when it is back. */
+  embeddedDown(reason: string): void {
+    this.#places.get(EMBEDDED_ENGINE_ID)?.watch.noteDown(reason)
+  }
+
+  isEmbedded(engineId: string): boolean {
+    return engineId === EMBEDDED_ENGINE_ID
+  }
+
+  /** Forgets an engine; what runs there fails. @throws GristmillError `not_found`, `conflict` */
+  async remove(id: string): Promise<void> {
+    this.#own(id)
+    await deleteEngine(this.#options.database.sql, id)
+    await this.#drop(id)
+  }
+
+  /** Lets an engine finish what runs and gives it nothing new; `false` takes that back. */
+  async drain(id: string, draining = true): Promise<void> {
+    const { watch } = this.#own(id)
+    await setDraining(this.#options.database.sql, id, draining)
+    watch.setDraining(draining)
+  }
+
+  /** Requests that failed at an engine in the last `spanMs`. */
+  errorsSince(id: string, spanMs: number): number {
+    return this.#places.get(id)?.watch.errorsSince(spanMs) ?? 0
+  }
+
+  /** An engine's own count of a request, or null; for what a crash of the gateway left open. */
+  async countOf(
+    requestId: string,
+    engineId: string | null,
+    signal: AbortSignal,
+  ): Promise<EngineCount | null> {
+    const place = engineId === null ? undefined : this.#places.get(engineId)
+    return place ? place.watch.engine.countOf(requestId, signal) : null
+  }
+
+  /** A model that some engine serves or, while it is away, has served. */
+  find(name: string): RegisteredModel | undefined {
+    return this.#allModels().get(name)
+  }
+
+  list(): readonly RegisteredModel[] {
+    return [...this.#allModels().values()]
+  }
+
+  async close(): Promise<void> {
+    for (const { watch } of this.#places.values()) watch.close()
+    await Promise.all([...this.#places.values()].map(({ watch }) => watch.engine.close()))
+  }
+
+  #allModels(): Map<string, RegisteredModel> {
+    if (this.#models) return this.#models
+    const models = new Map<string, RegisteredModel>()
+    for (const { watch, createdAtMs } of this.#places.values()) {
+      for (const { name, contextTokens, toy } of watch.profile.models) {
+        const known = models.get(name)
+        const smaller = Math.min(known?.contextTokens ?? Infinity, contextTokens ?? Infinity)
+        models.set(name, {
+          name,
+          contextTokens: smaller === Infinity ? null : smaller,
+          createdAtMs: Math.min(createdAtMs, known?.createdAtMs ?? Infinity),
+          toy,
+        })
+      }
+    }
+    this.#models = models
+    return models
+  }
+
+  #engine(row: EngineRow, apiKey: string | null): OpenAiEngine {
+    const { clock, limits } = this.#options
+    return new OpenAiEngine({
+      id: row.id,
+      name: row.name,
+      url: row.url,
+      apiKey,
+      capOverride: row.cap,
+      modelsFilter: row.models,
+      clock,
+      limits,
+      onFailure: (failure) => this.#places.get(row.id)?.watch.noteFailure(failure),
+    })
+  }
+
+  #place(row: EngineRow, given?: OpenAiEngine): EngineWatch {
+    const { secretKey } = this.#options
+    const apiKey = row.apiKey && !given ? unseal(secretKey, row.apiKey, row.id) : null
+    const engine = given ?? this.#engine(row, apiKey)
+    const watch = new EngineWatch(engine, row.profile ?? UNKNOWN, row.draining, {
+      ...this.#options,
+      changed: (changed) => this.#changed(changed),
+    })
+    this.#places.set(row.id, { watch, createdAtMs: row.createdAt.getTime() })
+    this.#changed(watch)
+    return watch
+  }
+
+  #changed({ engine, profile, state, reason }: EngineWatch): void {
+    const { logger, database } = this.#options
+    this.#models = undefined
+    logger.info({ engineId: engine.id, engine: engine.name, state, reason }, 'engine')
+    for (const listener of this.#listeners) listener.changed(engine, profile, state, reason)
+    if (state !== 'up' || this.isEmbedded(engine.id)) return
+    noteProfile(database.sql, engine.id, profile).catch((error: unknown) =>
+      logger.warn({ err: error, engineId: engine.id }, 'what the engine told could not be kept'),
+    )
+  }
+
+  async #drop(id: string): Promise<void> {
+    const place = this.#places.get(id)
+    if (!place) return
+    place.watch.close()
+    this.#places.delete(id)
+    this.#models = undefined
+    for (const listener of this.#listeners) listener.removed(id)
+    await place.watch.engine.close()
+  }
+
+  /** @throws GristmillError `not_found`; `conflict` for the embedded engine */
+  #own(id: string): Place {
+    const place = this.#places.get(id)
+    if (!place) throw new GristmillError('not_found', { kind: 'engine', id })
+    if (!this.isEmbedded(id)) return place
+    const reason = 'The embedded engine belongs to this program and cannot be changed here'
+    throw new GristmillError('conflict', { reason })
+  }
+
+  #checkNew(url: string, name: string): void {
+    for (const { watch } of this.#places.values()) {
+      const { engine } = watch
+      const isSameName = engine.name.toLowerCase() === name.toLowerCase()
+      if (!isSameName && engine.url !== url) continue
+      const what = isSameName ? `named ${name}` : `at ${url}`
+      throw new GristmillError('conflict', { reason: `There is an engine ${what} already` })
+    }
+  }
+
+  async #firstProfile(engine: OpenAiEngine): Promise<EngineProfile> {
+    const enough = new AbortController()
+    const timer = this.#options.clock.after(ADD_MS_MAX, () => enough.abort())
+    try {
+      return await engine.probe(enough.signal)
+    } catch (error) {
+      const reason = (error as Error).message
+      throw new GristmillError('engine_unreachable', { url: engine.url, reason }, { cause: error })
+    } finally {
+      timer.cancel()
+    }
+  }
+}
+
+/** The address without a trailing slash. @throws GristmillError `invalid_value` */
+function checkedUrl(text: string): string {
+  const url = URL.parse(text)
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    const reason = 'an address such as http://127.0.0.1:8000 is needed'
+    throw new GristmillError('invalid_value', { param: 'url', reason })
+  }
+  if (url.username !== '' || url.password !== '') {
+    const reason = 'credentials belong into the API key, not into the address'
+    throw new GristmillError('invalid_value', { param: 'url', reason })
+  }
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+}

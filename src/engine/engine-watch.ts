@@ -1,0 +1,143 @@
+/**
+ * Watches one engine: asks it every two seconds, takes it out after two failures in a row or one
+ * refused connection, and takes it in again at its first good answer.
+ */
+import type { Clock, Random, Timer } from '../base/index.ts'
+import type { EngineFailure } from './engine-failure.ts'
+import type { Engine, EngineProfile, EngineState } from './types.ts'
+
+const PERIOD_MS = 2000
+const JITTER = 0.2
+const PROBE_MS_MAX = 3000
+const FAILURES_MAX = 2
+const ERRORS_KEPT = 10_000
+
+export interface WatchOptions {
+  clock: Clock
+  random: Random
+  /** Called at every change of state, reason or profile. */
+  changed(watch: EngineWatch): void
+}
+
+export class EngineWatch {
+  readonly engine: Engine
+  state: EngineState = 'starting'
+  reason = 'It has not answered yet.'
+  profile: EngineProfile
+  readonly #options: WatchOptions
+  #isDraining: boolean
+  #failures = 0
+  #errorsAtMs: number[] = []
+  #timer: Timer | undefined
+  #probe: AbortController | undefined
+  #isClosed = false
+
+  /** @param profile what it told of itself when it was last asked */
+  constructor(engine: Engine, profile: EngineProfile, draining: boolean, options: WatchOptions) {
+    this.engine = engine
+    this.profile = profile
+    this.#isDraining = draining
+    this.#options = options
+  }
+
+  /** Asks now, then again and again. Resolves after the first answer or failure. */
+  async start(): Promise<void> {
+    await this.#ask()
+  }
+
+  /** A profile that was just read. */
+  accept(profile: EngineProfile): void {
+    this.#failures = 0
+    const isSame = JSON.stringify(profile) === JSON.stringify(this.profile)
+    this.profile = profile
+    this.#become(this.#isDraining ? 'draining' : 'up', this.#upReason(), !isSame)
+    this.#askLater()
+  }
+
+  setDraining(draining: boolean): void {
+    this.#isDraining = draining
+    if (this.state === 'up' || this.state === 'draining') {
+      this.#become(draining ? 'draining' : 'up', this.#upReason(), true)
+    }
+  }
+
+  /** A request failed at the engine. */
+  noteFailure(failure: EngineFailure): void {
+    if (this.#isClosed) return
+    this.#errorsAtMs.push(this.#options.clock.nowMs())
+    if (this.#errorsAtMs.length > ERRORS_KEPT) this.#errorsAtMs.shift()
+    if (failure.kind === 'unreachable') this.#down(failure.message)
+    // A broken connection may be the engine's end or nothing at all: it is asked at once.
+    if (failure.kind !== 'aborted') this.#askLater(0)
+  }
+
+  /** It is known to be gone, for a reason that is told as it is. */
+  noteDown(reason: string): void {
+    this.#become('down', reason, false)
+  }
+
+  /** Failed requests in the last `spanMs`. */
+  errorsSince(spanMs: number): number {
+    const fromMs = this.#options.clock.nowMs() - spanMs
+    return this.#errorsAtMs.filter((atMs) => atMs >= fromMs).length
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+    this.#probe?.abort()
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#probe !== undefined) return
+    const probe = new AbortController()
+    this.#probe = probe
+    const late = new Error(`no answer within ${PROBE_MS_MAX} ms`)
+    const timer = this.#options.clock.after(PROBE_MS_MAX, () => probe.abort(late))
+    try {
+      const profile = await this.engine.probe(probe.signal)
+      this.#probe = undefined
+      if (!this.#isClosed) this.accept(profile)
+    } catch (error) {
+      this.#probe = undefined
+      if (this.#isClosed) return
+      const isRefused = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+      const reason = reasonOf(error)
+      if (++this.#failures >= FAILURES_MAX || isRefused || this.state === 'starting') {
+        this.#down(reason)
+      }
+      this.#askLater()
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  #askLater(delayMs?: number): void {
+    if (this.#isClosed) return
+    const { clock, random } = this.#options
+    const periodMs = PERIOD_MS * (1 + JITTER * (2 * random.next() - 1))
+    this.#timer?.cancel()
+    this.#timer = clock.after(delayMs ?? periodMs, () => void this.#ask())
+  }
+
+  #down(why: string): void {
+    this.#become('down', `It does not answer: ${why}.`, false)
+  }
+
+  #become(state: EngineState, reason: string, isNews: boolean): void {
+    if (this.state === state && this.reason === reason && !isNews) return
+    this.state = state
+    this.reason = reason
+    this.#options.changed(this)
+  }
+
+  #upReason(): string {
+    return this.#isDraining ? 'It finishes what runs and takes nothing new.' : 'It answers.'
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ECONNREFUSED') return 'nothing listens at its address'
+  return message ?? String(error)
+}

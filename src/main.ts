@@ -1,0 +1,260 @@
+/**
+ * The composition root of `gristmill start`: builds every resource once, hands it to the rooms,
+ * and takes them down in the opposite order. Decides nothing itself.
+ */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import {
+  type Clock,
+  type Config,
+  createLogger,
+  createRegistry,
+  GristmillError,
+  type Logger,
+  systemClock,
+  systemRandom,
+} from './base/index.ts'
+import {
+  EMBEDDED_ENGINE_ID,
+  type EmbeddedEngine,
+  EngineRegistry,
+  startEmbeddedEngine,
+} from './engine/index.ts'
+import { createGateway, type Gateway } from './gateway/index.ts'
+import { type Home, openHome } from './host/index.ts'
+import { createHttpServer, type DemoService, type HttpServer } from './http/index.ts'
+import { createLedger, type Ledger, recordCapacity } from './meter/index.ts'
+import { Pool, queueOf } from './pool/index.ts'
+import {
+  type ChosenModel,
+  chooseModel,
+  engineService,
+  floorView,
+  localToken,
+  openDatabasePart,
+  readiness,
+  writeServerFile,
+} from './serve/index.ts'
+import type { Database } from './store/index.ts'
+import { createTenancy, type Tenancy } from './tenancy/index.ts'
+
+export interface StartOptions {
+  /** A line for the person who waits. */
+  onProgress: (message: string) => void
+}
+
+export interface Running {
+  url: string
+  home: string
+  /** One-time link that makes the first owner; null once there is one. */
+  adminLink: string | null
+  /** A working key, made and shown at the first start only. */
+  apiKey: string | null
+  /** Model of the embedded engine; null without one. */
+  model: string | null
+  toyModel: boolean
+  /** Sentences that the person who started it should read. */
+  notes: string[]
+  /** Stops admitting, lets streams finish, settles and closes; safe to call again. */
+  close(): Promise<void>
+}
+
+/** For asking an engine what a request came to that a crash of the gateway left open. */
+const COUNT_MS_MAX = 1000
+
+/** What every part is built from. */
+interface Base {
+  config: Config
+  home: Home
+  clock: Clock
+  logger: Logger
+  registry: ReturnType<typeof createRegistry>
+  stack: AsyncDisposableStack
+  onProgress: (message: string) => void
+}
+
+/**
+ * Starts everything and resolves when requests are answered.
+ * @throws GristmillError for whatever the person can put right; nothing is left running then
+ */
+export async function startGristmill(config: Config, options: StartOptions): Promise<Running> {
+  const clock = systemClock
+  const logger = createLogger(config.logLevel, 'gristmill')
+  const { onProgress } = options
+  const stack = new AsyncDisposableStack()
+  try {
+    const home = await openHome(config, clock, { what: 'gristmill start', onWait: onProgress })
+    stack.defer(() => home.release())
+    const registry = createRegistry()
+    const running = await compose({ config, home, clock, logger, registry, stack, onProgress })
+    let closing: Promise<void> | undefined
+    const close = () => {
+      closing ??= stack.disposeAsync()
+      return closing
+    }
+    return { ...running, home: home.path, close }
+  } catch (error) {
+    await stack.disposeAsync()
+    throw error
+  }
+}
+
+async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
+  const { config, home, clock, logger, stack, onProgress } = base
+  // The model is fetched and loaded while the database starts; both take their time.
+  const choosing =
+    config.engine === 'none' ? undefined : chooseModel(config, home, clock, logger, onProgress)
+  choosing?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
+  const database = await openDatabasePart(config, home, clock, logger, stack)
+  const data = await openDataPlane(base, database)
+  const model = await choosing
+  const engine = model && (await startEngine(base, data.engines, model))
+  await data.ledger.recover((requestId, engineId) =>
+    data.engines.countOf(requestId, engineId, AbortSignal.timeout(COUNT_MS_MAX)),
+  )
+  const server = await openServer(base, database, data, engine)
+  const first = await data.tenancy.bootstrap()
+  const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
+  const file = { url: server.url, pid: process.pid, databaseUrl: database.url }
+  stack.defer(writeServerFile(home, file))
+  return {
+    url: server.url,
+    adminLink,
+    apiKey: first.key ?? null,
+    model: model?.name ?? null,
+    toyModel: model?.toy ?? false,
+    notes: model?.notes ?? [],
+  }
+}
+
+interface DataPlane {
+  tenancy: Tenancy
+  ledger: Ledger
+  pool: Pool
+  engines: EngineRegistry
+  gateway: Gateway
+}
+
+async function openDataPlane(base: Base, database: Database): Promise<DataPlane> {
+  const { config, home, clock, logger, registry, stack } = base
+  const { limits } = config
+  const random = systemRandom
+  const tenancy = await createTenancy({ database, clock, random, logger })
+  stack.defer(() => tenancy.close())
+  const ledger = createLedger({ database, clock, logger, registry, limits })
+  stack.defer(async () => void (await ledger.close()))
+  const recorder = `${process.pid}@${clock.nowMs()}`
+  const pool = new Pool({
+    clock,
+    logger,
+    registry,
+    order: config.schedulerOrder,
+    recordCapacity: (rows) => {
+      recordCapacity(database, recorder, rows).catch((error: Error) =>
+        logger.warn({ error: error.message, rows: rows.length }, 'capacity rows were not written'),
+      )
+    },
+  })
+  stack.defer(() => pool.close())
+  const engines = new EngineRegistry({
+    database,
+    clock,
+    random,
+    logger,
+    limits,
+    secretKey: home.secret('engine-keys'),
+  })
+  stack.defer(() => engines.close())
+  engines.listen({
+    changed: (engine, profile, state, reason) => pool.setEngine(engine, profile, state, reason),
+    removed: (id) => pool.removeEngine(id),
+  })
+  await engines.start()
+  const gateway = createGateway({
+    pool,
+    ledger,
+    models: engines,
+    clock,
+    random,
+    limits,
+    logger,
+    registry,
+    saltSecret: home.secret('cache-salt'),
+    endUserHeader: config.endUserHeader,
+    revokeEndsStreams: config.revokeEndsStreams,
+  })
+  stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
+  return { tenancy, ledger, pool, engines, gateway }
+}
+
+async function startEngine(
+  base: Base,
+  engines: EngineRegistry,
+  model: ChosenModel,
+): Promise<EmbeddedEngine> {
+  const { config, home, clock, logger, stack, onProgress } = base
+  const engine = await startEmbeddedEngine({ home, clock, logger, config, model, onProgress })
+  stack.defer(() => engine.stop())
+  const look = async () => void (await engines.setEmbedded(engine.url))
+  engine.follow(() => void look())
+  await look()
+  return engine
+}
+
+async function openServer(
+  base: Base,
+  database: Database,
+  data: DataPlane,
+  embedded: EmbeddedEngine | undefined,
+): Promise<HttpServer> {
+  const { config, home, clock, logger, registry, stack } = base
+  const { tenancy, pool, gateway, ledger } = data
+  let isStopping = false
+  const demo: DemoService = {
+    view: () => null,
+    start: () => Promise.reject(new GristmillError('not_found', { kind: 'page', id: 'demo' })),
+    cancel: () => Promise.resolve(null),
+  }
+  const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
+  const server: HttpServer = await createHttpServer({
+    database,
+    tenancy,
+    gateway,
+    queue: {
+      entries: (tenantId, rowsMax) => queueOf(pool, clock, tenantId, rowsMax),
+      waiting: (tenantId) => pool.waitingOf(tenantId),
+    },
+    engines: engineService(data.engines, pool, restartsOf),
+    demo,
+    floor: () => floorView(pool, tenancy, clock, demo.view()),
+    readiness: () => readiness(database, ledger, pool, isStopping),
+    registry,
+    clock,
+    random: systemRandom,
+    logger,
+    host: config.host,
+    port: config.port,
+    publicUrl: config.publicUrl,
+    trustedProxies: config.trustedProxies,
+    limits: config.limits,
+    version: packageVersion(),
+    consoleFolder: fileURLToPath(new URL('../console/dist', import.meta.url)),
+    sessionSecret: home.secret('sessions'),
+    localToken: localToken(home),
+  })
+  await server.listen()
+  stack.defer(() => server.close(1000))
+  // Requests in flight end before the connections are closed under them.
+  stack.defer(() => {
+    isStopping = true
+    return gateway.drain()
+  })
+  return server
+}
+
+function packageVersion(): string {
+  const path = fileURLToPath(new URL('../package.json', import.meta.url))
+  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: string }
+  if (version === undefined) throw new GristmillError('internal_error')
+  return version
+}

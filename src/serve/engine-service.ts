@@ -1,0 +1,66 @@
+/** Engines as people see and change them: the registry and the pool joined into views. */
+import type { EngineRegistry } from '../engine/index.ts'
+import type { EngineService, EngineView, ModelView } from '../http/index.ts'
+import type { Pool, PoolEngine } from '../pool/index.ts'
+
+const HOUR_MS = 3_600_000
+
+/** @param restartsOf how often the embedded engine was started again */
+export function engineService(
+  registry: EngineRegistry,
+  pool: Pool,
+  restartsOf: (engineId: string) => number,
+): EngineService {
+  const view = (entry: PoolEngine): EngineView => {
+    const { engine, profile, state, reason, sinceMs } = entry
+    const running = [...pool.running.values()].filter((ticket) => ticket.engineId === engine.id)
+    return {
+      id: engine.id,
+      name: engine.name,
+      url: engine.url,
+      kind: profile.kind,
+      version: profile.version,
+      embedded: registry.isEmbedded(engine.id),
+      state,
+      stateReason: reason,
+      sinceMs,
+      models: profile.models.map((model) => ({ ...model })),
+      cap: profile.cap,
+      express: profile.express,
+      inFlight: running.length,
+      capacityUnitsPerS: profile.capacityUnitsPerS,
+      capReason: profile.capReason,
+      takesPriority: profile.takesPriority,
+      takesCacheSalt: profile.takesCacheSalt,
+      errorsLastHour: registry.errorsSince(engine.id, HOUR_MS),
+      restarts: restartsOf(engine.id),
+    }
+  }
+  return {
+    list: () => [...pool.engines.values()].map(view),
+    add: async (input) => viewOf(await registry.add(input)),
+    remove: (id) => registry.remove(id),
+    drain: async (id) => {
+      await registry.drain(id)
+      return viewOf(id)
+    },
+    models: () => modelsOf(pool),
+  }
+
+  function viewOf(id: string): EngineView {
+    return view(pool.engines.get(id) as PoolEngine)
+  }
+}
+
+/** Every model that an engine serves, with the engines that serve it. */
+export function modelsOf(pool: Pool): ModelView[] {
+  const models = new Map<string, ModelView>()
+  for (const { engine, profile } of pool.engines.values()) {
+    for (const { name, contextTokens, toy } of profile.models) {
+      const known = models.get(name)
+      if (known) known.engines.push(engine.id)
+      else models.set(name, { name, engines: [engine.id], contextTokens, toy })
+    }
+  }
+  return [...models.values()]
+}

@@ -1,0 +1,7 @@
+/** Parts of the composition: each joins rooms that do not know each other. */
+export { openDatabasePart } from './database-part.ts'
+export { engineService, modelsOf } from './engine-service.ts'
+export { floorView } from './floor-view.ts'
+export { type ChosenModel, chooseModel, TOY_MODEL } from './model-choice.ts'
+export { readiness } from './readiness.ts'
+export { localToken, writeServerFile } from './server-file.ts'

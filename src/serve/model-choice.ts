@@ -1,0 +1,70 @@
+/** Which model the embedded engine serves: the one asked for, the default, or the toy. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Config, Logger } from '../base/index.ts'
+import { type Home, openModelStore } from '../host/index.ts'
+import { inspectGguf, writeToyModel } from '../llama/index.ts'
+
+export interface ChosenModel {
+  name: string
+  path: string
+  toy: boolean
+  /** Sentences for whoever started the program: why it is the toy. */
+  notes: string[]
+}
+
+/** Asks for the generated model by name; what tests and machines without network use. */
+export const TOY_MODEL = 'toy'
+const TOY_CONTEXT_TOKENS = 4096
+const MEGABYTE = 1_000_000
+
+/**
+ * The model to serve, fetched where needed.
+ * @param onProgress a line for the person who waits
+ * @throws GristmillError `model_file_invalid`, `model_unavailable` where a named model cannot be had
+ */
+export async function chooseModel(
+  config: Config,
+  home: Home,
+  clock: Clock,
+  logger: Logger,
+  onProgress: (message: string) => void,
+): Promise<ChosenModel> {
+  if (config.model === TOY_MODEL) return toy(home, [])
+  const store = openModelStore({
+    home,
+    clock,
+    logger,
+    hubUrl: config.hubUrl,
+    hubToken: config.hubToken,
+    inspect: inspectGguf,
+  })
+  const tell = ({ source, receivedBytes, totalBytes }: Parameters<OnProgress>[0]) => {
+    const of = totalBytes === undefined ? '' : ` of ${Math.round(totalBytes / MEGABYTE)}`
+    onProgress(`Fetching the model from ${source}: ${Math.round(receivedBytes / MEGABYTE)}${of} MB`)
+  }
+  const how = { offline: config.offline, onProgress: tell }
+  if (config.model !== undefined) {
+    const { name, path } = await store.ensure(config.model, how)
+    return { name, path, toy: false, notes: [] }
+  }
+  const found = await store.ensureDefault(how)
+  if (found.kind === 'model') {
+    return { name: found.model.name, path: found.model.path, toy: false, notes: [] }
+  }
+  return toy(home, [
+    'No model could be fetched, so a generated toy model answers; its text means nothing.',
+    ...found.failures.map(({ source, reason }) => `${source}: ${reason}`),
+    'Add a real one with "gristmill model add PATH" and start again.',
+  ])
+}
+
+type OnProgress = NonNullable<Parameters<ReturnType<typeof openModelStore>['add']>[1]>
+
+function toy(home: Home, notes: string[]): ChosenModel {
+  const path = join(home.folder('cache'), 'toy.gguf')
+  if (!existsSync(path)) {
+    writeToyModel(path, { kind: 'markov', seed: 1, contextTokens: TOY_CONTEXT_TOKENS })
+  }
+  return { name: TOY_MODEL, path, toy: true, notes }
+}

@@ -1,0 +1,24 @@
+/** Whether this gateway should be sent requests, and if not, why. */
+import type { Readiness } from '../http/index.ts'
+import type { Ledger } from '../meter/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { Database } from '../store/index.ts'
+
+export function readiness(
+  database: Pick<Database, 'isUp'>,
+  ledger: Pick<Ledger, 'healthy'>,
+  pool: Pool,
+  isStopping: boolean,
+): Readiness {
+  const reasons: string[] = []
+  if (isStopping) reasons.push('The gateway is shutting down.')
+  if (!database.isUp()) reasons.push('The database cannot be reached.')
+  else if (!ledger.healthy()) reasons.push('The ledger cannot be written.')
+  const ready = reasons.length === 0
+  const engines = [...pool.engines.values()]
+  if (engines.length === 0) reasons.push('No engine is registered yet.')
+  for (const { engine, state, reason } of engines) {
+    if (state !== 'up') reasons.push(`Engine ${engine.name}: ${reason}`)
+  }
+  return { ready, reasons }
+}
