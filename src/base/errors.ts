@@ -238,6 +238,12 @@ export const errorTable = {
     'Try again; the request was not charged beyond what was received.',
     true,
   ),
+  engine_unreachable: entry(
+    400,
+    'invalid_request_error',
+    'Nothing at {url} answers as an engine: {reason}.',
+    'Check the address and that the engine runs; it must answer GET /v1/models.',
+  ),
   engine_rejected: entry(
     502,
     'server_error',
