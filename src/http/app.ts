@@ -11,6 +11,8 @@ import {
 import type { Identity } from './access.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { demoRoutes } from './demo-routes.ts'
+import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
@@ -19,15 +21,16 @@ import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { securityHeaders } from './security-headers.ts'
 import type { HttpOptions } from './services.ts'
 import { type SessionParts, sessionRoutes } from './session-routes.ts'
+import { documentStreams } from './stream-routes.ts'
 import { tenancyRoutes } from './tenancy-routes.ts'
+import { usageRoutes } from './usage-routes.ts'
 
 export interface AppParts extends SessionParts, PeopleParts {
   identity: Identity
 }
 
-/** Admin bodies are small; `/v1` and the playground have the larger bound of the gateway. */
+/** Admin bodies are small; the gateway has a larger bound of its own. */
 const BODY_BYTES_MAX = 1024 * 1024
-export const PLAYGROUND_PATH = '/api/playground/chat'
 
 /** @param options the services behind the routes */
 export function createApp(options: HttpOptions, parts: AppParts): Api {
@@ -37,14 +40,13 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
     c.set('requestId', newId('req', clock, random))
     c.set('identity', parts.identity)
     await next()
-    if (c.env.outgoing.headersSent) return
     c.header(REQUEST_ID_HEADER, c.get('requestId'))
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value)
   })
   const maxBytes = Math.min(BODY_BYTES_MAX, limits.bodyBytesMax)
   api.use(async (c, next) => {
-    if (c.req.path !== PLAYGROUND_PATH) checkLength(c.env.incoming, maxBytes)
+    checkLength(c.env.incoming, maxBytes)
     await next()
   })
   healthRoutes(api, options, parts.address)
@@ -54,6 +56,10 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   auditRoutes(api, options)
   sessionRoutes(api, options, parts)
   peopleRoutes(api, options, parts)
+  engineRoutes(api, options)
+  usageRoutes(api, options)
+  demoRoutes(api, options)
+  documentStreams(api)
   document(api, options.version)
   api.notFound((c) => {
     const { method, path } = c.req

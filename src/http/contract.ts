@@ -31,7 +31,8 @@ export interface ApiError {
 // SessionView.csrfToken, which changes with the session.
 //
 // GET /api/link?token=… → LinkView: what a one-time link (page /first-run?token=…) is for;
-// POST /api/link {token, name, email, password} uses it up, signs in and answers SessionView.
+// POST /api/link {token, name, email, password} uses it up, signs in and answers SessionView
+// (an invited person needs no name and email). POST /api/link/owner → {link} makes one for an owner.
 export interface LinkView {
   /** `owner`: makes an owner; `invite`: lets the named person set a password. */
   kind: 'owner' | 'invite'
@@ -110,6 +111,8 @@ export interface KeyCreated extends KeyView {
   key: string
 }
 
+// GET /api/engines and GET /api/models answer pages like every list.
+// POST /api/engines {url, name?, cap?, apiKey?}
 // GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain
 export interface EngineView {
   id: string
@@ -143,7 +146,9 @@ export interface ModelView {
   toy: boolean
 }
 
-// GET /api/usage?from&to&groupBy=hour,tenant,project,key,model&tenant&project&key&model (csv with Accept: text/csv)
+// GET /api/usage?from&to&groupBy=hour,tenant,project,key,model&tenant&project&key&model (csv with Accept: text/csv
+// or ?format=csv); `from` and `to` are ISO times, the last 24 hours where absent; groupBy is a comma-
+// separated list that may name class too, tenant,model where absent
 export interface UsageRow {
   hour: string | null
   tenantId: string | null

@@ -7,10 +7,7 @@ export type {
   GatewayService,
   HttpOptions,
   HttpServices,
+  NewEngine,
   QueueService,
   Readiness,
-  RequestQuery,
-  UsageGroup,
-  UsageQuery,
-  UsageService,
 } from './services.ts'

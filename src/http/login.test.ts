@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { FakeClock } from '../base/index.ts'
+import { FakeClock, systemClock } from '../base/index.ts'
 import { type Answer, openTestServer, type TestServer } from './test-server.ts'
 
 const password = 'correct horse battery'
@@ -8,7 +8,7 @@ let server: TestServer
 let clock: FakeClock
 
 before(async () => {
-  clock = new FakeClock(Date.now())
+  clock = new FakeClock(systemClock.nowMs())
   server = await openTestServer({ clock })
 })
 after(() => server.close())
@@ -282,7 +282,7 @@ describe('people', () => {
 
   it('who forgot their password get in again by a new link from the command line', async () => {
     const old = await makeOwner()
-    const made = await server.ask('POST', '/api/owner-link', { local: true })
+    const made = await server.ask('POST', '/api/link/owner', { local: true })
     const token = tokenOf(made.json.link)
     const body = { token, name: 'Anna', email: 'anna@example.org', password: 'a new password' }
     const browser = new Browser()

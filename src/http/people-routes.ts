@@ -110,7 +110,7 @@ export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeoplePar
       ...needs('users:write'),
       tags,
       method: 'post',
-      path: '/api/owner-link',
+      path: '/api/link/owner',
       summary: 'A one-time link that makes an owner; the one before stops working',
       responses: { 200: answer('The link.', z.object({ link: z.string() })) },
     }),

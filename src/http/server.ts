@@ -2,7 +2,7 @@
  * The HTTP server: decides by path who answers — the gateway for `/v1/`, the admin API, the
  * console's files — and holds the bounds of connections. Knows nothing of what is answered.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
@@ -10,11 +10,13 @@ import { type Clock, GristmillError, openAiErrorBody } from '../base/index.ts'
 import { identity } from './access.ts'
 import { createApp } from './app.ts'
 import { clientAddress } from './client-address.ts'
+import { LiveFeed } from './live-feed.ts'
 import { openLogin } from './login.ts'
 import { people } from './people.ts'
-import { sendError } from './responses.ts'
 import type { HttpOptions } from './services.ts'
 import { sessions } from './sessions.ts'
+import { staticFiles } from './static-files.ts'
+import { streamRoutes } from './stream-routes.ts'
 import { AttemptThrottle } from './throttle.ts'
 import { v1Handler } from './v1.ts'
 
@@ -46,6 +48,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const { hashPassword } = login
   const everybody = people({ database, clock, random, audit: tenancy.audit, hashPassword })
   const known = sessions(options, login, everybody)
+  const who = identity({ tenancy, sessions: known, address, localToken })
   const url = () => options.publicUrl ?? urlOf(server, options.host)
   const linkTo = (token: string) => `${url()}/first-run?token=${token}`
   const app = createApp(options, {
@@ -54,9 +57,12 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     people: everybody,
     sessions: known,
     throttle: new AttemptThrottle(clock),
-    identity: identity({ tenancy, sessions: known, address, localToken }),
+    identity: who,
     linkTo,
   })
+  const feed = new LiveFeed(options)
+  const streams = streamRoutes(options, who, feed)
+  const files = staticFiles(options.consoleFolder)
   const api = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const v1 = v1Handler(options)
   const server = createServer(
@@ -68,13 +74,13 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       connectionsCheckingInterval: 5000,
     },
     (request, response) => {
-      const { url = '/' } = request
-      if (url.startsWith('/v1/')) return v1(request, response)
-      if (url.startsWith('/api/') || API_PATHS.has(pathOf(url))) {
-        void api(request, response)
-        return
-      }
-      unknownPath(request, response)
+      const { url: target = '/' } = request
+      if (target.startsWith('/v1/')) return v1(request, response)
+      const path = pathOf(target)
+      if (!path.startsWith('/api/') && !API_PATHS.has(path)) return files(request, response)
+      const stream = streams(path)
+      if (stream) return stream(request, response)
+      void api(request, response)
     },
   )
   server.on('clientError', refuseBroken)
@@ -85,18 +91,16 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     isFirstRun: () => everybody.isFirstRun(),
     ownerLink: async () => linkTo(await everybody.ownerLink(SYSTEM)),
     listen: () => listen(server, options),
-    close: (graceMs = options.limits.shutdownMsMax) => close(server, options.clock, graceMs),
+    close: (graceMs = options.limits.shutdownMsMax) => {
+      feed.close()
+      return close(server, clock, graceMs)
+    },
   }
 }
 
 function pathOf(url: string): string {
   const end = url.indexOf('?')
   return end === -1 ? url : url.slice(0, end)
-}
-
-function unknownPath(request: IncomingMessage, response: ServerResponse): void {
-  const details = { method: request.method, path: pathOf(request.url ?? '/') }
-  sendError(response, new GristmillError('unknown_path', details), 'none')
 }
 
 function listen(server: Server, { host, port }: HttpOptions): Promise<void> {

@@ -6,16 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
-import type { Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
-import type {
-  DemoView,
-  EngineView,
-  FloorView,
-  ModelView,
-  RequestView,
-  ServiceClassName,
-  UsageRow,
-} from './contract.ts'
+import type { Principal, Tenancy } from '../tenancy/index.ts'
+import type { DemoView, EngineView, FloorView, ModelView } from './contract.ts'
 
 /** Everything below `/v1/` but the queue. */
 export interface GatewayService {
@@ -38,42 +30,19 @@ export interface QueueService {
   waiting(tenantId: string | undefined): number
 }
 
-/** What usage is summed by. */
-export type UsageGroup = 'hour' | 'tenant' | 'project' | 'key' | 'model' | 'class'
-
-export interface UsageQuery {
-  from: Date
-  to: Date
-  groupBy: readonly UsageGroup[]
-  /** Only these tenants; null means all. */
-  tenantIds: readonly string[] | null
-  projectId?: string | undefined
-  keyId?: string | undefined
-  model?: string | undefined
-}
-
-export interface RequestQuery {
-  tenantIds: readonly string[] | null
-  projectId?: string | undefined
-  keyId?: string | undefined
-  model?: string | undefined
-  serviceClass?: ServiceClassName | undefined
-  from?: Date | undefined
-  to?: Date | undefined
-}
-
-export interface UsageService {
-  usage(query: UsageQuery, page: PageRequest): Promise<Page<UsageRow>>
-  /** Requests of the ledger, newest first. */
-  requests(query: RequestQuery, page: PageRequest): Promise<Page<RequestView>>
-  /** One request of the ledger, null where there is none. */
-  request(id: string): Promise<RequestView | null>
+export interface NewEngine {
+  url: string
+  /** Shown instead of the address. */
+  name?: string | undefined
+  /** Requests in flight at most; what the engine says where absent. */
+  cap?: number | undefined
+  apiKey?: string | undefined
 }
 
 export interface EngineService {
   list(): EngineView[]
   /** @throws GristmillError where the engine does not answer or is known already */
-  add(input: { url: string; name?: string; apiKey?: string }): Promise<EngineView>
+  add(input: NewEngine): Promise<EngineView>
   /** @throws GristmillError `not_found`, `conflict` (the embedded engine) */
   remove(id: string): Promise<void>
   /** Finishes what runs and takes nothing new. @throws GristmillError `not_found` */
@@ -100,7 +69,6 @@ export interface HttpServices {
   tenancy: Tenancy
   gateway: GatewayService
   queue: QueueService
-  usage: UsageService
   engines: EngineService
   demo: DemoService
   /** The mill floor of the whole installation; names included. Called four times a second. */

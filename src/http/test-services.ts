@@ -1,13 +1,13 @@
 /** Small stand-ins for the rooms behind the HTTP room; for its tests and never used otherwise. */
 import { GristmillError } from '../base/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
-import type { DemoView, EngineView, FloorView, RequestView, UsageRow } from './contract.ts'
+import type { DemoView, EngineView, FloorView } from './contract.ts'
 import { sendJson } from './responses.ts'
 import type { HttpServices } from './services.ts'
 
 export type StandIns = Pick<
   HttpServices,
-  'gateway' | 'queue' | 'usage' | 'engines' | 'demo' | 'floor' | 'readiness'
+  'gateway' | 'queue' | 'engines' | 'demo' | 'floor' | 'readiness'
 >
 
 /** A fresh set; `changes` replaces single services. */
@@ -23,11 +23,6 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
       },
     },
     queue: { entries: () => [], waiting: () => 0 },
-    usage: {
-      usage: async () => ({ rows: [], next: null }),
-      requests: async () => ({ rows: [], next: null }),
-      request: async () => null,
-    },
     engines: engines(),
     demo: demo(),
     floor: () => floor(),
@@ -116,49 +111,6 @@ export function queueEntry(changes: Partial<QueueEntry>): QueueEntry {
     basis: 'no measurement yet',
     ...changes,
   }
-}
-
-export const usageRow: UsageRow = {
-  hour: null,
-  tenantId: 'ten_1',
-  projectId: null,
-  keyId: null,
-  model: null,
-  serviceClass: null,
-  requests: 3,
-  finished: 2,
-  cut: 1,
-  recovered: 0,
-  inputTokens: 30,
-  cachedTokens: 4,
-  outputTokens: 60,
-  engineMs: 900,
-  queueMs: 12,
-}
-
-export const ledgerRow: RequestView = {
-  id: 'req_1',
-  tenantId: 'ten_1',
-  projectId: 'prj_1',
-  keyId: 'key_1',
-  endUser: null,
-  model: 'toy',
-  endpoint: '/v1/chat/completions',
-  serviceClass: 'standard',
-  servedClass: 'standard',
-  arrivedAt: '2026-01-01T00:00:00.000Z',
-  settledAt: '2026-01-01T00:00:01.000Z',
-  group: 'finished',
-  end: 'done',
-  estimated: false,
-  inputTokens: 10,
-  cachedTokens: 0,
-  outputTokens: 20,
-  queueMs: 1,
-  engineMs: 300,
-  ttftMs: 40,
-  tokenGapMs: 12,
-  engineId: 'eng_1',
 }
 
 export type FloorTenant = FloorView['tenants'][number]

@@ -1,0 +1,113 @@
+/**
+ * The admin API's answers about engines, models, usage and the demo as schemas for the OpenAPI
+ * document. They must say the same as `contract.ts`, which the compiler checks.
+ */
+import { z } from '@hono/zod-openapi'
+import type * as contract from './contract.ts'
+import { serviceClass } from './schemas.ts'
+
+const count = z.number().int()
+
+export const engine = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    url: z.string(),
+    kind: z.string(),
+    version: z.string().nullable(),
+    embedded: z.boolean(),
+    state: z.enum(['starting', 'up', 'down', 'draining']),
+    stateReason: z.string(),
+    sinceMs: z.number(),
+    models: z.array(
+      z.object({ name: z.string(), contextTokens: count.nullable(), toy: z.boolean() }),
+    ),
+    cap: count,
+    express: count,
+    inFlight: count,
+    capacityUnitsPerS: z.number().nullable(),
+    capReason: z.string(),
+    takesPriority: z.boolean(),
+    takesCacheSalt: z.boolean(),
+    errorsLastHour: count,
+    restarts: count,
+  })
+  .openapi('Engine') satisfies z.ZodType<contract.EngineView>
+
+export const model = z
+  .object({
+    name: z.string(),
+    engines: z.array(z.string()),
+    contextTokens: count.nullable(),
+    toy: z.boolean(),
+  })
+  .openapi('Model') satisfies z.ZodType<contract.ModelView>
+
+export const usage = z
+  .object({
+    hour: z.string().nullable(),
+    tenantId: z.string().nullable(),
+    projectId: z.string().nullable(),
+    keyId: z.string().nullable(),
+    model: z.string().nullable(),
+    serviceClass: serviceClass.nullable(),
+    requests: count,
+    finished: count,
+    cut: count,
+    recovered: count,
+    inputTokens: count,
+    cachedTokens: count,
+    outputTokens: count,
+    engineMs: count,
+    queueMs: count,
+  })
+  .openapi('Usage') satisfies z.ZodType<contract.UsageRow>
+
+export const request = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    projectId: z.string(),
+    keyId: z.string(),
+    endUser: z.string().nullable(),
+    model: z.string(),
+    endpoint: z.string(),
+    serviceClass,
+    servedClass: serviceClass.nullable(),
+    arrivedAt: z.string(),
+    settledAt: z.string().nullable(),
+    group: z.enum(['finished', 'cut', 'recovered']).nullable(),
+    end: z.string().nullable(),
+    estimated: z.boolean(),
+    inputTokens: count,
+    cachedTokens: count,
+    outputTokens: count,
+    queueMs: z.number().nullable(),
+    engineMs: z.number().nullable(),
+    ttftMs: z.number().nullable(),
+    tokenGapMs: z.number().nullable(),
+    engineId: z.string().nullable(),
+  })
+  .openapi('Request') satisfies z.ZodType<contract.RequestView>
+
+const half = z.enum(['fcfs', 'fair'])
+export const demo = z
+  .object({
+    state: z.enum(['running', 'done', 'cancelled']),
+    half,
+    secondsLeft: z.number(),
+    rows: z.array(
+      z.object({
+        tenant: z.string(),
+        half,
+        requests: count,
+        unfinished: count,
+        ttftP50Ms: z.number().nullable(),
+        ttftP99Ms: z.number().nullable(),
+        ttftP99AtLeast: z.boolean(),
+        outputTokens: count,
+        share: z.number(),
+      }),
+    ),
+  })
+  .openapi('Demo') satisfies z.ZodType<contract.DemoView>
