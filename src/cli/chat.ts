@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { GristmillError } from '../base/index.ts'
-import type { ModelView, TenantView } from '../http/contract.ts'
+import type { ModelView, TenantView } from '../http/index.ts'
 import { type ChatEvent, chatEvents } from './chat-events.ts'
 import type { AdminClient } from './client.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote } from './context.ts'

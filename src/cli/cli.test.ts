@@ -191,6 +191,7 @@ describe('start', () => {
     toyModel: false,
     home,
   }
+  const notes: string[] = []
 
   it('prints one line of JSON when it is ready, and stops at a signal', async () => {
     let closed = false
@@ -199,7 +200,7 @@ describe('start', () => {
       const close = async () => {
         closed = true
       }
-      return { ...running, close }
+      return { ...running, notes, close }
     }
     const ended = cli(['start', '--json'], environment, start)
     const kept = setInterval(() => process.emit('SIGTERM'), 50)

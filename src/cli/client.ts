@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, GristmillError } from '../base/index.ts'
-import type { ApiError, Page } from '../http/contract.ts'
+import type { ApiError, Page } from '../http/index.ts'
 
 type Query = Record<string, string | number | undefined>
 

@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import { GristmillError } from '../base/index.ts'
 import { isRunning } from '../host/index.ts'
-import type { DemoRow, DemoView } from '../http/contract.ts'
+import type { DemoRow, DemoView } from '../http/index.ts'
+import type { Running } from '../main.ts'
 import { AdminClient, readServerFile } from './client.ts'
 import {
   type CliContext,
@@ -13,7 +14,7 @@ import {
   remote,
 } from './context.ts'
 import { progressMessages } from './progress.ts'
-import { type Running, type StartServer, startConfig } from './start.ts'
+import { type StartServer, startConfig } from './start.ts'
 import { type Column, printTable } from './table.ts'
 import { count, duration, percent } from './units.ts'
 import { between } from './values.ts'

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { type Config, toGristmillError } from '../base/index.ts'
 import { describeMachine, isRunning } from '../host/index.ts'
-import type { EngineView } from '../http/contract.ts'
+import type { EngineView } from '../http/index.ts'
 import { AdminClient, readServerFile } from './client.ts'
 import {
   type CliContext,

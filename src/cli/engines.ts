@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
-import type { EngineView } from '../http/contract.ts'
+import type { EngineView } from '../http/index.ts'
 import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
 import type { AdminClient } from './client.ts'
 import {

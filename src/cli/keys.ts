@@ -1,7 +1,7 @@
 /** `gristmill key`: keys are shown once, when they are made. */
 import { type Command, Option } from 'commander'
 import { GristmillError, serviceClasses } from '../base/index.ts'
-import type { KeyCreated, KeyView, ProjectView } from '../http/contract.ts'
+import type { KeyCreated, KeyView, ProjectView } from '../http/index.ts'
 import type { AdminClient } from './client.ts'
 import {
   type CliContext,

@@ -2,29 +2,12 @@
 import { type Command, Option } from 'commander'
 import type { Config } from '../base/index.ts'
 import { whenParentGone } from '../host/index.ts'
+import type { Running, StartOptions } from '../main.ts'
 import { type CliContext, configWith, example, show, withJson } from './context.ts'
 import { progressMessages } from './progress.ts'
 import { between } from './values.ts'
 
-/** A server that is ready. */
-export interface Running {
-  url: string
-  /** One-time link that makes the first owner; null once there is one. */
-  adminLink: string | null
-  /** A working key, shown once; null where none was made. */
-  apiKey: string | null
-  /** Model served by default; null without an engine. */
-  model: string | null
-  toyModel: boolean
-  home: string
-  /** Stops admitting, lets streams finish, settles and closes. */
-  close(): Promise<void>
-}
-
-export type StartServer = (
-  config: Config,
-  options: { onProgress(message: string): void },
-) => Promise<Running>
+export type StartServer = (config: Config, options: StartOptions) => Promise<Running>
 
 export interface StartFlags {
   port?: number
@@ -96,16 +79,17 @@ function tell({ terminal }: CliContext, running: Running): void {
   if (adminLink !== null) print(`  Become its owner  ${adminLink}`)
   print(`  Model             ${model ?? 'none yet: gristmill engine add http://host:8000'}`)
   print(`  Data              ${home}`)
-  if (toyModel) {
-    print('')
-    print(paint('yellow', '  A toy model answers, and what it says makes no sense.'))
-    print(paint('yellow', '  Add a real one: gristmill model add PATH, then start again.'))
-  }
+  if (toyModel) print(paint('yellow', '                    a toy: what it says makes no sense'))
+  for (const note of running.notes) print(paint('yellow', `  ${note}`))
   if (apiKey !== null && model !== null) {
     print('')
     print('Try it in another terminal:')
     print('')
     for (const line of curlLines(url, apiKey, model)) print(`  ${line}`)
+  }
+  if (apiKey === null) {
+    print('')
+    print('Keys are shown once. A new one:  gristmill key create --tenant NAME')
   }
   print('')
   print(paint('dim', 'Ctrl-C stops it.'))

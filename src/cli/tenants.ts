@@ -1,7 +1,7 @@
 /** `gristmill tenant` and `gristmill project`: who shares the pool, and with which weight. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { GristmillError, serviceClasses } from '../base/index.ts'
-import type { LimitsView, ProjectView, TenantView } from '../http/contract.ts'
+import type { LimitsView, ProjectView, TenantView } from '../http/index.ts'
 import type { AdminClient } from './client.ts'
 import {
   type CliContext,

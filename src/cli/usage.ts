@@ -1,6 +1,6 @@
 /** `gristmill usage` and `gristmill queue`: what was used, and who waits and why. */
 import { type Command, Option } from 'commander'
-import type { QueueView, TenantView, UsageRow } from '../http/contract.ts'
+import type { QueueView, TenantView, UsageRow } from '../http/index.ts'
 import { type AdminClient, ServerError } from './client.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'

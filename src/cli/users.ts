@@ -1,7 +1,7 @@
 /** `gristmill user` and `gristmill audit`: the people of the console and what was changed. */
 import { type Command, Option } from 'commander'
 import { GristmillError } from '../base/index.ts'
-import type { AuditView, RoleName, UserInvited, UserView } from '../http/contract.ts'
+import type { AuditView, RoleName, UserInvited, UserView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'

@@ -1,0 +1,16 @@
+/** The entry of the `gristmill` command. The server is loaded only by the commands that start it. */
+import { childEnvironment, systemClock } from '../base/index.ts'
+import { runCli, systemTerminal } from './index.ts'
+import type { StartServer } from './start.ts'
+
+const start: StartServer = async (config, options) => {
+  const { startGristmill } = await import('../main.ts')
+  return startGristmill(config, options)
+}
+
+const context = {
+  terminal: systemTerminal(),
+  environment: childEnvironment(),
+  clock: systemClock,
+}
+process.exitCode = await runCli(process.argv.slice(2), context, start)
