@@ -86,7 +86,7 @@ export function mapPage<From, To>({ rows, next }: Page<From>, map: (row: From) =
 
 export const idParam = z.object({ id: z.string().min(1).max(100) })
 
-/** @throws GristmillError `not_found` unless the tenant is within reach; it may exist all the same */
+/** @throws GristmillError `not_found` where the tenant is out of reach, whether it exists or not */
 export function checkReach(access: Access, tenantId: string, kind: string, id: string): void {
   if (access.tenantIds === null || access.tenantIds.includes(tenantId)) return
   throw new GristmillError('not_found', { kind, id })

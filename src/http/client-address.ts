@@ -1,4 +1,4 @@
-/** Where a request comes from: the client's address through trusted proxies, and whether it is us. */
+/** Where a request comes from: an address, seen through trusted proxies, or this machine itself. */
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { GristmillError } from '../base/index.ts'

@@ -32,7 +32,7 @@ export interface ApiError {
 //
 // GET /api/link?token=… → LinkView: what a one-time link (page /first-run?token=…) is for;
 // POST /api/link {token, name, email, password} uses it up, signs in and answers SessionView
-// (an invited person needs no name and email). POST /api/link/owner → {link} makes one for an owner.
+// (an invited person needs no name and email). POST /api/link/owner → {link} makes an owner's.
 export interface LinkView {
   /** `owner`: makes an owner; `invite`: lets the named person set a password. */
   kind: 'owner' | 'invite'
@@ -146,9 +146,9 @@ export interface ModelView {
   toy: boolean
 }
 
-// GET /api/usage?from&to&groupBy=hour,tenant,project,key,model&tenant&project&key&model (csv with Accept: text/csv
-// or ?format=csv); `from` and `to` are ISO times, the last 24 hours where absent; groupBy is a comma-
-// separated list that may name class too, tenant,model where absent
+// GET /api/usage?from&to&groupBy=hour,tenant,project,key,model,class&tenant&project&key&model
+// (CSV with Accept: text/csv or ?format=csv); `from` and `to` are ISO times, the last 24 hours
+// where absent; groupBy is a list with commas, tenant,model where absent
 export interface UsageRow {
   hour: string | null
   tenantId: string | null
@@ -275,7 +275,7 @@ export interface FloorView {
     weight: number
     inFlight: number
     waiting: number
-    /** Service in the last minute, units, and what it was entitled to by weight while it wanted any. */
+    /** Service in the last minute, units; and its entitlement by weight while it wanted any. */
     serviceUnits: number
     entitledUnits: number
     /** Part of `serviceUnits` above entitlement, taken while others were idle. */

@@ -29,86 +29,85 @@ const engineInput = z.strictObject({
   apiKey: z.string().min(1).max(500).optional(),
 })
 
+const listEngines = createRoute({
+  ...needs('engines:read'),
+  tags,
+  method: 'get',
+  path: '/api/engines',
+  summary: 'Engines with health, slots and why they are as they are',
+  request: { query },
+  responses: { 200: answer('A page of engines.', pageOfSchema(schemas.engine)) },
+})
+
+const addEngine = createRoute({
+  ...needs('engines:write'),
+  tags,
+  method: 'post',
+  path: '/api/engines',
+  summary: 'Add an engine that speaks the OpenAI wire',
+  request: { body: body(engineInput) },
+  responses: { 201: answer('The engine.', schemas.engine) },
+})
+
+const drainEngine = createRoute({
+  ...needs('engines:write'),
+  tags,
+  method: 'post',
+  path: '/api/engines/{id}/drain',
+  summary: 'Finish what runs on an engine and give it nothing new',
+  request: { params: idParam },
+  responses: { 200: answer('The engine as it is now.', schemas.engine) },
+})
+
+const removeEngine = createRoute({
+  ...needs('engines:write'),
+  tags,
+  method: 'delete',
+  path: '/api/engines/{id}',
+  summary: 'Remove an engine; what runs there ends with an error',
+  request: { params: idParam },
+  responses: { 204: nothing },
+})
+
+const listModels = createRoute({
+  ...needs('models:read'),
+  tags,
+  method: 'get',
+  path: '/api/models',
+  summary: 'Models that engines serve at the moment',
+  request: { query },
+  responses: { 200: answer('A page of models.', pageOfSchema(schemas.model)) },
+})
+
 /** @param api where the routes are added */
 export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions): void {
   const note = (access: Access, action: string, subject: string, detail = {}) =>
     tenancy.audit.record(access.actor, { action, subject, tenantId: null, detail })
 
-  api.openapi(
-    createRoute({
-      ...needs('engines:read'),
-      tags,
-      method: 'get',
-      path: '/api/engines',
-      summary: 'Engines with health, slots and why they are as they are',
-      request: { query },
-      responses: { 200: answer('A page of engines.', pageOfSchema(schemas.engine)) },
-    }),
-    (c) => c.json(slice(engines.list(), pageFrom(c.req.valid('query'), limits)), 200),
+  api.openapi(listEngines, (c) =>
+    c.json(slice(engines.list(), pageFrom(c.req.valid('query'), limits)), 200),
   )
-  api.openapi(
-    createRoute({
-      ...needs('engines:write'),
-      tags,
-      method: 'post',
-      path: '/api/engines',
-      summary: 'Add an engine that speaks the OpenAI wire',
-      request: { body: body(engineInput) },
-      responses: { 201: answer('The engine.', schemas.engine) },
-    }),
-    async (c) => {
-      const input = c.req.valid('json')
-      const added = await engines.add(input)
-      const { name, url } = added
-      await note(c.get('access'), 'engine.add', added.id, { name, url, cap: input.cap ?? null })
-      return c.json(added, 201)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('engines:write'),
-      tags,
-      method: 'post',
-      path: '/api/engines/{id}/drain',
-      summary: 'Finish what runs on an engine and give it nothing new',
-      request: { params: idParam },
-      responses: { 200: answer('The engine as it is now.', schemas.engine) },
-    }),
-    async (c) => {
-      const { id } = c.req.valid('param')
-      const drained = await engines.drain(id)
-      await note(c.get('access'), 'engine.drain', id, { name: drained.name })
-      return c.json(drained, 200)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('engines:write'),
-      tags,
-      method: 'delete',
-      path: '/api/engines/{id}',
-      summary: 'Remove an engine; what runs there ends with an error',
-      request: { params: idParam },
-      responses: { 204: nothing },
-    }),
-    async (c) => {
-      const { id } = c.req.valid('param')
-      await engines.remove(id)
-      await note(c.get('access'), 'engine.remove', id)
-      return c.body(null, 204)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('models:read'),
-      tags,
-      method: 'get',
-      path: '/api/models',
-      summary: 'Models that engines serve at the moment',
-      request: { query },
-      responses: { 200: answer('A page of models.', pageOfSchema(schemas.model)) },
-    }),
-    (c) => c.json(slice(engines.models(), pageFrom(c.req.valid('query'), limits)), 200),
+  api.openapi(addEngine, async (c) => {
+    const input = c.req.valid('json')
+    const added = await engines.add(input)
+    const { name, url } = added
+    await note(c.get('access'), 'engine.add', added.id, { name, url, cap: input.cap ?? null })
+    return c.json(added, 201)
+  })
+  api.openapi(drainEngine, async (c) => {
+    const { id } = c.req.valid('param')
+    const drained = await engines.drain(id)
+    await note(c.get('access'), 'engine.drain', id, { name: drained.name })
+    return c.json(drained, 200)
+  })
+  api.openapi(removeEngine, async (c) => {
+    const { id } = c.req.valid('param')
+    await engines.remove(id)
+    await note(c.get('access'), 'engine.remove', id)
+    return c.body(null, 204)
+  })
+  api.openapi(listModels, (c) =>
+    c.json(slice(engines.models(), pageFrom(c.req.valid('query'), limits)), 200),
   )
 }
 

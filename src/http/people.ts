@@ -1,4 +1,4 @@
-/** People: who may sign in, with which role and tenants. Sessions and passwords are in `login.ts`. */
+/** People: who may sign in, with which role and tenants. Sessions are in `login.ts`. */
 import { z } from 'zod'
 import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
 import type { Database, Queries } from '../store/index.ts'

@@ -28,6 +28,66 @@ const credentials = z.strictObject({
   password: z.string().min(1).max(128),
 })
 
+const readSession = createRoute({
+  ...needs('public'),
+  tags,
+  method: 'get',
+  path: '/api/session',
+  summary: 'Who is signed in; user is null where nobody is',
+  responses: { 200: answer('The session.', schemas.session) },
+})
+
+const signIn = createRoute({
+  ...needs('public'),
+  tags,
+  method: 'post',
+  path: '/api/session',
+  summary: 'Sign in with email address and password',
+  request: { body: body(credentials) },
+  responses: { 200: answer('The session; its cookie is set.', schemas.session) },
+})
+
+const signOut = createRoute({
+  ...needs('signed-in'),
+  tags,
+  method: 'delete',
+  path: '/api/session',
+  summary: 'Sign out',
+  responses: { 200: answer('The session, of nobody.', schemas.session) },
+})
+
+const changePassword = createRoute({
+  ...needs('signed-in'),
+  tags,
+  method: 'post',
+  path: '/api/session/password',
+  summary: 'Change the own password; every other session ends',
+  request: {
+    body: body(z.strictObject({ current: z.string().min(1).max(128), next: password })),
+  },
+  responses: { 200: answer('The new session; its cookie is set.', schemas.session) },
+})
+
+const inspectLink = createRoute({
+  ...needs('public'),
+  tags,
+  method: 'get',
+  path: '/api/link',
+  summary: 'What a one-time link is for',
+  request: { query: z.object({ token: z.string().min(1).max(200) }) },
+  responses: { 200: answer('The link.', schemas.link) },
+})
+
+const redeemLink = createRoute({
+  ...needs('public'),
+  tags,
+  method: 'post',
+  path: '/api/link',
+  summary: 'Use a one-time link up: set name and password, and sign in',
+  request: { body: body(linkUse) },
+  responses: { 200: answer('The session; its cookie is set.', schemas.session) },
+})
+
 /** @param api where the routes are added */
 export function sessionRoutes(api: Api, options: HttpOptions, parts: SessionParts): void {
   const { login, people, sessions, throttle, address } = parts
@@ -42,74 +102,32 @@ export function sessionRoutes(api: Api, options: HttpOptions, parts: SessionPart
     return result
   }
 
-  api.openapi(
-    createRoute({
-      ...needs('public'),
-      tags,
-      method: 'get',
-      path: '/api/session',
-      summary: 'Who is signed in; user is null where nobody is',
-      responses: { 200: answer('The session.', schemas.session) },
-    }),
-    async (c) => c.json(await show(await sessions.signedIn(c.env.incoming)), 200),
+  api.openapi(readSession, async (c) =>
+    c.json(await show(await sessions.signedIn(c.env.incoming)), 200),
   )
-  api.openapi(
-    createRoute({
-      ...needs('public'),
-      tags,
-      method: 'post',
-      path: '/api/session',
-      summary: 'Sign in with email address and password',
-      request: { body: body(credentials) },
-      responses: { 200: answer('The session; its cookie is set.', schemas.session) },
-    }),
-    async (c) => {
-      const { email, password: given } = c.req.valid('json')
-      const from = address.of(c.env.incoming)
-      const agent = c.req.header('user-agent') ?? ''
-      const made = await attempt(c.env.incoming, email, () =>
-        login.signIn(email, given, from, agent.slice(0, 300)),
-      )
-      return c.json(await show(await begin(c, parts, made)), 200)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('signed-in'),
-      tags,
-      method: 'delete',
-      path: '/api/session',
-      summary: 'Sign out',
-      responses: { 200: answer('The session, of nobody.', schemas.session) },
-    }),
-    async (c) => {
-      setCookies(c, await login.signOut(c.req.header('cookie') ?? ''))
-      return c.json(await show(null), 200)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('signed-in'),
-      tags,
-      method: 'post',
-      path: '/api/session/password',
-      summary: 'Change the own password; every other session ends',
-      request: {
-        body: body(z.strictObject({ current: z.string().min(1).max(128), next: password })),
-      },
-      responses: { 200: answer('The new session; its cookie is set.', schemas.session) },
-    }),
-    async (c) => {
-      const { current, next } = c.req.valid('json')
-      const { actor, userId } = c.get('access')
-      const made = await attempt(c.env.incoming, actor.name, () =>
-        login.changePassword(c.req.header('cookie') ?? '', current, next),
-      )
-      const entry = { action: 'user.change-password', subject: userId ?? '', tenantId: null }
-      await options.tenancy.audit.record(actor, { ...entry, detail: {} })
-      return c.json(await show(await begin(c, parts, made)), 200)
-    },
-  )
+  api.openapi(signIn, async (c) => {
+    const { email, password: given } = c.req.valid('json')
+    const from = address.of(c.env.incoming)
+    const agent = c.req.header('user-agent') ?? ''
+    const made = await attempt(c.env.incoming, email, () =>
+      login.signIn(email, given, from, agent.slice(0, 300)),
+    )
+    return c.json(await show(await begin(c, parts, made)), 200)
+  })
+  api.openapi(signOut, async (c) => {
+    setCookies(c, await login.signOut(c.req.header('cookie') ?? ''))
+    return c.json(await show(null), 200)
+  })
+  api.openapi(changePassword, async (c) => {
+    const { current, next } = c.req.valid('json')
+    const { actor, userId } = c.get('access')
+    const made = await attempt(c.env.incoming, actor.name, () =>
+      login.changePassword(c.req.header('cookie') ?? '', current, next),
+    )
+    const entry = { action: 'user.change-password', subject: userId ?? '', tenantId: null }
+    await options.tenancy.audit.record(actor, { ...entry, detail: {} })
+    return c.json(await show(await begin(c, parts, made)), 200)
+  })
   linkRoutes(api, options, parts, attempt)
 }
 
@@ -117,45 +135,23 @@ type Attempt = <T>(request: IncomingMessage, account: string, run: () => Promise
 
 function linkRoutes(api: Api, options: HttpOptions, parts: SessionParts, attempt: Attempt): void {
   const { people, login, address } = parts
-  api.openapi(
-    createRoute({
-      ...needs('public'),
-      tags,
-      method: 'get',
-      path: '/api/link',
-      summary: 'What a one-time link is for',
-      request: { query: z.object({ token: z.string().min(1).max(200) }) },
-      responses: { 200: answer('The link.', schemas.link) },
-    }),
-    async (c) => {
-      const { token } = c.req.valid('query')
-      const read = () => readLink(options.database.sql, options.clock, token)
-      const { kind, name, email, expiresAt } = await attempt(c.env.incoming, token, read)
-      const view: LinkView = { kind, name, email, expiresAt: expiresAt.toISOString() }
-      return c.json(view, 200)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('public'),
-      tags,
-      method: 'post',
-      path: '/api/link',
-      summary: 'Use a one-time link up: set name and password, and sign in',
-      request: { body: body(linkUse) },
-      responses: { 200: answer('The session; its cookie is set.', schemas.session) },
-    }),
-    async (c) => {
-      const input = c.req.valid('json')
-      const from = address.of(c.env.incoming)
-      const redeem = () => people.redeem(input, from)
-      const person = await attempt(c.env.incoming, input.token, redeem)
-      const agent = c.req.header('user-agent') ?? ''
-      const made = await login.signIn(person.email, input.password, from, agent.slice(0, 300))
-      const signedIn = await begin(c, parts, made)
-      return c.json(await sessionView(options, people, signedIn), 200)
-    },
-  )
+  api.openapi(inspectLink, async (c) => {
+    const { token } = c.req.valid('query')
+    const read = () => readLink(options.database.sql, options.clock, token)
+    const { kind, name, email, expiresAt } = await attempt(c.env.incoming, token, read)
+    const view: LinkView = { kind, name, email, expiresAt: expiresAt.toISOString() }
+    return c.json(view, 200)
+  })
+  api.openapi(redeemLink, async (c) => {
+    const input = c.req.valid('json')
+    const from = address.of(c.env.incoming)
+    const redeem = () => people.redeem(input, from)
+    const person = await attempt(c.env.incoming, input.token, redeem)
+    const agent = c.req.header('user-agent') ?? ''
+    const made = await login.signIn(person.email, input.password, from, agent.slice(0, 300))
+    const signedIn = await begin(c, parts, made)
+    return c.json(await sessionView(options, people, signedIn), 200)
+  })
 }
 
 /** Sets a new session's cookies and tells whose it is. */

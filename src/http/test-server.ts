@@ -44,7 +44,7 @@ export interface AskOptions {
 export interface Answer {
   status: number
   headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: tests read what they expect and fail if it is not so
+  // biome-ignore lint/suspicious/noExplicitAny: tests read what they expect, or fail
   json: any
   text: string
 }

@@ -52,102 +52,99 @@ const usageQuery = z.object({
 })
 const GROUPS: UsageGroup[] = ['tenant', 'model']
 
+const readUsage = createRoute({
+  ...needs('usage:read'),
+  tags,
+  method: 'get',
+  path: '/api/usage',
+  summary: 'What was used, summed up from settlements; CSV with Accept: text/csv',
+  request: { query: usageQuery },
+  responses: {
+    200: {
+      description: 'Sums, or all of them as CSV.',
+      content: {
+        'application/json': { schema: pageOfSchema(schemas.usage) },
+        'text/csv': { schema: z.string() },
+      },
+    },
+  },
+})
+
+const listLedgerRequests = createRoute({
+  ...needs('requests:read'),
+  tags,
+  method: 'get',
+  path: '/api/requests',
+  summary: 'Requests of the ledger, newest first; no prompts, no answers',
+  request: {
+    query: z.object({
+      tenant: id,
+      key: id,
+      model: z.string().max(200).optional(),
+      before: z.string().max(500).optional().openapi({ description: 'The same as cursor.' }),
+      ...pageQuery,
+    }),
+  },
+  responses: { 200: answer('A page of requests.', pageOfSchema(schemas.request)) },
+})
+
+const readLedgerRequest = createRoute({
+  ...needs('requests:read'),
+  tags,
+  method: 'get',
+  path: '/api/requests/{id}',
+  summary: 'One request of the ledger',
+  request: { params: idParam },
+  responses: { 200: answer('The request.', schemas.request) },
+})
+
 /** @param api where the routes are added */
 export function usageRoutes(api: Api, options: HttpOptions): void {
   const { database, clock, limits } = options
   const exportCsv = exporter(options)
-  api.openapi(
-    createRoute({
-      ...needs('usage:read'),
-      tags,
-      method: 'get',
-      path: '/api/usage',
-      summary: 'What was used, summed up from settlements; CSV with Accept: text/csv',
-      request: { query: usageQuery },
-      responses: {
-        200: {
-          description: 'Sums, or all of them as CSV.',
-          content: {
-            'application/json': { schema: pageOfSchema(schemas.usage) },
-            'text/csv': { schema: z.string() },
-          },
-        },
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid('query')
-      const toMs = query.to === undefined ? clock.nowMs() : Date.parse(query.to)
-      const filter = {
-        fromMs: query.from === undefined ? toMs - DAY_MS : Date.parse(query.from),
-        toMs,
-        tenantIds: tenantsInReach(c.get('access'), query.tenant) ?? undefined,
-        projectId: query.project,
-        keyId: query.key,
-        model: query.model,
+  api.openapi(readUsage, async (c) => {
+    const query = c.req.valid('query')
+    const toMs = query.to === undefined ? clock.nowMs() : Date.parse(query.to)
+    const filter = {
+      fromMs: query.from === undefined ? toMs - DAY_MS : Date.parse(query.from),
+      toMs,
+      tenantIds: tenantsInReach(c.get('access'), query.tenant) ?? undefined,
+      projectId: query.project,
+      keyId: query.key,
+      model: query.model,
+    }
+    const groups = query.groupBy ?? GROUPS
+    const wantsCsv = query.format === 'csv' || (c.req.header('accept') ?? '').includes('text/csv')
+    if (wantsCsv && query.format !== 'json') {
+      const pieces = exportCsv(exportUsageCsv(database.sql, filter, groups))
+      const headers = {
+        'content-type': 'text/csv; charset=utf-8',
+        'content-disposition': 'attachment; filename="usage.csv"',
       }
-      const groups = query.groupBy ?? GROUPS
-      const wantsCsv = query.format === 'csv' || (c.req.header('accept') ?? '').includes('text/csv')
-      if (wantsCsv && query.format !== 'json') {
-        const pieces = exportCsv(exportUsageCsv(database.sql, filter, groups))
-        const headers = {
-          'content-type': 'text/csv; charset=utf-8',
-          'content-disposition': 'attachment; filename="usage.csv"',
-        }
-        // The document promises text; the body is the same text as a stream.
-        return c.body(pieces, 200, headers) as never
-      }
-      return c.json(await queryUsage(database.sql, filter, groups, pageFrom(query, limits)), 200)
-    },
-  )
+      // The document promises text; the body is the same text as a stream.
+      return c.body(pieces, 200, headers) as never
+    }
+    return c.json(await queryUsage(database.sql, filter, groups, pageFrom(query, limits)), 200)
+  })
   requestRoutes(api, options)
 }
 
 function requestRoutes(api: Api, { database, limits }: HttpOptions): void {
-  api.openapi(
-    createRoute({
-      ...needs('requests:read'),
-      tags,
-      method: 'get',
-      path: '/api/requests',
-      summary: 'Requests of the ledger, newest first; no prompts, no answers',
-      request: {
-        query: z.object({
-          tenant: id,
-          key: id,
-          model: z.string().max(200).optional(),
-          before: z.string().max(500).optional().openapi({ description: 'The same as cursor.' }),
-          ...pageQuery,
-        }),
-      },
-      responses: { 200: answer('A page of requests.', pageOfSchema(schemas.request)) },
-    }),
-    async (c) => {
-      const query = c.req.valid('query')
-      const tenantIds = tenantsInReach(c.get('access'), query.tenant) ?? undefined
-      const filter = { tenantIds, keyId: query.key, model: query.model }
-      const { limit, cursor } = pageFrom(query, limits)
-      const page = { limit, before: cursor ?? query.before }
-      return c.json(await listRequests(database.sql, filter, page), 200)
-    },
-  )
-  api.openapi(
-    createRoute({
-      ...needs('requests:read'),
-      tags,
-      method: 'get',
-      path: '/api/requests/{id}',
-      summary: 'One request of the ledger',
-      request: { params: idParam },
-      responses: { 200: answer('The request.', schemas.request) },
-    }),
-    async (c) => {
-      const { id: requestId } = c.req.valid('param')
-      const found = await findRequest(database.sql, requestId)
-      if (!found) throw new GristmillError('not_found', { kind: 'request', id: requestId })
-      checkReach(c.get('access'), found.tenantId, 'request', requestId)
-      return c.json(found, 200)
-    },
-  )
+  api.openapi(listLedgerRequests, async (c) => {
+    const query = c.req.valid('query')
+    const tenantIds = tenantsInReach(c.get('access'), query.tenant) ?? undefined
+    const filter = { tenantIds, keyId: query.key, model: query.model }
+    const { limit, cursor } = pageFrom(query, limits)
+    const page = { limit, before: cursor ?? query.before }
+    return c.json(await listRequests(database.sql, filter, page), 200)
+  })
+  api.openapi(readLedgerRequest, async (c) => {
+    const { id: requestId } = c.req.valid('param')
+    const found = await findRequest(database.sql, requestId)
+    if (!found) throw new GristmillError('not_found', { kind: 'request', id: requestId })
+    checkReach(c.get('access'), found.tenantId, 'request', requestId)
+    return c.json(found, 200)
+  })
 }
 
 /** Turns pieces of text into a body; few at once and none for ever. */

@@ -62,7 +62,7 @@ export class KeyCache {
     this.#known.delete(sha256)
   }
 
-  /** Drops the entries that `concerned` names, and every unknown one: a new key may be among them. */
+  /** Drops the entries that `concerned` names, and every unknown one: it may be a new key. */
   drop(concerned: (entry: CachedKey) => boolean): void {
     this.#unknown.clear()
     for (const [sha256, entry] of this.#known) if (concerned(entry)) this.#known.delete(sha256)

@@ -1,4 +1,4 @@
-/** Reading keys by the hash of their secret, many in one query, with everything that governs them. */
+/** Reading keys by the hash of their secret, many in one query, with all that governs them. */
 import { GristmillError } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Policy, Principal, Scope, UseLimits } from './types.ts'

@@ -118,7 +118,7 @@ async function list(
       ${cursor === undefined ? sql`` : sql`and k.id < ${cursor}`}
       ${tenantId === undefined ? sql`` : sql`and p.tenant_id = ${tenantId}`}
       ${projectId === undefined ? sql`` : sql`and k.project_id = ${projectId}`}
-      ${withinTenantIds === undefined ? sql`` : sql`and p.tenant_id in ${sql([...withinTenantIds])}`}
+      ${withinTenantIds ? sql`and p.tenant_id in ${sql([...withinTenantIds])}` : sql``}
     order by k.id desc limit ${limit + 1}`
   return pageOf([...rows], limit, (row) => row.id)
 }

@@ -61,7 +61,8 @@ export function tenants(context: Context): Tenants {
         const at = new Date(clock.nowMs())
         const projects = sql`select id from projects where tenant_id = ${id}`
         await sql`
-          update keys set revoked_at = ${at} where revoked_at is null and project_id in (${projects})`
+          update keys set revoked_at = ${at}
+          where revoked_at is null and project_id in (${projects})`
         await sql`
           update projects set archived_at = ${at} where tenant_id = ${id} and archived_at is null`
         await sql`update tenants set archived_at = ${at} where id = ${id}`
@@ -98,7 +99,8 @@ async function create(context: Context, input: TenantInput, actor: Actor): Promi
   const { name, weight = 1, models = null } = input
   const work = database.transaction(async (sql) => {
     await sql`
-      insert into tenants (id, name, weight, classes, default_class, models, limits, hue, created_at)
+      insert into tenants
+        (id, name, weight, classes, default_class, models, limits, hue, created_at)
       values (${id}, ${name}, ${weight}, ${jsonb(sql, classes)}, ${defaultClass},
         ${jsonb(sql, models)}, ${jsonb(sql, limits)}, ${await freeHue(sql)}, ${at})`
     await sql`

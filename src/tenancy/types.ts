@@ -1,7 +1,7 @@
 /** Who asks and what they may: the plain data that the rooms above tenancy share. */
 import type { ServiceClass } from '../base/index.ts'
 
-/** What a key may do. `inference` is the API; `end_users` may name end users; `admin` acts as operator. */
+/** What a key may do: `inference` is the API, `end_users` names end users, `admin` operates. */
 export const scopes = ['inference', 'end_users', 'usage:read', 'queue:read', 'admin'] as const
 export type Scope = (typeof scopes)[number]
 
@@ -20,7 +20,7 @@ export interface UseLimits {
   waitMsMax: number | null
 }
 
-/** Everything that decides how a request with one key is treated; tenant, project and key merged. */
+/** All that decides how a request with one key is treated; tenant, project and key merged. */
 export interface Policy {
   /** Weight of the tenant among tenants; a positive number. */
   tenantWeight: number
@@ -36,7 +36,7 @@ export interface Policy {
   keyLimits: UseLimits
 }
 
-/** An authenticated caller of the API. The same object is handed out until key or policy changes. */
+/** An authenticated caller of the API; the same object until key or policy changes. */
 export interface Principal {
   keyId: string
   keyName: string
