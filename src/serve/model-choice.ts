@@ -1,5 +1,6 @@
 /** Which model the embedded engine serves: the one asked for, the default, or the toy. */
 import { existsSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Config, Logger } from '../base/index.ts'
 import { type Home, openModelStore } from '../host/index.ts'
@@ -61,10 +62,16 @@ export async function chooseModel(
 
 type OnProgress = NonNullable<Parameters<ReturnType<typeof openModelStore>['add']>[1]>
 
-function toy(home: Home, notes: string[]): ChosenModel {
+async function toy(home: Home, notes: string[]): Promise<ChosenModel> {
   const path = join(home.folder('cache'), 'toy.gguf')
   if (!existsSync(path)) {
-    writeToyModel(path, { kind: 'markov', seed: 1, contextTokens: TOY_CONTEXT_TOKENS })
+    // A kill in the middle must not leave half a model under the final name.
+    await writeToyModel(`${path}.part`, {
+      kind: 'markov',
+      seed: 1,
+      contextTokens: TOY_CONTEXT_TOKENS,
+    })
+    await rename(`${path}.part`, path)
   }
   return { name: TOY_MODEL, path, toy: true, notes }
 }
