@@ -91,6 +91,7 @@ export class StreamRelay implements EngineSink {
       const frame = readFrame(text)
       if (frame.kind === 'done' || frame.kind === 'error') {
         out.push(bytes.subarray(sentTo, at))
+        if (this.#frames > framesBefore) this.#owner.contentReceived(this.#frames)
         this.#closing(frame, text, out)
         return true
       }
@@ -126,7 +127,6 @@ export class StreamRelay implements EngineSink {
   #closing(frame: Frame, text: string, out: Buffer[]): void {
     this.#isOver = true
     const last = Buffer.concat(out)
-    if (this.#frames > 0) this.#owner.contentReceived(this.#frames)
     if (frame.kind === 'done' && this.#finishes > 0) {
       this.#owner.streamDone(Buffer.concat([last, DONE]), this.#usage)
       return

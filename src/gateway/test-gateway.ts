@@ -34,7 +34,7 @@ export const testLimits: Limits = Object.fromEntries(
 
 export function testPrincipal(
   name: string,
-  changes: Partial<Principal> & { policy?: Partial<Principal['policy']> } = {},
+  changes: Omit<Partial<Principal>, 'policy'> & { policy?: Partial<Principal['policy']> } = {},
 ): Principal {
   const { policy, ...rest } = changes
   return {

@@ -1,0 +1,218 @@
+/** What decides admission before a slot is asked for: body, class, end user, rates, engine body. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock, GristmillError } from '../base/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import { readRequest } from './canonical.ts'
+import { CacheSalts, engineBody } from './engine-body.ts'
+import { standingOf } from './standing.ts'
+import { noLimits, testLimits, testPrincipal } from './test-gateway.ts'
+import { estimateInput } from './token-estimate.ts'
+import { TokenRates } from './token-rate.ts'
+
+const chat = (fields: object = {}) =>
+  readRequest(
+    '/v1/chat/completions',
+    Buffer.from(
+      JSON.stringify({ model: 'mill', messages: [{ role: 'user', content: 'Hi' }], ...fields }),
+    ),
+    testLimits,
+  )
+
+const refusalOf = (run: () => unknown) => {
+  try {
+    run()
+  } catch (error) {
+    assert.ok(error instanceof GristmillError)
+    return `${error.code} ${error.details.param ?? ''}`.trim()
+  }
+  return 'taken'
+}
+
+test('wrong bodies are refused with the field that is wrong', () => {
+  const cases: [object, string][] = [
+    [{ model: 3 }, 'invalid_value model'],
+    [{ model: '' }, 'invalid_value model'],
+    [{ messages: [] }, 'invalid_value messages'],
+    [{ messages: ['hi'] }, 'invalid_value messages.0'],
+    [{ stream: 'yes' }, 'invalid_value stream'],
+    [{ max_tokens: 0 }, 'invalid_value max_tokens'],
+    [{ max_tokens: 1e9 }, 'invalid_value max_tokens'],
+    [{ max_completion_tokens: 1.5 }, 'invalid_value max_completion_tokens'],
+    [{ n: 99 }, 'invalid_value n'],
+    [{ user: 7 }, 'invalid_value user'],
+    [{ temperature: 'unknown to us' }, 'taken'],
+    [{ max_tokens: null, n: null, stream: null, user: null }, 'taken'],
+  ]
+  for (const [fields, expected] of cases)
+    assert.equal(
+      refusalOf(() => chat(fields)),
+      expected,
+    )
+  for (const text of ['', '[]', 'null', '{"model":', '\u0000']) {
+    const body = Buffer.from(text)
+    assert.equal(
+      refusalOf(() => readRequest('/v1/completions', body, testLimits)),
+      'invalid_json',
+    )
+  }
+  const latin = Buffer.from([0x7b, 0xff, 0x7d])
+  assert.equal(
+    refusalOf(() => readRequest('/v1/completions', latin, testLimits)),
+    'invalid_json',
+  )
+})
+
+test('the class follows tier, header, key and policy', () => {
+  const classOf = (
+    tier: string | undefined,
+    header?: string,
+    policy: Partial<Principal['policy']> = {},
+  ) => {
+    const request = chat(tier === undefined ? {} : { service_tier: tier })
+    const headers = header === undefined ? {} : { 'x-gristmill-class': header }
+    const principal = testPrincipal('anna', { policy })
+    const options = { limits: testLimits, endUserHeader: undefined }
+    return standingOf(request, headers, principal, options).serviceClass
+  }
+  assert.equal(classOf(undefined), 'standard')
+  assert.equal(classOf('auto', undefined, { defaultClass: 'flex' }), 'flex')
+  assert.equal(classOf('scale', undefined, { defaultClass: 'priority' }), 'priority')
+  assert.equal(classOf('default', undefined, { defaultClass: 'flex' }), 'standard')
+  assert.equal(classOf('priority'), 'priority')
+  assert.equal(classOf('batch'), 'batch')
+  assert.equal(classOf('priority', 'flex'), 'flex', 'the header lowers')
+  assert.equal(classOf('flex', 'priority'), 'flex', 'and never raises')
+  assert.equal(classOf('priority', undefined, { classes: ['standard', 'flex'] }), 'standard')
+  assert.equal(
+    refusalOf(() => classOf('gold')),
+    'invalid_value service_tier',
+  )
+  assert.equal(
+    refusalOf(() => classOf('flex', 'gold')),
+    'invalid_value x-gristmill-class',
+  )
+  assert.equal(
+    refusalOf(() => classOf('flex', undefined, { classes: ['standard'] })),
+    'forbidden',
+  )
+})
+
+test('end users count only from keys that may name them', () => {
+  const trusted = testPrincipal('app', { scopes: new Set(['inference', 'end_users'] as const) })
+  const options = { limits: testLimits, endUserHeader: 'x-end-user' }
+  const userOf = (fields: object, headers = {}, principal = trusted) =>
+    standingOf(chat(fields), headers, principal, options).endUser
+  assert.equal(userOf({ user: 'ben' }), 'ben')
+  assert.equal(userOf({ user: 'ben', safety_identifier: 'x1' }), 'x1')
+  assert.equal(userOf({ metadata: { user_id: 'cy' } }), 'cy')
+  assert.equal(userOf({ user: 'ben' }, { 'x-end-user': 'dora' }), 'dora')
+  assert.equal(userOf({ user: 'ben' }, { 'x-end-user': 'dora' }, testPrincipal('anna')), null)
+  assert.equal(
+    refusalOf(() => userOf({ user: 'x'.repeat(300) })),
+    'invalid_value user',
+  )
+})
+
+test('the shortest wait limit counts', () => {
+  const principal = testPrincipal('anna', {
+    policy: { tenantLimits: { ...noLimits, waitMsMax: 5000 } },
+  })
+  const options = { limits: testLimits, endUserHeader: undefined }
+  const waitOf = (header?: string) =>
+    standingOf(chat(), header ? { 'x-gristmill-max-wait-ms': header } : {}, principal, options)
+      .waitMsMax
+  assert.equal(waitOf(), 5000)
+  assert.equal(waitOf('100'), 100)
+  assert.equal(waitOf('9000'), 5000)
+  assert.equal(
+    refusalOf(() => waitOf('soon')),
+    'invalid_value x-gristmill-max-wait-ms',
+  )
+})
+
+test('the body reaches the engine as it was written, with our fields last', () => {
+  const text = '{ "model":"mill","seed":12345678901234567890,"messages":[{"role":"user"}] }\n'
+  const request = readRequest('/v1/chat/completions', Buffer.from(text), testLimits)
+  const grant = { rank: 3, takesPriority: true, takesCacheSalt: true }
+  const body = engineBody(request, grant, 100, 'abc').toString()
+  const ours = ',"priority":3,"cache_salt":"abc","max_tokens":100}'
+  assert.equal(body, text.trimEnd().replace(/}$/, ours))
+  const bare = { rank: 3, takesPriority: false, takesCacheSalt: false }
+  assert.equal(engineBody(request, bare, null, 'abc'), request.raw)
+})
+
+test("a client's own salt, priority and the like never reach the engine", () => {
+  const request = chat({
+    cache_salt: 'mine',
+    priority: -100,
+    vllm_xargs: {},
+    max_tokens: null,
+    stream: true,
+    stream_options: { include_usage: false, other: 1 },
+  })
+  const grant = { rank: 5, takesPriority: true, takesCacheSalt: true }
+  const sent = JSON.parse(engineBody(request, grant, 10, 'ours').toString()) as object
+  assert.deepEqual(sent, {
+    model: 'mill',
+    messages: [{ role: 'user', content: 'Hi' }],
+    max_tokens: 10,
+    stream: true,
+    stream_options: { include_usage: true, other: 1 },
+    priority: 5,
+    cache_salt: 'ours',
+  })
+  const untaken = { rank: 5, takesPriority: false, takesCacheSalt: false }
+  const text = engineBody(request, untaken, 10, 'ours').toString()
+  assert.equal(/cache_salt|priority/.test(text), false)
+})
+
+test('tenants have different salts that only the secret gives', () => {
+  const salts = new CacheSalts(Buffer.alloc(32, 1))
+  assert.match(salts.of('a'), /^[0-9a-f]{64}$/)
+  assert.notEqual(salts.of('a'), salts.of('b'))
+  assert.equal(salts.of('a'), new CacheSalts(Buffer.alloc(32, 1)).of('a'))
+  assert.notEqual(salts.of('a'), new CacheSalts(Buffer.alloc(32, 2)).of('a'))
+})
+
+test('prompts are estimated by their bytes, tokens by their number', () => {
+  assert.equal(estimateInput('x'.repeat(400)), 101)
+  assert.equal(estimateInput([1, 2, 3]), 3)
+  assert.equal(estimateInput(['aaaa', [1, 2]]), 4)
+  assert.ok(
+    chat({ tools: [{ type: 'function' }] }).estimatedInputTokens > chat().estimatedInputTokens,
+  )
+})
+
+test('tokens per minute: charged at admission, corrected at the end, refused with the time to wait', () => {
+  const clock = new FakeClock()
+  const rates = new TokenRates(clock)
+  const principal = testPrincipal('anna', {
+    policy: { tenantLimits: { ...noLimits, tokensPerMinute: 6000 } },
+  })
+  const refused = (tokens: number) => {
+    try {
+      rates.charge(principal, 10, tokens)
+    } catch (error) {
+      return (error as GristmillError).retryAfterMs
+    }
+    return null
+  }
+  const charge = rates.charge(principal, 10, 5000)
+  assert.equal(refused(2000), 10_000, '1,000 tokens are missing at 100 a second')
+  rates.correct(charge, 3000)
+  assert.equal(refused(2000), null)
+  assert.equal(refused(2000), 10_000)
+  clock.advance(10_000)
+  assert.equal(refused(2000), null)
+  clock.advance(60_000)
+  assert.equal(refused(50_000), null, 'a full bucket lets the largest request in')
+  assert.equal(
+    refusalOf(() => rates.charge(principal, 7000, 7000)),
+    'requests_too_large_for_limit',
+  )
+  assert.equal(
+    refusalOf(() => rates.charge(testPrincipal('ben'), 1e9, 1e9)),
+    'taken',
+  )
+})
