@@ -35,7 +35,9 @@ export function sendError(
     response.destroy()
     return
   }
-  const all = { ...errorHeaders(error), ...headers, [REQUEST_ID_HEADER]: requestId }
+  // OpenAI's SDKs read an error's request id from the second name.
+  const ids = { [REQUEST_ID_HEADER]: requestId, 'x-request-id': requestId }
+  const all = { ...errorHeaders(error), ...headers, ...ids }
   sendJson(response, error.status, openAiErrorBody(error, requestId), all)
 }
 

@@ -7,6 +7,7 @@ import { checkModel, type Engine } from './engine.ts'
 import type { Exchange } from './http-server.ts'
 import { requestView } from './request-log.ts'
 import { parseBody } from './sampling-request.ts'
+import { isToy } from './toy-model.ts'
 
 export function handleModels(engine: Engine, exchange: Exchange): void {
   const { loaded, contextTokens, cap, express } = engine
@@ -25,6 +26,7 @@ export function handleModels(engine: Engine, exchange: Exchange): void {
       size: summary.fileBytes,
       architecture: summary.architecture,
       quantisation: summary.quantisation,
+      toy: isToy(summary),
       cap,
       express,
       slots: cap + express,

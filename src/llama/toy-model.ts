@@ -3,6 +3,7 @@
  * chain over a short text (readable, deterministic at temperature 0), or random weights.
  */
 import { seededRandom } from '../base/index.ts'
+import type { GgufSummary } from './gguf.ts'
 import { type GgufTensor, type GgufValue, writeGguf } from './gguf-writer.ts'
 import { learnVocabulary, type ToyVocabulary } from './toy-vocabulary.ts'
 
@@ -13,6 +14,8 @@ export interface ToyModelOptions {
 }
 
 const SPECIALS = ['<|endoftext|>', '<|im_start|>', '<|im_end|>', '<unk>'] as const
+/** By the name that the file gives itself a toy is known wherever it is served. */
+const NAME_PREFIX = 'gristmill-toy-'
 const MERGES = 400
 const HEAD_SIZE = 32
 const FEED_FORWARD = 32
@@ -56,6 +59,11 @@ export async function writeToyModel(path: string, options: ToyModelOptions): Pro
   await writeGguf(path, metadata(vocabulary, width, options), tensors)
 }
 
+/** True where the model of a file was written by `writeToyModel`. */
+export function isToy({ name }: GgufSummary): boolean {
+  return name?.startsWith(NAME_PREFIX) ?? false
+}
+
 function metadata(
   vocabulary: ToyVocabulary,
   width: number,
@@ -69,7 +77,7 @@ function metadata(
   const types = vocabulary.tokens.map((_, id) => (id >= vocabulary.firstSpecial ? 3 : 1))
   return {
     'general.architecture': { type: 'string', value: 'llama' },
-    'general.name': { type: 'string', value: `gristmill-toy-${options.kind}` },
+    'general.name': { type: 'string', value: `${NAME_PREFIX}${options.kind}` },
     'general.file_type': u32(0),
     'llama.context_length': u32(options.contextTokens),
     'llama.embedding_length': u32(width),
