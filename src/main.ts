@@ -14,6 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from './base/index.ts'
+import { createDemo } from './demo/index.ts'
 import {
   EMBEDDED_ENGINE_ID,
   type EmbeddedEngine,
@@ -22,7 +23,7 @@ import {
 } from './engine/index.ts'
 import { createGateway, type Gateway } from './gateway/index.ts'
 import { type Home, openHome } from './host/index.ts'
-import { createHttpServer, type DemoService, type HttpServer } from './http/index.ts'
+import { createHttpServer, type HttpServer } from './http/index.ts'
 import { createLedger, type Ledger, recordCapacity } from './meter/index.ts'
 import { Pool, queueOf } from './pool/index.ts'
 import {
@@ -31,6 +32,7 @@ import {
   engineService,
   floorView,
   localToken,
+  modelsOf,
   openDatabasePart,
   readiness,
   writeServerFile,
@@ -210,11 +212,9 @@ async function openServer(
   const { config, home, clock, logger, registry, stack } = base
   const { tenancy, pool, gateway, ledger } = data
   let isStopping = false
-  const demo: DemoService = {
-    view: () => null,
-    start: () => Promise.reject(new GristmillError('not_found', { kind: 'page', id: 'demo' })),
-    cancel: () => Promise.resolve(null),
-  }
+  const url = () => server.url
+  const model = () => modelsOf(pool)[0]?.name
+  const demo = createDemo({ tenancy, pool, url, model, clock, logger })
   const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
   const server: HttpServer = await createHttpServer({
     database,
@@ -249,6 +249,7 @@ async function openServer(
     isStopping = true
     return gateway.drain()
   })
+  stack.defer(async () => void (await demo.cancel()))
   return server
 }
 

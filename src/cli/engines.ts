@@ -18,7 +18,7 @@ import {
 } from './context.ts'
 import { modelPath } from './models.ts'
 import { type Column, printTable } from './table.ts'
-import { count, duration, figure } from './units.ts'
+import { count, figure, moment } from './units.ts'
 import { between } from './values.ts'
 
 /** Adds `engine` and `engine …` to the program. */
@@ -165,7 +165,7 @@ const columns: Column<EngineView>[] = [
     value: ({ capacityUnitsPerS: value }) => (value === null ? '–' : `${figure(value)} units/s`),
     align: 'right',
   },
-  { title: 'SINCE', value: ({ sinceMs }) => duration(sinceMs), align: 'right' },
+  { title: 'SINCE', value: ({ sinceMs }) => moment(new Date(sinceMs).toISOString()) },
   { title: 'WHY', value: ({ stateReason }) => stateReason },
 ]
 

@@ -1,11 +1,16 @@
 /** Routes for the demo: the same load first come first served, then with fair shares. */
-import { createRoute } from '@hono/zod-openapi'
-import { type Api, answer, needs } from './api.ts'
+import { createRoute, z } from '@hono/zod-openapi'
+import { type Api, answer, body, needs } from './api.ts'
 import * as schemas from './pool-schemas.ts'
 import type { HttpOptions } from './services.ts'
 
 const tags = ['demo']
 const path = '/api/demo'
+const demoInput = z.strictObject({
+  seconds: z.number().int().min(5).max(600).optional().openapi({
+    description: 'Length of each half; a minute where absent.',
+  }),
+})
 
 const readDemo = createRoute({
   ...needs('floor:read'),
@@ -22,6 +27,7 @@ const startDemo = createRoute({
   method: 'post',
   path,
   summary: 'Start the demo; it takes about two minutes of the real engines',
+  request: { body: { ...body(demoInput), required: false } },
   responses: { 201: answer('The demo.', schemas.demo) },
 })
 
@@ -38,7 +44,7 @@ const cancelDemo = createRoute({
 export function demoRoutes(api: Api, { demo, tenancy }: HttpOptions): void {
   api.openapi(readDemo, (c) => c.json(demo.view(), 200))
   api.openapi(startDemo, async (c) => {
-    const view = await demo.start()
+    const view = await demo.start(c.req.valid('json')?.seconds)
     const entry = { action: 'demo.start', subject: 'demo', tenantId: null, detail: {} }
     await tenancy.audit.record(c.get('access').actor, entry)
     return c.json(view, 201)

@@ -53,8 +53,11 @@ export interface EngineService {
 export interface DemoService {
   /** null where none has run since the start. */
   view(): DemoView | null
-  /** @throws GristmillError `conflict` while one runs */
-  start(): Promise<DemoView>
+  /**
+   * @param halfS length of each half, seconds; a minute where absent
+   * @throws GristmillError `conflict` while one runs
+   */
+  start(halfS?: number): Promise<DemoView>
   cancel(): Promise<DemoView | null>
 }
 
