@@ -1,5 +1,5 @@
 /** Which model the embedded engine serves: the one asked for, the default, or the toy. */
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Config, Logger } from '../base/index.ts'
