@@ -1,7 +1,7 @@
 /** The contestants of `bench engine`: our engine program, the bare library, llama.cpp's server. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment, systemClock } from '../src/base/index.ts'
@@ -109,15 +109,14 @@ function httpArm(
   url: string,
   body: (prompt: string, tokens: number) => object,
 ): Arm {
-  // llama.cpp's server closes streams without notice, so connections are not kept in any arm.
-  const agent = new Agent({ keepAlive: false })
+  const completions = new URL('/v1/completions', url)
   return {
     pid: child.pid ?? 0,
     url,
     async round(prompts, tokens) {
       const startMs = systemClock.monotonicMs()
       const counts = await Promise.all(
-        prompts.map((prompt) => countEvents(`${url}/v1/completions`, body(prompt, tokens), agent)),
+        prompts.map((prompt) => countEvents(completions, body(prompt, tokens))),
       )
       const elapsedS = (systemClock.monotonicMs() - startMs) / 1000
       // Some tokens make no text of their own, so events may be fewer; what was forced counts.
@@ -128,17 +127,24 @@ function httpArm(
   }
 }
 
-async function countEvents(url: string, body: object, agent: Agent): Promise<number> {
+/** Over a bare socket: what the client computes is taken from the engine on a small machine. */
+function countEvents(url: URL, body: object): Promise<number> {
   const text = JSON.stringify(body)
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
-  const outgoing = request(url, { method: 'POST', agent, headers })
-  outgoing.end(text)
-  const [incoming] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage]
-  if (incoming.statusCode !== 200) throw new Error(`${url} answered ${incoming.statusCode}`)
-  let events = 0
-  for await (const chunk of incoming as AsyncIterable<Buffer>)
-    events += chunk.toString('latin1').split('data: ').length - 1
-  return events
+  const head =
+    `POST ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\nconnection: close\r\n` +
+    `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n`
+  return new Promise((resolve, reject) => {
+    let events = 0
+    let isFirst = true
+    const socket = connect(Number(url.port), url.hostname, () => socket.write(head + text))
+    socket.on('error', reject)
+    socket.on('close', () => resolve(events))
+    socket.on('data', (bytes) => {
+      if (isFirst && !bytes.includes('200 OK')) reject(new Error(`${url} answered an error`))
+      isFirst = false
+      for (let at = bytes.indexOf('data: '); at >= 0; at = bytes.indexOf('data: ', at + 6)) events++
+    })
+  })
 }
 
 async function nextLine(lines: Interface, child: ChildProcess): Promise<string> {

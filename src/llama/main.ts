@@ -25,7 +25,7 @@ import { type EngineOptions, type ParsedEngineOptions, parseEngineOptions } from
 import { Pace } from './pace.ts'
 import { RequestLog } from './request-log.ts'
 import { SamplerMemory } from './sampler-memory.ts'
-import { SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
+import { forcedRequest, SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
 
 export interface EngineResources {
   clock: Clock
@@ -161,6 +161,7 @@ async function assemble(
     },
   })
   metrics.watch(driver)
+  await warmUp(driver, loaded)
   logger.info({ model: loaded.name, cap, express, contextTokens, threads }, 'engine ready')
   const template = new ChatTemplate(loaded.model)
   const requests = new RequestLog(clock)
@@ -185,6 +186,12 @@ async function assemble(
     await loaded.model.dispose()
   }
   return { engine, free }
+}
+
+/** Lets the library touch all weights once, so that the first request is as quick as the next. */
+async function warmUp(driver: Driver, { model }: LoadedModel): Promise<void> {
+  const prompt = model.tokenize('The first words are the slowest. '.repeat(12))
+  await driver.run(forcedRequest(prompt, 4, 'warm-up'))
 }
 
 function threadsFor(loaded: LoadedModel): number {

@@ -66,23 +66,10 @@ async function measure(
   let request = 0
   const one = async () => {
     while (!stop.signal.aborted) {
-      const progress = newProgress(tokens.length)
-      progresses.push(progress)
-      await driver.run({
-        priority: 0,
-        // A salt of its own for each, so that no prompt is found already read.
-        cacheSalt: String(request++),
-        prompt: tokens,
-        sampling: SAMPLING,
-        tokensMax: OUTPUT_TOKENS,
-        tokensMin: OUTPUT_TOKENS,
-        ignoreEnd: true,
-        signal: stop.signal,
-        progress,
-        countsPrompt: true,
-        onToken: () => true,
-        isPaused: () => false,
-      })
+      // A salt of its own for each, so that no prompt is found already read.
+      const run = forcedRequest(tokens, OUTPUT_TOKENS, `sweep-${request++}`, stop.signal)
+      progresses.push(run.progress)
+      await driver.run(run)
     }
   }
   const startMs = clock.monotonicMs()
@@ -92,6 +79,29 @@ async function measure(
   const elapsedS = (clock.monotonicMs() - startMs) / 1000
   await Promise.all(running)
   return summarise(streams, progresses, elapsedS)
+}
+
+/** A request that generates exactly `tokensMax` tokens and shows them to nobody. */
+export function forcedRequest(
+  prompt: Token[],
+  tokensMax: number,
+  cacheSalt: string,
+  signal = new AbortController().signal,
+): GenerationRequest {
+  return {
+    priority: 0,
+    cacheSalt,
+    prompt,
+    sampling: SAMPLING,
+    tokensMax,
+    tokensMin: tokensMax,
+    ignoreEnd: true,
+    signal,
+    progress: newProgress(prompt.length),
+    countsPrompt: true,
+    onToken: () => true,
+    isPaused: () => false,
+  }
 }
 
 function summarise(

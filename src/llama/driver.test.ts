@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Token } from 'node-llama-cpp'
+import { systemClock } from '../base/index.ts'
+import { Driver, type Runner } from './driver.ts'
+import { newProgress } from './engine.ts'
+import type { GenerationRequest, SampledToken } from './generation.ts'
+import { Pace } from './pace.ts'
+import { forcedRequest } from './sweep.ts'
+
+const END = 0 as Token
+
+/** A sequence that counts upwards from the length of what it holds. */
+class CountingRunner implements Runner {
+  held: Token[] = []
+  computing = 0
+  failNext = false
+  readonly log: string[]
+  readonly #name: string
+
+  constructor(name: string, log: string[]) {
+    this.#name = name
+    this.log = log
+  }
+
+  commonPrefix(tokens: readonly Token[]): number {
+    const at = this.held.findIndex((token, i) => token !== tokens[i])
+    return at < 0 ? this.held.length : at
+  }
+
+  heldTokens = () => this.held.length
+
+  async keep(keep: number): Promise<number> {
+    assert.equal(this.computing, 0, 'state was changed while a step ran')
+    this.held.length = keep
+    return keep
+  }
+
+  read = async (tokens: Token[]) => {
+    await this.#compute(tokens, `read ${tokens.length}`)
+  }
+  start = (tokens: Token[]) => this.#compute(tokens, `start ${tokens.length}`)
+  next = () => this.#compute([this.held.length as Token], 'next')
+  finish = async () => {
+    assert.equal(this.computing, 0, 'ended while a step ran')
+  }
+
+  async #compute(tokens: Token[], what: string): Promise<SampledToken> {
+    this.log.push(`${this.#name} ${what}`)
+    this.computing++
+    await systemClock.sleep(1)
+    this.computing--
+    if (this.failNext) throw new Error('out of order')
+    this.held.push(...tokens)
+    return { token: (this.held.length + 100) as Token }
+  }
+}
+
+function setUp(slots: number, waitingMax = 10) {
+  const log: string[] = []
+  const runners = Array.from(
+    { length: slots },
+    (_, i) => new CountingRunner('abcdef'[i] ?? '', log),
+  )
+  const pace = new Pace({ readTokensMax: 40, readStepMs: 250 })
+  const driver = new Driver({
+    runners,
+    clock: systemClock,
+    pace,
+    waitingMax,
+    yieldMsMax: 60_000,
+    isEndToken: (token) => token === END,
+    onStep: () => undefined,
+  })
+  return { log, runners, driver }
+}
+
+const prompt = (length: number, start = 1) => Array.from({ length }, (_, i) => (start + i) as Token)
+
+const request = (length: number, fields: Partial<GenerationRequest> = {}): GenerationRequest => ({
+  ...forcedRequest(prompt(length), 3, 'salt'),
+  ...fields,
+})
+
+test('a prompt is read in pieces and then generates up to its limit', async () => {
+  const { driver, log } = setUp(1)
+  const one = request(100)
+  assert.equal(await driver.run(one), 'length')
+  assert.deepEqual(log, ['a read 40', 'a read 40', 'a start 20', 'a next', 'a next'])
+  assert.equal(one.progress.completionTokens, 3)
+  assert.deepEqual(driver.counts, { running: 0, waiting: 0, slots: 1 })
+})
+
+test('a better-ranked prompt is read before the next step of worse-ranked streams', async () => {
+  const { driver, log } = setUp(2)
+  let urgent: Promise<string> | undefined
+  const slow = request(10, {
+    priority: 5,
+    tokensMax: 6,
+    onToken: () => {
+      urgent ??= driver.run(request(100, { priority: 1, cacheSalt: 'other' }))
+      return true
+    },
+  })
+  await driver.run(slow)
+  await urgent
+  const start = log.indexOf('b read 40')
+  assert.deepEqual(log.slice(start, start + 3), ['b read 40', 'b read 40', 'b start 20'])
+  assert.ok(log.lastIndexOf('a next') > start)
+})
+
+test('those who wait are served best rank first; too many are refused', async () => {
+  const { driver } = setUp(1, 3)
+  const order: string[] = []
+  const ask = (name: string, priority: number) =>
+    driver.run(request(5, { priority })).then(() => order.push(name))
+  const all = [ask('first', 0)]
+  await systemClock.sleep(3)
+  all.push(ask('low', 9), ask('high', 1), ask('middle', 5))
+  assert.throws(() => driver.run(request(5)), { code: 'engine_queue_full' })
+  await Promise.all(all)
+  assert.deepEqual(order, ['first', 'high', 'middle', 'low'])
+})
+
+test('an aborted request gives its sequence back, waiting or running', async () => {
+  const { driver, runners } = setUp(1)
+  const stop = new AbortController()
+  const running = driver.run(
+    request(5, { tokensMax: 1000, signal: stop.signal, onToken: () => true }),
+  )
+  const waiting = driver.run(request(5, { signal: stop.signal }))
+  await systemClock.sleep(20)
+  stop.abort()
+  driver.wake()
+  assert.deepEqual(await Promise.all([running, waiting]), ['aborted', 'aborted'])
+  assert.equal(await driver.run(request(5)), 'length')
+  assert.equal(runners[0]?.computing, 0)
+})
+
+test('a failing sequence fails its own request only', async () => {
+  const { driver, runners } = setUp(2)
+  const [first] = runners
+  assert.ok(first)
+  first.failNext = true
+  const failing = driver.run(request(5))
+  const fine = driver.run(request(5, { cacheSalt: 'other' }))
+  await assert.rejects(failing, { code: 'engine_failed' })
+  assert.equal(await fine, 'length')
+  first.failNext = false
+  assert.equal(await driver.run(request(7)), 'length')
+})
+
+test('a paused stream costs nothing and goes on when it is woken', async () => {
+  const { driver, log } = setUp(1)
+  let paused = false
+  const one = driver.run(
+    request(5, { onToken: () => (paused = true), isPaused: () => paused, tokensMax: 2 }),
+  )
+  await systemClock.sleep(15)
+  assert.deepEqual(log, ['a start 5'])
+  paused = false
+  driver.wake()
+  assert.equal(await one, 'length')
+})
+
+test('work between steps never meets a computing sequence', async () => {
+  const { driver, runners } = setUp(2)
+  const streams = [request(5, { tokensMax: 30 }), request(9, { tokensMax: 30 })]
+  const done = streams.map((one) => driver.run(one))
+  for (let i = 0; i < 5; i++)
+    await driver.exclusively(async () => {
+      for (const runner of runners) assert.equal(runner.computing, 0)
+      await systemClock.sleep(1)
+      for (const runner of runners) assert.equal(runner.computing, 0)
+    })
+  assert.deepEqual(await Promise.all(done), ['length', 'length'])
+})
+
+test('progress counts reuse, tokens and time', async () => {
+  const { driver } = setUp(1)
+  await driver.run(request(30))
+  const progress = newProgress(30)
+  await driver.run(request(30, { progress }))
+  assert.equal(progress.cachedTokens, 29)
+  assert.equal(progress.completionTokens, 3)
+  assert.ok(progress.prefillMs > 0 && progress.decodeMs > 0)
+})

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Token } from 'node-llama-cpp'
+import { SequencePool } from './sequence-pool.ts'
+
+class Held {
+  tokens: number[] = []
+  commonPrefix(tokens: readonly Token[]): number {
+    const at = this.tokens.findIndex((token, i) => token !== tokens[i])
+    return at < 0 ? this.tokens.length : at
+  }
+  heldTokens = () => this.tokens.length
+}
+
+const tokens = (...ids: number[]) => ids as Token[]
+
+function pool(count: number) {
+  const sequences = Array.from({ length: count }, () => new Held())
+  return { sequences, pool: new SequencePool(sequences) }
+}
+
+function use(pool: SequencePool<Held>, salt: string, prompt: Token[], then: number[] = []) {
+  const taken = pool.take(salt, prompt)
+  assert.ok(taken)
+  taken.sequence.tokens = [...prompt, ...then]
+  pool.giveBack(taken.sequence)
+  return taken
+}
+
+test('a conversation comes back to its sequence', () => {
+  const { pool: places } = pool(3)
+  const first = use(places, 'a', tokens(1, 2, 3, 4), [5, 6])
+  use(places, 'a', tokens(9, 9, 9))
+  const again = use(places, 'a', tokens(1, 2, 3, 4, 5, 6, 7))
+  assert.equal(again.sequence, first.sequence)
+  assert.equal(again.reusable, 6)
+})
+
+test('what another salt wrote is never reused', () => {
+  const { pool: places } = pool(1)
+  use(places, 'a', tokens(1, 2, 3, 4))
+  assert.equal(use(places, 'b', tokens(1, 2, 3, 4)).reusable, 0)
+  assert.equal(use(places, 'a', tokens(1, 2, 3, 4)).reusable, 0)
+})
+
+test('a small overlap does not evict another conversation; the longest unused goes', () => {
+  const { pool: places, sequences } = pool(2)
+  use(places, 'a', tokens(1, 2, 3, 4, 5, 6))
+  use(places, 'a', tokens(7, 8, 9))
+  const taken = use(places, 'a', tokens(7, 1, 1, 1))
+  assert.equal(taken.sequence, sequences[0])
+  assert.equal(taken.reusable, 0)
+})
+
+test('of two equal overlaps the one that loses less is taken', () => {
+  const { pool: places } = pool(2)
+  const a = places.take('a', tokens(1, 2, 3))
+  const b = places.take('a', tokens(1, 2, 3))
+  assert.ok(a && b)
+  a.sequence.tokens = [1, 2, 3, 4, 5, 6, 7, 8]
+  b.sequence.tokens = [1, 2, 3, 4]
+  places.giveBack(b.sequence)
+  places.giveBack(a.sequence)
+  assert.equal(places.take('a', tokens(1, 2, 3, 9))?.sequence, b.sequence)
+})
+
+test('busy sequences are not handed out, and none is given back twice', () => {
+  const { pool: places } = pool(1)
+  const taken = places.take('a', tokens(1))
+  assert.ok(taken)
+  assert.equal(places.take('a', tokens(1)), undefined)
+  assert.equal(places.free, 0)
+  places.giveBack(taken.sequence)
+  assert.throws(() => places.giveBack(taken.sequence))
+})

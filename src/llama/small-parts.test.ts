@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Token } from 'node-llama-cpp'
+import { FakeClock } from '../base/index.ts'
+import { type CalibrationRow, calibrate, kneeOf } from './calibration.ts'
+import { newProgress } from './engine.ts'
+import { engineArguments, parseEngineArguments } from './options.ts'
+import { RequestLog } from './request-log.ts'
+import { forcedRequest } from './sweep.ts'
+import { ToolCallParser } from './tool-calls.ts'
+import { TopSampler } from './top-sampler.ts'
+
+const row = (streams: number, units: number, gapMs: number): CalibrationRow => ({
+  streams,
+  serviceUnitsPerS: units,
+  tokensPerS: units / 2,
+  meanTokenGapP95Ms: gapMs,
+})
+
+test('the knee is where more streams stop doing more, while tokens come quickly', () => {
+  const rows = [
+    row(1, 200, 10),
+    row(2, 230, 17),
+    row(4, 320, 27),
+    row(8, 370, 45),
+    row(16, 380, 95),
+  ]
+  assert.equal(kneeOf(rows), 8)
+  assert.equal(kneeOf([row(1, 200, 10), row(2, 390, 11), row(4, 395, 20)]), 2)
+})
+
+test('on a slow machine the knee may reach half as slow again as one stream', () => {
+  assert.equal(kneeOf([row(1, 20, 200), row(2, 38, 210), row(4, 60, 290), row(8, 90, 400)]), 4)
+})
+
+test('a sweep picks the faster threads and keeps the better pass of each count', async () => {
+  const clock = new FakeClock()
+  const seen = new Set<number>()
+  const calibration = await calibrate(
+    async (streams, threads) => {
+      const disturbed = !seen.has(streams) && threads === 2 && streams === 8
+      seen.add(streams)
+      return row(streams, disturbed ? 1 : streams * threads, 10)
+    },
+    { threadCounts: [1, 2], durationMs: 100, clock },
+  )
+  assert.equal(calibration.threads, 2)
+  assert.equal(calibration.rows.find((r) => r.streams === 8)?.serviceUnitsPerS, 16)
+  assert.equal(calibration.knee, 16)
+})
+
+test('counts of an ended request are kept for a minute', () => {
+  const clock = new FakeClock()
+  const log = new RequestLog(clock)
+  const record = log.begin('r1', newProgress(5), () => undefined)
+  assert.equal(log.running().length, 1)
+  log.finish(record, 'aborted')
+  log.finish(record, 'finished')
+  clock.advance(59_000)
+  assert.equal(log.find('r1')?.end, 'aborted')
+  clock.advance(2000)
+  assert.equal(log.find('r1'), undefined)
+})
+
+test('tool calls are found in text that arrives in any pieces', () => {
+  const text =
+    '<tool_call>\n{"name": "a", "arguments": {"x": "}\\"{", "y": [1, {"z": 2}]}}\n</tool_call>\n' +
+    '<tool_call>\n{"name": "b", "arguments": {}}\n</tool_call>'
+  for (const size of [1, 2, 3, 7, 1000]) {
+    let ids = 0
+    const parser = new ToolCallParser(() => `call_${ids++}`)
+    const events = []
+    for (let at = 0; at < text.length; at += size)
+      events.push(...parser.push(text.slice(at, at + size)))
+    events.push(...parser.flush())
+    const parts = ['', '']
+    for (const event of events)
+      if (event.kind === 'arguments') parts[event.index] += event.text
+      else assert.equal(event.kind, 'call')
+    assert.deepEqual(JSON.parse(parts[0] ?? ''), { x: '}"{', y: [1, { z: 2 }] })
+    assert.equal(parts[1], '{}')
+    assert.equal(parser.calls, 2)
+  }
+})
+
+test('text that only looks like the beginning of a call is not lost', () => {
+  const parser = new ToolCallParser(() => 'x')
+  const events = [...parser.push('a <tool'), ...parser.push('_box> b'), ...parser.flush()]
+  const text = events.map((event) => (event.kind === 'text' ? event.text : '?')).join('')
+  assert.equal(text, 'a <tool_box> b')
+})
+
+test('sampling from logits follows top-k, top-p and temperature', () => {
+  const logits = [5, 4, 3, 0].map((logit, i) => [i as Token, logit] as const)
+  const totalWeight = logits.reduce((sum, [, logit]) => sum + Math.exp(logit - 5), 0)
+  const { sampling } = forcedRequest([], 1, '')
+  const drawn = (fields: object) => {
+    const sampler = new TopSampler({ ...sampling, topLogprobs: 2, ...fields })
+    const tokens = Array.from({ length: 400 }, () => sampler.sample({ logits, totalWeight }))
+    return { tokens: new Set(tokens.map((t) => t.token)), one: tokens[0] }
+  }
+  assert.deepEqual([...drawn({ temperature: 0 }).tokens], [0])
+  assert.deepEqual([...drawn({ topK: 2 }).tokens].sort(), [0, 1])
+  assert.deepEqual([...drawn({ topP: 0.5 }).tokens], [0])
+  assert.ok(drawn({ temperature: 2, topK: 0 }).tokens.size === 4)
+  assert.deepEqual([...drawn({ minP: 0.5 }).tokens], [0])
+  const total = logits.reduce((sum, [, logit]) => sum + Math.exp(logit), 0)
+  const expected = Math.log(Math.exp(5) / total)
+  assert.ok(Math.abs((drawn({}).one?.top?.[0]?.logprob ?? 0) - expected) < 1e-9)
+})
+
+test('options survive the way over a command line, and wrong ones are named', () => {
+  const options = { model: '/m.gguf', port: 0, cap: 4, gpu: 'off' as const, 'parent-pipe': true }
+  const parsed = parseEngineArguments(engineArguments(options))
+  assert.equal(parsed.cap, 4)
+  assert.equal(parsed['parent-pipe'], true)
+  assert.throws(() => parseEngineArguments(['--model', 'x', '--cap', 'many']), /--cap/)
+  assert.throws(() => parseEngineArguments(['--model', 'x', '--speed', '9']), {
+    code: 'invalid_config',
+  })
+  assert.throws(() => parseEngineArguments([]), /--model/)
+})
