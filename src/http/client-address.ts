@@ -31,9 +31,12 @@ export function clientAddress(trustedProxies: readonly string[]): ClientAddress 
       return hops.findLast((hop) => !isTrusted(hop)) ?? hops[0] ?? peer
     },
     isLocal(request) {
-      if (!isLoopback(plain(request.socket.remoteAddress))) return false
+      const { remoteAddress, localAddress } = request.socket
+      const [peer, own] = [plain(remoteAddress), plain(localAddress)]
+      if (!isLoopback(peer) && peer !== own) return false
       if (FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined)) return false
-      return isLoopbackHost(request.headers.host)
+      const host = String(request.headers.host ?? '').replace(/:\d+$/, '')
+      return isLoopbackName(host) || host === own || host === `[${own}]`
     },
   }
 }
@@ -44,10 +47,8 @@ const plain = (address: string | undefined) => (address ?? 'unknown').replace(/^
 const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
 
 /** A page of another site can make its own name point to this machine, but not send these. */
-function isLoopbackHost(host: string | undefined): boolean {
-  const name = String(host ?? '').replace(/:\d+$/, '')
-  return name === 'localhost' || name === '[::1]' || isLoopback(name)
-}
+const isLoopbackName = (name: string) =>
+  name === 'localhost' || name === '[::1]' || isLoopback(name)
 
 function addTo(list: BlockList, entry: string): void {
   const [address = '', prefix] = entry.split('/')

@@ -55,7 +55,7 @@ export async function readLink(sql: Queries, clock: Clock, token: string): Promi
 }
 
 /** Uses a link up; of many at once only one succeeds. @throws GristmillError `link_invalid` */
-export async function useLink(sql: Queries, clock: Clock, token: string): Promise<OneTimeLink> {
+export async function spendLink(sql: Queries, clock: Clock, token: string): Promise<OneTimeLink> {
   const link = await readLink(sql, clock, token)
   const used = await sql`
     update one_time_links set used_at = ${new Date(clock.nowMs())}

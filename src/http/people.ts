@@ -11,7 +11,7 @@ import {
   roles,
   type Tenancy,
 } from '../tenancy/index.ts'
-import { makeLink, useLink } from './one-time-links.ts'
+import { makeLink, spendLink } from './one-time-links.ts'
 
 export interface Person {
   id: string
@@ -84,62 +84,87 @@ export interface PeopleOptions {
 /** @param options the resources to work with */
 export function people(options: PeopleOptions): People {
   const { database, audit } = options
-  const note = (actor: Actor, action: string, subject: string, detail: object) =>
-    audit.record(actor, { action, subject, tenantId: null, detail: { ...detail } })
+  /** Runs a change and notes it in the audit log, both or neither. */
+  const noted = <T>(work: (sql: Queries) => Promise<{ result: T; note: Note }>): Promise<T> =>
+    database.transaction(async (sql) => {
+      const { result, note } = await work(sql)
+      const { actor, action, subject, detail } = note
+      await audit.record(actor, { action, subject, tenantId: null, detail }, sql)
+      return result
+    })
   return {
-    async list({ limit, cursor = '' }) {
-      const { sql } = database
-      const rows = await sql<Person[]>`
-        ${select(sql)} where id > ${cursor} order by id limit ${limit + 1}`
-      return pageOf([...rows], limit, (row) => row.id)
-    },
+    list: (page) => list(database.sql, page),
     get: (id) => read(database.sql, id),
     async isFirstRun() {
       const owners = await database.sql`select 1 from people where role = 'owner' limit 1`
       return owners.length === 0
     },
-    async invite(input, actor) {
-      const made = await invite(options, input)
-      const { role, tenantIds: tenants } = made.person
-      await note(actor, 'user.invite', made.person.id, { email: input.email, role, tenants })
-      return made
-    },
-    async inviteAgain(id, actor) {
-      const person = await read(database.sql, id)
-      const token = await makeLink(database.sql, options, id)
-      await note(actor, 'user.invite', id, { email: person.email, again: true })
-      return token
-    },
-    async ownerLink(actor) {
-      const token = await makeLink(database.sql, options, null)
-      await note(actor, 'user.owner-link', 'owner', {})
-      return token
-    },
+    invite: (input, actor) =>
+      noted(async (sql) => {
+        const person = await insert(sql, options, input)
+        const token = await makeLink(sql, options, person.id)
+        const { id: subject, email: address, role, tenantIds: tenants } = person
+        const detail = { email: address, role, tenantIds: tenants }
+        return {
+          result: { person, token },
+          note: { actor, action: 'user.invite', subject, detail },
+        }
+      }),
+    inviteAgain: (id, actor) =>
+      noted(async (sql) => {
+        const detail = { email: (await read(sql, id)).email, again: true }
+        const result = await makeLink(sql, options, id)
+        return { result, note: { actor, action: 'user.invite', subject: id, detail } }
+      }),
+    ownerLink: (actor) =>
+      noted(async (sql) => {
+        const result = await makeLink(sql, options, null)
+        return { result, note: { actor, action: 'user.owner-link', subject: 'owner', detail: {} } }
+      }),
     async redeem(input, from) {
-      const person = await redeem(options, input)
-      const actor = { name: `user:${person.email}`, from }
-      await note(actor, 'user.set-password', person.id, { role: person.role })
-      return person
-    },
-    async change(id, change, actor) {
-      const person = await changePerson(options, id, change)
-      await note(actor, 'user.change', id, change)
-      return person
-    },
-    async remove(id, actor) {
-      const person = await database.transaction(async (sql) => {
-        const found = await read(sql, id)
-        await sql`delete from people where id = ${id}`
-        await checkOwnerLeft(sql, found)
-        return found
+      // Outside the transaction, because it takes its time.
+      const hash = await options.hashPassword(input.password)
+      return noted(async (sql) => {
+        const person = await redeem(sql, options, input, hash)
+        const actor = { name: `user:${person.email}`, from }
+        const [action, detail] = ['user.set-password', { role: person.role }]
+        return { result: person, note: { actor, action, subject: person.id, detail } }
       })
-      await note(actor, 'user.remove', id, { email: person.email })
     },
+    change: (id, change, actor) =>
+      noted(async (sql) => {
+        const result = await changePerson(sql, options, id, change)
+        return {
+          result,
+          note: { actor, action: 'user.change', subject: id, detail: { ...change } },
+        }
+      }),
+    remove: (id, actor) =>
+      noted(async (sql) => {
+        const person = await read(sql, id)
+        await sql`delete from people where id = ${id}`
+        await checkOwnerLeft(sql, person)
+        const detail = { email: person.email }
+        return { result: undefined, note: { actor, action: 'user.remove', subject: id, detail } }
+      }),
   }
+}
+
+interface Note {
+  actor: Actor
+  action: string
+  subject: string
+  detail: Record<string, unknown>
 }
 
 const select = (sql: Queries) => sql`
   select id, name, email, role, tenant_ids as "tenantIds", created_at as "createdAt" from people`
+
+async function list(sql: Queries, { limit, cursor = '' }: PageRequest): Promise<Page<Person>> {
+  const rows = await sql<Person[]>`
+    ${select(sql)} where id > ${cursor} order by id limit ${limit + 1}`
+  return pageOf([...rows], limit, (row) => row.id)
+}
 
 async function read(sql: Queries, id: string): Promise<Person> {
   const [row] = await sql<Person[]>`${select(sql)} where id = ${id}`
@@ -166,33 +191,29 @@ async function insert(
   return read(sql, id)
 }
 
-function invite(options: PeopleOptions, input: z.infer<typeof personInput>) {
-  return options.database.transaction(async (sql) => {
-    const person = await insert(sql, options, input)
-    return { person, token: await makeLink(sql, options, person.id) }
-  })
-}
-
-async function redeem(options: PeopleOptions, input: z.infer<typeof linkUse>): Promise<Person> {
-  const { database, clock, random } = options
-  const hash = await options.hashPassword(input.password)
-  return database.transaction(async (sql) => {
-    const link = await useLink(sql, clock, input.token)
-    const person = link.personId
-      ? await named(sql, link.personId, input.name)
-      : await owner(sql, options, input)
-    const at = new Date(clock.nowMs())
-    await sql`
-      insert into people_accounts
-        (id, user_id, account_id, provider_id, password, created_at, updated_at)
-      values (${newId('evt', clock, random)}, ${person.id}, ${person.id}, 'credential', ${hash},
-        ${at}, ${at})
-      on conflict (provider_id, account_id)
-        do update set password = excluded.password, updated_at = excluded.updated_at`
-    // Whoever knew the old password is out.
-    await sql`delete from people_sessions where user_id = ${person.id}`
-    return person
-  })
+async function redeem(
+  sql: Queries,
+  options: PeopleOptions,
+  input: z.infer<typeof linkUse>,
+  passwordHash: string,
+): Promise<Person> {
+  const { clock, random } = options
+  const link = await spendLink(sql, clock, input.token)
+  const person = link.personId
+    ? await named(sql, link.personId, input.name)
+    : await owner(sql, options, input)
+  const { id } = person
+  const at = new Date(clock.nowMs())
+  await sql`
+    insert into people_accounts
+      (id, user_id, account_id, provider_id, password, created_at, updated_at)
+    values (${newId('evt', clock, random)}, ${id}, ${id}, 'credential', ${passwordHash}, ${at},
+      ${at})
+    on conflict (provider_id, account_id)
+      do update set password = excluded.password, updated_at = excluded.updated_at`
+  // Whoever knew the old password is out.
+  await sql`delete from people_sessions where user_id = ${id}`
+  return person
 }
 
 async function named(sql: Queries, id: string, newName: string | undefined): Promise<Person> {
@@ -217,22 +238,21 @@ async function owner(
   return insert(sql, options, { name: newName, email: address, role: 'owner' })
 }
 
-function changePerson(
-  { database, clock }: PeopleOptions,
+async function changePerson(
+  sql: Queries,
+  { clock }: PeopleOptions,
   id: string,
   change: z.infer<typeof personChange>,
 ): Promise<Person> {
-  return database.transaction(async (sql) => {
-    const before = await read(sql, id)
-    const { name: newName = before.name, role = before.role } = change
-    const tenants = JSON.stringify(change.tenantIds ?? before.tenantIds)
-    await sql`
-      update people set name = ${newName}, role = ${role}, tenant_ids = ${tenants}::text::jsonb,
-        updated_at = ${new Date(clock.nowMs())}
-      where id = ${id}`
-    await checkOwnerLeft(sql, before)
-    return read(sql, id)
-  })
+  const before = await read(sql, id)
+  const { name: newName = before.name, role = before.role } = change
+  const tenants = JSON.stringify(change.tenantIds ?? before.tenantIds)
+  await sql`
+    update people set name = ${newName}, role = ${role}, tenant_ids = ${tenants}::text::jsonb,
+      updated_at = ${new Date(clock.nowMs())}
+    where id = ${id}`
+  await checkOwnerLeft(sql, before)
+  return read(sql, id)
 }
 
 /** The lock makes two owners who remove each other at once wait for one another. */

@@ -49,7 +49,8 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const everybody = people({ database, clock, random, audit: tenancy.audit, hashPassword })
   const known = sessions(options, login, everybody)
   const who = identity({ tenancy, sessions: known, address, localToken })
-  const url = () => options.publicUrl ?? urlOf(server, options.host)
+  let ownUrl = ''
+  const url = () => options.publicUrl ?? ownUrl
   const linkTo = (token: string) => `${url()}/first-run?token=${token}`
   const app = createApp(options, {
     address,
@@ -90,7 +91,10 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     },
     isFirstRun: () => everybody.isFirstRun(),
     ownerLink: async () => linkTo(await everybody.ownerLink(SYSTEM)),
-    listen: () => listen(server, options),
+    async listen() {
+      await listen(server, options)
+      ownUrl = urlOf(server, options.host)
+    },
     close: (graceMs = options.limits.shutdownMsMax) => {
       feed.close()
       return close(server, clock, graceMs)

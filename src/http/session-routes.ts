@@ -112,6 +112,9 @@ export function sessionRoutes(api: Api, options: HttpOptions, parts: SessionPart
     const made = await attempt(c.env.incoming, email, () =>
       login.signIn(email, given, from, agent.slice(0, 300)),
     )
+    const actor = { name: `user:${email.toLowerCase()}`, from }
+    const entry = { action: 'session.sign-in', subject: 'session', tenantId: null, detail: {} }
+    await options.tenancy.audit.record(actor, entry)
     return c.json(await show(await begin(c, parts, made)), 200)
   })
   api.openapi(signOut, async (c) => {

@@ -76,7 +76,16 @@ export async function openTestServer(
     localToken: LOCAL_TOKEN,
     ...changes,
   })
-  await http.listen()
+  const close = async () => {
+    await http.close(200)
+    await tenancy.close()
+    await database.close()
+    rmSync(consoleFolder, { recursive: true })
+  }
+  await http.listen().catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   return {
     url: http.url,
     http,
@@ -84,12 +93,7 @@ export async function openTestServer(
     tenancy,
     consoleFolder,
     ask: (method, path, options) => ask(http.url, method, path, options),
-    async close() {
-      await http.close(200)
-      await tenancy.close()
-      await database.close()
-      rmSync(consoleFolder, { recursive: true })
-    },
+    close,
   }
 }
 

@@ -1,4 +1,5 @@
 /** Reading the audit log: who changed what, when and from where. It can only grow. */
+import type { Queries } from '../store/index.ts'
 import { type Context, pageOf, recordAudit } from './context.ts'
 import type { Actor, AuditEntry, AuditRecord, Page, PageRequest } from './types.ts'
 
@@ -11,8 +12,11 @@ export interface AuditFilter {
 }
 
 export interface AuditLog {
-  /** Writes a row about a change made outside this room, such as of a user or an engine. */
-  record(actor: Actor, entry: AuditEntry): Promise<void>
+  /**
+   * Writes a row about a change made outside this room, such as of a user or an engine.
+   * @param sql the transaction of that change, so that neither exists without the other
+   */
+  record(actor: Actor, entry: AuditEntry, sql?: Queries): Promise<void>
   /** Newest first. */
   list(filter: AuditFilter, page: PageRequest): Promise<Page<AuditRecord>>
 }
@@ -20,7 +24,7 @@ export interface AuditLog {
 /** @param context the resources to work with */
 export function auditLog({ database, clock }: Context): AuditLog {
   return {
-    record: (actor, entry) => recordAudit(database.sql, clock, actor, entry),
+    record: (actor, entry, sql = database.sql) => recordAudit(sql, clock, actor, entry),
     async list(filter, { limit, cursor }) {
       const { sql } = database
       const within = filter.withinTenantIds

@@ -170,6 +170,23 @@ describe('while the change listener is down', () => {
   })
 })
 
+describe('when the connection for changes is cut', () => {
+  it('a key revoked at that moment stops working all the same', async () => {
+    const real = await createTenancy({ random: systemRandom, logger, clock: systemClock, database })
+    try {
+      const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+      await eventually(async () => (await real.authenticate(secret)) !== null)
+      await database.sql`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'gristmill notifications' and datname = current_database()`
+      await elsewhere.keys.revoke(key.id, actor)
+      await eventually(async () => (await real.authenticate(secret)) === null)
+    } finally {
+      await real.close()
+    }
+  })
+})
+
 describe('an unknown key', () => {
   it('is remembered as unknown for a short time', async () => {
     assert.equal(await use('sk-guess'), null)
@@ -221,5 +238,14 @@ describe('the cache', () => {
     for (const id of ['u', 'v', 'w']) cache.putUnknown(id, 0)
     assert.equal(cache.size, 5)
     assert.equal(cache.unknownSinceMs('u'), undefined)
+  })
+
+  it('drops both secrets of a key that is being rotated, and nothing else', () => {
+    const cache = new KeyCache({ entriesMax: 10, unknownMax: 2 })
+    for (const sha256 of ['old', 'new']) cache.put(sha256, entry('rotating'), 0)
+    cache.put('other', entry('other'), 0)
+    cache.dropKey('rotating')
+    assert.deepEqual([cache.get('old'), cache.get('new')], [undefined, undefined])
+    assert.ok(cache.get('other'))
   })
 })

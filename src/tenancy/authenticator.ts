@@ -72,11 +72,9 @@ export class Authenticator {
   changed(payload: string): void {
     this.#changes++
     const [kind, id = '', what] = payload.split(':')
-    this.#cache.drop(({ principal }) => {
-      if (kind === 'key') return principal.keyId === id
-      if (kind === 'project') return principal.projectId === id
-      return principal.tenantId === id
-    })
+    if (kind === 'key') this.#cache.dropKey(id)
+    else if (kind === 'project') this.#cache.drop(({ principal }) => principal.projectId === id)
+    else this.#cache.drop(({ principal }) => principal.tenantId === id)
     if (kind === 'key' && what === 'revoked') this.#tellRevoked(id)
   }
 

@@ -21,6 +21,8 @@ export interface KeyCacheBounds {
 export class KeyCache {
   readonly #bounds: KeyCacheBounds
   readonly #known = new Map<string, CachedKey>()
+  /** Key id → hashes of its secrets, so that a thousand revocations are no thousand scans. */
+  readonly #hashesOf = new Map<string, Set<string>>()
   /** Hash → monotonic milliseconds when it was found to be unknown. */
   readonly #unknown = new Map<string, number>()
 
@@ -43,9 +45,12 @@ export class KeyCache {
 
   put(sha256: string, entry: KeyEntry, readAtMs: number): CachedKey {
     const cached = { ...entry, readAtMs, used: true, notedRound: -1 }
-    this.#known.delete(sha256)
+    this.forget(sha256)
     while (this.#known.size >= this.#bounds.entriesMax) this.#evictOne()
     this.#known.set(sha256, cached)
+    const { keyId } = entry.principal
+    const hashes = this.#hashesOf.get(keyId) ?? new Set()
+    this.#hashesOf.set(keyId, hashes.add(sha256))
     return cached
   }
 
@@ -59,25 +64,40 @@ export class KeyCache {
   }
 
   forget(sha256: string): void {
+    const keyId = this.#known.get(sha256)?.principal.keyId
+    if (keyId === undefined) return
     this.#known.delete(sha256)
+    const hashes = this.#hashesOf.get(keyId)
+    hashes?.delete(sha256)
+    if (hashes?.size === 0) this.#hashesOf.delete(keyId)
+  }
+
+  /** Drops a key's entries, and every unknown one: it may be a new secret of that key. */
+  dropKey(keyId: string): void {
+    this.#unknown.clear()
+    for (const sha256 of [...(this.#hashesOf.get(keyId) ?? [])]) this.forget(sha256)
   }
 
   /** Drops the entries that `concerned` names, and every unknown one: it may be a new key. */
   drop(concerned: (entry: CachedKey) => boolean): void {
     this.#unknown.clear()
-    for (const [sha256, entry] of this.#known) if (concerned(entry)) this.#known.delete(sha256)
+    for (const [sha256, entry] of this.#known) if (concerned(entry)) this.forget(sha256)
   }
 
   clear(): void {
     this.#unknown.clear()
     this.#known.clear()
+    this.#hashesOf.clear()
   }
 
   #evictOne(): void {
     for (const [sha256, entry] of this.#known) {
-      this.#known.delete(sha256)
-      if (!entry.used) return
+      if (!entry.used) {
+        this.forget(sha256)
+        return
+      }
       entry.used = false
+      this.#known.delete(sha256)
       this.#known.set(sha256, entry)
     }
   }

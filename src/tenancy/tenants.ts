@@ -79,7 +79,7 @@ const select = (sql: Queries) => sql`
     (select count(*)::int from projects p where p.tenant_id = t.id and p.archived_at is null)
       as "projectCount",
     (select count(*)::int from keys k join projects p on p.id = k.project_id
-      where p.tenant_id = t.id and k.revoked_at is null) as "keyCount"
+      where p.tenant_id = t.id and p.archived_at is null and k.revoked_at is null) as "keyCount"
   from tenants t`
 
 async function read(sql: Queries, id: string): Promise<Tenant> {
