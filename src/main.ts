@@ -22,7 +22,7 @@ import {
   startEmbeddedEngine,
 } from './engine/index.ts'
 import { createGateway, type Gateway } from './gateway/index.ts'
-import { type Home, openHome } from './host/index.ts'
+import { checkPort, type Home, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import { createLedger, type Ledger, recordCapacity } from './meter/index.ts'
 import { Pool, queueOf } from './pool/index.ts'
@@ -87,6 +87,7 @@ export async function startGristmill(config: Config, options: StartOptions): Pro
   try {
     const home = await openHome(config, clock, { what: 'gristmill start', onWait: onProgress })
     stack.defer(() => home.release())
+    await checkPort(config.host, config.port)
     const registry = createRegistry()
     const running = await compose({ config, home, clock, logger, registry, stack, onProgress })
     let closing: Promise<void> | undefined

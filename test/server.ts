@@ -7,7 +7,7 @@
  *   await server.stop()
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -30,9 +30,11 @@ export interface ReadyLine {
 export interface ServerOptions {
   /** Data home; by default a new one, which `stop` and `kill` leave and `removeHome` removes. */
   home?: string
+  /** Model of the embedded engine, `toy` by default; null leaves the choice to the program. */
+  model?: string | null
   /** Added to or, where undefined, taken out of the environment. */
   env?: Record<string, string | undefined>
-  /** After `start --json --port 0 --model toy --home HOME`. */
+  /** After `start --json --port 0 --home HOME`. */
   args?: string[]
   /** What to run instead of `node src/cli/program.ts`. */
   command?: string[]
@@ -103,7 +105,9 @@ export function removeHome(home: string): void {
 export function beginServer(options: ServerOptions = {}): Starting {
   const home = options.home ?? newHome()
   const [command = '', ...first] = options.command ?? [process.execPath, PROGRAM]
-  const flags = ['start', '--json', '--port', '0', '--model', 'toy', '--home', home]
+  const { model = 'toy' } = options
+  const flags = ['start', '--json', '--port', '0', '--home', home]
+  if (model !== null) flags.push('--model', model)
   const child = spawn(command, [...first, ...flags, ...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: childEnvironment({ ...ENVIRONMENT, ...options.env }),
@@ -181,13 +185,14 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   }
 }
 
-/** A chat request to the toy model, streamed. */
+/** A streamed chat request to the toy model, whose answer is exactly so long (0.7 ms a token). */
 export function chatBody(maxTokens: number, changes: Record<string, unknown> = {}) {
   return {
     model: 'toy',
     messages: [{ role: 'user', content: 'Tell me about mills.' }],
     max_tokens: maxTokens,
     stream: true,
+    ignore_eos: true,
     ...changes,
   }
 }
@@ -250,5 +255,41 @@ async function* events(response: Response): AsyncGenerator<string> {
     const lines = rest.split('\n')
     rest = lines.pop() ?? ''
     for (const text of lines) if (text.startsWith('data: ')) yield text.slice(6)
+  }
+}
+
+/** Processes that work on a home: the program, its watchers, the engine and the database. */
+export function processesOf(home: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && worksOn(pid, home))
+}
+
+function worksOn(pid: number, home: string): boolean {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(home)) return true
+    return readlinkSync(`/proc/${pid}/cwd`).startsWith(home)
+  } catch (error) {
+    // Gone meanwhile, or only its remains.
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes(code)) return false
+    throw error
+  }
+}
+
+/**
+ * Waits until something holds; looks every 20 ms.
+ * @throws Error naming `what` when it still does not after `msMax`
+ */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  msMax = 15_000,
+): Promise<void> {
+  const endMs = performance.now() + msMax
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`still not after ${msMax} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -68,6 +68,8 @@ function announce(context: CliContext, flags: StartFlags, running: Running): voi
   const { url, adminLink, apiKey, model, toyModel, home } = running
   const line = { url, pid: process.pid, home, apiKey, adminLink, model, toyModel }
   show(context, flags, line, () => tell(context, running))
+  // Who reads the JSON line learns of these too.
+  if (flags.json) for (const note of running.notes) context.terminal.note(note)
 }
 
 function tell({ terminal }: CliContext, running: Running): void {

@@ -7,7 +7,7 @@ export {
   startChild,
 } from './child.ts'
 export type { Progress } from './download.ts'
-export { freePort } from './free-port.ts'
+export { checkPort, freePort } from './free-port.ts'
 export { type Home, type HomeFolder, type OpenHomeOptions, openHome } from './home.ts'
 export { describeMachine, type Machine } from './machine.ts'
 export { DEFAULT_MODEL } from './model-catalog.ts'
