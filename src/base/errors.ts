@@ -141,7 +141,7 @@ export const errorTable = {
     410,
     'authentication_error',
     'The one-time link is unknown, used up or expired.',
-    'Make a new one with "gristmill admin-link", or ask an owner for an invitation.',
+    'Make a new one with "gristmill user invite-link", or ask an owner for an invitation.',
   ),
   csrf_token_invalid: entry(
     403,
