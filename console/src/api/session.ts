@@ -1,0 +1,49 @@
+/** Who is signed in, and what they may do. */
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { createContext, useContext } from 'react'
+import { change, get, rememberSession } from './client.ts'
+import type { SessionView } from './contract.ts'
+
+const sessionKey = ['session'] as const
+
+export function useSessionQuery() {
+  return useQuery({
+    queryKey: sessionKey,
+    queryFn: async ({ signal }) => rememberSession(await get<SessionView>('/api/session', signal)),
+    staleTime: 60_000,
+  })
+}
+
+/** Puts a session that an answer carried in place of the known one, and forgets all else. */
+export function useReplaceSession(): (session: SessionView) => void {
+  const client = useQueryClient()
+  return (session) => {
+    rememberSession(session)
+    client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionKey[0] })
+    client.setQueryData(sessionKey, session)
+  }
+}
+
+export function useSignOut(): () => Promise<void> {
+  const replace = useReplaceSession()
+  return async () => replace(await change<SessionView>('DELETE', '/api/session'))
+}
+
+export interface SignedIn {
+  session: SessionView
+  user: NonNullable<SessionView['user']>
+}
+
+export const SignedInContext = createContext<SignedIn | null>(null)
+
+/** The person on every page behind the sign-in. */
+export function useSignedIn(): SignedIn {
+  const value = useContext(SignedInContext)
+  if (value === null) throw new Error('This part belongs behind the sign-in.')
+  return value
+}
+
+/** @param permission such as `tenants:write` */
+export function useMay(permission: string): boolean {
+  return useSignedIn().session.permissions.includes(permission)
+}

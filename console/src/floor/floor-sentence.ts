@@ -1,0 +1,116 @@
+/** What the mill floor says in one sentence, computed from what it shows. */
+import type { FloorView } from '../api/contract.ts'
+import { count, duration, listed, percent, plural, promised, seconds } from '../units.ts'
+
+export interface Sentence {
+  before: string
+  /** The few words that carry the judgement. */
+  emphasis: string
+  tone: 'calm' | 'bad'
+  after: string
+}
+
+/** A tenant counts as treated fairly from this part of its entitlement on. */
+const FAIR_SHARE = 0.9
+
+export function floorSentence(floor: FloorView): Sentence {
+  const up = floor.engines.filter(({ state }) => state === 'up')
+  const waiting = floor.tenants.reduce((sum, tenant) => sum + tenant.waiting, 0)
+  if (up.length === 0) return withoutEngine(floor, waiting)
+  const inFlight = up.reduce((sum, engine) => sum + engine.slots.length, 0)
+  const cap = up.reduce((sum, engine) => sum + engine.cap, 0)
+  if (inFlight === 0 && waiting === 0) {
+    const slots = plural(cap, 'slot')
+    return calm('The pool is ', 'idle', `. ${cap === 1 ? 'One slot is' : `${slots} are`} free.`)
+  }
+  if (waiting === 0 && inFlight < cap) {
+    return calm(
+      'The pool has ',
+      'room',
+      `: ${inFlight} of ${cap} slots are busy.${firstTokens(floor)}`,
+    )
+  }
+  if (waiting === 0) return calm('The pool is ', 'full', ` and nobody waits.${firstTokens(floor)}`)
+  const behind = furthestBehind(floor)
+  if (behind === null) return calm('The pool is ', 'full and fair', `. ${whoWaits(floor)}`)
+  const share = percent(shareOf(behind.serviceUnits, floor))
+  const due = percent(shareOf(behind.entitledUnits, floor))
+  return calm(
+    'The pool is ',
+    'full',
+    `. ${behind.name} got ${share} of the last minute, ${due} is due.`,
+  )
+}
+
+const calm = (before: string, emphasis: string, after: string): Sentence => ({
+  before,
+  emphasis,
+  after,
+  tone: 'calm',
+})
+
+function withoutEngine(floor: FloorView, waiting: number): Sentence {
+  const wait =
+    waiting === 0 ? '' : ` ${plural(waiting, 'request')} wait${waiting === 1 ? 's' : ''}.`
+  const [engine] = floor.engines
+  if (engine?.state === 'starting') {
+    return calm('The engine is ', 'starting', `: ${engine.stateReason}${wait}`)
+  }
+  const after = `${engine ? `: ${engine.stateReason}` : '.'}${wait}`
+  return { before: 'The pool has ', emphasis: 'no engine up', after, tone: 'bad' }
+}
+
+function firstTokens({ ttft }: FloorView): string {
+  if (ttft.p99Ms === null) return ''
+  return ` First tokens come within ${duration(ttft.p99Ms)}.`
+}
+
+const shareOf = (units: number, { tenants }: FloorView) =>
+  units /
+  Math.max(
+    1,
+    tenants.reduce((sum, tenant) => sum + tenant.serviceUnits, 0),
+  )
+
+function furthestBehind({ tenants }: FloorView) {
+  const ratio = (tenant: FloorView['tenants'][number]) =>
+    tenant.serviceUnits / Math.max(1, tenant.entitledUnits)
+  const behind = tenants
+    .filter(
+      (tenant) => tenant.waiting > 0 && tenant.entitledUnits > 0 && ratio(tenant) < FAIR_SHARE,
+    )
+    .sort((a, b) => ratio(a) - ratio(b))
+  return behind[0] ?? null
+}
+
+function whoWaits({ queue, tenants, waitingByClass }: FloorView): string {
+  const interactive = queue.find(
+    ({ serviceClass }) => serviceClass === 'priority' || serviceClass === 'standard',
+  )
+  const names = new Map(tenants.map((tenant) => [tenant.id, tenant]))
+  const tenant = interactive && names.get(interactive.tenantId)
+  if (interactive && tenant) {
+    const wait = seconds(interactive.waitedMs)
+    return `${tenant.name} waits ${wait}, its promise is ${promised(tenant.ttftPromiseMs)}.`
+  }
+  const background = waitingByClass.flex + waitingByClass.batch
+  return `Only background work waits: ${plural(background, 'request')}.`
+}
+
+/** The smaller print below: the size of things. */
+export function floorContext(floor: FloorView): string {
+  const up = floor.engines.filter(({ state }) => state === 'up').length
+  const engines =
+    up === floor.engines.length
+      ? plural(up, 'engine')
+      : `${up} of ${floor.engines.length} engines up`
+  const atWork = floor.tenants.filter(({ inFlight, waiting }) => inFlight + waiting > 0)
+  const names = atWork.map(({ name }) => name)
+  const who =
+    names.length === 0
+      ? 'nobody at work'
+      : names.length <= 4
+        ? `${listed(names)} at work`
+        : `${count(names.length)} of ${count(floor.tenants.length)} tenants at work`
+  return `${engines} · ${who}`
+}

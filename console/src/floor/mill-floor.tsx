@@ -1,0 +1,78 @@
+/** Home: the pool as it is now. */
+import { Fragment } from 'react'
+import { useCalmFeed } from '../api/live.ts'
+import { useMay } from '../api/session.ts'
+import { PageHead } from '../parts/page-head.tsx'
+import { clockTime } from '../units.ts'
+import { Capacity } from './capacity.tsx'
+import { Demo } from './demo.tsx'
+import { FeedPill } from './feed-pill.tsx'
+import { FirstTokens } from './first-tokens.tsx'
+import { floorContext, floorSentence } from './floor-sentence.ts'
+import { HeadlineFigures } from './headline-figures.tsx'
+import { Shares } from './shares.tsx'
+import { Stones } from './stones.tsx'
+import { Waiting } from './waiting.tsx'
+
+export function MillFloor() {
+  const mayRunDemo = useMay('demo:run')
+  return (
+    <>
+      <Head />
+      <div className="grid gap-4">
+        <LiveFigures />
+        <div className="grid gap-4 lg:grid-cols-[1.55fr_1fr]">
+          <Stones />
+          <Shares />
+        </div>
+        <div className="grid gap-4 lg:grid-cols-[1.55fr_1fr]">
+          <Capacity />
+          <FirstTokens />
+        </div>
+        <Waiting />
+        <Demo mayRun={mayRunDemo} />
+      </div>
+    </>
+  )
+}
+
+function LiveFigures() {
+  const { floor, state } = useCalmFeed()
+  return <HeadlineFigures floor={floor} isStale={state.kind === 'lost'} />
+}
+
+function Head() {
+  const { floor, state } = useCalmFeed()
+  if (floor === null) {
+    const isLost = state.kind === 'lost'
+    return (
+      <PageHead
+        sentence={isLost ? 'The mill floor cannot be seen right now.' : 'Looking at the pool.'}
+        context={isLost ? 'The server does not answer; this page tries again by itself.' : ' '}
+        aside={<FeedPill />}
+      />
+    )
+  }
+  const { before, emphasis, tone, after } = floorSentence(floor)
+  const was = state.kind === 'lost' ? `As it was at ${clockTime(floor.atMs)}: ` : ''
+  return (
+    <PageHead
+      sentence={
+        <Fragment>
+          {was}
+          {before}
+          <em className={`not-italic ${tone === 'bad' ? 'text-bad' : 'text-accent'}`}>
+            {emphasis}
+          </em>
+          {after}
+        </Fragment>
+      }
+      context={
+        floor.toyModel
+          ? `${floorContext(floor)} · toy model: answers are noise, everything else is real`
+          : floorContext(floor)
+      }
+      aside={<FeedPill />}
+    />
+  )
+}

@@ -1,0 +1,61 @@
+/** The rooms of the console: address, name, key to go there, and who may. */
+
+export interface Place {
+  path: string
+  name: string
+  /** Pressed after `g`. */
+  key: string
+  permission: string
+}
+
+export interface PlaceGroup {
+  title: string | null
+  places: Place[]
+}
+
+export const navigation: PlaceGroup[] = [
+  {
+    title: null,
+    places: [
+      { path: '/', name: 'Mill floor', key: 'f', permission: 'floor:read' },
+      { path: '/playground', name: 'Playground', key: 'p', permission: 'playground:use' },
+    ],
+  },
+  {
+    title: 'Models',
+    places: [{ path: '/engines', name: 'Engines', key: 'e', permission: 'engines:read' }],
+  },
+  {
+    title: 'People',
+    places: [
+      { path: '/tenants', name: 'Tenants', key: 't', permission: 'tenants:read' },
+      { path: '/keys', name: 'Keys', key: 'k', permission: 'keys:read' },
+      { path: '/people', name: 'People', key: 'o', permission: 'users:read' },
+    ],
+  },
+  {
+    title: 'Record',
+    places: [
+      { path: '/usage', name: 'Usage', key: 'u', permission: 'usage:read' },
+      { path: '/requests', name: 'Requests', key: 'r', permission: 'requests:read' },
+      { path: '/audit', name: 'Audit', key: 'a', permission: 'audit:read' },
+    ],
+  },
+]
+
+/** The groups without what the person may not see. */
+export function navigationFor(permissions: readonly string[]): PlaceGroup[] {
+  return navigation
+    .map(({ title, places }) => ({
+      title,
+      places: places.filter(({ permission }) => permissions.includes(permission)),
+    }))
+    .filter(({ places }) => places.length > 0)
+}
+
+export function placeOf(path: string): Place | undefined {
+  const places = navigation.flatMap((group) => group.places)
+  return places.find((place) =>
+    place.path === '/' ? path === '/' : path === place.path || path.startsWith(`${place.path}/`),
+  )
+}

@@ -1,0 +1,3 @@
+export default function Tenant(_: { id: string }) {
+  return null
+}
