@@ -12,7 +12,7 @@ import type { Progress, Settlement } from './types.ts'
 import { WriteLane, writeAround } from './write-lane.ts'
 
 /** Settlements gather this long; nobody waits for them. */
-const GATHER_MS = 20
+const GATHER_MS = 50
 /** So many are a group worth writing at once. */
 const GATHER_ROWS = 200
 const GROUP_ROWS_MAX = 1000
