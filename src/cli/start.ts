@@ -67,9 +67,9 @@ export function startConfig(context: CliContext, flags: StartFlags): Config {
 function announce(context: CliContext, flags: StartFlags, running: Running): void {
   const { url, adminLink, apiKey, model, toyModel, home } = running
   const line = { url, pid: process.pid, home, apiKey, adminLink, model, toyModel }
-  show(context, flags, line, () => tell(context, running))
   // Who reads the JSON line learns of these too.
   if (flags.json) for (const note of running.notes) context.terminal.note(note)
+  show(context, flags, line, () => tell(context, running))
 }
 
 function tell({ terminal }: CliContext, running: Running): void {
