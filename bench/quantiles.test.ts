@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { seededRandom } from '../src/base/index.ts'
+import { percentile, ratioInterval } from './quantiles.ts'
+
+describe('percentiles', () => {
+  it('are values that were measured, by nearest rank', () => {
+    const values = Array.from({ length: 100 }, (_, index) => 100 - index)
+    assert.equal(percentile(values, 0.5), 50)
+    assert.equal(percentile(values, 0.99), 99)
+    assert.equal(percentile([7], 0.99), 7)
+    assert.ok(Number.isNaN(percentile([], 0.5)))
+  })
+})
+
+describe('the interval of a ratio', () => {
+  it('holds the true ratio of two samples about as often as it says', () => {
+    const seed = 5
+    const random = seededRandom(seed)
+    const runs = 60
+    let held = 0
+    for (let run = 0; run < runs; run++) {
+      const draw = (scale: number) => Array.from({ length: 200 }, () => scale * (1 + random.next()))
+      const { low, high } = ratioInterval(draw(3), draw(1), 0.5, random)
+      if (low <= 3 && 3 <= high) held++
+    }
+    assert.ok(held >= runs * 0.85, `${held} of ${runs}, seed ${seed}`)
+  })
+})
