@@ -18,7 +18,7 @@ export interface ExplainContext {
   blocking: 'tenant' | 'key' | undefined
   /** Own tickets of the same band that arrived earlier and still wait. */
   aheadOwn: number
-  /** Tickets the pool dispatched per second over the last minute. */
+  /** Tickets the pool dispatched per second lately. */
   dispatchPerS: number
   /** Mean service of a ticket in the last minute, units. */
   unitsPerTicket: number
@@ -39,7 +39,7 @@ export function explain(ticket: TicketState, context: ExplainContext): Explanati
     why: sentence(reason, pool, tenant, ticket),
     expectedWaitMs: isKnown ? Math.round(((ahead + 1) / context.dispatchPerS) * 1000) : null,
     basis: isKnown
-      ? `${ahead} ahead, ${context.dispatchPerS.toFixed(2)} started per second in the last minute`
+      ? `${ahead} ahead, ${context.dispatchPerS.toFixed(2)} started per second lately`
       : unknownBecause(isServed, context),
   }
 }

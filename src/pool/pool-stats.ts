@@ -3,6 +3,7 @@ import type { ServiceClass } from '../base/index.ts'
 import { RecentSamples, RollingSum } from './windows.ts'
 
 const MINUTE_MS = 60_000
+const RATE_SPAN_MS = 10_000
 export const UTILISATION_SPAN_MS = 300_000
 export const TTFT_SPAN_MS = 300_000
 export const HISTORY_STEP_MS = 5_000
@@ -60,10 +61,13 @@ export class PoolStats {
     this.ttft.add(nowMs, ttftMs)
   }
 
-  /** Dispatches per second over the last minute; of one tenant where named. */
+  /**
+   * Dispatches per second in the last ten seconds, or where there were none in the last minute;
+   * of one tenant where named.
+   */
   dispatchRate(nowMs: number, tenantId?: string): number {
     const of = tenantId === undefined ? this.dispatches : this.tenants.get(tenantId)?.dispatches
-    return (of?.sum(nowMs, MINUTE_MS) ?? 0) / 60
+    return of?.rate(nowMs, RATE_SPAN_MS) || of?.rate(nowMs, MINUTE_MS) || 0
   }
 
   /** Forgets tenants that have not been seen for fifteen minutes. */

@@ -353,7 +353,7 @@ export class Pool implements TicketOwner {
     this.#logger.debug({ model }, 'no engine serves the model; waiting requests were told so')
   }
 
-  /** From the rate at which the tenant's queue was served in the last minute. */
+  /** From the rate at which the tenant's queue was served lately. */
   #retryAfterMs(tenantId: string): number {
     const perS = this.stats.dispatchRate(this.#clock.monotonicMs(), tenantId)
     if (perS === 0) return RETRY_AFTER_MS.unknown

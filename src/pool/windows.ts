@@ -26,6 +26,23 @@ export class RollingSum {
     return total
   }
 
+  /**
+   * Per second, counted from the first bucket of the last `spanMs` that holds anything, so that
+   * what has just begun is not taken for slow; 0 where nothing happened.
+   */
+  rate(nowMs: number, spanMs: number): number {
+    this.#advance(nowMs)
+    const steps = Math.min(this.#values.length, Math.ceil(spanMs / this.stepMs))
+    let total = 0
+    let first = this.#head
+    for (let step = this.#head; step > this.#head - steps; step--) {
+      if (this.#at(step) === 0) continue
+      total += this.#at(step)
+      first = step
+    }
+    return (total * 1000) / Math.max(this.stepMs, nowMs - first * this.stepMs)
+  }
+
   /** The last `count` complete buckets, oldest first. */
   series(nowMs: number, count: number): number[] {
     this.#advance(nowMs)
