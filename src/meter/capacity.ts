@@ -48,7 +48,7 @@ export async function recordCapacity(
   const shares = minutes.flatMap(({ engineId, minuteAtMs, tenants }) =>
     tenants.map((tenant) => ({ engineId, minuteAtMs, ...tenant })),
   )
-  const heads = minutes.map(({ tenants: _, ...head }) => head)
+  const heads = minutes.map((minute) => ({ ...minute, tenants: undefined }))
   await database.transaction(async (sql) => {
     await sql`
       insert into engine_minutes (engine_id, minute_at, recorder, registered_s, up_s, idle_s,

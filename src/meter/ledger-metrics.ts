@@ -11,10 +11,10 @@ export interface LedgerMetrics {
 export type RowKind = 'intent' | 'progress' | 'settlement'
 
 interface Gauges {
-  openIntents(): number
-  pendingIntents(): number
-  pendingSettlements(): number
-  healthy(): boolean
+  openIntents: () => number
+  pendingIntents: () => number
+  pendingSettlements: () => number
+  healthy: () => boolean
 }
 
 export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerMetrics {

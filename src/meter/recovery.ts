@@ -16,7 +16,7 @@ export interface RecoveryOptions {
   logger: Logger
   countOf?: CountOf | undefined
   /** Requests of this process, which are not to be touched. */
-  isOurs(requestId: string): boolean
+  isOurs: (requestId: string) => boolean
 }
 
 const PAGE_ROWS = 500

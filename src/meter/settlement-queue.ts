@@ -26,10 +26,10 @@ export interface SettlementQueueOptions {
   health: LedgerHealth
   metrics: LedgerMetrics
   /** A request is closed for good, or (`false`) its settlement could not be written at all. */
-  onClosed(requestId: string): void
+  onClosed: (requestId: string) => void
   /** An intent in doubt is durable now. */
-  onCleared(entry: OpenEntry): void
-  onCycle(): void
+  onCleared: (entry: OpenEntry) => void
+  onCycle: () => void
 }
 
 export class SettlementQueue {
