@@ -68,7 +68,7 @@ describe('the first run', () => {
     const statuses = (await Promise.all([use('a@example.org'), use('b@example.org')])).map(
       (answer) => answer.status,
     )
-    assert.deepEqual(statuses.sort(), [200, 410])
+    assert.deepEqual(new Set(statuses), new Set([200, 410]))
     assert.equal((await use('c@example.org')).json.error.code, 'link_invalid')
   })
 

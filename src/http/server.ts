@@ -45,7 +45,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const address = clientAddress(options.trustedProxies)
   const { tenancy, localToken, clock, database, random } = options
   const login = openLogin(options)
-  const { hashPassword } = login
+  const hashPassword = (password: string) => login.hashPassword(password)
   const everybody = people({ database, clock, random, audit: tenancy.audit, hashPassword })
   const known = sessions(options, login, everybody)
   const who = identity({ tenancy, sessions: known, address, localToken })

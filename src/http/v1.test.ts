@@ -44,7 +44,7 @@ describe('a call of the API', () => {
     await assert.rejects(client.chat.completions.create(chat), (error) => {
       assert.ok(error instanceof OpenAI.AuthenticationError)
       assert.equal(error.code, 'invalid_api_key')
-      assert.match(error.requestID ?? String(error.error), /req_|object/)
+      assert.match(error.requestID ?? '', /^req_/)
       return true
     })
   })

@@ -75,7 +75,7 @@ export class KeyCache {
   /** Drops a key's entries, and every unknown one: it may be a new secret of that key. */
   dropKey(keyId: string): void {
     this.#unknown.clear()
-    for (const sha256 of [...(this.#hashesOf.get(keyId) ?? [])]) this.forget(sha256)
+    for (const sha256 of this.#hashesOf.get(keyId) ?? []) this.forget(sha256)
   }
 
   /** Drops the entries that `concerned` names, and every unknown one: it may be a new key. */
