@@ -139,9 +139,9 @@ test('a model whose engines are gone is refused; a restart is waited for', async
 
 test('a request that its engine lost before answering keeps its place and is not charged twice', async () => {
   const { pool } = setUp(1)
-  const first = pool.submit(request('a'))
+  const first = pool.submit(request('a', { queueDepthMax: 1 }))
   await first.granted
-  const second = pool.submit(request('a'))
+  const second = pool.submit(request('a', { queueDepthMax: 1 }))
   const again = first.retry()
   await again.granted
   assert.equal(pool.waitingCount, 1)

@@ -55,11 +55,14 @@ export class Scheduler {
     this.#requeue(waiting)
   }
 
-  /** Queues a request, or refuses it where its tenant's queue is full. */
+  /**
+   * Queues a request, or refuses it where its tenant's queue is full; one that comes back to its
+   * old place was accepted before and is never refused.
+   */
   arrive(arrival: Arrival): 'queued' | 'queue_full' {
     const pool = this.#groups.of(arrival.model)
     const tenant = tenantOf(pool, arrival)
-    if (tenant.waiting >= arrival.queueDepthMax) {
+    if (arrival.order === undefined && tenant.waiting >= arrival.queueDepthMax) {
       forgetIdle(pool, tenant)
       return 'queue_full'
     }
