@@ -1,0 +1,112 @@
+/** Starts that cannot succeed: one clear line with what to do, exit code 1, nothing left running. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { beginServer, newHome, processesOf, removeHome, type ServerOptions } from './server.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'gristmill-refusals-'))
+chmodSync(folder, 0o711)
+const home = newHome()
+after(() => {
+  removeHome(home)
+  removeHome(folder)
+})
+
+const isRoot = process.getuid?.() === 0
+
+/** Starts, expects a refusal, and returns its one line. */
+async function refusal(options: ServerOptions): Promise<string> {
+  const starting = beginServer({ home, ...options })
+  const { code, stdout, stderr } = await starting.ended
+  assert.equal(stdout, '')
+  assert.equal(code, 1, stderr)
+  assert.equal(stderr.split('\n').length, 1, `one line and no stack trace:\n${stderr}`)
+  assert.match(stderr, /^gristmill: .+ — .+\.$/)
+  assert.deepEqual(processesOf(starting.home), [])
+  return stderr
+}
+
+describe('a data home that cannot be used', () => {
+  it('a file of that name', async () => {
+    const file = join(folder, 'file')
+    writeFileSync(file, '')
+    assert.match(await refusal({ home: file }), /cannot be used: there is a file of that name/)
+  })
+
+  it('a folder that we, or as root the user of PostgreSQL, may not enter', async () => {
+    const closed = join(folder, 'closed')
+    mkdirSync(closed, { mode: isRoot ? 0o700 : 0o000 })
+    const line = await refusal({ home: isRoot ? join(closed, 'home') : closed })
+    assert.match(line, isRoot ? /may not pass through \S+closed/ : /permission denied/)
+    chmodSync(closed, 0o700)
+  })
+
+  it('a full disk', { skip: withoutTmpfs() }, async () => {
+    const disk = join(folder, 'disk')
+    mkdirSync(disk)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=711', 'tmpfs', disk])
+    try {
+      const line = await refusal({ home: join(disk, 'home') })
+      assert.match(line, /The disk under \S+ is full \(\d+ bytes free\) — Free some space/)
+    } finally {
+      execFileSync('umount', [disk])
+    }
+  })
+})
+
+describe('a database that cannot be used', () => {
+  const wrong: [string, string, RegExp][] = [
+    ['nobody listens', 'postgres://me:secret@127.0.0.1:1/db', /nothing accepts connections/],
+    ['an unknown host', 'postgres://me:secret@nowhere.invalid/db', /host name is unknown/],
+    ['no PostgreSQL URL', 'mysql://me:secret@127.0.0.1/db', /not a URL of the form postgresql:/],
+  ]
+  for (const [name, url, expected] of wrong) {
+    it(name, async () => {
+      const line = await refusal({ env: { DATABASE_URL: url } })
+      assert.match(line, expected)
+      assert.match(line, /DATABASE_URL/)
+      assert.doesNotMatch(line, /secret/)
+    })
+  }
+})
+
+describe('settings that cannot be', () => {
+  it('a variable out of its range is named', async () => {
+    const line = await refusal({ env: { GRISTMILL_ENGINE_CAP: '0' } })
+    assert.match(line, /GRISTMILL_ENGINE_CAP/)
+  })
+
+  it('an address of another machine', async () => {
+    assert.match(await refusal({ args: ['--host', '192.0.2.1'] }), /no address of this machine/)
+  })
+
+  it('a model file that is none', async () => {
+    const file = join(folder, 'model.gguf')
+    writeFileSync(file, 'this is no model')
+    assert.match(await refusal({ model: file }), /model.gguf cannot be used: it is not a GGUF file/)
+  })
+
+  it('a model that a machine without network does not have', async () => {
+    const line = await refusal({ model: 'someone/something/else.gguf' })
+    assert.match(line, /GRISTMILL_OFFLINE|could not be fetched/)
+  })
+})
+
+/** Why no small disk can be made here, or false where it can. */
+function withoutTmpfs(): string | false {
+  if (!isRoot || process.platform !== 'linux') return 'only root on Linux can mount a small disk'
+  const probe = join(folder, 'probe')
+  mkdirSync(probe)
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'pipe' })
+    execFileSync('umount', [probe])
+    return false
+  } catch (error) {
+    return `mounting is not allowed here: ${String((error as Error).message).trim()}`
+  } finally {
+    rmSync(probe, { recursive: true })
+  }
+}
