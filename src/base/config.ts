@@ -42,7 +42,7 @@ const schema = z.object({
   GRISTMILL_OFFLINE: flag.default(false).describe('install and fetch nothing'),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info')
+    .default('warn')
     .describe('least severe log lines written, `trace` to `fatal`, or `silent`'),
   GRISTMILL_MODEL: z
     .string()

@@ -88,7 +88,7 @@ export function openStore(context: CliContext, home: string | undefined): ModelS
   return openModelStore({
     home: visited(config.home),
     clock: context.clock,
-    logger: createLogger(config.logLevel === 'info' ? 'warn' : config.logLevel, 'gristmill'),
+    logger: createLogger(config.logLevel, 'gristmill'),
     inspect: inspectGguf,
     hubUrl: config.hubUrl,
     hubToken: config.hubToken,

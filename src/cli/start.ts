@@ -46,22 +46,15 @@ export function withStartOptions(command: Command): Command {
     .option('--log-level <level>', 'least severe log lines written (default: warn)')
 }
 
-/** In the foreground the log shows what needs attention; the rest is said in sentences. */
 export function startConfig(context: CliContext, flags: StartFlags): Config {
-  return configWith(
-    {
-      ...context,
-      environment: { GRISTMILL_LOG_LEVEL: 'warn', ...context.environment },
-    },
-    {
-      GRISTMILL_PORT: flags.port?.toString(),
-      GRISTMILL_HOST: flags.host,
-      GRISTMILL_HOME: flags.home,
-      GRISTMILL_MODEL: flags.model,
-      GRISTMILL_ENGINE: flags.engine,
-      GRISTMILL_LOG_LEVEL: flags.logLevel,
-    },
-  )
+  return configWith(context, {
+    GRISTMILL_PORT: flags.port?.toString(),
+    GRISTMILL_HOST: flags.host,
+    GRISTMILL_HOME: flags.home,
+    GRISTMILL_MODEL: flags.model,
+    GRISTMILL_ENGINE: flags.engine,
+    GRISTMILL_LOG_LEVEL: flags.logLevel,
+  })
 }
 
 function announce(context: CliContext, flags: StartFlags, running: Running): void {

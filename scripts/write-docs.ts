@@ -1,0 +1,74 @@
+/**
+ * The tables of the documents that come from the source: configuration, limits and errors.
+ * `node scripts/write-docs.ts` writes them between their marks; a test fails while they differ.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { configurationTable, errorTable, limitTable } from '../src/base/index.ts'
+
+const tables: Record<string, { mark: string; table: () => string }[]> = {
+  'docs/operate.md': [
+    { mark: 'configuration', table: configuration },
+    { mark: 'limits', table: limits },
+  ],
+  'docs/errors.md': [{ mark: 'errors', table: errors }],
+}
+
+/** Documents as they should be, by path. */
+export function written(): Map<string, { now: string; should: string }> {
+  return new Map(
+    Object.entries(tables).map(([path, parts]) => {
+      const now = readFileSync(path, 'utf8')
+      const should = parts.reduce((text, { mark, table }) => replace(text, mark, table()), now)
+      return [path, { now, should }]
+    }),
+  )
+}
+
+/** @throws Error where the document has no such marks */
+function replace(text: string, mark: string, table: string): string {
+  const [begin, end] = [`<!-- ${mark}: written by scripts/write-docs.ts -->`, `<!-- end -->`]
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end, from)
+  if (from === -1 || to === -1) throw new Error(`no marks for ${mark}`)
+  return `${text.slice(0, from)}${begin}\n\n${table}\n\n${text.slice(to)}`
+}
+
+function rows(titles: string[], lines: string[][]): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|')
+  const line = (cells: string[]) => `| ${cells.map(cell).join(' | ')} |`
+  return [line(titles), line(titles.map(() => '---')), ...lines.map(line)].join('\n')
+}
+
+const code = (text: string) => (text === '' ? '' : `\`${text}\``)
+
+function configuration(): string {
+  const lines = configurationTable().map((one) => [code(one.name), code(one.default), one.meaning])
+  return rows(['variable', 'default', 'meaning'], lines)
+}
+
+function limits(): string {
+  const grouped = new Intl.NumberFormat('en-US')
+  const lines = Object.values(limitTable).map((limit) => [
+    code(limit.env),
+    grouped.format(limit.default),
+    limit.meaning,
+  ])
+  return rows(['variable', 'default', 'meaning'], lines)
+}
+
+function errors(): string {
+  const lines = Object.entries(errorTable).map(([name, entry]) => [
+    code(name),
+    String(entry.status),
+    entry.type,
+    entry.message,
+    entry.fix,
+    entry.retryable ? 'yes' : 'no',
+  ])
+  return rows(['code', 'status', 'type', 'message', 'what to do', 'retry'], lines)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, { should }] of written()) writeFileSync(path, should)
+}
