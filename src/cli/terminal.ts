@@ -5,15 +5,15 @@ export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan'
 
 export interface Terminal {
   /** Writes to standard output as it is. */
-  write(text: string): void
+  write: (text: string) => void
   /** A line on standard output: what the command was asked for. */
-  print(line: string): void
+  print: (line: string) => void
   /** A line on standard error: progress, remarks, errors. */
-  note(line: string): void
+  note: (line: string) => void
   /** Lines that replace those of the last `status` on a terminal; elsewhere they just follow. */
-  status(...lines: string[]): void
+  status: (...lines: string[]) => void
   /** Colours text where standard output is a terminal that wants colours. */
-  paint(style: Style, text: string): string
+  paint: (style: Style, text: string) => string
   /** True where a person can be asked. */
   readonly isInteractive: boolean
   /** True where standard output is a terminal. */

@@ -59,7 +59,7 @@ async function copyCsv(
   query: Record<string, string | undefined>,
 ): Promise<void> {
   const given = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1])
-  const path = `/api/usage?${new URLSearchParams(given)}`
+  const path = `/api/usage?${new URLSearchParams(given).toString()}`
   const response = await client.open('GET', path, { headers: { accept: 'text/csv' } })
   if (response.body === null) return
   const text = response.body.pipeThrough(new TextDecoderStream())

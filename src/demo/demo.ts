@@ -11,9 +11,9 @@ export interface DemoOptions {
   tenancy: Pick<Tenancy, 'tenants' | 'keys'>
   pool: { setOrder(order: Half): void }
   /** Address of this server; known once it listens. */
-  url(): string
+  url: () => string
   /** Model to ask for; undefined where no engine serves one. */
-  model(): string | undefined
+  model: () => string | undefined
   clock: Clock
   logger: Logger
 }
