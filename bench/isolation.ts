@@ -145,13 +145,14 @@ async function fcfsArm(
   { model, seed = 1, log = () => undefined }: IsolationOptions,
 ): Promise<Arm> {
   const environment = { GRISTMILL_SCHEDULER_ORDER: 'fcfs' }
-  const { url, stop } = await startServer({ model, home, environment, log })
+  const server = await startServer({ model, home, environment, log })
+  const { url } = server
   try {
     const there = { light: { ...light, url }, flood: { ...flood, url } }
     await playArm(FILL_MS, seed, { light: there.light })
     return await playArm(ms, seed * 1000 + 500, there)
   } finally {
-    await stop()
+    await server.stop()
   }
 }
 
