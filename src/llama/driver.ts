@@ -1,6 +1,7 @@
 /**
  * Drives all sequences in lockstep: every step is one batch, and between two steps nothing runs in
- * the library, so that sequences can be cleared, prompts admitted and streams ended at once.
+ * the library, so that sequences can be cleared, prompts admitted and streams ended at once. The
+ * pause between two steps is kept short: tokens are handed on while the next step computes.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
@@ -57,6 +58,16 @@ interface Active extends Waiting, StepCandidate {
   lastStepMs: number
   /** Tokens of this generation (`progress` adds up all choices of a request). */
   generated: number
+  /** Its consumer wants no more; a token that is being computed is dropped. */
+  stopped: boolean
+  aborted: boolean
+}
+
+/** What is to be handed on: a token, the end, or both in this order. */
+interface Delivery {
+  active: Active
+  sampled: SampledToken | undefined
+  end: GenerationEnd | undefined
 }
 
 /** An idle engine starts when no request has arrived for this long, milliseconds. */
@@ -69,8 +80,10 @@ export class Driver {
   readonly #active = new Set<Active>()
   #waiting: Waiting[] = []
   #between: (() => Promise<void>)[] = []
+  #deliveries: Delivery[] = []
   #order = 0
   #running = false
+  #woken = false
   #lastArrivalMs = 0
 
   constructor(options: DriverOptions) {
@@ -119,6 +132,7 @@ export class Driver {
   }
 
   #wake(): void {
+    this.#woken = true
     if (this.#running) return
     this.#running = true
     void this.#gather()
@@ -139,12 +153,15 @@ export class Driver {
 
   async #loop(): Promise<void> {
     for (;;) {
+      this.#woken = false
       await this.#between.shift()?.()
       await this.#removeAborted()
       await this.#admit()
       const plan = this.#plan()
       if (plan) await this.#step(plan)
-      else if (this.#between.length === 0) break
+      else if (this.#deliveries.length > 0) this.#deliver()
+      // Whatever arrived since the top of this turn may have been missed by it.
+      else if (this.#between.length === 0 && !this.#woken) break
     }
     this.#running = false
   }
@@ -154,7 +171,11 @@ export class Driver {
       if (waiting.request.signal.aborted) waiting.resolve('aborted')
     this.#waiting = this.#waiting.filter(({ request }) => !request.signal.aborted)
     for (const active of [...this.#active])
-      if (active.request.signal.aborted) await this.#end(active, 'aborted')
+      if (active.request.signal.aborted) {
+        active.aborted = true
+        await this.#release(active)
+        active.resolve('aborted')
+      }
   }
 
   /** Gives free sequences to those who wait, best rank first, then in order of arrival. */
@@ -185,6 +206,8 @@ export class Driver {
         firstTokenMs: undefined,
         lastStepMs: nowMs,
         generated: 0,
+        stopped: false,
+        aborted: false,
         priority: request.priority,
         unread: request.prompt.length - kept,
         paused: false,
@@ -216,12 +239,14 @@ export class Driver {
         this.#attempt(candidate, () => this.#read(candidate, tokens)),
       ),
     ]
+    const handingOn = this.#deliverWhileComputing()
     const outcomes = await Promise.all(work)
     const endMs = clock.monotonicMs()
+    await handingOn
     for (const { active, sampled, error } of outcomes) {
       active.lastStepMs = endMs
       if (error !== undefined) await this.#fail(active, error)
-      else if (sampled) await this.#deliver(active, sampled, endMs)
+      else if (sampled) await this.#settle(active, sampled, endMs)
     }
     pace.record(endMs - startMs, plan.decode.length, readTokens)
     onStep({ durationMs: endMs - startMs, decoded: plan.decode.length, readTokens })
@@ -245,28 +270,51 @@ export class Driver {
     return undefined
   }
 
-  async #deliver(active: Active, sampled: SampledToken, nowMs: number): Promise<void> {
+  /** Decides what a sampled token means; what consumers do with it waits for the next step. */
+  async #settle(active: Active, sampled: SampledToken, nowMs: number): Promise<void> {
     const { request } = active
     const { progress } = request
     if (active.firstTokenMs === undefined) {
       active.firstTokenMs = nowMs
       progress.prefillMs += nowMs - active.startedMs
     }
+    if (active.stopped) return this.#end(active, undefined, 'stopped')
     const isEnd = this.#options.isEndToken(sampled.token)
     if (isEnd && !request.ignoreEnd && active.generated >= request.tokensMin)
-      return this.#end(active, 'end')
+      return this.#end(active, undefined, 'end')
     active.generated++
     progress.completionTokens++
-    if (!request.onToken(sampled)) return this.#end(active, 'stopped')
-    if (active.generated >= request.tokensMax) return this.#end(active, 'length')
+    if (active.generated >= request.tokensMax) return this.#end(active, sampled, 'length')
+    this.#deliveries.push({ active, sampled, end: undefined })
   }
 
-  async #end(active: Active, end: GenerationEnd): Promise<void> {
+  async #end(active: Active, sampled: SampledToken | undefined, end: GenerationEnd): Promise<void> {
     await this.#release(active)
-    active.resolve(end)
+    this.#deliveries.push({ active, sampled, end })
+  }
+
+  /** Two turns of the event loop later the library has handed the batch to its thread. */
+  async #deliverWhileComputing(): Promise<void> {
+    if (this.#deliveries.length === 0) return
+    await setImmediate()
+    await setImmediate()
+    this.#deliver()
+  }
+
+  #deliver(): void {
+    const deliveries = this.#deliveries
+    this.#deliveries = []
+    for (const { active, sampled, end } of deliveries) {
+      if (active.aborted) continue
+      const goesOn = sampled === undefined || active.request.onToken(sampled)
+      if (!goesOn) active.stopped = true
+      if (end !== undefined) active.resolve(goesOn ? end : 'stopped')
+    }
   }
 
   async #fail(active: Active, error: unknown): Promise<void> {
+    // Its last token is handed on first.
+    this.#deliver()
     await this.#release(active)
     active.reject(engineFailed(error))
   }
