@@ -1,0 +1,95 @@
+/** `npm run -s bench -- NAME [--json] [options]`: runs one benchmark and prints its figures. */
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+
+interface Bench {
+  /** What its options mean; shown by `--help`. */
+  help: string
+  run(flags: Flags, log: (text: string) => void): Promise<object>
+}
+
+type Flags = Record<string, string | boolean | undefined>
+
+const number = (flags: Flags, name: string) =>
+  flags[name] === undefined ? undefined : Number(flags[name])
+const given = <Key extends string>(values: Record<Key, number | undefined>) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<
+    Record<Key, number>
+  >
+
+const benches: Record<string, Bench> = {
+  overhead: {
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--seed N] [--profile DIR]',
+    async run(flags, log) {
+      const { benchOverhead } = await import('./overhead.ts')
+      return benchOverhead({
+        ...given({
+          pairs: number(flags, 'pairs'),
+          requests: number(flags, 'requests'),
+          streams: number(flags, 'streams'),
+          latencyRequests: number(flags, 'latency'),
+          seed: number(flags, 'seed'),
+        }),
+        profile: typeof flags.profile === 'string' ? flags.profile : undefined,
+        log,
+      })
+    },
+  },
+  isolation: {
+    help: 'a light tenant beside a flood, fair and first come first served [--model NAME|PATH] [--seed N] [--quick]',
+    async run(flags, log) {
+      const { benchIsolation } = await import('./isolation.ts')
+      const { circumstances } = await import('./harness.ts')
+      const result = await benchIsolation({
+        model: typeof flags.model === 'string' ? flags.model : undefined,
+        ...given({ seed: number(flags, 'seed') }),
+        quick: flags.quick === true,
+        log,
+      })
+      if (!result.enough) log('Not enough: percentiles here stand on fewer than 100 requests.')
+      return { ...result, ...circumstances() }
+    },
+  },
+  engine: {
+    help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--memory]',
+    async run(flags, log) {
+      const { benchEngine } = await import('./engine.ts')
+      const { circumstances } = await import('./harness.ts')
+      if (typeof flags.model !== 'string') throw new Error('--model PATH is needed')
+      const result = await benchEngine({
+        model: flags.model,
+        rival: typeof flags.rival === 'string' ? flags.rival : undefined,
+        ...given({ pairs: number(flags, 'pairs') }),
+        memory: flags.memory === true,
+        log,
+      })
+      return { ...result, ...circumstances() }
+    },
+  },
+}
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
+const options: ParseArgsOptionsConfig = {
+  json: flag,
+  help: flag,
+  memory: flag,
+  quick: flag,
+  ...Object.fromEntries(
+    ['pairs', 'requests', 'streams', 'latency', 'seed', 'model', 'rival', 'profile'].map((n) => [
+      n,
+      text,
+    ]),
+  ),
+}
+const { values, positionals } = parseArgs({ options, allowPositionals: true })
+const flags = values as Flags
+const [name = ''] = positionals
+const bench = benches[name]
+if (bench === undefined || flags.help === true) {
+  const lines = Object.entries(benches).map(([one, { help }]) => `  ${one.padEnd(10)} ${help}`)
+  console.error(`npm run -s bench -- NAME [--json]\n\n${lines.join('\n')}`)
+  process.exitCode = flags.help === true ? 0 : 2
+} else {
+  const result = await bench.run(flags, (line) => console.error(line))
+  console.log(flags.json === true ? JSON.stringify(result) : JSON.stringify(result, null, 2))
+}

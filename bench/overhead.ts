@@ -1,0 +1,213 @@
+/**
+ * `bench overhead`: what the gateway costs. CPU of the gateway's process alone, user and system,
+ * against a bare proxy on the same Node in turns; authentication, scheduler, ledger, logs and
+ * metrics as by default, with many tenants and keys loaded.
+ */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { seededRandom } from '../src/base/index.ts'
+import { circumstances, cpuUs, residentBytes, startProgram } from './harness.ts'
+import { closedLoop, openLoop, type Sample, type Target } from './load.ts'
+import { populate } from './population.ts'
+import { median, percentile } from './quantiles.ts'
+import { type Server, startServer } from './server.ts'
+import { alternate, bootstrap } from './statistics.ts'
+
+export interface OverheadOptions {
+  /** Turns of each arm. */
+  pairs?: number
+  /** Requests of each arm in all. */
+  requests?: number
+  /** Streams of each arm and length in all. */
+  streams?: number
+  /** Requests of each arm at a fixed rate; 0 leaves latency out. */
+  latencyRequests?: number
+  tenants?: number
+  keys?: number
+  seed?: number
+  /** Folder for a CPU profile of the gateway; the figures are not to be published then. */
+  profile?: string | undefined
+  log?: (text: string) => void
+}
+
+const CONNECTIONS = 16
+const STREAMS_AT_ONCE = 32
+const SHORT = 64
+const LONG = 256
+const RATE_PER_S = 200
+const LATENCY_PARTS = 4
+
+type Arms = Record<'bare' | 'gristmill', { target: Target; pid: number }>
+
+export async function benchOverhead(options: OverheadOptions = {}) {
+  const { pairs = 5, requests = 20_000, streams = 480, latencyRequests = 20_000 } = options
+  const { tenants = 1000, keys = 10_000, seed = 1 } = options
+  const log = options.log ?? (() => undefined)
+  await using stack = new AsyncDisposableStack()
+  const mock = await startProgram<{ url: string }>('mock-engine.ts')
+  stack.defer(mock.stop)
+  const bare = await startProgram<{ url: string }>('bare-proxy.ts', [mock.ready.url])
+  stack.defer(bare.stop)
+  const server = await startServer({
+    engine: 'none',
+    ...(options.profile !== undefined && {
+      environment: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${options.profile}` },
+    }),
+  })
+  stack.defer(server.stop)
+  const secrets = await populate(databaseUrlOf(server), tenants, keys)
+  await server.admin.post('/api/engines', { url: mock.ready.url, name: 'mock' })
+  const random = seededRandom(seed)
+  const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
+  const arms: Arms = {
+    bare: { target: targetOf(bare.ready.url, key), pid: bare.pid },
+    gristmill: { target: targetOf(server.url, key), pid: server.pid },
+  }
+  await warmUp(arms, server, secrets)
+  const json = await measureRequests(arms, pairs, requests, log)
+  const chunks = await measureStreams(arms, pairs, streams, log)
+  const latency =
+    latencyRequests > 0 ? await measureLatency(arms, latencyRequests, seed, log) : null
+  return { ...json, ...chunks, ...latency, tenants, keys, seed, rounds: pairs, ...circumstances() }
+}
+
+function databaseUrlOf({ home }: Server): string {
+  const text = readFileSync(join(home, 'server.json'), 'utf8')
+  return (JSON.parse(text) as { databaseUrl: string }).databaseUrl
+}
+
+/** Requests of 1 kB, each with a key drawn at random. */
+function targetOf(url: string, key: () => string, stream?: number): Target {
+  const fields = {
+    model: 'mock',
+    max_tokens: stream ?? 150,
+    ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),
+  }
+  const bodyOf = (content: string) =>
+    JSON.stringify({ ...fields, messages: [{ role: 'user', content }] })
+  const body = Buffer.from(bodyOf('y'.repeat(1024 - bodyOf('').length)))
+  return {
+    url,
+    next: () => ({
+      path: '/v1/chat/completions',
+      headers: ['content-type', 'application/json', 'authorization', `Bearer ${key()}`],
+      body,
+    }),
+  }
+}
+
+const streamTarget = ({ url, next }: Target, length: number): Target =>
+  targetOf(url, () => String(next().headers[3]).slice('Bearer '.length), length)
+
+/** Every key is used once, so that none is looked up in the measured part, and code gets hot. */
+async function warmUp(arms: Arms, server: Server, secrets: readonly string[]): Promise<void> {
+  let next = 0
+  const each = targetOf(server.url, () => secrets[next++ % secrets.length] ?? '')
+  await closedLoop(each, { connections: CONNECTIONS, count: secrets.length })
+  await closedLoop(arms.bare.target, { connections: CONNECTIONS, count: 5000 })
+  for (const { target } of Object.values(arms)) {
+    await closedLoop(streamTarget(target, SHORT), { connections: STREAMS_AT_ONCE, count: 64 })
+  }
+}
+
+async function measureRequests(
+  arms: Arms,
+  pairs: number,
+  requests: number,
+  log: (text: string) => void,
+) {
+  const count = Math.ceil(requests / pairs)
+  const residentBefore = residentBytes(arms.gristmill.pid)
+  const cost = async (name: keyof Arms) => {
+    const us = await costOf(arms[name].pid, () =>
+      closedLoop(arms[name].target, { connections: CONNECTIONS, count }),
+    )
+    log(`requests, ${name}: ${(us / count).toFixed(1)} µs`)
+    return us / count
+  }
+  const each = await alternate(
+    { bare: () => cost('bare'), gristmill: () => cost('gristmill') },
+    pairs,
+  )
+  const { bare = [], gristmill = [] } = each
+  return {
+    usPerRequest: median(gristmill),
+    bareUsPerRequest: median(bare),
+    requestRatio: median(ratios(gristmill, bare)),
+    requestRatios: ratios(gristmill, bare),
+    requestsPerArm: count * pairs,
+    residentGrowthBytes: residentBytes(arms.gristmill.pid) - residentBefore,
+  }
+}
+
+async function measureStreams(
+  arms: Arms,
+  pairs: number,
+  streams: number,
+  log: (text: string) => void,
+) {
+  const count = Math.ceil(streams / pairs / STREAMS_AT_ONCE) * STREAMS_AT_ONCE
+  const perStream = async (name: keyof Arms, length: number) => {
+    const { target, pid } = arms[name]
+    const load = () =>
+      closedLoop(streamTarget(target, length), { connections: STREAMS_AT_ONCE, count })
+    return (await costOf(pid, load)) / count
+  }
+  const cost = async (name: keyof Arms) => {
+    const long = await perStream(name, LONG)
+    const us = (long - (await perStream(name, SHORT))) / (LONG - SHORT)
+    log(`streams, ${name}: ${us.toFixed(2)} µs per chunk, ${long.toFixed(0)} µs per long stream`)
+    return us
+  }
+  const each = await alternate(
+    { bare: () => cost('bare'), gristmill: () => cost('gristmill') },
+    pairs,
+  )
+  const { bare = [], gristmill = [] } = each
+  return {
+    usPerChunk: median(gristmill),
+    bareUsPerChunk: median(bare),
+    chunkRatio: median(ratios(gristmill, bare)),
+    chunkRatios: ratios(gristmill, bare),
+    streamsPerArmAndLength: count * pairs,
+  }
+}
+
+async function measureLatency(
+  arms: Arms,
+  requests: number,
+  seed: number,
+  log: (text: string) => void,
+) {
+  const count = Math.ceil(requests / LATENCY_PARTS)
+  const run = (name: keyof Arms) => openLoop(arms[name].target, { perS: RATE_PER_S, count })
+  const parts = await alternate(
+    { bare: () => run('bare'), gristmill: () => run('gristmill') },
+    LATENCY_PARTS,
+  )
+  const times = (samples: Sample[][] = []) => samples.flat().map(({ totalMs }) => totalMs)
+  const bare = times(parts.bare)
+  const ours = times(parts.gristmill)
+  const added = (a: readonly number[], b: readonly number[]) =>
+    percentile(a, 0.99) - percentile(b, 0.99)
+  const { value, low, high } = bootstrap(ours, bare, added, seed)
+  log(`latency: p50 ${median(ours).toFixed(2)} ms, bare ${median(bare).toFixed(2)}`)
+  return {
+    p99AddedMs: value,
+    p99AddedMsLow: low,
+    p99AddedMsHigh: high,
+    p50AddedMs: median(ours) - median(bare),
+    nLatency: ours.length,
+  }
+}
+
+/** CPU time of a process while something runs, microseconds. */
+async function costOf(pid: number, run: () => Promise<unknown>): Promise<number> {
+  const before = cpuUs(pid)
+  await run()
+  return cpuUs(pid) - before
+}
+
+const ratios = (a: readonly number[], b: readonly number[]) =>
+  a.map((value, i) => value / (b[i] ?? Number.NaN))
