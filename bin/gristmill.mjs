@@ -7,8 +7,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { findNode, NODE_MISSING, parents, runUnder } from './runtime.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const built = join(root, 'dist', 'cli', 'program.js')
-const program = existsSync(built) ? built : join(root, 'src', 'cli', 'program.ts')
+// A checkout has the sources, a package what was built from them.
+const source = join(root, 'src', 'cli', 'program.ts')
+const program = existsSync(source) ? source : join(root, 'dist', 'cli', 'program.js')
 
 const node = findNode(root)
 if (node === undefined) {

@@ -6,6 +6,7 @@
  *   node scripts/bootstrap.mjs COMMAND …        the command line program
  *   node scripts/bootstrap.mjs --run FILE …     another TypeScript file
  *   node scripts/bootstrap.mjs --test …         the tests
+ *   node scripts/bootstrap.mjs --pack           what `npm pack` packs
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -35,7 +36,7 @@ async function main() {
   await installDependencies()
   const node = findNode(root)
   if (node === undefined) throw new SetUpError(NODE_MISSING)
-  if (['start', 'demo', '--test'].includes(args[0])) await buildConsole(node)
+  if (['start', 'demo', '--test', '--pack'].includes(args[0])) await buildConsole(node)
   // A file that somebody names may ask whether it is the main one; the program does not.
   if (args[0] === '--run') return runUnder(node, [join(root, args[1]), ...args.slice(2)])
   if (node !== process.execPath) return runUnder(node, [fileURLToPath(import.meta.url), ...args])
@@ -50,6 +51,7 @@ async function main() {
 /** What to run, and its arguments. */
 function entry() {
   if (args[0] === '--test') return [join(root, 'scripts', 'test.ts'), args.slice(1)]
+  if (args[0] === '--pack') return [join(root, 'scripts', 'pack.ts'), args.slice(1)]
   return [join(root, 'src', 'cli', 'program.ts'), args]
 }
 
@@ -75,7 +77,9 @@ Start once with network and without GRISTMILL_OFFLINE.`,
     }
     const npm = process.env.npm_execpath
     const [command, first] = npm ? [process.execPath, [npm]] : ['npm', []]
-    const flags = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
+    // Whatever npm was told elsewhere: a checkout needs what builds it.
+    const all = ['--include=dev', '--include=optional']
+    const flags = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', ...all]
     await runStep('Installing dependencies', command, [...first, ...flags])
     const still = differences(root)
     if (still.length > 0) {
