@@ -1,0 +1,237 @@
+/** What the books, the queue and the audit log tell, against what clients were told themselves. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, before, describe, it } from 'node:test'
+import type {
+  AuditView,
+  KeyCreated,
+  Page,
+  ProjectView,
+  QueueView,
+  RequestView,
+  UsageRow,
+} from '../src/http/contract.ts'
+import {
+  ask,
+  askStream,
+  collect,
+  holdSlot,
+  openAi,
+  settled,
+  thrownBy,
+  until,
+} from './sdk-clients.ts'
+import { removeHome, startServer, type TestServer } from './server.ts'
+
+let server: TestServer
+
+before(async () => {
+  server = await startServer({ env: { GRISTMILL_ENGINE_CAP: '2' } })
+})
+after(async () => {
+  await server.stop()
+  removeHome(server.home)
+})
+
+interface Told {
+  requestId: string
+  input: number
+  cached: number
+  output: number
+}
+
+interface WireUsage {
+  prompt_tokens: number
+  completion_tokens?: number
+  prompt_tokens_details?: { cached_tokens?: number }
+}
+
+function toldBy(requestId: string | null | undefined, usage: unknown): Told {
+  const { prompt_tokens, completion_tokens = 0, prompt_tokens_details } = usage as WireUsage
+  const cached = prompt_tokens_details?.cached_tokens ?? 0
+  return { requestId: requestId ?? '', input: prompt_tokens, cached, output: completion_tokens }
+}
+
+/** One call of every kind; what each client was told. */
+async function oneOfEach(key: string): Promise<Told[]> {
+  const client = openAi(server, key)
+  const params = askStream({ stream_options: { include_usage: true } })
+  const stream = await client.chat.completions.create(params).withResponse()
+  const chunks = await collect(stream.data)
+  const tool = { type: 'function', function: { name: 'grind', parameters: { type: 'object' } } }
+  const [many, called, text, vectors] = await Promise.all([
+    client.chat.completions.create(ask({ n: 3 })).withResponse(),
+    client.chat.completions
+      .create(ask({ tools: [tool], tool_choice: 'required', service_tier: 'flex' }))
+      .withResponse(),
+    client.completions.create({ model: 'toy', prompt: 'The mill', max_tokens: 9 }).withResponse(),
+    client.embeddings.create({ model: 'toy', input: ['a mill', 'a river'] }).withResponse(),
+  ])
+  return [
+    toldBy(stream.request_id, chunks.at(-1)?.usage),
+    ...[many, called, text, vectors].map(({ data, request_id }) => toldBy(request_id, data.usage)),
+  ]
+}
+
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
+const totals = (told: Told[]) => [
+  told.length,
+  ...(['input', 'cached', 'output'] as const).map((of) => sum(told.map((t) => t[of]))),
+]
+const rowTotals = (rows: UsageRow[]) =>
+  (['requests', 'inputTokens', 'cachedTokens', 'outputTokens'] as const).map((of) =>
+    sum(rows.map((row) => row[of])),
+  )
+
+const usage = async (query: string) =>
+  (await server.api<Page<UsageRow>>('GET', `/api/usage?${query}`)).rows
+
+async function usageCsv(query: string): Promise<Record<string, string>[]> {
+  const token = readFileSync(`${server.home}/cli-token`, 'utf8')
+  const headers = { 'x-gristmill-local': token, accept: 'text/csv' }
+  const response = await fetch(`${server.url}/api/usage?${query}`, { headers })
+  assert.match(response.headers.get('content-type') ?? '', /text\/csv/)
+  const [head = '', ...lines] = (await response.text()).trim().split(/\r?\n/)
+  const names = head.split(',')
+  return lines.map((line) =>
+    Object.fromEntries(line.split(',').map((value, i) => [names[i] ?? '', value])),
+  )
+}
+
+describe('the books', () => {
+  it('add up to what the clients were told, by every grouping and in the CSV', async () => {
+    const { id: tenantId, key: first } = await server.tenant('booked')
+    const path = `/api/tenants/${tenantId}/projects`
+    const { id: projectId } = await server.api<ProjectView>('POST', path, { name: 'second' })
+    const second = await server.api<KeyCreated>('POST', '/api/keys', { tenantId, projectId })
+    const told = await Promise.all([first, first, second.key].map(oneOfEach))
+    const all = told.flat()
+    for (const { requestId } of all) await settled(server, requestId)
+    for (const groupBy of ['tenant', 'key', 'project,class', 'model', 'hour,key,model,class']) {
+      const rows = await usage(`tenant=${tenantId}&groupBy=${groupBy}`)
+      assert.deepEqual(rowTotals(rows), totals(all), groupBy)
+      assert.equal(sum(rows.map((row) => row.finished)), all.length)
+      const csv = await usageCsv(`tenant=${tenantId}&groupBy=${groupBy}`)
+      const sums = ['requests', 'inputTokens', 'cachedTokens', 'outputTokens'].map((column) =>
+        sum(csv.map((row) => Number(row[column]))),
+      )
+      assert.deepEqual(sums, totals(all), `${groupBy} as CSV`)
+    }
+    const ofProject = await usage(`tenant=${tenantId}&project=${projectId}&groupBy=key`)
+    assert.deepEqual(rowTotals(ofProject), totals(told[2] ?? []))
+    const flex = (await usage(`tenant=${tenantId}&groupBy=class`)).find(
+      (row) => row.serviceClass === 'flex',
+    )
+    assert.equal(flex?.requests, 3)
+  })
+
+  it('tell of one request what its client was told, by its id', async () => {
+    const { id: tenantId, key } = await server.tenant('traced')
+    for (const one of await oneOfEach(key)) {
+      const row = await settled(server, one.requestId)
+      assert.equal(row.tenantId, tenantId)
+      assert.deepEqual(
+        [row.group, row.end, row.estimated, row.inputTokens, row.cachedTokens, row.outputTokens],
+        ['finished', 'done', false, one.input, one.cached, one.output],
+      )
+      assert.ok(row.queueMs !== null && row.engineMs !== null && row.engineId !== null)
+    }
+    const list = await server.api<Page<RequestView>>('GET', `/api/requests?tenant=${tenantId}`)
+    const endpoints = new Set(list.rows.map(({ endpoint }) => endpoint))
+    assert.deepEqual([list.rows.length, endpoints.size], [5, 3])
+  })
+
+  it('charge what was cut by the count of the engine, and what was refused with nothing', async () => {
+    const { id: tenantId, key } = await server.tenant('cut')
+    const client = openAi(server, key)
+    const held = [await holdSlot(client), await holdSlot(client)]
+    for (const one of held) one.release()
+    const rows = await Promise.all(held.map((one) => settled(server, one.requestId)))
+    const messages = [{ role: 'user', content: 'mill '.repeat(5000) }]
+    const error = await thrownBy(client.chat.completions.create(ask({ messages })))
+    const refused = await settled(server, String((error as { requestID?: string }).requestID))
+    assert.deepEqual(
+      [refused.group, refused.end, refused.inputTokens, refused.outputTokens],
+      ['cut', 'refused', 0, 0],
+    )
+    const [row] = await usage(`tenant=${tenantId}&groupBy=tenant`)
+    assert.deepEqual([row?.requests, row?.finished, row?.cut], [3, 0, 3])
+    assert.equal(row?.outputTokens, sum(rows.map((one) => one.outputTokens)))
+  })
+})
+
+const queueOf = async (key: string): Promise<QueueView> => {
+  const headers = { authorization: `Bearer ${key}` }
+  return (await (await fetch(`${server.url}/v1/queue`, { headers })).json()) as QueueView
+}
+
+describe('the queue', () => {
+  it('tells a tenant why its own requests wait, and of others only how many', async () => {
+    const ours = await server.tenant('asks')
+    const theirs = await server.tenant('others')
+    const loud = openAi(server, theirs.key)
+    const holders = [0, 1, 2].map(() => holdSlot(loud))
+    await Promise.race(holders)
+    const stop = new AbortController()
+    const { signal } = stop
+    const waiting = [ours.key, ours.key, ours.key, theirs.key].map((key) =>
+      openAi(server, key)
+        .chat.completions.create(ask({ max_tokens: 3900, n: 8, ignore_eos: true }), { signal })
+        .catch((error: Error) => error.constructor.name),
+    )
+    const view = await until('they wait', async () => {
+      const seen = await queueOf(ours.key)
+      return seen.own.length >= 2 && seen.othersWaiting >= 1 ? seen : undefined
+    })
+    for (const entry of view.own) {
+      assert.equal(entry.tenantId, ours.id)
+      assert.match(entry.reason, /^(engine_full|tenant_share|own_queue)$/)
+      assert.ok(entry.why.length > 10 && entry.basis.length > 10)
+      assert.ok((entry.expectedWaitMs ?? 0) > 0, entry.basis)
+    }
+    assert.deepEqual(
+      view.own.map(({ aheadOwn }) => aheadOwn),
+      view.own.map((_, i) => i),
+    )
+    const text = JSON.stringify(view)
+    assert.ok(!text.includes(theirs.id) && !text.includes('others"'))
+    const everything = await server.api<QueueView>('GET', '/api/queue')
+    const tenants = new Set(everything.own.map(({ tenantId }) => tenantId))
+    assert.ok(tenants.has(ours.id) && tenants.has(theirs.id), 'an operator sees both')
+    stop.abort()
+    assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['APIUserAbortError']))
+    await Promise.all(holders.map(async (holder) => (await holder).release()))
+    await until('nobody waits', async () => {
+      const { own } = await server.api<QueueView>('GET', '/api/queue')
+      return own.length === 0
+    })
+  })
+})
+
+describe('the audit log', () => {
+  it('has every change with who, what and from where, and no secret', async () => {
+    const { id: tenantId, key } = await server.tenant('audited')
+    const made = await server.api<KeyCreated>('POST', '/api/keys', { tenantId, name: 'second' })
+    await server.api('PATCH', `/api/tenants/${tenantId}`, { weight: 2 })
+    const next = await server.api<KeyCreated>('POST', `/api/keys/${made.id}/rotate`, {})
+    await server.api('DELETE', `/api/keys/${made.id}`)
+    const audit = await server.api<Page<AuditView>>('GET', `/api/audit?tenant=${tenantId}`)
+    const actions = audit.rows.map(({ action }) => action).reverse()
+    assert.deepEqual(actions, [
+      'tenant.create',
+      'key.create',
+      'key.create',
+      'tenant.change',
+      'key.rotate',
+      'key.revoke',
+    ])
+    const weights = audit.rows.find(({ action }) => action === 'tenant.change')
+    assert.equal(weights?.subject, tenantId)
+    assert.match(JSON.stringify(weights?.detail), /2/)
+    for (const row of audit.rows) {
+      assert.ok(row.actor.length > 0 && row.from.length > 0 && Date.parse(row.at) > 0)
+    }
+    const text = JSON.stringify(audit)
+    for (const secret of [key, made.key, next.key]) assert.ok(!text.includes(secret))
+  })
+})
