@@ -12,13 +12,18 @@ export function hueAngle(index: number): number {
   return 48 + ((index * GOLDEN_ANGLE) % 292)
 }
 
-/** Sets the tenant's colour on an element of class `tenant`. */
+/**
+ * Sets the tenant's colour on an element of class `tenant`.
+ * @param index below 0 stands for tenants whose names are not shown; they are grey
+ */
 export function hueStyle(index: number): CSSProperties {
+  if (index < 0) return { '--hue': 80, '--hue-c': 0.01 } as CSSProperties
   return { '--hue': hueAngle(index) } as CSSProperties
 }
 
 /** For canvases, which know no custom properties. */
 export function hueColour(index: number, isDark: boolean, alpha = 1): string {
   const [lightness, chroma] = isDark ? [0.74, 0.125] : [0.58, 0.135]
+  if (index < 0) return `oklch(${lightness} 0.01 80 / ${alpha})`
   return `oklch(${lightness} ${chroma} ${hueAngle(index)} / ${alpha})`
 }

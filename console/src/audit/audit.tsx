@@ -1,3 +1,152 @@
+/** Who changed what, when and from where. Nothing can change it. */
+import { useSearchParams } from 'wouter'
+import type { AuditView } from '../api/contract.ts'
+import { usePaged, useTenantNames } from '../api/lists.ts'
+import { Button } from '../parts/button.tsx'
+import { CliCommand } from '../parts/cli-command.tsx'
+import { type Column, DataTable } from '../parts/data-table.tsx'
+import { controlClass } from '../parts/field.tsx'
+import { PageHead } from '../parts/page-head.tsx'
+import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
+import { ago, moment, plural } from '../units.ts'
+
+const kinds = [
+  { prefix: '', words: 'Everything' },
+  { prefix: 'tenant.', words: 'Tenants' },
+  { prefix: 'project.', words: 'Projects' },
+  { prefix: 'key.', words: 'Keys' },
+  { prefix: 'engine.', words: 'Engines' },
+  { prefix: 'user.', words: 'People' },
+  { prefix: 'demo.', words: 'Demo' },
+]
+
 export default function Audit() {
-  return null
+  const [search, setSearch] = useSearchParams()
+  const action = search.get('action') ?? ''
+  const tenant = search.get('tenant') ?? undefined
+  const list = usePaged<AuditView>('/api/audit', { action, tenant })
+  const rows = list.data?.pages.flatMap((page) => page.rows)
+  const names = useTenantNames()
+  return (
+    <>
+      <PageHead
+        sentence={sentence(rows, list.hasNextPage)}
+        context="Every change, by people, keys and the command line. Rows are only ever added."
+        aside={
+          <>
+            <select
+              aria-label="Kind of change"
+              value={action}
+              onChange={(event) =>
+                setSearch(withParameter('action', event.target.value), { replace: true })
+              }
+              className={`${controlClass} w-auto!`}
+            >
+              {kinds.map(({ prefix, words }) => (
+                <option key={prefix} value={prefix}>
+                  {words}
+                </option>
+              ))}
+            </select>
+            <TenantFilter />
+          </>
+        }
+      />
+      <DataTable
+        title="Changes"
+        note="newest first"
+        name="audit"
+        columns={columns((id) => names.get(id)?.name ?? id)}
+        rows={rows}
+        rowId={({ id }) => id}
+        error={list.error}
+        onRetry={() => void list.refetch()}
+        empty={
+          action === '' && tenant === undefined
+            ? 'Nothing has been changed yet. The first change appears here with its author.'
+            : 'No change of that kind.'
+        }
+        footer={
+          <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
+            <CliCommand
+              command={`gristmill audit${action === '' ? '' : ` --action ${action}`} --last 50`}
+            />
+            {list.hasNextPage && (
+              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
+                Older changes
+              </Button>
+            )}
+          </div>
+        }
+      />
+    </>
+  )
+}
+
+function sentence(rows: readonly AuditView[] | undefined, hasMore: boolean): string {
+  if (rows === undefined) return 'Looking up the changes.'
+  const [last] = rows
+  if (last === undefined) return 'Nothing to show here.'
+  const dayAgo = Date.now() - 86_400_000
+  const recent = rows.filter(({ at }) => Date.parse(at) > dayAgo).length
+  const atLeast = hasMore && recent === rows.length ? 'at least ' : ''
+  const today = recent === 0 ? 'none' : `${atLeast}${recent}`
+  return `The last change was ${ago(last.at, Date.now())}, by ${last.actor}; ${today} in the last 24 hours.`
+}
+
+function columns(nameOf: (id: string) => string): Column<AuditView>[] {
+  return [
+    {
+      title: 'When',
+      show: ({ at }) => (
+        <time dateTime={at} title={at} className="whitespace-nowrap">
+          {moment(at)}
+        </time>
+      ),
+      csv: ({ at }) => at,
+    },
+    { title: 'Who', show: ({ actor }) => actor, csv: ({ actor }) => actor },
+    {
+      title: 'What',
+      show: ({ action }) => <span className="whitespace-nowrap">{action}</span>,
+      csv: ({ action }) => action,
+    },
+    { title: 'To', show: ({ subject }) => nameOf(subject), csv: ({ subject }) => subject },
+    {
+      title: 'Detail',
+      show: ({ detail }) => (
+        <span className="text-soft" title={JSON.stringify(detail)}>
+          {inWords(detail)}
+        </span>
+      ),
+      csv: ({ detail }) => JSON.stringify(detail),
+    },
+    {
+      title: 'From',
+      note: 'Address that it came from',
+      show: ({ from }) => <span className="text-soft">{from}</span>,
+      csv: ({ from }) => from,
+    },
+  ]
+}
+
+const SHOWN_MAX = 4
+
+/** `weight 2 → 3 · name Support` */
+function inWords(detail: Record<string, unknown>): string {
+  const parts = Object.entries(detail).map(([name, value]) => {
+    const isChange = typeof value === 'object' && value !== null && 'from' in value && 'to' in value
+    return isChange
+      ? `${name} ${plain(value.from)} → ${plain(value.to)}`
+      : `${name} ${plain(value)}`
+  })
+  const more = parts.length - SHOWN_MAX
+  const shown = parts.slice(0, SHOWN_MAX).join(' · ')
+  return more > 0 ? `${shown} and ${plural(more, 'more', 'more')}` : shown
+}
+
+function plain(value: unknown): string {
+  if (value === null) return 'none'
+  if (Array.isArray(value)) return value.map(plain).join(', ')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -15,4 +15,4 @@ const cell = [
 export const cellClass = `${cell} sm:text-left`
 export const numberCellClass = `${cell} sm:text-right sm:whitespace-nowrap`
 /** The cell that says what its row is about; on a phone it heads the block. */
-export const leadCellClass = `${cell} max-sm:justify-start! max-sm:text-left! max-sm:font-[580] sm:text-left`
+export const leadCellClass = `${cell} max-sm:justify-start! max-sm:text-left! max-sm:font-[580] max-sm:before:hidden sm:text-left`

@@ -1,3 +1,181 @@
+/** Requests as the ledger knows them; never what was asked or answered. */
+import { Link, useSearchParams } from 'wouter'
+import type { RequestView } from '../api/contract.ts'
+import { useKeys, usePaged, useTenantNames } from '../api/lists.ts'
+import { Button } from '../parts/button.tsx'
+import { ClassTag } from '../parts/class-tag.tsx'
+import { type Column, DataTable } from '../parts/data-table.tsx'
+import { PageHead } from '../parts/page-head.tsx'
+import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
+import { TenantName } from '../parts/tenant-name.tsx'
+import { clockTime, count, duration, moment, plural } from '../units.ts'
+import { endInWords, isFailure, unitsOf } from './ends.ts'
+
 export default function Requests() {
-  return null
+  const [search, setSearch] = useSearchParams()
+  const filter = {
+    tenant: search.get('tenant') ?? undefined,
+    key: search.get('key') ?? undefined,
+    model: search.get('model') ?? undefined,
+  }
+  const list = usePaged<RequestView>('/api/requests', filter)
+  const rows = list.data?.pages.flatMap((page) => page.rows)
+  const names = useTenantNames()
+  const keyName = useKeys(filter.tenant).data?.find(({ id }) => id === filter.key)?.name
+  const chips = [
+    { name: 'key', value: filter.key, words: keyName ?? filter.key },
+    { name: 'model', value: filter.model, words: filter.model },
+  ].filter(({ value }) => value !== undefined)
+  return (
+    <>
+      <PageHead
+        sentence={sentence(rows)}
+        context="From the ledger: tokens, times and how it ended. Prompts and answers are not kept."
+        aside={
+          <>
+            {chips.map(({ name, words }) => (
+              <Button
+                key={name}
+                title="Show all again"
+                onClick={() => setSearch(withParameter(name, ''), { replace: true })}
+              >
+                {name} {words} <span aria-hidden>×</span>
+              </Button>
+            ))}
+            <TenantFilter />
+            <Button onClick={() => void list.refetch()} disabled={list.isFetching}>
+              Refresh
+            </Button>
+          </>
+        }
+      />
+      <DataTable
+        title="Requests"
+        note="newest first"
+        name="requests"
+        columns={columns((id) => names.get(id))}
+        rows={rows}
+        rowId={({ id }) => id}
+        error={list.error}
+        onRetry={() => void list.refetch()}
+        empty={
+          <>
+            No request here yet. Try one in the{' '}
+            <Link href="/playground" className="text-accent underline">
+              playground
+            </Link>
+            , or point any OpenAI SDK at this pool.
+          </>
+        }
+        footer={
+          list.hasNextPage && (
+            <div className="mt-3 text-center">
+              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
+                Older requests
+              </Button>
+            </div>
+          )
+        }
+      />
+    </>
+  )
 }
+
+function sentence(rows: readonly RequestView[] | undefined): string {
+  if (rows === undefined) return 'Looking up the requests.'
+  const settled = rows.filter(({ settledAt }) => settledAt !== null)
+  if (rows.length === 0) return 'The ledger has no such request.'
+  const cut = settled.filter(({ group }) => group === 'cut').length
+  const waits = settled.flatMap(({ queueMs }) => queueMs ?? []).sort((a, b) => a - b)
+  const median = waits[Math.floor(waits.length / 2)]
+  const wait = median === undefined ? '' : ` Half of them waited less than ${duration(median)}.`
+  const running = rows.length - settled.length
+  const now = running === 0 ? '' : `, ${running} still running`
+  const ends = cut === 0 ? 'all were answered' : `${cut} ended early`
+  const verb = settled.length === 0 ? '' : `: ${ends}${now}`
+  return `The latest ${plural(rows.length, 'request')}${verb}.${wait}`
+}
+
+type Named = { name: string; hue: number } | undefined
+
+function columns(tenantOf: (id: string) => Named): Column<RequestView>[] {
+  return [
+    {
+      title: 'Arrived',
+      show: ({ id, arrivedAt }) => (
+        <Link
+          href={`/requests/${id}`}
+          title={`${moment(arrivedAt)}, ${id}`}
+          className="text-accent underline-offset-2 hover:underline"
+        >
+          {isToday(arrivedAt) ? clockTime(arrivedAt) : moment(arrivedAt)}
+        </Link>
+      ),
+      csv: ({ arrivedAt }) => arrivedAt,
+    },
+    {
+      title: 'Tenant',
+      show: ({ tenantId }) => {
+        const tenant = tenantOf(tenantId)
+        return <TenantName name={tenant?.name ?? tenantId} hue={tenant?.hue ?? -1} />
+      },
+      csv: ({ tenantId }) => tenantOf(tenantId)?.name ?? tenantId,
+    },
+    {
+      title: 'Class',
+      note: 'The class it was served as',
+      show: (row) => <ClassTag name={row.servedClass ?? row.serviceClass} />,
+      csv: (row) => row.servedClass ?? row.serviceClass,
+    },
+    {
+      title: 'Model',
+      show: ({ model }) => <span className="normal-nums">{model}</span>,
+      csv: ({ model }) => model,
+    },
+    {
+      title: 'Ended',
+      show: (row) => (
+        <span className={isFailure(row) ? 'text-bad' : row.group === 'finished' ? '' : 'text-warn'}>
+          {endInWords(row)}
+        </span>
+      ),
+      csv: ({ end }) => end,
+    },
+    {
+      title: 'In',
+      note: 'Prompt tokens',
+      show: ({ inputTokens }) => count(inputTokens),
+      csv: ({ inputTokens }) => inputTokens,
+      isNumber: true,
+    },
+    {
+      title: 'Out',
+      note: 'Output tokens; ~ where they were counted from frames',
+      show: ({ outputTokens, estimated }) => `${estimated ? '~ ' : ''}${count(outputTokens)}`,
+      csv: ({ outputTokens }) => outputTokens,
+      isNumber: true,
+    },
+    {
+      title: 'Units',
+      note: 'Service units: uncached input tokens + 2 × output tokens',
+      show: (row) => count(unitsOf(row)),
+      csv: unitsOf,
+      isNumber: true,
+    },
+    {
+      title: 'Queued',
+      show: ({ queueMs }) => (queueMs === null ? '–' : duration(queueMs)),
+      csv: ({ queueMs }) => queueMs,
+      isNumber: true,
+    },
+    {
+      title: 'First token',
+      note: 'From arrival to the first content',
+      show: ({ ttftMs }) => (ttftMs === null ? '–' : duration(ttftMs)),
+      csv: ({ ttftMs }) => ttftMs,
+      isNumber: true,
+    },
+  ]
+}
+
+const isToday = (at: string) => new Date(at).toDateString() === new Date().toDateString()

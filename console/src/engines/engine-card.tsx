@@ -1,0 +1,159 @@
+/** One engine: state with its reason, slots, what it can do, and its way out. */
+import { useState } from 'react'
+import { useChange } from '../api/changes.ts'
+import type { EngineView } from '../api/contract.ts'
+import { Button } from '../parts/button.tsx'
+import { Card } from '../parts/card.tsx'
+import { shellWord } from '../parts/cli-command.tsx'
+import { Confirm } from '../parts/confirm.tsx'
+import { ErrorNote } from '../parts/error-note.tsx'
+import { count, duration, plural, rate } from '../units.ts'
+
+const looks: Record<EngineView['state'], { dot: string; words: string }> = {
+  up: { dot: 'bg-good rounded-full', words: 'up' },
+  starting: { dot: 'border border-edge rounded-full', words: 'starting' },
+  draining: { dot: 'bg-warn rounded-[2px]', words: 'draining' },
+  down: { dot: 'bg-bad rounded-[2px]', words: 'down' },
+}
+
+export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite: boolean }) {
+  const { name, state, stateReason, sinceMs, url, embedded } = engine
+  const { dot, words } = looks[state]
+  return (
+    <Card
+      title={name}
+      note={
+        <span className="inline-flex items-center gap-1.5">
+          <i aria-hidden className={`size-[7px] ${dot}`} />
+          <span className="text-ink">{words}</span> for {duration(sinceMs)}
+        </span>
+      }
+    >
+      <p className={state === 'down' ? 'text-bad' : 'text-soft'}>{stateReason}</p>
+      <Slots engine={engine} />
+      <dl className="mt-3 grid grid-cols-2 gap-x-6 gap-y-2 text-[0.82rem] sm:grid-cols-3">
+        {factsOf(engine).map(({ name: fact, value, note }) => (
+          <div key={fact} title={note} className="min-w-0">
+            <dt className="text-[0.75rem] text-soft">{fact}</dt>
+            <dd className="break-words">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <div className="mt-3 flex flex-wrap items-center justify-between gap-2">
+        <code className="min-w-0 truncate font-mono text-[0.75rem] text-soft">
+          {embedded ? 'built in' : url}
+        </code>
+        {mayWrite && <Actions engine={engine} />}
+      </div>
+    </Card>
+  )
+}
+
+function Slots({ engine: { cap, express, inFlight, state } }: { engine: EngineView }) {
+  const places = cap + express
+  if (places === 0 || places > 256) return null
+  return (
+    <div
+      role="img"
+      aria-label={`${inFlight} of ${cap} slots and ${express} express slots are busy`}
+      title={`${inFlight} in flight; ${cap} slots, ${express} express`}
+      className={`mt-3 flex flex-wrap gap-[3px] ${state === 'down' ? 'opacity-50' : ''}`}
+    >
+      {Array.from({ length: places }, (_, at) => (
+        <i
+          // biome-ignore lint/suspicious/noArrayIndexKey: nothing but places
+          key={at}
+          className={`h-4 max-w-7 min-w-2.5 flex-1 rounded-[3px] border ${
+            at >= cap ? 'border-dashed border-edge' : 'border-line'
+          } ${at < inFlight ? 'bg-(--grain-1)' : 'bg-sunk/50'}`}
+        />
+      ))}
+    </div>
+  )
+}
+
+function factsOf(engine: EngineView) {
+  const { cap, express, inFlight, capReason, capacityUnitsPerS, errorsLastHour, restarts } = engine
+  const kind = [engine.kind, engine.version].filter(Boolean).join(' ')
+  return [
+    {
+      name: 'In flight',
+      value: `${inFlight} of ${cap} + ${express} express`,
+      note: 'Requests that run now; cap and express places',
+    },
+    { name: 'Why this cap', value: capReason, note: 'The reason for its last change' },
+    {
+      name: 'Capacity',
+      value:
+        capacityUnitsPerS === null ? 'not calibrated yet' : `${rate(capacityUnitsPerS)} units/s`,
+      note: 'Highest sustained service, cost units per second',
+    },
+    { name: 'Engine', value: kind, note: 'What it says it is' },
+    {
+      name: 'Right of way',
+      value: engine.takesPriority ? 'by rank' : 'first come, first served',
+      note: engine.takesPriority
+        ? 'It reads better-ranked prompts first'
+        : 'It takes no priority: turn that on there, and batch disturbs less',
+    },
+    {
+      name: 'Prefix cache',
+      value: engine.takesCacheSalt ? 'kept apart by tenant' : 'not kept apart',
+      note: 'Whether it takes a cache salt, so that no tenant learns what another one sent',
+    },
+    {
+      name: 'Errors, last hour',
+      value: errorsLastHour === 0 ? 'none' : count(errorsLastHour),
+      note: 'Requests that it failed',
+    },
+    { name: 'Restarts', value: count(restarts), note: 'Since this gateway started' },
+    {
+      name: 'Models',
+      value: engine.models.map(modelInWords).join(', ') || 'none',
+      note: 'What it serves, with its context',
+    },
+  ]
+}
+
+const modelInWords = ({ name, contextTokens, toy }: EngineView['models'][number]) =>
+  `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} tokens`}${toy ? ' (toy)' : ''}`
+
+function Actions({ engine }: { engine: EngineView }) {
+  const { id, name, state, embedded, inFlight } = engine
+  const [isOpen, setOpen] = useState(false)
+  const drain = useChange<EngineView>(['/api/engines'])
+  const remove = useChange(['/api/engines', '/api/models'], () => setOpen(false))
+  return (
+    <>
+      <div className="flex gap-2">
+        <Button
+          disabled={state === 'draining' || drain.isPending}
+          onClick={() => drain.mutate({ method: 'POST', path: `/api/engines/${id}/drain` })}
+          title={`gristmill engine drain ${shellWord(name)}`}
+        >
+          Drain
+        </Button>
+        {!embedded && (
+          <Button look="danger" onClick={() => setOpen(true)}>
+            Remove
+          </Button>
+        )}
+      </div>
+      {drain.error !== null && <ErrorNote error={drain.error} />}
+      <Confirm
+        title={`Remove ${name}?`}
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
+        action={`Remove ${name}`}
+        command={`gristmill engine remove ${shellWord(name)}`}
+        isBusy={remove.isPending}
+        error={remove.error}
+        onConfirm={() => remove.mutate({ method: 'DELETE', path: `/api/engines/${id}` })}
+      >
+        {inFlight === 0
+          ? 'Nothing runs there.'
+          : `${plural(inFlight, 'request')} run there and will be cut. Drain it first to let them finish.`}
+      </Confirm>
+    </>
+  )
+}

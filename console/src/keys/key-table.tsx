@@ -1,0 +1,150 @@
+/** Keys of one tenant or of all, and what can be done with each. */
+import { Plus } from 'lucide-react'
+import { useState } from 'react'
+import { Link } from 'wouter'
+import type { KeyView } from '../api/contract.ts'
+import { useKeys, useTenantNames } from '../api/lists.ts'
+import { useMay } from '../api/session.ts'
+import { ClassTag } from '../parts/class-tag.tsx'
+import { CliCommand } from '../parts/cli-command.tsx'
+import { type Column, DataTable } from '../parts/data-table.tsx'
+import { limitsInWords } from '../parts/limit-fields.tsx'
+import { RowButton } from '../parts/row-button.tsx'
+import { TenantName } from '../parts/tenant-name.tsx'
+import { ago, day } from '../units.ts'
+import { Revoke, Rotate } from './key-ends.tsx'
+import { KeyForm } from './key-form.tsx'
+
+type Open = { kind: 'create' } | { kind: 'rotate' | 'revoke'; key: KeyView }
+
+export function KeyTable({ tenantId }: { tenantId?: string }) {
+  const { data: keys, error, refetch } = useKeys(tenantId)
+  const names = useTenantNames()
+  const mayWrite = useMay('keys:write')
+  const [open, setOpen] = useState<Open | null>(null)
+  const close = () => setOpen(null)
+  const columns = keyColumns(Date.now())
+  if (tenantId === undefined) {
+    columns.splice(1, 0, {
+      title: 'Tenant',
+      show: ({ tenantId: id }) => {
+        const tenant = names.get(id)
+        return <TenantName name={tenant?.name ?? id} hue={tenant?.hue ?? -1} />
+      },
+      csv: ({ tenantId: id }) => names.get(id)?.name ?? id,
+    })
+  }
+  if (mayWrite) {
+    columns.push({
+      title: '',
+      show: (key) => <Actions keyView={key} onOpen={setOpen} />,
+      isNumber: true,
+    })
+  }
+  return (
+    <>
+      <DataTable
+        title="Keys"
+        note={
+          mayWrite && (
+            <RowButton onClick={() => setOpen({ kind: 'create' })}>
+              <span className="inline-flex items-center gap-1">
+                <Plus size={13} aria-hidden /> New key
+              </span>
+            </RowButton>
+          )
+        }
+        name="keys"
+        columns={columns}
+        rows={keys}
+        rowId={({ id }) => id}
+        error={error}
+        onRetry={() => void refetch()}
+        empty="A key lets an application in, in the name of a tenant. Any OpenAI SDK takes it."
+        footer={<CliCommand className="mt-3" command="gristmill key list" />}
+      />
+      <KeyForm
+        {...(tenantId !== undefined && { tenantId })}
+        isOpen={open?.kind === 'create'}
+        onClose={close}
+      />
+      <Rotate keyView={open?.kind === 'rotate' ? open.key : null} onClose={close} />
+      <Revoke keyView={open?.kind === 'revoke' ? open.key : null} onClose={close} />
+    </>
+  )
+}
+
+function Actions({ keyView, onOpen }: { keyView: KeyView; onOpen: (open: Open) => void }) {
+  if (keyView.state === 'revoked') return null
+  return (
+    <span className="inline-flex gap-3">
+      <RowButton onClick={() => onOpen({ kind: 'rotate', key: keyView })}>Rotate</RowButton>
+      <RowButton onClick={() => onOpen({ kind: 'revoke', key: keyView })}>Revoke</RowButton>
+    </span>
+  )
+}
+
+const states: Record<KeyView['state'], { look: string; note: string }> = {
+  active: { look: 'text-ink', note: 'Works' },
+  rotating: { look: 'text-warn', note: 'Works; its old secret works too, until the overlap ends' },
+  expired: { look: 'text-soft', note: 'Its time is over' },
+  revoked: { look: 'text-soft line-through', note: 'Stopped for ever' },
+}
+
+function keyColumns(nowMs: number): Column<KeyView>[] {
+  return [
+    {
+      title: 'Key',
+      show: ({ name, hint, tenantId, id }) => (
+        <Link href={`/requests?tenant=${tenantId}&key=${id}`} className="hover:underline">
+          <span className="font-[560]">{name}</span>{' '}
+          <code className="font-mono text-[0.75rem] text-soft">{hint}…</code>
+        </Link>
+      ),
+      csv: ({ name }) => name,
+    },
+    {
+      title: 'State',
+      show: ({ state }) => (
+        <span className={states[state].look} title={states[state].note}>
+          {state}
+        </span>
+      ),
+      csv: ({ state }) => state,
+    },
+    {
+      title: 'Scopes',
+      note: 'What it may do',
+      show: ({ scopes }) => scopes.join(', '),
+      csv: ({ scopes }) => scopes.join(' '),
+    },
+    {
+      title: 'Class',
+      note: 'Of its requests that name none',
+      show: ({ defaultClass }) =>
+        defaultClass === null ? (
+          <span className="text-soft">the tenant’s</span>
+        ) : (
+          <ClassTag name={defaultClass} />
+        ),
+      csv: ({ defaultClass }) => defaultClass,
+    },
+    {
+      title: 'Limits',
+      show: ({ limits }) => <span className="text-soft">{limitsInWords(limits)}</span>,
+      csv: ({ limits }) => limitsInWords(limits),
+    },
+    {
+      title: 'Last used',
+      show: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : ago(lastUsedAt, nowMs)),
+      csv: ({ lastUsedAt }) => lastUsedAt,
+      isNumber: true,
+    },
+    {
+      title: 'Expires',
+      show: ({ expiresAt }) => (expiresAt === null ? 'never' : day(expiresAt)),
+      csv: ({ expiresAt }) => expiresAt,
+      isNumber: true,
+    },
+  ]
+}

@@ -1,0 +1,58 @@
+/** The sums over everything the usage page shows. */
+import type { UsageRow } from '../api/contract.ts'
+import { Figure, Figures } from '../parts/figure.tsx'
+import { unitsOf } from '../requests/ends.ts'
+import { compact, count, duration, durationParts, percent } from '../units.ts'
+
+export function UsageFigures({
+  rows,
+  span,
+}: {
+  rows: readonly UsageRow[] | undefined
+  span: string
+}) {
+  const sum = (value: (row: UsageRow) => number) =>
+    rows?.reduce((total, row) => total + value(row), 0) ?? 0
+  const requests = sum((row) => row.requests)
+  const finished = sum((row) => row.finished)
+  const input = sum((row) => row.inputTokens)
+  const cached = sum((row) => row.cachedTokens)
+  const output = sum((row) => row.outputTokens)
+  const engine = durationParts(sum((row) => row.engineMs))
+  const wait = requests === 0 ? null : sum((row) => row.queueMs) / requests
+  const shown = (value: string) => (rows === undefined ? '…' : value)
+  return (
+    <Figures>
+      <Figure
+        label={`Service, ${span}`}
+        value={shown(compact(sum(unitsOf)))}
+        unit="units"
+        basis="uncached in + 2 × out"
+        definition="Service units of all settled requests of this span and filter"
+      />
+      <Figure
+        label="Tokens"
+        value={shown(compact(input + output))}
+        basis={`${compact(input)} in, ${input === 0 ? '–' : percent(cached / input)} cached · ${compact(output)} out`}
+        definition="Prompt and output tokens on the ledger"
+      />
+      <Figure
+        label="Requests"
+        value={shown(count(requests))}
+        basis={
+          requests === 0
+            ? 'none settled'
+            : `${percent(finished / requests, 1)} finished, the rest ended early`
+        }
+        definition="Settled requests; finished ones were answered to the end"
+      />
+      <Figure
+        label="Engine time"
+        value={shown(engine.value)}
+        unit={engine.unit}
+        basis={wait === null ? 'nothing waited' : `${duration(wait)} in the queue on average`}
+        definition="Sum over requests of the time from dispatch to the end; requests that run side by side each count"
+      />
+    </Figures>
+  )
+}

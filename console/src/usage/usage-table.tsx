@@ -1,0 +1,174 @@
+/** Usage by tenant, project, key, model or class. */
+import { Link, useSearchParams } from 'wouter'
+import type { UsageRow } from '../api/contract.ts'
+import { useKeys, useTenantNames } from '../api/lists.ts'
+import { useMay } from '../api/session.ts'
+import { ClassTag } from '../parts/class-tag.tsx'
+import { CliCommand } from '../parts/cli-command.tsx'
+import { type Column, DataTable } from '../parts/data-table.tsx'
+import { withParameter } from '../parts/tenant-filter.tsx'
+import { TenantName } from '../parts/tenant-name.tsx'
+import { unitsOf } from '../requests/ends.ts'
+import { compact, count, duration, percent } from '../units.ts'
+import { useProjectNames } from './project-names.ts'
+import { boundsOf, type Grouping, groupings, type UsageView } from './usage-query.ts'
+
+export interface UsageTableProps {
+  view: UsageView
+  rows: readonly UsageRow[] | undefined
+  error: unknown
+  onRetry: () => void
+}
+
+export function UsageTable({ view, rows, error, onRetry }: UsageTableProps) {
+  const [, setSearch] = useSearchParams()
+  const { by } = view
+  const sorted = rows?.toSorted((a, b) => unitsOf(b) - unitsOf(a))
+  const total = sorted?.reduce((sum, row) => sum + unitsOf(row), 0) ?? 0
+  return (
+    <DataTable
+      title={`By ${by}`}
+      note={
+        <span className="inline-flex flex-wrap gap-x-3">
+          {groupings.map((one) => (
+            <button
+              key={one}
+              type="button"
+              aria-pressed={one === by}
+              onClick={() =>
+                setSearch(withParameter('by', one === 'tenant' ? '' : one), { replace: true })
+              }
+              className={one === by ? 'font-[580] text-ink' : 'text-accent hover:underline'}
+            >
+              {one}
+            </button>
+          ))}
+        </span>
+      }
+      name={`usage-by-${by}`}
+      columns={[...useLeadColumns(by), ...sumColumns(total)]}
+      rows={sorted}
+      rowId={({ tenantId, projectId, keyId, model, serviceClass }) =>
+        [tenantId, projectId, keyId, model, serviceClass].join()
+      }
+      error={error}
+      onRetry={onRetry}
+      empty="Usage appears here as soon as the first request has been settled."
+      footer={<CliCommand className="mt-3" command={commandOf(view)} />}
+    />
+  )
+}
+
+function commandOf({ span, by, tenant }: UsageView): string {
+  const from = span === 'day' ? '' : ` --from ${boundsOf(span, Date.now()).from.slice(0, 10)}`
+  const only = tenant === undefined ? '' : ` --tenant ${tenant}`
+  return `gristmill usage --by ${by === 'tenant' ? 'tenant' : `tenant,${by}`}${from}${only} --csv`
+}
+
+/** What the rows are about; each leads to its requests. */
+function useLeadColumns(by: Grouping): Column<UsageRow>[] {
+  const tenants = useTenantNames()
+  const maySeeKeys = useMay('keys:read')
+  const keys = useKeys().data ?? []
+  const projects = useProjectNames(by === 'project' ? [...tenants.keys()] : [])
+  const tenant: Column<UsageRow> = {
+    title: 'Tenant',
+    show: ({ tenantId }) => {
+      const found = tenants.get(tenantId ?? '')
+      return (
+        <Link href={`/requests?tenant=${tenantId}`} className="hover:underline">
+          <TenantName name={found?.name ?? tenantId ?? ''} hue={found?.hue ?? -1} />
+        </Link>
+      )
+    },
+    csv: ({ tenantId }) => tenants.get(tenantId ?? '')?.name ?? tenantId,
+  }
+  const nameOf = (row: UsageRow) => {
+    if (by === 'project') return projects.get(row.projectId ?? '') ?? row.projectId ?? ''
+    if (by === 'model') return row.model ?? ''
+    const key = maySeeKeys ? keys.find(({ id }) => id === row.keyId) : undefined
+    return key?.name ?? row.keyId ?? ''
+  }
+  if (by === 'tenant') return [tenant]
+  if (by === 'class') {
+    return [
+      tenant,
+      {
+        title: 'Class',
+        note: 'As which it was served',
+        show: ({ serviceClass }) => serviceClass && <ClassTag name={serviceClass} />,
+        csv: ({ serviceClass }) => serviceClass,
+      },
+    ]
+  }
+  const title = { project: 'Project', key: 'Key', model: 'Model' }[by]
+  const linked = (row: UsageRow) => {
+    const filter = by === 'key' ? `&key=${row.keyId}` : by === 'model' ? `&model=${row.model}` : ''
+    return (
+      <Link href={`/requests?tenant=${row.tenantId}${filter}`} className="hover:underline">
+        {nameOf(row)}
+      </Link>
+    )
+  }
+  return [tenant, { title, show: linked, csv: nameOf }]
+}
+
+function sumColumns(total: number): Column<UsageRow>[] {
+  return [
+    {
+      title: 'Units',
+      note: 'Service units: uncached input tokens + 2 × output tokens',
+      show: (row) => compact(unitsOf(row)),
+      csv: unitsOf,
+      isNumber: true,
+    },
+    {
+      title: 'Share',
+      note: 'Of all service units shown',
+      show: (row) => (total === 0 ? '–' : percent(unitsOf(row) / total, 1)),
+      csv: (row) => (total === 0 ? null : unitsOf(row) / total),
+      isNumber: true,
+    },
+    {
+      title: 'Requests',
+      show: ({ requests }) => count(requests),
+      csv: ({ requests }) => requests,
+      isNumber: true,
+    },
+    {
+      title: 'Ended early',
+      note: 'Cut or recovered',
+      show: ({ cut, recovered }) => count(cut + recovered),
+      csv: ({ cut, recovered }) => cut + recovered,
+      isNumber: true,
+    },
+    {
+      title: 'In',
+      note: 'Prompt tokens',
+      show: ({ inputTokens }) => compact(inputTokens),
+      csv: ({ inputTokens }) => inputTokens,
+      isNumber: true,
+    },
+    {
+      title: 'Cached',
+      note: 'Prompt tokens that came out of a prefix cache',
+      show: ({ cachedTokens }) => compact(cachedTokens),
+      csv: ({ cachedTokens }) => cachedTokens,
+      isNumber: true,
+    },
+    {
+      title: 'Out',
+      note: 'Output tokens',
+      show: ({ outputTokens }) => compact(outputTokens),
+      csv: ({ outputTokens }) => outputTokens,
+      isNumber: true,
+    },
+    {
+      title: 'Mean wait',
+      note: 'Time in the queue ÷ requests',
+      show: ({ queueMs, requests }) => (requests === 0 ? '–' : duration(queueMs / requests)),
+      csv: ({ queueMs, requests }) => (requests === 0 ? null : queueMs / requests),
+      isNumber: true,
+    },
+  ]
+}
