@@ -94,7 +94,8 @@ function tell({ terminal }: CliContext, running: Running): void {
 export function curlLines(url: string, apiKey: string, model: string): string[] {
   const body = {
     model,
-    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    messages: [{ role: 'user', content: 'What is a gristmill?' }],
+    temperature: 0,
     stream: true,
   }
   return [
