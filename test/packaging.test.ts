@@ -1,6 +1,7 @@
 /** The packed program, installed globally by ordinary npm into an empty folder with an empty home. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from '../src/base/index.ts'
@@ -22,18 +24,19 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const offline = process.env.GRISTMILL_OFFLINE === '1'
 const skip = offline && 'GRISTMILL_OFFLINE is set, and npm has to fetch packages'
 
+const folder = mkdtempSync(join(tmpdir(), 'gristmill-packed-'))
+const prefix = join(folder, 'prefix')
+const gristmill = join(prefix, 'bin', 'gristmill')
+const installed = join(prefix, 'lib', 'node_modules', 'gristmill')
+
 describe('the packed program', { skip }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gristmill-packed-'))
-  const prefix = join(folder, 'prefix')
-  const gristmill = join(prefix, 'bin', 'gristmill')
-  const installed = join(prefix, 'lib', 'node_modules', 'gristmill')
   let packed: { filename: string; files: { path: string }[] }
   before(() => {
     // PostgreSQL may run as another user, who has to reach its programs.
     chmodSync(folder, 0o755)
     mkdirSync(join(folder, 'home'))
-    packed = JSON.parse(npm(folder, 'pack', '--json', `--pack-destination=${folder}`))[0]
-    npm(folder, 'install', '--global', `--prefix=${prefix}`, join(folder, packed.filename))
+    packed = JSON.parse(npm('pack', '--json', `--pack-destination=${folder}`))[0]
+    npm('install', '--global', `--prefix=${prefix}`, join(folder, packed.filename))
   })
   after(() => removeHome(folder))
 
@@ -75,15 +78,15 @@ describe('the packed program', { skip }, () => {
   it('tells its version', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const { stdout, stderr, status } = spawnSync(gristmill, ['--version'], {
-      env: environment(folder),
+      env: environment(),
       encoding: 'utf8',
     })
     assert.deepEqual({ stdout, stderr, status }, { stdout: `${version}\n`, stderr: '', status: 0 })
   })
 
-  it('serves a chat and the console, and stops', async () => {
+  it('serves a chat and the console, and an engine of its own, and stops', async () => {
     const home = newHome()
-    const clean = environment(folder)
+    const clean = environment()
     const env = { ...clean, GRISTMILL_PARENTS: undefined }
     const server = await startServer({ home, command: [gristmill], env, cwd: folder })
     try {
@@ -92,6 +95,7 @@ describe('the packed program', { skip }, () => {
       const page = await fetch(server.url)
       assert.equal(page.status, 200)
       assert.match(await page.text(), /<div id=/)
+      await servesAlone(join(home, 'cache', 'toy.gguf'), env)
     } finally {
       const { code } = await server.stop()
       assert.equal(code, 0)
@@ -101,8 +105,19 @@ describe('the packed program', { skip }, () => {
   })
 })
 
+/** The engine as a program of its own, ended by SIGTERM. */
+async function servesAlone(model: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const words = ['engine', '--model', model, '--cap', '1', '--threads', '1']
+  const engine = spawn(gristmill, words, { env: childEnvironment(env), stdio: 'pipe' })
+  const [line] = (await once(createInterface({ input: engine.stdout }), 'line')) as [string]
+  const { url } = JSON.parse(line) as { url: string }
+  assert.equal((await fetch(`${url}/health`)).status, 200)
+  engine.kill('SIGTERM')
+  assert.deepEqual(await once(engine, 'exit'), [0, null])
+}
+
 /** As a new user of this machine has it: the system's Node.js, and no setting of ours or npm's. */
-function environment(folder: string): NodeJS.ProcessEnv {
+function environment(): NodeJS.ProcessEnv {
   const { PATH = '', ...rest } = childEnvironment()
   const kept = Object.entries(rest).filter(([name]) => !/^(npm_|GRISTMILL_|NODE_)/.test(name))
   const folders = PATH.split(delimiter).filter((path) => !path.includes('node_modules'))
@@ -110,10 +125,10 @@ function environment(folder: string): NodeJS.ProcessEnv {
 }
 
 /** Runs npm in the checkout and returns what it printed; with the registry and cache of this user. */
-function npm(folder: string, ...args: string[]): string {
+function npm(...args: string[]): string {
   const given = process.env
   const env = {
-    ...environment(folder),
+    ...environment(),
     npm_config_userconfig: given.npm_config_userconfig ?? join(homedir(), '.npmrc'),
     npm_config_cache: given.npm_config_cache ?? join(homedir(), '.npm'),
     npm_config_update_notifier: 'false',

@@ -3,11 +3,13 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
+import { whenParentGone } from '../host/index.ts'
 import type { EngineView } from '../http/index.ts'
 import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
 import type { AdminClient } from './client.ts'
 import {
   type CliContext,
+  configWith,
   confirm,
   connect,
   ExitWith,
@@ -81,6 +83,8 @@ async function runEngine(
   )
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, () => child.kill(signal))
+  const { parents } = configWith(context, {})
+  if (parents.length > 0) whenParentGone(parents, context.clock, () => child.kill('SIGTERM'))
   const code = await new Promise<number>((resolve, reject) => {
     child.on('error', reject)
     child.on('exit', (code) => resolve(code ?? 1))
