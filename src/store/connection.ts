@@ -3,8 +3,9 @@
  * and why a server could not be reached, in words.
  */
 import { connect as connectSocket, type Socket } from 'node:net'
-import postgres from 'postgres'
+import type postgres from 'postgres'
 import { GristmillError } from '../base/index.ts'
+import { postgres as driver } from './driver.ts'
 
 /** Tagged templates on the pool. */
 export type Sql = postgres.Sql
@@ -81,7 +82,7 @@ export function connect(url: string, options: ConnectOptions): Connected {
   const cut = () => {
     for (const open of sockets) open.destroy()
   }
-  return { sql: postgres(given) as unknown as Sql, cut }
+  return { sql: driver(given) as unknown as Sql, cut }
 }
 
 const INT8 = {

@@ -9,6 +9,7 @@ import {
   type Transaction,
 } from './connection.ts'
 import { Session } from './session.ts'
+import { runTransaction } from './transaction.ts'
 
 export type ListenerState = 'up' | 'down'
 
@@ -85,8 +86,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
       address: publicAddress(url),
       url,
       majorVersion,
-      transaction: <T>(work: (sql: Transaction) => Promise<T>) =>
-        pool.sql.begin(work) as Promise<T>,
+      transaction: (work) => runTransaction(pool.sql, work),
       listen: (channel, onPayload, onState) =>
         channels.add(session, { channel, onPayload, onState }),
       isUp: () => session.isUp(),
