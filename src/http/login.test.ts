@@ -291,3 +291,19 @@ describe('people', () => {
     assert.equal((await old.ask('GET', '/api/users')).status, 401)
   })
 })
+
+describe('while the database is away', () => {
+  it('somebody signed in gets a clean 503 instead of being signed out', async () => {
+    const browser = await makeOwner()
+    const { sql } = server.database
+    await sql`alter table people_sessions rename to people_sessions_away`
+    try {
+      const answer = await browser.ask('GET', '/api/tenants')
+      assert.equal(answer.status, 503)
+      assert.equal(answer.json.error.code, 'not_ready')
+    } finally {
+      await sql`alter table people_sessions_away rename to people_sessions`
+    }
+    assert.equal((await browser.ask('GET', '/api/tenants')).status, 200)
+  })
+})

@@ -113,7 +113,7 @@ export function openLogin(options: LoginOptions): Login {
   const { api, $context } = openLibrary(options)
   return {
     async session(cookie) {
-      const found = await api.getSession({ headers: new Headers({ cookie }) })
+      const found = await available(api.getSession({ headers: new Headers({ cookie }) }))
       return found && { userId: found.user.id, token: found.session.token }
     },
     async signIn(email, password, from, agent) {
@@ -133,6 +133,17 @@ export function openLogin(options: LoginOptions): Login {
       return { cookies: answer.headers.getSetCookie(), token: answer.response.token ?? '' }
     },
     hashPassword: async (password) => (await $context).password.hash(password),
+  }
+}
+
+/** The library hides why the database could not be asked behind an error of its own. */
+async function available<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof APIError) || error.statusCode < 500) throw error
+    const reason = 'sessions cannot be read'
+    throw new GristmillError('not_ready', { reason }, { cause: error, retryAfterMs: 2000 })
   }
 }
 
