@@ -29,15 +29,16 @@ import { Pool, queueOf } from './pool/index.ts'
 import {
   type ChosenModel,
   chooseModel,
+  type DatabasePart,
   engineService,
   floorView,
+  ledgerWhileOurs,
   localToken,
   modelsOf,
   openDatabasePart,
   readiness,
   writeServerFile,
 } from './serve/index.ts'
-import type { Database } from './store/index.ts'
 import { createTenancy, type Tenancy } from './tenancy/index.ts'
 
 export interface StartOptions {
@@ -108,17 +109,17 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
   const choosing =
     config.engine === 'none' ? undefined : chooseModel(config, home, clock, logger, onProgress)
   choosing?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
-  const database = await openDatabasePart(config, home, clock, logger, stack)
-  const data = await openDataPlane(base, database)
+  const part = await openDatabasePart(config, home, clock, logger, stack)
+  const data = await openDataPlane(base, part)
   const model = await choosing
   const engine = model && (await startEngine(base, data.engines, model))
   await data.ledger.recover((requestId, engineId) =>
     data.engines.countOf(requestId, engineId, AbortSignal.timeout(COUNT_MS_MAX)),
   )
-  const server = await openServer(base, database, data, engine)
+  const server = await openServer(base, part, data, engine)
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
-  const file = { url: server.url, pid: process.pid, databaseUrl: database.url }
+  const file = { url: server.url, pid: process.pid, databaseUrl: part.database.url }
   stack.defer(writeServerFile(home, file))
   return {
     url: server.url,
@@ -138,7 +139,7 @@ interface DataPlane {
   gateway: Gateway
 }
 
-async function openDataPlane(base: Base, database: Database): Promise<DataPlane> {
+async function openDataPlane(base: Base, { database, lease }: DatabasePart): Promise<DataPlane> {
   const { config, home, clock, logger, registry, stack } = base
   const { limits } = config
   const random = systemRandom
@@ -175,7 +176,7 @@ async function openDataPlane(base: Base, database: Database): Promise<DataPlane>
   await engines.start()
   const gateway = createGateway({
     pool,
-    ledger,
+    ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
     clock,
     random,
@@ -206,7 +207,7 @@ async function startEngine(
 
 async function openServer(
   base: Base,
-  database: Database,
+  part: DatabasePart,
   data: DataPlane,
   embedded: EmbeddedEngine | undefined,
 ): Promise<HttpServer> {
@@ -218,7 +219,7 @@ async function openServer(
   const demo = createDemo({ tenancy, pool, url, model, clock, logger })
   const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
   const server: HttpServer = await createHttpServer({
-    database,
+    database: part.database,
     tenancy,
     gateway,
     queue: {
@@ -228,7 +229,7 @@ async function openServer(
     engines: engineService(data.engines, pool, restartsOf),
     demo,
     floor: () => floorView(pool, tenancy, clock, demo.view()),
-    readiness: () => readiness(database, ledger, pool, isStopping),
+    readiness: () => readiness(part, ledger, pool, isStopping),
     registry,
     clock,
     random: systemRandom,

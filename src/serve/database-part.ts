@@ -3,11 +3,18 @@ import type { Clock, Config, Logger } from '../base/index.ts'
 import type { Home } from '../host/index.ts'
 import {
   type Database,
+  type Lease,
   migrate,
   openDatabase,
   startEmbedded,
   takeSchedulerLease,
 } from '../store/index.ts'
+
+export interface DatabasePart {
+  database: Database
+  /** The right to schedule on it, ours alone unless its state says otherwise. */
+  lease: Lease
+}
 
 /**
  * @param stack takes what must be closed, in the order in which it was opened
@@ -20,15 +27,17 @@ export async function openDatabasePart(
   clock: Clock,
   logger: Logger,
   stack: AsyncDisposableStack,
-): Promise<Database> {
+): Promise<DatabasePart> {
   const url = config.databaseUrl ?? (await startOwn(home, clock, logger, stack))
   const database = await openDatabase({ url, clock, logger })
   stack.defer(() => database.close())
   await migrate({ url, logger })
-  const gatewayUrl = config.publicUrl ?? `http://${config.host}:${config.port}`
+  // A free port is known only once we listen.
+  const port = config.port === 0 ? '' : `:${config.port}`
+  const gatewayUrl = config.publicUrl ?? `http://${config.host}${port}`
   const lease = await takeSchedulerLease({ url, clock, logger, gatewayUrl })
   stack.defer(() => lease.release())
-  return database
+  return { database, lease }
 }
 
 async function startOwn(

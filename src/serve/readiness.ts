@@ -2,10 +2,11 @@
 import type { Readiness } from '../http/index.ts'
 import type { Ledger } from '../meter/index.ts'
 import type { Pool } from '../pool/index.ts'
-import type { Database } from '../store/index.ts'
+import type { DatabasePart } from './database-part.ts'
+import { otherHolder } from './scheduling-right.ts'
 
 export function readiness(
-  database: Pick<Database, 'isUp'>,
+  { database, lease }: DatabasePart,
   ledger: Pick<Ledger, 'healthy'>,
   pool: Pool,
   isStopping: boolean,
@@ -14,6 +15,8 @@ export function readiness(
   if (isStopping) reasons.push('The gateway is shutting down.')
   if (!database.isUp()) reasons.push('The database cannot be reached.')
   else if (!ledger.healthy()) reasons.push('The ledger cannot be written.')
+  const other = otherHolder(lease)
+  if (other !== undefined) reasons.push(`Another gateway (${other}) schedules on this database.`)
   const ready = reasons.length === 0
   const engines = [...pool.engines.values()]
   if (engines.length === 0) reasons.push('No engine is registered yet.')
