@@ -47,7 +47,9 @@ function copyUncompiled(): void {
   }
 }
 
-/** Folders of the packages to lie inside, from their manifests; but for what we depend on anyway. */
+/**
+ * Folders of the packages to lie inside, from their manifests; but for what we depend on anyway.
+ */
 function closure(): string[] {
   const ours = new Set(Object.keys(manifestOf(root).dependencies ?? {}))
   const found = new Set<string>()

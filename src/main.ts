@@ -113,9 +113,11 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
   const data = await openDataPlane(base, part)
   const model = await choosing
   const engine = model && (await startEngine(base, data.engines, model))
-  await data.ledger.recover((requestId, engineId) =>
-    data.engines.countOf(requestId, engineId, AbortSignal.timeout(COUNT_MS_MAX)),
-  )
+  await data.ledger.recover((requestId, engineId) => {
+    const enough = new AbortController()
+    clock.after(COUNT_MS_MAX, () => enough.abort())
+    return data.engines.countOf(requestId, engineId, enough.signal)
+  })
   const server = await openServer(base, part, data, engine)
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null

@@ -26,7 +26,9 @@ interface Row {
   outputTokens: number
 }
 
-/** Nothing may take longer to be refused: the ledger's wait of 2 s with slack for a busy machine. */
+/**
+ * Nothing may take longer to be refused: the ledger's wait of 2 s with slack for a busy machine.
+ */
 const REFUSED_MS_MAX = 10_000
 
 describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, () => {

@@ -76,7 +76,9 @@ describe('two floods', () => {
   })
 })
 
-/** Sends so many requests at once and resolves when all wait or run; `done` when all are answered. */
+/**
+ * Sends so many requests at once and resolves when all wait or run; `done` when all are answered.
+ */
 async function pour(key: string, count: number, changes: Record<string, unknown> = {}) {
   const client = openAi(server, key)
   let finished = 0

@@ -1,4 +1,6 @@
-/** Starts that cannot succeed: one clear line with what to do, exit code 1, nothing left running. */
+/**
+ * Starts that cannot succeed: one clear line with what to do, exit code 1, nothing left running.
+ */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,6 @@
-/** How a server ends: what becomes of running and waiting requests, and what the next start finds. */
+/**
+ * How a server ends: what becomes of running and waiting requests, and what the next start finds.
+ */
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import {

@@ -1,4 +1,6 @@
-/** The packed program, installed globally by ordinary npm into an empty folder with an empty home. */
+/**
+ * The packed program, installed globally by ordinary npm into an empty folder with an empty home.
+ */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -124,7 +126,9 @@ function environment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), HOME: join(folder, 'home'), PATH: folders.join(delimiter) }
 }
 
-/** Runs npm in the checkout and returns what it printed; with the registry and cache of this user. */
+/**
+ * Runs npm in the checkout and returns what it printed; with the registry and cache of this user.
+ */
 function npm(...args: string[]): string {
   const given = process.env
   const env = {

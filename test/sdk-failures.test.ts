@@ -1,6 +1,7 @@
 /**
  * What the official OpenAI client throws when something goes wrong: every failure that an
- * application meets, provoked at the real server. The table in docs/sdk-errors.md is checked against it.
+ * application meets, provoked at the real server. The table in docs/sdk-errors.md is checked
+ * against it.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

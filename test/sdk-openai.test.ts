@@ -1,4 +1,6 @@
-/** What a builder does with the official OpenAI client when all goes well, against the real server. */
+/**
+ * What a builder does with the official OpenAI client when all goes well, against the real server.
+ */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type OpenAI from 'openai'

@@ -433,13 +433,17 @@ export class GristmillError extends Error {
   }
 }
 
-/** Any thrown value as a `GristmillError`; what was not meant for callers becomes `internal_error`. */
+/**
+ * Any thrown value as a `GristmillError`; what was not meant for callers becomes `internal_error`.
+ */
 export function toGristmillError(thrown: unknown): GristmillError {
   if (thrown instanceof GristmillError) return thrown
   return new GristmillError('internal_error', {}, { cause: thrown })
 }
 
-/** The error body of the OpenAI wire, with our additions `fix`, `request_id` and `retry_after_ms`. */
+/**
+ * The error body of the OpenAI wire, with our additions `fix`, `request_id` and `retry_after_ms`.
+ */
 export function openAiErrorBody(error: GristmillError, requestId?: string) {
   return {
     error: {

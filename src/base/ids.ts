@@ -1,4 +1,6 @@
-/** Identifiers: a readable prefix, then 48 bits of time and 80 bits of chance in Crockford base 32. */
+/**
+ * Identifiers: a readable prefix, then 48 bits of time and 80 bits of chance in Crockford base 32.
+ */
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 

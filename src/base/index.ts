@@ -1,4 +1,6 @@
-/** Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output. */
+/**
+ * Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output.
+ */
 export { checked, invalidValue } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { type Config, childEnvironment, configurationTable, readConfig } from './config.ts'

@@ -1,4 +1,6 @@
-/** `gristmill demo`: three tenants on one pool, first unfairly and then fairly, and what it cost. */
+/**
+ * `gristmill demo`: three tenants on one pool, first unfairly and then fairly, and what it cost.
+ */
 import type { Command } from 'commander'
 import { GristmillError } from '../base/index.ts'
 import { isRunning } from '../host/index.ts'

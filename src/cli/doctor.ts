@@ -1,4 +1,6 @@
-/** `gristmill doctor`: looks at machine, home, port, database, model and engine; says what to fix. */
+/**
+ * `gristmill doctor`: looks at machine, home, port, database, model and engine; says what to fix.
+ */
 import { existsSync, statfsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'

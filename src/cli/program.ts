@@ -1,4 +1,6 @@
-/** The entry of the `gristmill` command. The server is loaded only by the commands that start it. */
+/**
+ * The entry of the `gristmill` command. The server is loaded only by the commands that start it.
+ */
 import { childEnvironment, systemClock } from '../base/index.ts'
 import { runCli, systemTerminal } from './index.ts'
 import type { StartServer } from './start.ts'

@@ -106,7 +106,9 @@ export function curlLines(url: string, apiKey: string, model: string): string[] 
   ]
 }
 
-/** What starts us passes a signal on that the terminal has sent us already; that is one, not two. */
+/**
+ * What starts us passes a signal on that the terminal has sent us already; that is one, not two.
+ */
 const SAME_SIGNAL_MS = 1000
 
 /** Resolves when the server has been stopped by a signal; a second one ends the process at once. */

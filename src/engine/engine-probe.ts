@@ -21,7 +21,9 @@ export type Ask = (
 
 /** Where an engine does not say how many sequences it runs. */
 const CAP_UNKNOWN = 4
-/** vLLM batches far more than this; the number keeps its queue, which is out of our reach, empty. */
+/**
+ * vLLM batches far more than this; the number keeps its queue, which is out of our reach, empty.
+ */
 const CAP_VLLM = 16
 
 const modelsSchema = z.object({

@@ -40,7 +40,9 @@ export interface EngineSink {
   /** Bytes in order. Returning false pauses the engine's stream until `resume` is called. */
   data(chunk: Uint8Array): boolean
   end(): void
-  /** The engine could not be reached, broke off or timed out; `firstByte` tells whether bytes came. */
+  /**
+   * The engine could not be reached, broke off or timed out; `firstByte` tells whether bytes came.
+   */
   fail(error: Error, firstByte: boolean): void
 }
 

@@ -71,7 +71,9 @@ export class AnswerRelay implements EngineSink {
 
 const NO_JSON = 'its answer is not a JSON object'
 
-/** The answer with the tier served as its first field, an engine's own replaced; null if no JSON. */
+/**
+ * The answer with the tier served as its first field, an engine's own replaced; null if no JSON.
+ */
 function withTier(body: Buffer, tier: string): Buffer | null {
   if (body.includes(TIER_KEY)) {
     const fields = parsedObject(body.toString('utf8'))

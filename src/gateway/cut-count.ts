@@ -1,4 +1,6 @@
-/** What a request used that was cut short: the engine's own count, asked for until it has stopped. */
+/**
+ * What a request used that was cut short: the engine's own count, asked for until it has stopped.
+ */
 import type { Clock } from '../base/index.ts'
 import type { Engine, EngineCount } from '../engine/index.ts'
 

@@ -8,7 +8,9 @@ import { parsedObject, usageCounts } from './usage.ts'
 const LF = 10
 const CR = 13
 
-/** Index after the event that begins at `from` (after its blank line), or -1 where it has no end. */
+/**
+ * Index after the event that begins at `from` (after its blank line), or -1 where it has no end.
+ */
 export function frameEnd(bytes: Buffer, from: number): number {
   for (let at = bytes.indexOf(LF, from); at !== -1; at = bytes.indexOf(LF, at + 1)) {
     const next = bytes[at + 1]
@@ -61,7 +63,9 @@ export function payload(text: string): Record<string, unknown> | null {
   return parsedObject(text.slice(text.indexOf(':') + 1))
 }
 
-/** The event with the tier served as its first field, replacing one that an engine has put there. */
+/**
+ * The event with the tier served as its first field, replacing one that an engine has put there.
+ */
 export function withTier(frame: Buffer, text: string, tier: string): Buffer {
   if (text.includes('"service_tier"')) {
     const fields = payload(frame.toString('utf8'))

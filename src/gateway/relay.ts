@@ -1,4 +1,6 @@
-/** What the relays, which carry an engine's answer to the client, need of the request they serve. */
+/**
+ * What the relays, which carry an engine's answer to the client, need of the request they serve.
+ */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { EngineFailure } from '../engine/index.ts'
 import type { TokenCounts } from '../meter/index.ts'

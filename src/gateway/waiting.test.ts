@@ -1,4 +1,6 @@
-/** Requests that wait, are refused, or end because of us: statuses, events, headers, one end each. */
+/**
+ * Requests that wait, are refused, or end because of us: statuses, events, headers, one end each.
+ */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'

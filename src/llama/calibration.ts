@@ -33,7 +33,9 @@ export type Calibration = z.infer<typeof calibrationSchema>
 export const STREAM_COUNTS = [1, 2, 4, 8, 16] as const
 /** Share of the highest throughput that the knee must reach. */
 const KNEE_SHARE = 0.95
-/** A mean time between tokens up to this counts as quick, or up to a factor of that of one stream. */
+/**
+ * A mean time between tokens up to this counts as quick, or up to a factor of that of one stream.
+ */
 const GAP_MS_MAX = 80
 const GAP_FACTOR_MAX = 1.5
 
@@ -75,7 +77,9 @@ export async function calibrate(
   return { threads, rows, capacityUnitsPerS, knee: kneeOf(rows), measuredAtMs: clock.nowMs() }
 }
 
-/** What else runs on the machine only ever slows a pass down, so the faster one is the truer one. */
+/**
+ * What else runs on the machine only ever slows a pass down, so the faster one is the truer one.
+ */
 function better(a: CalibrationRow | undefined, b: CalibrationRow): CalibrationRow {
   if (!a) return b
   const faster = a.serviceUnitsPerS >= b.serviceUnitsPerS ? a : b
@@ -83,7 +87,9 @@ function better(a: CalibrationRow | undefined, b: CalibrationRow): CalibrationRo
   return { ...faster, meanTokenGapP95Ms }
 }
 
-/** The fewest streams that do nearly the most work, among those at which tokens still come quickly. */
+/**
+ * The fewest streams that do nearly the most work, among those at which tokens still come quickly.
+ */
 export function kneeOf(rows: readonly CalibrationRow[]): number {
   const alone = rows.find((row) => row.streams === 1)?.meanTokenGapP95Ms ?? 0
   const limitMs = Math.max(GAP_MS_MAX, alone * GAP_FACTOR_MAX)

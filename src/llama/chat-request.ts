@@ -94,7 +94,10 @@ export function parseChatBody(body: unknown): ChatBody {
   return chat
 }
 
-/** The messages as templates read them. @throws GristmillError `unsupported_parameter` for images and audio */
+/**
+ * The messages as templates read them. @throws GristmillError `unsupported_parameter` for images
+ * and audio
+ */
 export function templateMessages(messages: ChatBody['messages']): ChatMessage[] {
   return messages.map((entry, i) => {
     const result: ChatMessage = {

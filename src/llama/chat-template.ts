@@ -46,7 +46,8 @@ export class ChatTemplate {
 
   /**
    * The prompt for a conversation.
-   * @throws GristmillError `invalid_value` with the template's own words when it refuses the messages
+   * @throws GristmillError `invalid_value` with the template's own words when it refuses the
+   * messages
    */
   async render(messages: readonly ChatMessage[], options: RenderOptions): Promise<Token[]> {
     const { tokens } = this.#model

@@ -101,7 +101,8 @@ export class Driver {
 
   /**
    * Generates until the request ends in one of the ways of `GenerationEnd`.
-   * @throws GristmillError `engine_queue_full` when too many wait, `engine_failed` when the library fails
+   * @throws GristmillError `engine_queue_full` when too many wait, `engine_failed` when the library
+   * fails
    */
   run(request: GenerationRequest): Promise<GenerationEnd> {
     if (request.signal.aborted) return Promise.resolve('aborted')

@@ -1,4 +1,6 @@
-/** The engine as a process of its own: arguments, signals, the pipe to the parent, the ready line. */
+/**
+ * The engine as a process of its own: arguments, signals, the pipe to the parent, the ready line.
+ */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import {

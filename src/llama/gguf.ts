@@ -87,5 +87,7 @@ async function checkMagic(path: string, invalid: Invalid): Promise<void> {
 /** Bytes per block of 32 elements, by the format's type number; plain floats and common quants. */
 const BLOCK_BYTES: Readonly<Record<number, number>> = { 0: 128, 1: 64, 2: 18, 3: 20, 8: 34, 30: 64 }
 
-/** A lower bound of a tensor's size: exact for the types above, one bit per element for the rest. */
+/**
+ * A lower bound of a tensor's size: exact for the types above, one bit per element for the rest.
+ */
 const leastBytes = (type: number, elements: number) => (elements / 32) * (BLOCK_BYTES[type] ?? 4)

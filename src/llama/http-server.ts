@@ -1,4 +1,6 @@
-/** The engine's HTTP server: routing, bodies, errors. What the routes do lives in their own files. */
+/**
+ * The engine's HTTP server: routing, bodies, errors. What the routes do lives in their own files.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import {
   type Clock,

@@ -9,7 +9,9 @@ export type { EngineResources, RunningEngine } from './main.ts'
 export { type EngineOptions, engineArguments, parseEngineArguments } from './options.ts'
 export { type ToyModelOptions, writeToyModel } from './toy-model.ts'
 
-/** The file to run as a process of its own: `node engineEntry.pathname …engineArguments(options)`. */
+/**
+ * The file to run as a process of its own: `node engineEntry.pathname …engineArguments(options)`.
+ */
 export const engineEntry: URL = new URL(
   // `.js` in the package.
   `./engine-process${extname(import.meta.url)}`,

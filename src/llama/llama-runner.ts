@@ -22,7 +22,10 @@ export class LlamaRunner implements Runner {
   #top: { sampler: TopSampler; sampling: Sampling; last: Token | undefined } | undefined
   #generated: Token[] = []
 
-  /** @param onSampler called for every sampler that the library makes; each holds memory until collected */
+  /**
+   * @param onSampler called for every sampler that the library makes; each holds memory until
+   * collected
+   */
   constructor(sequence: LlamaContextSequence, onSampler: () => void) {
     this.#sequence = sequence
     this.#onSampler = onSampler

@@ -37,7 +37,9 @@ export interface RunningEngine {
   url: string
   /** What the ready line says. */
   ready: Record<string, unknown>
-  /** Refuses new requests, gives running ones `graceMs` to finish, ends the rest, frees everything. */
+  /**
+   * Refuses new requests, gives running ones `graceMs` to finish, ends the rest, frees everything.
+   */
   close(graceMs: number): Promise<void>
 }
 

@@ -3,7 +3,9 @@
  * `<tool_call>\n{"name": "NAME", "arguments": {…}}\n</tool_call>`.
  */
 
-/** A part of an answer: text for the reader, the beginning of a call, or a piece of its arguments. */
+/**
+ * A part of an answer: text for the reader, the beginning of a call, or a piece of its arguments.
+ */
 export type OutputEvent =
   | { kind: 'text'; text: string }
   | { kind: 'call'; index: number; id: string; name: string }

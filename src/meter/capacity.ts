@@ -1,4 +1,6 @@
-/** Engine minutes: what each engine could have done and did. Written once a minute, read by charts. */
+/**
+ * Engine minutes: what each engine could have done and did. Written once a minute, read by charts.
+ */
 import type { Database, Queries } from '../store/index.ts'
 import type { CapacityMinute } from './types.ts'
 
@@ -9,7 +11,9 @@ export interface CapacityPoint {
   registeredS: number
   upS: number
   idleS: number
-  /** Calibrated capacity over the seconds registered, service units; engines without are left out. */
+  /**
+   * Calibrated capacity over the seconds registered, service units; engines without are left out.
+   */
   capacityUnits: number
   slotS: number
   capSlotS: number
@@ -107,7 +111,8 @@ export async function queryTenantCapacity(
       sum(entitled_units) as "entitledUnits", sum(wasted) as "wasteUnits"
     from engine_minute_tenants, lateral (
       select coalesce(sum(value::float8), 0) as wasted from jsonb_each_text(waste)) as w
-    where ${period(sql, filter)} ${tenantId === undefined ? sql`` : sql`and tenant_id = ${tenantId}`}
+    where ${period(sql, filter)}
+      ${tenantId === undefined ? sql`` : sql`and tenant_id = ${tenantId}`}
     group by 1, 2 order by 1, 2`
   return [...points]
 }

@@ -1,4 +1,6 @@
-/** The ledger: what every request used, booked exactly once; and what the engines could have done. */
+/**
+ * The ledger: what every request used, booked exactly once; and what the engines could have done.
+ */
 export {
   type CapacityFilter,
   type CapacityPoint,

@@ -12,7 +12,9 @@ import { WriteLane, writeAround } from './write-lane.ts'
 
 /** Below this rate groups would stay small, so waiting for more rows is not worth its delay. */
 const GATHER_FROM_PER_S = 500
-/** A group that gathers goes out when it has so many rows, is so old, or nothing came for a step. */
+/**
+ * A group that gathers goes out when it has so many rows, is so old, or nothing came for a step.
+ */
 const GATHER_ROWS = 32
 const GATHER_MS_MAX = 16
 const GATHER_STEP_MS = 2

@@ -1,4 +1,6 @@
-/** Single requests as the ledger knows them: the intent with its settlement. No prompts, no answers. */
+/**
+ * Single requests as the ledger knows them: the intent with its settlement. No prompts, no answers.
+ */
 import type { ServiceClass } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'

@@ -38,7 +38,10 @@ export interface Progress extends TokenCounts {
   ttftMs: number | null
 }
 
-/** `finished`: the engine's own usage; `cut`: ended early while we lived; `recovered`: after a crash. */
+/**
+ * `finished`: the engine's own usage; `cut`: ended early while we lived; `recovered`: after a
+ * crash.
+ */
 export type SettlementGroup = 'finished' | 'cut' | 'recovered'
 
 /** How a request ended, in the caller's view. */

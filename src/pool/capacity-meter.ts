@@ -1,4 +1,6 @@
-/** Per engine and minute: seconds registered, up and idle, and who received what. Feeds the ledger. */
+/**
+ * Per engine and minute: seconds registered, up and idle, and who received what. Feeds the ledger.
+ */
 import type { Band } from '../base/index.ts'
 import type { CapacityMinute } from '../meter/index.ts'
 

@@ -1,4 +1,7 @@
-/** The live picture of the pool: engines, slots, shares, queue; computed on demand, four times a second. */
+/**
+ * The live picture of the pool: engines, slots, shares, queue; computed on demand, four times a
+ * second.
+ */
 import type { Clock, ServiceClass } from '../base/index.ts'
 import { bandOf } from '../base/index.ts'
 import { type ExplainContext, explain } from './explain.ts'

@@ -1,4 +1,6 @@
-/** Concurrency limits of tenants and keys: who is at one is taken out of selection until it opens. */
+/**
+ * Concurrency limits of tenants and keys: who is at one is taken out of selection until it opens.
+ */
 import type { Arrival, Gate, TicketState } from './scheduler-types.ts'
 
 export class Gates {

@@ -171,7 +171,8 @@ test('the same events give the same decisions', () => {
 
 /**
  * Keeps `count` tickets waiting for each member and checks the gap of weighted service between any
- * two over every interval: |ΔWi/wi − ΔWj/wj| ≤ 2U ÷ min(w), U = max(L_in, 2 × (cap + express) × L_ctx).
+ * two over every interval: |ΔWi/wi − ΔWj/wj| ≤ 2U ÷ min(w), U = max(L_in, 2 × (cap + express) ×
+ * L_ctx).
  */
 function gapWithinBound(
   seed: number,

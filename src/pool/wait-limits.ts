@@ -1,4 +1,6 @@
-/** Moments at which waiting tickets give up, in buckets of time so that adding and leaving is O(1). */
+/**
+ * Moments at which waiting tickets give up, in buckets of time so that adding and leaving is O(1).
+ */
 
 const BUCKET_MS = 100
 

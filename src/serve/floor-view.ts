@@ -1,4 +1,6 @@
-/** The mill floor as people see it: the pool's live picture with tenants' names, hues and weights. */
+/**
+ * The mill floor as people see it: the pool's live picture with tenants' names, hues and weights.
+ */
 import type { Clock } from '../base/index.ts'
 import type { DemoView, FloorView } from '../http/index.ts'
 import { floorOf, type Pool } from '../pool/index.ts'

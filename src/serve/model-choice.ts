@@ -22,7 +22,8 @@ const MEGABYTE = 1_000_000
 /**
  * The model to serve, fetched where needed.
  * @param onProgress a line for the person who waits
- * @throws GristmillError `model_file_invalid`, `model_unavailable` where a named model cannot be had
+ * @throws GristmillError `model_file_invalid`, `model_unavailable` where a named model cannot be
+ * had
  */
 export async function chooseModel(
   config: Config,
