@@ -8,7 +8,7 @@ import type { Token } from 'node-llama-cpp'
 import { type Clock, GristmillError } from '../base/index.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
 import type { Pace } from './pace.ts'
-import { type PooledSequence, SequencePool } from './sequence-pool.ts'
+import { type PooledSequence, SequencePool, type TakenSequence } from './sequence-pool.ts'
 import { planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
 
 /** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
@@ -52,6 +52,8 @@ interface Waiting {
 
 interface Active extends Waiting, StepCandidate {
   runner: Runner
+  /** Position of its sequence. */
+  index: number
   position: number
   startedMs: number
   firstTokenMs: number | undefined
@@ -188,12 +190,13 @@ export class Driver {
       const taken = this.#pool.take(first.request.cacheSalt, first.request.prompt)
       if (!taken) return
       this.#waiting.shift()
-      await this.#begin(first, taken.sequence, taken.reusable)
+      await this.#begin(first, taken)
     }
   }
 
-  async #begin(waiting: Waiting, runner: Runner, reusable: number): Promise<void> {
+  async #begin(waiting: Waiting, taken: TakenSequence<Runner>): Promise<void> {
     const { request } = waiting
+    const { sequence: runner, index, reusable } = taken
     const nowMs = this.#options.clock.monotonicMs()
     try {
       // At least one token must be read to have something to sample from.
@@ -202,6 +205,7 @@ export class Driver {
       this.#active.add({
         ...waiting,
         runner,
+        index,
         position: kept,
         startedMs: nowMs,
         firstTokenMs: undefined,
@@ -227,7 +231,9 @@ export class Driver {
       active.idleMs = nowMs - active.lastStepMs
     }
     const { pace, yieldMsMax } = this.#options
-    return planStep([...this.#active], { readBudget: pace.readBudget, yieldMsMax })
+    // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
+    const ordered = [...this.#active].sort((a, b) => a.index - b.index)
+    return planStep(ordered, { readBudget: pace.readBudget, yieldMsMax })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {
@@ -236,9 +242,11 @@ export class Driver {
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const work = [
       ...plan.decode.map((active) => this.#attempt(active, () => active.runner.next())),
-      ...plan.read.map(({ candidate, tokens }) =>
-        this.#attempt(candidate, () => this.#read(candidate, tokens)),
-      ),
+      ...plan.read
+        .toSorted((a, b) => a.candidate.index - b.candidate.index)
+        .map(({ candidate, tokens }) =>
+          this.#attempt(candidate, () => this.#read(candidate, tokens)),
+        ),
     ]
     const handingOn = this.#deliverWhileComputing()
     const outcomes = await Promise.all(work)

@@ -43,6 +43,34 @@ export function literal(text: string): string {
 
 export const oneOf = (alternatives: readonly string[]) => `(${alternatives.join(' | ')})`
 
+/**
+ * A choice of fixed texts, as a tree of what they have in common from the left (Morrison 1968,
+ * PATRICIA): for every token llama.cpp tries all alternatives that may come next, and a flat list
+ * of five hundred made a token of a 135M model cost 170 ms instead of 9.
+ * @param texts at least one
+ */
+export function oneOfLiterals(texts: readonly string[]): string {
+  return tree([...new Set(texts)].map((text) => [...text]))
+}
+
+function tree(texts: readonly string[][]): string {
+  const branches = Map.groupBy(texts, ([first]) => first)
+  const parts = [...branches].flatMap(([first, branch]) => {
+    if (first === undefined) return []
+    const shared = sharedLength(branch)
+    const beginning = literal((branch[0] ?? []).slice(0, shared).join(''))
+    const rests = branch.map((text) => text.slice(shared))
+    return [rests.length === 1 ? beginning : `${beginning} ${tree(rests)}`]
+  })
+  return branches.has(undefined) ? `${oneOf(parts)}?` : oneOf(parts)
+}
+
+/** Characters that all texts begin with. */
+function sharedLength([model = [], ...others]: readonly string[][]): number {
+  const length = model.findIndex((char, i) => others.some((text) => text[i] !== char))
+  return length === -1 ? model.length : length
+}
+
 /** `item` repeated with commas between, `min` to `max` times; `max` undefined is without bound. */
 export function commaList(item: string, min: number, max: number | undefined): string {
   if (max === 0) return ''

@@ -3,7 +3,14 @@
  * cannot be enforced is refused rather than ignored.
  */
 import { GristmillError } from '../base/index.ts'
-import { commaList, FORMAT_RULES, JSON_RULES, literal, oneOf } from './grammar-rules.ts'
+import {
+  commaList,
+  FORMAT_RULES,
+  JSON_RULES,
+  literal,
+  oneOf,
+  oneOfLiterals,
+} from './grammar-rules.ts'
 
 type Schema = Record<string, unknown>
 
@@ -26,13 +33,20 @@ const COMBINING = ['$ref', 'const', 'enum', 'anyOf', 'type']
 const DEPTH_MAX = 64
 const RULES_MAX = 4000
 const LENGTH_MAX = 2000
+/** With twice as many llama.cpp fails, and prints the grammar and thus the client's words. */
+const ITEMS_MAX = 1000
 /** Integer ranges up to this size are spelled out. */
 const ENUMERATED_MAX = 1000
+/** Fixed values of one grammar together: llama.cpp compares all that may come next in pairs. */
+const VALUES_MAX = 2000
+/** Characters; reading a grammar holds up everybody's answers. */
+const TEXT_MAX = 100_000
 
 /** Collects rules; several schemas may share one grammar. */
 export class SchemaGrammar {
   readonly #rules = new Map<string, string>(Object.entries(JSON_RULES))
   #names = 0
+  #values = 0
 
   /**
    * Adds a schema.
@@ -41,13 +55,27 @@ export class SchemaGrammar {
    * @throws GristmillError `unsupported_schema` naming the feature and its path
    */
   add(schema: unknown, where = '#'): string {
-    return new SchemaCompiler(schema, this.#define.bind(this)).compile(schema, where, 0)
+    const compiler = new SchemaCompiler(schema, {
+      define: this.#define.bind(this),
+      spend: this.#spend.bind(this),
+    })
+    return compiler.compile(schema, where, 0)
   }
 
-  /** The whole grammar as text. */
+  /**
+   * The whole grammar as text.
+   * @throws GristmillError `unsupported_schema` where it is too long
+   */
   text(root: string): string {
     const rules = [...this.#rules].map(([name, body]) => `${name} ::= ${body}`)
-    return [`root ::= ${root}`, ...rules, ''].join('\n')
+    const text = [`root ::= ${root}`, ...rules, ''].join('\n')
+    if (text.length > TEXT_MAX) throw unsupported('more text than the engine takes', '#')
+    return text
+  }
+
+  #spend(values: number, path: string): void {
+    this.#values += values
+    if (this.#values > VALUES_MAX) throw unsupported(`more than ${VALUES_MAX} fixed values`, path)
   }
 
   #define(body: string | undefined, name?: string): string {
@@ -58,17 +86,22 @@ export class SchemaGrammar {
   }
 }
 
-/** Reserves a name when `body` is undefined; sets the rule of `name` when both are given. */
-type Define = (body: string | undefined, name?: string) => string
+/** What the compilers of one grammar share. */
+interface GrammarParts {
+  /** Reserves a name when `body` is undefined; sets the rule of `name` when both are given. */
+  define(body: string | undefined, name?: string): string
+  /** Counts fixed values. @throws GristmillError where they are too many */
+  spend(values: number, path: string): void
+}
 
 class SchemaCompiler {
   readonly #root: unknown
-  readonly #define: Define
+  readonly #parts: GrammarParts
   readonly #references = new Map<string, string>()
 
-  constructor(root: unknown, define: Define) {
+  constructor(root: unknown, parts: GrammarParts) {
     this.#root = root
-    this.#define = define
+    this.#parts = parts
   }
 
   compile(schema: unknown, path: string, depth: number): string {
@@ -83,7 +116,7 @@ class SchemaCompiler {
       const parts = schema.anyOf.map((part, i) =>
         this.compile(part, `${path}/anyOf/${i}`, depth + 1),
       )
-      return this.#define(oneOf(parts))
+      return this.#parts.define(oneOf(parts))
     }
     return this.#typed(schema, path, depth)
   }
@@ -92,7 +125,7 @@ class SchemaCompiler {
     const types = Array.isArray(schema.type) ? schema.type : [schema.type ?? inferredType(schema)]
     const known = types.flatMap((type) => BY_TYPE[String(type)] ?? [])
     allow(schema, ['type', ...known], path)
-    return this.#define(oneOf(types.map((type) => this.#ofType(type, schema, path, depth))))
+    return this.#parts.define(oneOf(types.map((type) => this.#ofType(type, schema, path, depth))))
   }
 
   #ofType(type: unknown, schema: Schema, path: string, depth: number): string {
@@ -106,7 +139,7 @@ class SchemaCompiler {
       case 'string':
         return string(schema, path)
       case 'integer':
-        return integer(schema, path)
+        return this.#integer(schema, path)
       case 'number':
       case 'boolean':
       case 'null':
@@ -133,12 +166,12 @@ class SchemaCompiler {
     let later = ''
     for (const name of names.toReversed()) {
       const value = this.compile(properties[name], `${path}/properties/${name}`, depth + 1)
-      const member = this.#define(`${literal(JSON.stringify(name))} ":" space ${value}`)
+      const member = this.#parts.define(`${literal(JSON.stringify(name))} ":" space ${value}`)
       const isRequired = required.includes(name)
       const asFirst = sequence(member, later)
-      first = this.#define(isRequired ? asFirst : alternative(asFirst, first))
+      first = this.#parts.define(isRequired ? asFirst : alternative(asFirst, first))
       const asLater = `("," space ${member})${isRequired ? '' : '?'}`
-      later = this.#define(sequence(asLater, later))
+      later = this.#parts.define(sequence(asLater, later))
     }
     return `"{" space ${first} "}"`
   }
@@ -151,20 +184,35 @@ class SchemaCompiler {
   }
 
   #array(schema: Schema, path: string, depth: number): string {
-    const min = bound(schema.minItems, path, 'minItems') ?? 0
-    const max = bound(schema.maxItems, path, 'maxItems')
+    const min = bound(schema.minItems, path, 'minItems', ITEMS_MAX) ?? 0
+    const max = bound(schema.maxItems, path, 'maxItems', ITEMS_MAX)
     if (max !== undefined && max < min) throw unsupported('maxItems below minItems', path)
     const item = this.compile(schema.items ?? true, `${path}/items`, depth + 1)
-    return `"[" space ${commaList(this.#define(item), min, max)} "]"`
+    return `"[" space ${commaList(this.#parts.define(item), min, max)} "]"`
+  }
+
+  #integer(schema: Schema, path: string): string {
+    const { min, max } = integerRange(schema, path)
+    if (min === undefined && max === undefined) return 'integer'
+    if (max === undefined && min === 0) return 'natural'
+    if (max === undefined && min === 1) return '[1-9] [0-9]{0,15}'
+    const from = Math.ceil(min ?? Number.NaN)
+    const count = Math.floor(max ?? Number.NaN) - from + 1
+    if (!(count >= 1 && count <= ENUMERATED_MAX)) throw unsupported('this range of integers', path)
+    this.#parts.spend(count, path)
+    return oneOfLiterals(Array.from({ length: count }, (_, i) => String(from + i)))
   }
 
   #literals(schema: Schema, values: unknown[], keyword: string, path: string): string {
     allow(schema, [keyword, 'type'], path)
     if (values.length === 0) throw unsupported('an empty enum', path)
-    return this.#define(oneOf(values.map((value) => literal(JSON.stringify(value)))))
+    this.#parts.spend(values.length, path)
+    return this.#parts.define(oneOfLiterals(values.map((value) => JSON.stringify(value))))
   }
 
-  /** Resolves a local pointer; the name is reserved first, so that schemas may refer to themselves. */
+  /**
+   * Resolves a local pointer; the name is reserved first, so that schemas may refer to themselves.
+   */
   #reference(schema: Schema, path: string, depth: number): string {
     allow(schema, ['$ref'], path)
     const pointer = String(schema.$ref)
@@ -177,9 +225,9 @@ class SchemaCompiler {
       target = isSchema(target) ? target[key] : undefined
     }
     if (target === undefined) throw unsupported(`the unresolvable $ref ${pointer}`, path)
-    const name = this.#define(undefined)
+    const name = this.#parts.define(undefined)
     this.#references.set(pointer, name)
-    return this.#define(this.compile(target, pointer, depth + 1), name)
+    return this.#parts.define(this.compile(target, pointer, depth + 1), name)
   }
 }
 
@@ -202,7 +250,8 @@ function string(schema: Schema, path: string): string {
   return `"\\"" ${rule} "\\""`
 }
 
-function integer(schema: Schema, path: string): string {
+/** The least and the largest integer allowed; undefined without bound. */
+function integerRange(schema: Schema, path: string) {
   const limit = (keyword: string) => {
     const value = schema[keyword]
     if (value === undefined) return undefined
@@ -213,21 +262,19 @@ function integer(schema: Schema, path: string): string {
   const below = limit('exclusiveMaximum')
   const min = limit('minimum') ?? (above === undefined ? undefined : Math.floor(above) + 1)
   const max = limit('maximum') ?? (below === undefined ? undefined : Math.ceil(below) - 1)
-  if (min === undefined && max === undefined) return 'integer'
-  if (max === undefined && min === 0) return 'natural'
-  if (max === undefined && min === 1) return '[1-9] [0-9]{0,15}'
-  const from = Math.ceil(min ?? Number.NaN)
-  const count = Math.floor(max ?? Number.NaN) - from + 1
-  if (count >= 1 && count <= ENUMERATED_MAX)
-    return oneOf(Array.from({ length: count }, (_, i) => `"${from + i}"`))
-  throw unsupported('this range of integers', path)
+  return { min, max }
 }
 
-function bound(value: unknown, path: string, keyword: string): number | undefined {
+function bound(
+  value: unknown,
+  path: string,
+  keyword: string,
+  most = LENGTH_MAX,
+): number | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LENGTH_MAX)
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most)
     return value
-  throw unsupported(`${keyword} outside 0 to ${LENGTH_MAX}`, path)
+  throw unsupported(`${keyword} outside 0 to ${most}`, path)
 }
 
 function inferredType(schema: Schema): string | undefined {

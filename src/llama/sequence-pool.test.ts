@@ -64,6 +64,15 @@ test('of two equal overlaps the one that loses less is taken', () => {
   assert.equal(places.take('a', tokens(1, 2, 3, 9))?.sequence, b.sequence)
 })
 
+test('busy sequences stay neighbours, so that one pass computes them all', () => {
+  const { pool: places, sequences } = pool(5)
+  const taken = [1, 2, 3].map((salt) => places.take(String(salt), tokens(salt))?.index)
+  assert.deepEqual(taken, [0, 1, 2])
+  places.giveBack(sequences[1] as Held)
+  assert.equal(places.take('4', tokens(4))?.index, 1)
+  assert.equal(places.take('5', tokens(5))?.index, 3)
+})
+
 test('busy sequences are not handed out, and none is given back twice', () => {
   const { pool: places } = pool(1)
   const taken = places.take('a', tokens(1))

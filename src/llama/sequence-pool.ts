@@ -1,6 +1,7 @@
 /**
  * Which sequence a request gets: the one that already holds the beginning of its prompt, if it
- * belongs to the same cache salt, else the one unused for longest. Pure bookkeeping.
+ * belongs to the same cache salt; else one next to those in use, because llama.cpp computes only
+ * neighbouring sequences in one pass over the weights. Pure bookkeeping.
  */
 import type { Token } from 'node-llama-cpp'
 
@@ -14,6 +15,7 @@ export interface PooledSequence {
 
 interface Place<S> {
   sequence: S
+  index: number
   salt: string
   busy: boolean
   lastUse: number
@@ -24,6 +26,8 @@ const REUSE_SHARE_MIN = 0.5
 
 export interface TakenSequence<S> {
   sequence: S
+  /** Position among all sequences. */
+  index: number
   /** Leading tokens that may be kept: 0 when the salt differs or the overlap is small. */
   reusable: number
 }
@@ -33,7 +37,13 @@ export class SequencePool<S extends PooledSequence> {
   #uses = 0
 
   constructor(sequences: readonly S[]) {
-    this.#places = sequences.map((sequence) => ({ sequence, salt: '', busy: false, lastUse: 0 }))
+    this.#places = sequences.map((sequence, index) => ({
+      sequence,
+      index,
+      salt: '',
+      busy: false,
+      lastUse: 0,
+    }))
   }
 
   get size(): number {
@@ -66,11 +76,11 @@ export class SequencePool<S extends PooledSequence> {
         reusable = common
       }
     }
-    choice ??= free.toSorted((a, b) => a.lastUse - b.lastUse)[0]
+    choice ??= this.#compact(free)
     if (!choice) return undefined
     choice.busy = true
     choice.salt = salt
-    return { sequence: choice.sequence, reusable }
+    return { sequence: choice.sequence, index: choice.index, reusable }
   }
 
   /** Gives a sequence back; exactly once per `take`. */
@@ -79,6 +89,14 @@ export class SequencePool<S extends PooledSequence> {
     if (!place?.busy) throw new Error('a sequence was given back that was not taken')
     place.busy = false
     place.lastUse = ++this.#uses
+  }
+
+  /** The place that leaves the busy ones in the fewest runs of neighbours; then the longest unused. */
+  #compact(free: readonly Place<S>[]): Place<S> | undefined {
+    const isBusy = (index: number) => this.#places[index]?.busy ?? false
+    // Next to one run its number stays, between two they join, elsewhere a new one begins.
+    const joined = ({ index }: Place<S>) => Number(isBusy(index - 1)) + Number(isBusy(index + 1))
+    return free.toSorted((a, b) => joined(b) - joined(a) || a.lastUse - b.lastUse)[0]
   }
 
   #heldBy(place: Place<S>): number {

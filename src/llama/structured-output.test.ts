@@ -83,6 +83,9 @@ test('a schema that cannot be enforced is refused with the feature and its place
     [{ type: 'number', minimum: 0.5 }, /minimum/],
     [{ type: 'object', properties: {}, required: ['a'] }, /required/],
     [{ $ref: 'https://example.org/x' }, /\$ref/],
+    [{ type: 'array', maxItems: 2000 }, /maxItems outside 0 to 1000/],
+    [{ enum: Array.from({ length: 2001 }, (_, i) => i) }, /more than 2000 fixed values/],
+    [{ const: 'x'.repeat(100_000) }, /more text/],
   ]
   for (const [inner, message] of refused) {
     const { status, body } = await engine.post(CHAT, {
