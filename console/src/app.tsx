@@ -1,9 +1,9 @@
 /** Signed in or not, and which page: every page but the first comes in a file of its own. */
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import { Route, Switch } from 'wouter'
 import { ApiFailure } from './api/client.ts'
-import { SignedInContext, useSessionQuery } from './api/session.ts'
+import { SignedInContext, sessionKey, useSessionQuery } from './api/session.ts'
 import { MillFloor } from './floor/mill-floor.tsx'
 import { ErrorNote } from './parts/error-note.tsx'
 import { Loading } from './parts/loading.tsx'
@@ -24,6 +24,15 @@ const Audit = lazy(() => import('./audit/audit.tsx'))
 const People = lazy(() => import('./people/people.tsx'))
 
 const client = new QueryClient({
+  queryCache: new QueryCache({
+    // A session that has ended shows the sign-in, wherever that was noticed.
+    onError: (error, query) => {
+      const isSession = query.queryKey[0] === sessionKey[0]
+      if (!isSession && error instanceof ApiFailure && error.status === 401) {
+        void client.invalidateQueries({ queryKey: sessionKey })
+      }
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 5000,

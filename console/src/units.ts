@@ -29,6 +29,11 @@ export function percent(share: number, decimals = 0): string {
   return `${(share * 100).toFixed(decimals)}${gap}%`
 }
 
+/** With a decimal where the share is small. */
+export function finePercent(share: number): string {
+  return percent(share, share > 0 && share < 0.095 ? 1 : 0)
+}
+
 export interface Quantity {
   value: string
   unit: string

@@ -4,7 +4,7 @@ import { createContext, useContext } from 'react'
 import { change, get, rememberSession } from './client.ts'
 import type { SessionView } from './contract.ts'
 
-const sessionKey = ['session'] as const
+export const sessionKey = ['session'] as const
 
 export function useSessionQuery() {
   return useQuery({

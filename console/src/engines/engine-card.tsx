@@ -31,7 +31,7 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
     >
       <p className={state === 'down' ? 'text-bad' : 'text-soft'}>{stateReason}</p>
       <Slots engine={engine} />
-      <dl className="mt-3 grid grid-cols-2 gap-x-6 gap-y-2 text-[0.82rem] sm:grid-cols-3">
+      <dl className="mt-3 grid grid-cols-[repeat(auto-fill,minmax(min(46%,11rem),1fr))] gap-x-6 gap-y-2.5 text-[0.82rem]">
         {factsOf(engine).map(({ name: fact, value, note }) => (
           <div key={fact} title={note} className="min-w-0">
             <dt className="text-[0.75rem] text-soft">{fact}</dt>
@@ -116,7 +116,7 @@ function factsOf(engine: EngineView) {
 }
 
 const modelInWords = ({ name, contextTokens, toy }: EngineView['models'][number]) =>
-  `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} tokens`}${toy ? ' (toy)' : ''}`
+  `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} context`}${toy ? ' (toy)' : ''}`
 
 function Actions({ engine }: { engine: EngineView }) {
   const { id, name, state, embedded, inFlight } = engine

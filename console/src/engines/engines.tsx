@@ -48,7 +48,7 @@ export default function Engines() {
           </Card>
         )}
         {engines !== undefined && engines.length > 0 && (
-          <div className="grid gap-4 xl:grid-cols-2">
+          <div className={`grid gap-4 ${engines.length > 1 ? 'xl:grid-cols-2' : ''}`}>
             {engines.map((engine) => (
               <EngineCard key={engine.id} engine={engine} mayWrite={mayWrite} />
             ))}

@@ -29,7 +29,6 @@ export default function CapacityChart({ history, capacityUnitsPerS }: CapacityCh
     <Plot
       options={options}
       data={data}
-      heightPx={212}
       description="Service per second over the last 15 minutes, stacked by interactive, flex, batch and wasted work, below the calibrated capacity."
     />
   )

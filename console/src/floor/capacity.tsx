@@ -9,7 +9,7 @@ const CapacityChart = lazy(() => import('./capacity-chart.tsx'))
 const swatches = [
   { name: 'interactive', look: 'bg-(--grain-1)' },
   { name: 'flex', look: 'bg-(--grain-2)' },
-  { name: 'batch', look: 'hatched [--tenant:var(--grain-3)]' },
+  { name: 'batch', look: 'hatched border [--tenant:var(--grain-1)]' },
 ]
 
 export function Capacity() {
@@ -20,8 +20,10 @@ export function Capacity() {
       title="Where capacity went"
       note="last 15 minutes, service units per second"
       isStale={state.kind === 'lost'}
+      className="flex flex-col"
+      bodyClassName="flex flex-1 flex-col"
     >
-      <div className="h-[212px]">
+      <div className="relative min-h-[212px] flex-1">
         {floor !== null && (
           <Suspense fallback={null}>
             <CapacityChart history={floor.history} capacityUnitsPerS={capacity} />

@@ -38,7 +38,7 @@ export function FirstTokens() {
       )}
       <ul className="grid gap-0.5">
         {shown.map((tenant) => (
-          <FirstTokenRow key={tenant.id} {...rowOf(tenant)} />
+          <FirstTokenRow key={tenant.id} {...rowOf(tenant)} isShort={tenants.length > ROWS_MAX} />
         ))}
       </ul>
       {tenants.length > 0 && <Axis />}
@@ -62,6 +62,11 @@ interface RowProps {
   promise: number
 }
 
+/** One line instead of two, where there are many tenants. */
+interface FirstTokenRowProps extends RowProps {
+  isShort: boolean
+}
+
 /** Two significant digits are what these samples carry, and keep the picture still. */
 function rowOf({ name, hue, ttftP50Ms, ttftP99Ms, ttftSamples, ttftPromiseMs }: FloorTenant) {
   const settle = (ms: number | null) => (ms === null ? null : Number(ms.toPrecision(2)))
@@ -78,15 +83,26 @@ function rowOf({ name, hue, ttftP50Ms, ttftP99Ms, ttftSamples, ttftPromiseMs }: 
 
 const columns = 'grid grid-cols-[minmax(4.5rem,6.5rem)_1fr_6.4rem] items-center gap-3'
 
-const FirstTokenRow = memo(function FirstTokenRow(props: RowProps) {
-  const { name, hue, p50, p99, samples, promise } = props
+const FirstTokenRow = memo(function FirstTokenRow(props: FirstTokenRowProps) {
+  const { name, hue, p50, p99, samples, promise, isShort } = props
   const isLate = p99 !== null && p99 > promise
   const title = `${name}: ${count(samples)} first tokens, median ${inWords(p50)}, 99th percentile ${inWords(p99)}, promised ${promised(promise)}`
   return (
-    <li title={title} style={hueStyle(hue)} className={`tenant h-[30px] ${columns}`}>
-      <span className="flex min-w-0 items-center gap-2">
-        <Swatch hue={hue} />
-        <span className="truncate font-[560]">{name}</span>
+    <li
+      title={title}
+      style={hueStyle(hue)}
+      className={`tenant ${isShort ? 'min-h-[30px]' : 'min-h-[38px]'} ${columns}`}
+    >
+      <span className="min-w-0 leading-tight">
+        <span className="flex items-center gap-2">
+          <Swatch hue={hue} />
+          <span className="truncate font-[560]">{name}</span>
+        </span>
+        {!isShort && (
+          <span className="block truncate pl-[17px] text-[0.72rem] text-soft">
+            n = {count(samples)}
+          </span>
+        )}
       </span>
       <span className="relative h-3.5">
         <i aria-hidden className="absolute inset-x-0 top-1/2 h-px bg-line" />
@@ -103,7 +119,7 @@ const FirstTokenRow = memo(function FirstTokenRow(props: RowProps) {
           style={{ left: `${place(promise)}%` }}
         />
       </span>
-      <span className="text-right text-[0.8rem] whitespace-nowrap text-soft">
+      <span className="text-right text-[0.8rem] whitespace-nowrap text-soft tabular-nums">
         {inWords(p50)} ·{' '}
         <b className={`font-[580] ${isLate ? 'text-bad' : 'text-ink'}`}>
           {inWords(p99)}

@@ -1,6 +1,6 @@
 /** What the mill floor says in one sentence, computed from what it shows. */
 import type { FloorView } from '../api/contract.ts'
-import { count, duration, listed, percent, plural, promised, seconds } from '../units.ts'
+import { count, duration, finePercent, listed, plural, promised, seconds } from '../units.ts'
 
 export interface Sentence {
   before: string
@@ -32,9 +32,15 @@ export function floorSentence(floor: FloorView): Sentence {
   }
   if (waiting === 0) return calm('The pool is ', 'full', ` and nobody waits.${firstTokens(floor)}`)
   const behind = furthestBehind(floor)
+  const late = latest(floor)
+  if (behind === null && late !== null) {
+    const p99 = seconds(late.ttftP99Ms ?? 0)
+    const rest = ` for ${late.name}: first tokens take up to ${p99}, ${promised(late.ttftPromiseMs)} is promised.`
+    return calm('The pool is full and fair, but ', 'late', rest)
+  }
   if (behind === null) return calm('The pool is ', 'full and fair', `. ${whoWaits(floor)}`)
-  const share = percent(shareOf(behind.serviceUnits, floor))
-  const due = percent(shareOf(behind.entitledUnits, floor))
+  const share = finePercent(shareOf(behind.serviceUnits, floor))
+  const due = finePercent(shareOf(behind.entitledUnits, floor))
   return calm(
     'The pool is ',
     'full',
@@ -72,15 +78,34 @@ const shareOf = (units: number, { tenants }: FloorView) =>
     tenants.reduce((sum, tenant) => sum + tenant.serviceUnits, 0),
   )
 
-function furthestBehind({ tenants }: FloorView) {
+/** Only interactive work: background may lag behind, that is what it is for. */
+function furthestBehind({ tenants, queue }: FloorView) {
+  const wanting = new Set(
+    queue
+      .filter(({ serviceClass }) => serviceClass === 'priority' || serviceClass === 'standard')
+      .map(({ tenantId }) => tenantId),
+  )
   const ratio = (tenant: FloorView['tenants'][number]) =>
     tenant.serviceUnits / Math.max(1, tenant.entitledUnits)
   const behind = tenants
-    .filter(
-      (tenant) => tenant.waiting > 0 && tenant.entitledUnits > 0 && ratio(tenant) < FAIR_SHARE,
-    )
+    .filter((tenant) => wanting.has(tenant.id) && tenant.entitledUnits > 0)
+    .filter((tenant) => ratio(tenant) < FAIR_SHARE)
     .sort((a, b) => ratio(a) - ratio(b))
   return behind[0] ?? null
+}
+
+/** From this many first tokens on, a 99th percentile says something. */
+const SAMPLES_MIN = 20
+
+/** The tenant whose first tokens miss their promise the most; null where all are kept. */
+function latest({ tenants }: FloorView) {
+  const late = tenants
+    .filter(
+      ({ ttftSamples, ttftP99Ms, ttftPromiseMs }) =>
+        ttftSamples >= SAMPLES_MIN && ttftP99Ms !== null && ttftP99Ms > ttftPromiseMs,
+    )
+    .sort((a, b) => (b.ttftP99Ms ?? 0) - (a.ttftP99Ms ?? 0))
+  return late[0] ?? null
 }
 
 function whoWaits({ queue, tenants, waitingByClass }: FloorView): string {

@@ -1,7 +1,8 @@
 /** Home: the pool as it is now. */
-import { Fragment } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { Fragment, useEffect } from 'react'
 import { useCalmFeed } from '../api/live.ts'
-import { useMay } from '../api/session.ts'
+import { sessionKey, useMay } from '../api/session.ts'
 import { PageHead } from '../parts/page-head.tsx'
 import { clockTime } from '../units.ts'
 import { Capacity } from './capacity.tsx'
@@ -15,6 +16,7 @@ import { Stones } from './stones.tsx'
 import { Waiting } from './waiting.tsx'
 
 export function MillFloor() {
+  useSessionCheck()
   const mayRunDemo = useMay('demo:run')
   return (
     <>
@@ -34,6 +36,15 @@ export function MillFloor() {
       </div>
     </>
   )
+}
+
+/** A feed that ends may have ended with the session; the session says. */
+function useSessionCheck(): void {
+  const client = useQueryClient()
+  const isLost = useCalmFeed().state.kind === 'lost'
+  useEffect(() => {
+    if (isLost) void client.invalidateQueries({ queryKey: sessionKey })
+  }, [isLost, client])
 }
 
 function LiveFigures() {

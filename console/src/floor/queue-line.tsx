@@ -28,7 +28,7 @@ export function QueueLine({ group, tenant, hue, isOpen, onToggle }: QueueLinePro
         <td data-label="Model" className={cellClass}>
           {head.model}
         </td>
-        <td data-label="Waiting" className={numberCellClass}>
+        <td data-label="Waiting" className={`${cellClass} tabular-nums`}>
           {entries.length === 1 ? (
             '1'
           ) : (
@@ -37,10 +37,14 @@ export function QueueLine({ group, tenant, hue, isOpen, onToggle }: QueueLinePro
               aria-expanded={isOpen}
               onClick={() => onToggle(id)}
               title={isOpen ? 'Hide the requests' : 'Show the requests'}
-              className="inline-flex items-center gap-0.5 hover:underline"
+              className="inline-flex items-baseline gap-1 hover:underline"
             >
-              <ChevronRight size={13} aria-hidden className={isOpen ? 'rotate-90' : ''} />
               {entries.length}
+              <ChevronRight
+                size={12}
+                aria-hidden
+                className={`translate-y-px text-soft ${isOpen ? 'rotate-90' : ''}`}
+              />
             </button>
           )}
         </td>

@@ -6,7 +6,7 @@ import { hueStyle } from '../hues.ts'
 import { Card } from '../parts/card.tsx'
 import { MoreButton } from '../parts/more-button.tsx'
 import { Swatch } from '../parts/tenant-name.tsx'
-import { percent } from '../units.ts'
+import { finePercent, percent } from '../units.ts'
 import { ordered, shareOf, totalService } from './floor-model.ts'
 
 const ROWS_MAX = 9
@@ -17,10 +17,10 @@ export function Shares() {
   const tenants = ordered(floor?.tenants ?? [])
   const total = totalService(tenants)
   const shares = tenants.map((tenant) => ({ tenant, share: shareOf(tenant, total) }))
-  const largest = Math.max(
-    0.4,
-    ...shares.map(({ share }) => Math.max(share.own + share.borrowed, share.entitled ?? 0)),
+  const largest = shares.map(({ share }) =>
+    Math.max(share.own + share.borrowed, share.entitled ?? 0),
   )
+  const scale = scaleFor(Math.max(0, ...largest))
   const shown = isOpen ? shares : shares.slice(0, ROWS_MAX)
   return (
     <Card title="Shares" note="service of the last minute" isStale={state.kind === 'lost'}>
@@ -32,10 +32,13 @@ export function Shares() {
             name={tenant.name}
             hue={tenant.hue}
             weight={tenant.weight}
+            inFlight={tenant.inFlight}
+            waiting={tenant.waiting}
             own={round(share.own)}
             borrowed={round(share.borrowed)}
             entitled={share.entitled === null ? null : round(share.entitled)}
-            scale={round(largest)}
+            scale={scale}
+            isShort={tenants.length > ROWS_MAX}
           />
         ))}
       </ul>
@@ -48,10 +51,16 @@ export function Shares() {
           <i aria-hidden className="inline-block h-3 w-0.5 bg-ink" /> entitled by weight
         </span>
         <span>lighter = borrowed while others are idle</span>
+        <span>full bar = {percent(scale)}</span>
       </p>
     </Card>
   )
 }
+
+const scales = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8]
+
+/** What a full bar stands for: few steps, so that bars do not breathe. */
+const scaleFor = (largest: number) => scales.find((scale) => largest <= scale * 0.97) ?? 1
 
 /** To a tenth of a per cent, so that rows change only when their picture does. */
 const round = (share: number) => Math.round(share * 1000) / 1000
@@ -61,14 +70,19 @@ interface ShareRowProps {
   name: string
   hue: number
   weight: number
+  inFlight: number
+  waiting: number
   own: number
   borrowed: number
   entitled: number | null
   scale: number
+  /** One line instead of two, where there are many tenants. */
+  isShort: boolean
 }
 
 const ShareRow = memo(function ShareRow(props: ShareRowProps) {
-  const { id, name, hue, weight, own, borrowed, entitled, scale } = props
+  const { id, name, hue, weight, inFlight, waiting, own, borrowed, entitled, scale, isShort } =
+    props
   const got = own + borrowed
   const title =
     entitled === null
@@ -78,12 +92,14 @@ const ShareRow = memo(function ShareRow(props: ShareRowProps) {
     <li
       title={title}
       style={hueStyle(hue)}
-      className="tenant grid h-[30px] grid-cols-[minmax(5rem,7.5rem)_1fr_6.3rem] items-center gap-3"
+      className={`tenant grid ${isShort ? 'min-h-[30px]' : 'min-h-[38px]'} grid-cols-[minmax(4.6rem,7rem)_1fr_7.8rem] items-center gap-3`}
     >
-      <Link href={`/tenants/${id}`} className="flex min-w-0 items-center gap-2 hover:underline">
-        <Swatch hue={hue} />
-        <span className="truncate font-[560]">{name}</span>
-      </Link>
+      <span className="min-w-0 leading-tight">
+        <TenantLink id={id} name={name} hue={hue} />
+        {!isShort && (
+          <span className="block truncate pl-[17px] text-[0.72rem] text-soft">weight {weight}</span>
+        )}
+      </span>
       <span className="relative h-3.5 rounded-[4px] bg-sunk">
         <span className="absolute inset-0 overflow-hidden rounded-[4px]">
           <Bar from={0} width={own / scale} className="bg-tenant" />
@@ -97,13 +113,35 @@ const ShareRow = memo(function ShareRow(props: ShareRowProps) {
           />
         )}
       </span>
-      <span className="text-right text-[0.8rem] text-soft">
-        <b className="font-[580] text-ink">{percent(got)}</b>
-        {entitled === null ? '' : ` of ${percent(entitled)}`}
+      <span className="text-right text-[0.8rem] leading-tight text-soft tabular-nums">
+        <b className="font-[580] text-ink">{finePercent(got)}</b>
+        {entitled === null ? '' : ` of ${finePercent(entitled)}`}
+        {!isShort && (
+          <span className="block text-[0.72rem] whitespace-nowrap">
+            {inFlight} running{waiting === 0 ? '' : ` · ${waiting} waiting`}
+          </span>
+        )}
       </span>
     </li>
   )
 })
+
+function TenantLink({ id, name, hue }: { id: string; name: string; hue: number }) {
+  const inside = (
+    <>
+      <Swatch hue={hue} />
+      <span className="truncate font-[560]">{name}</span>
+    </>
+  )
+  const look = 'flex min-w-0 items-center gap-2'
+  // Tenants out of reach come as one row without a page of their own.
+  if (hue < 0) return <span className={look}>{inside}</span>
+  return (
+    <Link href={`/tenants/${id}`} className={`${look} hover:underline`}>
+      {inside}
+    </Link>
+  )
+}
 
 function Bar({ from, width, className }: { from: number; width: number; className: string }) {
   return (

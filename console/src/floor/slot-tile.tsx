@@ -50,7 +50,7 @@ export const SlotTile = memo(function SlotTile(props: SlotTileProps) {
           <span className="relative block truncate text-[0.75rem] text-ink/85">
             {express ? `${serviceClass}, express` : serviceClass}
           </span>
-          <span className="absolute right-2.5 bottom-1.5 text-[0.75rem] font-[550]">
+          <span className="absolute right-2.5 bottom-1.5 text-[0.75rem] font-[550] tabular-nums">
             {progress}
           </span>
         </>

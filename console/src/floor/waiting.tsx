@@ -9,7 +9,7 @@ import { type QueueEntry, queueGroups } from './queue-groups.ts'
 import { QueueLine } from './queue-line.tsx'
 
 const heads = ['Tenant', 'Class', 'Model', 'Waiting', 'Ahead', 'Why', 'Waited', 'Expected'] as const
-const numbers: readonly string[] = ['Waiting', 'Waited', 'Expected']
+const numbers: readonly string[] = ['Waited', 'Expected']
 
 export function Waiting() {
   const { floor, state } = useCalmFeed()

@@ -17,7 +17,13 @@ import { KeyForm } from './key-form.tsx'
 
 type Open = { kind: 'create' } | { kind: 'rotate' | 'revoke'; key: KeyView }
 
-export function KeyTable({ tenantId }: { tenantId?: string }) {
+export interface KeyTableProps {
+  tenantId?: string
+  /** True where the page itself has the button that creates a key. */
+  isPage?: boolean
+}
+
+export function KeyTable({ tenantId, isPage = false }: KeyTableProps) {
   const { data: keys, error, refetch } = useKeys(tenantId)
   const names = useTenantNames()
   const mayWrite = useMay('keys:write')
@@ -46,7 +52,8 @@ export function KeyTable({ tenantId }: { tenantId?: string }) {
       <DataTable
         title="Keys"
         note={
-          mayWrite && (
+          mayWrite &&
+          !isPage && (
             <RowButton onClick={() => setOpen({ kind: 'create' })}>
               <span className="inline-flex items-center gap-1">
                 <Plus size={13} aria-hidden /> New key

@@ -1,11 +1,15 @@
 /** How tenants prove themselves: every key, its state and when it was last used. */
+import { Plus } from 'lucide-react'
+import { useState } from 'react'
 import { useSearchParams } from 'wouter'
 import type { KeyView } from '../api/contract.ts'
 import { useKeys, useTenants } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
+import { Button } from '../parts/button.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter } from '../parts/tenant-filter.tsx'
 import { plural } from '../units.ts'
+import { KeyForm } from './key-form.tsx'
 import { KeyTable } from './key-table.tsx'
 
 const DAY_MS = 86_400_000
@@ -16,15 +20,31 @@ export default function Keys() {
   const tenantId = search.get('tenant') ?? undefined
   const { data: keys } = useKeys(tenantId)
   const tenants = useTenants().data
+  const mayWrite = useMay('keys:write')
+  const [isOpen, setOpen] = useState(false)
   const name = tenants?.find(({ id }) => id === tenantId)?.name
   return (
     <>
       <PageHead
-        sentence={sentence(keys, name, useMay('keys:write'))}
+        sentence={sentence(keys, name, mayWrite)}
         context="A key is shown once, when it is made. It stops working within a second of being revoked."
-        aside={<TenantFilter />}
+        aside={
+          <>
+            <TenantFilter />
+            {mayWrite && (
+              <Button look="main" onClick={() => setOpen(true)}>
+                <Plus size={15} aria-hidden /> New key
+              </Button>
+            )}
+          </>
+        }
       />
-      <KeyTable {...(tenantId !== undefined && { tenantId })} />
+      <KeyTable {...(tenantId !== undefined && { tenantId })} isPage />
+      <KeyForm
+        {...(tenantId !== undefined && { tenantId })}
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
+      />
     </>
   )
 }

@@ -8,10 +8,12 @@ export interface CardProps {
   actions?: ReactNode
   children: ReactNode
   className?: string
+  bodyClassName?: string
   isStale?: boolean
 }
 
-export function Card({ title, note, actions, children, className = '', isStale }: CardProps) {
+export function Card(props: CardProps) {
+  const { title, note, actions, children, className = '', bodyClassName = '', isStale } = props
   return (
     <section
       aria-label={title}
@@ -19,10 +21,12 @@ export function Card({ title, note, actions, children, className = '', isStale }
     >
       <header className="mb-3 flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
         <h2 className="text-sm font-[620]">{title}</h2>
-        {note !== undefined && <p className="text-[0.78rem] text-soft">{note}</p>}
-        {actions}
+        <div className="flex flex-wrap items-baseline gap-x-5 text-[0.78rem] text-soft">
+          {note !== undefined && <div>{note}</div>}
+          {actions}
+        </div>
       </header>
-      <div className={isStale ? 'stale' : undefined}>{children}</div>
+      <div className={`${bodyClassName} ${isStale ? 'stale' : ''}`}>{children}</div>
     </section>
   )
 }

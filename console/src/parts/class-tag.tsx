@@ -4,7 +4,7 @@ import type { ServiceClassName } from '../api/contract.ts'
 const looks: Record<ServiceClassName, string> = {
   priority: 'border-edge bg-sunk font-semibold text-ink',
   standard: 'text-ink',
-  flex: 'border-dashed text-soft',
+  flex: 'border-dashed border-edge text-soft',
   batch: 'hatched text-ink',
 }
 

@@ -1,6 +1,7 @@
 /** Saves the rows that a table shows. */
 import { Download } from 'lucide-react'
-import { type CsvValue, csvOf, download } from './csv.ts'
+import { type CsvValue, csvOf } from './csv.ts'
+import { download } from './download.ts'
 
 export interface ExportButtonProps {
   /** Of the file, without ending. */

@@ -29,7 +29,7 @@ export function Figure({ label, value, unit, basis, definition }: FigureProps) {
       className="-mt-px -ml-px min-w-0 border-t border-l px-4 pt-3.5 pb-3 sm:px-[18px]"
     >
       <p className="text-[0.8rem] text-soft">{label}</p>
-      <p className="mt-0.5 text-[1.7rem] leading-[1.3] font-[620] tracking-[-0.025em]">
+      <p className="mt-0.5 text-[1.7rem] tabular-nums leading-[1.3] font-[620] tracking-[-0.025em]">
         {value ?? <span className="text-[1.1rem] font-medium text-soft">unknown</span>}
         {value !== null && unit !== undefined && (
           <small className="ml-1 text-sm font-medium tracking-normal text-soft">{unit}</small>

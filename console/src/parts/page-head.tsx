@@ -11,7 +11,7 @@ export function PageHead({ sentence, context, aside }: PageHeadProps) {
   return (
     <header className="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
       <div className="min-h-[3.4rem] min-w-0 flex-[1_1_24rem]">
-        <h1 className="max-w-[58ch]">{sentence}</h1>
+        <h1 className="max-w-[70ch]">{sentence}</h1>
         <p className="mt-1 text-soft">{context}</p>
       </div>
       {aside !== undefined && <div className="flex flex-wrap items-center gap-2">{aside}</div>}

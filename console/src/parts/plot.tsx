@@ -1,4 +1,4 @@
-/** uPlot as a component: made once, resized with its box, remade when its looks change. */
+/** uPlot as a component: made once, as large as its box, remade when its looks change. */
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
@@ -7,12 +7,12 @@ export interface PlotProps {
   /** New looks, new object; must not carry width or height. */
   options: Omit<uPlot.Options, 'width' | 'height'>
   data: uPlot.AlignedData
-  heightPx: number
   /** What the picture shows, for those who do not see it. */
   description: string
 }
 
-export function Plot({ options, data, heightPx, description }: PlotProps) {
+/** Fills the nearest positioned box. */
+export function Plot({ options, data, description }: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const newest = useRef(data)
@@ -22,14 +22,16 @@ export function Plot({ options, data, heightPx, description }: PlotProps) {
     const element = box.current
     if (element === null) return
     const made = new uPlot(
-      { ...options, width: element.clientWidth, height: heightPx },
+      { ...options, width: element.clientWidth, height: element.clientHeight },
       newest.current,
       element,
     )
     plot.current = made
     const observer = new ResizeObserver(([entry]) => {
       const width = Math.round(entry?.contentRect.width ?? 0)
-      if (width > 0 && width !== made.width) made.setSize({ width, height: heightPx })
+      const height = Math.round(entry?.contentRect.height ?? 0)
+      const isSame = width === made.width && height === made.height
+      if (width > 0 && height > 0 && !isSame) made.setSize({ width, height })
     })
     observer.observe(element)
     return () => {
@@ -37,7 +39,7 @@ export function Plot({ options, data, heightPx, description }: PlotProps) {
       made.destroy()
       plot.current = null
     }
-  }, [options, heightPx])
+  }, [options])
 
   useEffect(() => plot.current?.setData(data), [data])
 
@@ -46,8 +48,7 @@ export function Plot({ options, data, heightPx, description }: PlotProps) {
       ref={box}
       role="img"
       aria-label={description}
-      style={{ height: heightPx }}
-      className="min-w-0 overflow-hidden"
+      className="absolute inset-0 overflow-hidden"
     />
   )
 }

@@ -13,6 +13,6 @@ const cell = [
 ].join(' ')
 
 export const cellClass = `${cell} sm:text-left`
-export const numberCellClass = `${cell} sm:text-right sm:whitespace-nowrap`
+export const numberCellClass = `${cell} tabular-nums sm:text-right sm:whitespace-nowrap`
 /** The cell that says what its row is about; on a phone it heads the block. */
 export const leadCellClass = `${cell} max-sm:justify-start! max-sm:text-left! max-sm:font-[580] max-sm:before:hidden sm:text-left`

@@ -54,8 +54,8 @@ export default function Playground() {
           </>
         }
       />
-      <div className="grid items-start gap-4 lg:grid-cols-[17rem_minmax(0,1fr)]">
-        <Card title="Ask as">
+      <div className="grid gap-4 lg:grid-cols-[17rem_minmax(0,1fr)]">
+        <Card title="Ask as" className="max-lg:order-last">
           <Settings
             settings={settings}
             tenants={tenants}
@@ -64,7 +64,7 @@ export default function Playground() {
           />
         </Card>
         <Card title="Chat">
-          <div className="min-h-[12rem]">
+          <div className="min-h-[6rem] lg:min-h-[15.5rem]">
             {turns.length === 0 && <Beginning canSend={canSend} />}
             {turns.map((turn) => (
               <TurnView key={turn.id} turn={turn} />

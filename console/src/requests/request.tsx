@@ -134,7 +134,7 @@ function Particulars({ request, tenant }: ParticularsProps) {
         </span>
       ),
     },
-    { name: 'Model', value: <span className="normal-nums">{request.model}</span> },
+    { name: 'Model', value: request.model },
     { name: 'Endpoint', value: request.endpoint },
     { name: 'Engine', value: request.engineId ?? 'none reached' },
   ]

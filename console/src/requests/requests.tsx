@@ -129,16 +129,12 @@ function columns(tenantOf: (id: string) => Named): Column<RequestView>[] {
     },
     {
       title: 'Model',
-      show: ({ model }) => <span className="normal-nums">{model}</span>,
+      show: ({ model }) => model,
       csv: ({ model }) => model,
     },
     {
       title: 'Ended',
-      show: (row) => (
-        <span className={isFailure(row) ? 'text-bad' : row.group === 'finished' ? '' : 'text-warn'}>
-          {endInWords(row)}
-        </span>
-      ),
+      show: (row) => <span className={endLook(row)}>{endInWords(row)}</span>,
       csv: ({ end }) => end,
     },
     {
@@ -176,6 +172,12 @@ function columns(tenantOf: (id: string) => Named): Column<RequestView>[] {
       isNumber: true,
     },
   ]
+}
+
+function endLook(row: RequestView): string {
+  if (isFailure(row)) return 'text-bad'
+  if (row.group === null) return 'text-soft'
+  return row.group === 'finished' ? '' : 'text-warn'
 }
 
 const isToday = (at: string) => new Date(at).toDateString() === new Date().toDateString()

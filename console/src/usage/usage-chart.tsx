@@ -30,12 +30,11 @@ export function UsageChart({ series, tenantOf }: UsageChartProps) {
   const step = series === undefined || series.stepHours === 1 ? 'hour' : `${series.stepHours} hours`
   return (
     <Card title="Service over time" note={`service units per ${step}, by tenant`}>
-      <div className="h-[220px]">
+      <div className="relative h-[220px]">
         {series !== undefined && series.tenants.length > 0 && (
           <Plot
             options={options}
             data={data}
-            heightPx={220}
             description={`Service units per ${step} by tenant, from ${moment((series.times[0] ?? 0) * 1000)}.`}
           />
         )}
@@ -65,7 +64,7 @@ function looks(hues: readonly number[], isDark: boolean): Omit<uPlot.Options, 'w
   const ink = readInk(isDark)
   const bars = uPlot.paths.bars?.({ size: [0.78, 48], align: 1, gap: 1 })
   return {
-    padding: [8, 2, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.05)] } },

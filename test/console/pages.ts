@@ -1,0 +1,27 @@
+/** Every page of the console, as the tests walk through them. */
+
+export interface ConsolePage {
+  name: string
+  path: string
+  /** Words that its first sentence must hold, computed from the invented installation. */
+  sentence: RegExp
+  isSignedOut?: boolean
+}
+
+export const consolePages: ConsolePage[] = [
+  { name: 'mill-floor', path: '/', sentence: /^The pool (is|has) / },
+  { name: 'playground', path: '/playground', sentence: /Ask the pool as Support/ },
+  { name: 'engines', path: '/engines', sentence: /embedded-1 is up: 8 of 8 slots are busy/ },
+  { name: 'tenants', path: '/tenants', sentence: /4 tenants share the pool/ },
+  { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25 % of the pool/ },
+  { name: 'keys', path: '/keys', sentence: /5 keys work: 1 never used/ },
+  { name: 'people', path: '/people', sentence: /4 people may sign in/ },
+  { name: 'usage', path: '/usage', sentence: /4 tenants used .* service units/ },
+  { name: 'usage-week', path: '/usage?span=week&by=key', sentence: /in the last 7 days/ },
+  { name: 'requests', path: '/requests', sentence: /The latest 50 requests/ },
+  { name: 'request', path: '/requests/FIRST', sentence: /got \d+ tokens/ },
+  { name: 'audit', path: '/audit', sentence: /The last change was .* by Ada Miller/ },
+  { name: 'sign-in', path: '/', sentence: /Sign in to the pool/, isSignedOut: true },
+  { name: 'first-run', path: '/first-run?token=one', sentence: /Take over/, isSignedOut: true },
+  { name: 'not-found', path: '/nowhere', sentence: /no page at this address/ },
+]
