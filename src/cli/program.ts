@@ -16,3 +16,5 @@ const context = {
   clock: systemClock,
 }
 process.exitCode = await runCli(process.argv.slice(2), context, start)
+// What a start that failed had begun besides, such as fetching a model, keeps nobody waiting.
+if (process.exitCode !== 0) process.exit()
