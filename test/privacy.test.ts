@@ -39,6 +39,9 @@ async function misbehave(): Promise<void> {
   const parameters = { type: 'object', properties: { [PROMPT]: { type: 'boolean' } } }
   const tool = { type: 'function', function: { name: PROMPT, description: PROMPT, parameters } }
   await client.chat.completions.create(ask({ tools: [tool], tool_choice: 'required' }))
+  // llama.cpp prints a grammar that it cannot take.
+  const items = { type: 'object', properties: { [PROMPT]: { enum: [PROMPT] } } }
+  const tooMany = { type: 'array', maxItems: 2000, items }
   const wrong: Record<string, unknown>[] = [
     { messages: [{ role: PROMPT, content: PROMPT }] },
     { messages: [{ role: 'user', content: [{ type: PROMPT, text: 1 }] }] },
@@ -46,6 +49,7 @@ async function misbehave(): Promise<void> {
     { temperature: PROMPT },
     { tools: [tool], tool_choice: { type: 'function', function: { name: `${PROMPT}-2` } } },
     { response_format: { type: 'json_schema', json_schema: { schema: { pattern: PROMPT } } } },
+    { response_format: { type: 'json_schema', json_schema: { schema: tooMany } } },
     { stop: [PROMPT, 7] },
   ]
   for (const changes of wrong) {

@@ -61,6 +61,20 @@ test('every answer under a JSON schema is valid, whatever the model would like t
   assert.ok(finished > 0)
 })
 
+test('an answer under an enum is one of its values, however alike they begin', async () => {
+  const values = ['a', 'ab', 'ac', 1, 12, 120, true, null, 'The mill', 'The miller', '🌾', '🌿']
+  const format = { json_schema: { name: 'x', schema: { enum: values } }, type: 'json_schema' }
+  const seen = new Set<unknown>()
+  for (let seed = 0; seed < 40; seed++) {
+    const request = { ...user('x'), seed, temperature: 2, max_tokens: 40, response_format: format }
+    const { body } = await engine.post(CHAT, request)
+    const value = JSON.parse(body.choices[0].message.content)
+    assert.ok(values.includes(value), String(value))
+    seen.add(value)
+  }
+  assert.ok(seen.size > 2, [...seen].join())
+})
+
 test('json_object gives an object', async () => {
   // The toy model would rarely close a string or an object by itself.
   const { body: closing } = await engine.post('/tokenize', { prompt: '"}' })
