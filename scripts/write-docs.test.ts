@@ -22,6 +22,14 @@ describe('the documents', () => {
     assert.deepEqual(missing, [])
   })
 
+  it('name every header of ours', () => {
+    const api = readFileSync('docs/api.md', 'utf8')
+    const sources = globSync('src/gateway/*.ts').map((path) => readFileSync(path, 'utf8'))
+    const headers = new Set(sources.join('\n').match(/x-gristmill-[a-z-]+/g))
+    assert.ok(headers.size > 3)
+    for (const header of headers) assert.ok(api.includes(`\`${header}\``), header)
+  })
+
   it('carry a date in the name of every decision', () => {
     for (const path of globSync('docs/decisions/*')) {
       assert.match(path, /\/\d{4}-\d\d-\d\d-[a-z0-9-]+\.md$/)
