@@ -102,6 +102,10 @@ describe('a request that is wrong', () => {
     await fails(['endpoint that does not exist', 'NotFoundError', '404', 'unknown_path'], () =>
       client.responses.create({ model: 'toy', input: 'hello' }),
     )
+    const lost = openAi(server, server.apiKey, { baseURL: server.url })
+    const noV1: Row = ['base URL without /v1', 'NotFoundError', '404', 'unknown_path']
+    assert.match((await fails(noV1, () => lost.chat.completions.create(ask()))).message, /\/v1/)
+    assert.equal((await thrownBy(lost.models.list())).constructor.name, 'NotFoundError')
   })
 
   it('is too long for the model, and is told both numbers', async () => {
@@ -174,6 +178,7 @@ describe('a server that is busy', () => {
     const row: Row = ['full queue', 'RateLimitError', '429', 'queue_full']
     const error = await fails(row, () => busy.client.chat.completions.create(ask()))
     assert.ok(Number(error.headers?.get('retry-after')) >= 1)
+    assert.match(error.message, /queue of tenant full queue is full \(1 requests waiting\)/)
     await releaseAll(busy.held)
     assert.equal((await second).choices.length, 1)
   })

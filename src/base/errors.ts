@@ -92,7 +92,7 @@ export const errorTable = {
     404,
     'not_found_error',
     'There is nothing at {method} {path}.',
-    'See docs/api.md for what exists.',
+    'Models are served below /v1, the admin API is below /api; see docs/api.md.',
   ),
   not_found: entry(
     404,

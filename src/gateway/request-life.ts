@@ -177,7 +177,8 @@ export class RequestLife implements RelayOwner {
   }
 
   #refused(error: GristmillError): void {
-    this.#end(error.code === 'wait_limit_exceeded' ? 'timeout' : 'refused', { error })
+    const reason = error.code === 'wait_limit_exceeded' ? 'timeout' : 'refused'
+    this.#end(reason, { error: withTenantName(error, this.options.principal.tenantName) })
   }
 
   // The ledger
@@ -377,6 +378,14 @@ export class RequestLife implements RelayOwner {
   get ticket(): Ticket | undefined {
     return this.#ticket
   }
+}
+
+/** The pool knows tenants by id; whoever reads the error knows the name. */
+function withTenantName(error: GristmillError, tenant: string): GristmillError {
+  const { code, details, retryAfterMs } = error
+  if (details.tenant === undefined) return error
+  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return new GristmillError(code, { ...details, tenant }, options)
 }
 
 const NO_RETRY = { 'x-should-retry': 'false' }

@@ -49,6 +49,21 @@ describe('the console’s files', () => {
     assert.equal(page.headers.get('cache-control'), 'no-cache')
   })
 
+  it('are not what a client gets whose base URL is wrong', async () => {
+    build()
+    const wrong = ['/chat/completions', '//v1/chat/completions', '/embeddings', '/v1', '/v1?x=1']
+    const json = { accept: 'application/json' }
+    for (const path of wrong) {
+      const { status, body } = await raw(path)
+      assert.equal(status, 404, path)
+      assert.match(body.toString(), /below \/v1/)
+    }
+    assert.equal((await raw('/models', json)).status, 404)
+    assert.equal((await raw('/models', { accept: 'text/html' })).status, 200)
+    const post = await server.ask('POST', '/chat/completions')
+    assert.equal(post.status, 404)
+  })
+
   it('answer every client route with the page, and missing assets with 404', async () => {
     build()
     for (const path of ['/tenants', '/tenants/ten_1?tab=keys', '/first-run?token=x']) {

@@ -54,18 +54,31 @@ export function staticFiles(folder: string): Handler {
     const { method = '', url = '/' } = request
     const path = url.split('?')[0] ?? '/'
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
+    const known = current()
+    const own = known.get(decoded(path))
+    if (own === undefined && isForApi(request, path)) {
+      return sendError(response, new GristmillError('unknown_path', { method, path }), 'none')
+    }
     if (method !== 'GET' && method !== 'HEAD') {
       const details = { method, path, allowed: 'GET, HEAD' }
       const error = new GristmillError('method_not_allowed', details)
       return sendError(response, error, 'none', { allow: 'GET, HEAD' })
     }
-    const known = current()
-    const file = known.get(decoded(path)) ?? (isPage(path) ? known.get('/index.html') : undefined)
+    const file = own ?? (isPage(path) ? known.get('/index.html') : undefined)
     if (file) return send(request, response, file)
     if (isPage(path)) return sendExplanation(response)
     sendError(response, new GristmillError('unknown_path', { method, path }), 'none')
   }
 }
+
+/**
+ * Clients whose base URL lacks the `/v1`, or has a slash too many, must not get a page: they ask
+ * for an endpoint by its name, or take nothing but JSON.
+ */
+function isForApi({ headers: { accept = '*/*' } }: IncomingMessage, path: string): boolean {
+  return API_PATH.test(path) || !/text\/html|\*\/\*/.test(accept)
+}
+const API_PATH = /^\/*(v1\/*)?(chat\/completions|completions|embeddings)\/?$|^\/+v1(\/|$)/
 
 /** Pages of the console are paths without an extension; it finds out itself what they show. */
 const isPage = (path: string) => !/\.\w+$/.test(path) && !path.startsWith('/assets/')
