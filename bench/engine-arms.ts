@@ -140,7 +140,7 @@ function countEvents(url: URL, body: object): Promise<number> {
     socket.on('error', reject)
     socket.on('close', () => resolve(events))
     socket.on('data', (bytes) => {
-      if (isFirst && !bytes.includes('200 OK')) reject(new Error(`${url} answered an error`))
+      if (isFirst && !bytes.includes('200 OK')) reject(new Error(`${url.href} answered an error`))
       isFirst = false
       for (let at = bytes.indexOf('data: '); at >= 0; at = bytes.indexOf('data: ', at + 6)) events++
     })

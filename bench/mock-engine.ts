@@ -75,7 +75,7 @@ setInterval(() => {
     else {
       streams.delete(stream)
       const usage = frame({ choices: [], usage: usageOf(stream.tokens) })
-      stream.response.end(`${last}${usage}${done}`)
+      stream.response.end(`${last.toString()}${usage}${done}`)
     }
   }
 }, Number(values['chunk-ms']))

@@ -147,8 +147,7 @@ type Environment = Record<string, string | undefined>
 export function configurationTable(): { name: string; default: string; meaning: string }[] {
   return Object.entries(schema.shape).map(([name, { def, description = '' }]) => {
     const value: unknown = 'defaultValue' in def ? def.defaultValue : undefined
-    const text = typeof value === 'boolean' ? String(Number(value)) : String(value ?? '')
-    return { name, default: text, meaning: description }
+    return { name, default: written(value), meaning: description }
   })
 }
 
@@ -192,6 +191,12 @@ export function readConfig(environment: Environment = process.env): Config {
     clientApiKey: env.GRISTMILL_API_KEY,
     limits: limits.values,
   }
+}
+
+/** A default as it would stand in the environment. */
+function written(value: unknown): string {
+  if (typeof value === 'boolean') return value ? '1' : '0'
+  return typeof value === 'string' || typeof value === 'number' ? `${value}` : ''
 }
 
 function readLimits(environment: Environment): { values: Limits; wrong: string[] } {

@@ -53,7 +53,7 @@ function statesOf(registry: EngineRegistry): string[] {
 async function until(isTrue: () => boolean): Promise<void> {
   const endMs = systemClock.monotonicMs() + 10_000
   while (!isTrue()) {
-    if (systemClock.monotonicMs() > endMs) throw new Error(`never: ${isTrue}`)
+    if (systemClock.monotonicMs() > endMs) throw new Error(`never: ${isTrue.toString()}`)
     await systemClock.sleep(10)
   }
 }

@@ -210,7 +210,8 @@ const plainProfile: EngineProfile = {
 export async function until(isTrue: () => boolean, limitMs = 5000): Promise<void> {
   const endMs = systemClock.monotonicMs() + limitMs
   while (!isTrue()) {
-    if (systemClock.monotonicMs() > endMs) throw new Error(`not within ${limitMs} ms: ${isTrue}`)
+    if (systemClock.monotonicMs() > endMs)
+      throw new Error(`not within ${limitMs} ms: ${isTrue.toString()}`)
     await systemClock.sleep(5)
   }
 }

@@ -35,7 +35,7 @@ async function setUp() {
     onEvent: (event) => events.push(event),
   })
   const crash = async () => {
-    children.at(-1)?.crash()
+    void children.at(-1)?.crash()
     await settle()
   }
   const advance = async (ms: number) => {

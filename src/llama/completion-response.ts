@@ -53,7 +53,7 @@ export function completionStream(
   const frame = (fields: object) => `data: ${JSON.stringify({ ...base, ...fields })}\n\n`
   const usage = includeUsage ? { usage: null } : {}
   return {
-    text(index, text, logprobs = undefined) {
+    text(index, text, logprobs) {
       const choice = { index, text, logprobs: logprobs ?? null, finish_reason: null }
       write(frame({ choices: [choice], ...usage }))
     },

@@ -50,7 +50,7 @@ export const oneOf = (alternatives: readonly string[]) => `(${alternatives.join(
  * @param texts at least one
  */
 export function oneOfLiterals(texts: readonly string[]): string {
-  return tree([...new Set(texts)].map((text) => [...text]))
+  return tree([...new Set(texts)].map((text) => Array.from(text)))
 }
 
 function tree(texts: readonly string[][]): string {

@@ -100,7 +100,10 @@ test('sampling from logits follows top-k, top-p and temperature', () => {
     return { tokens: new Set(tokens.map((t) => t.token)), one: tokens[0] }
   }
   assert.deepEqual([...drawn({ temperature: 0 }).tokens], [0])
-  assert.deepEqual([...drawn({ topK: 2 }).tokens].sort(), [0, 1])
+  assert.deepEqual(
+    [...drawn({ topK: 2 }).tokens].sort((a, b) => a - b),
+    [0, 1],
+  )
   assert.deepEqual([...drawn({ topP: 0.5 }).tokens], [0])
   assert.ok(drawn({ temperature: 2, topK: 0 }).tokens.size === 4)
   assert.deepEqual([...drawn({ minP: 0.5 }).tokens], [0])

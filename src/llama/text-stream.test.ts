@@ -45,6 +45,6 @@ test('whatever the text and the stops, the outcome is that of cutting the whole 
     const stops = [pick(1 + Math.floor(random.next() * 4)), pick(3)]
     const cuts = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0)
     const expected = cuts.length > 0 ? text.slice(0, Math.min(...cuts)) : text
-    assert.equal(run(text, stops).text, expected, `${text} ${stops}`)
+    assert.equal(run(text, stops).text, expected, `${text} ${stops.join(' ')}`)
   }
 })

@@ -161,7 +161,7 @@ describe('a request on the ledger', () => {
       >
     ).get()
     const groups = values.find(
-      (value) => 'metricName' in value && /_count$/.test(`${value.metricName}`),
+      (value) => 'metricName' in value && /_count$/.test(String(value.metricName)),
     )
     assert.ok((groups?.value ?? Infinity) < 30, `300 intents took ${groups?.value} writes`)
     assert.equal(ledger.openIntents(), 300)
