@@ -211,6 +211,17 @@ describe('an end user', () => {
     assert.equal((await ledgerRow(chat(trusted.key, byMetadata))).endUser, 'carl')
     assert.equal((await ledgerRow(chat(trusted.key, {}, { 'x-person': 'dora' }))).endUser, 'dora')
   })
+
+  it('may have any name that fits, without harm to the books', async () => {
+    const { key } = await newKey({ scopes: ['inference', 'end_users'] })
+    for (const user of ['{"a",null}', "o'hara\\", '🌾', 'a\u0000b', 'half \ud83d', '\n\t']) {
+      const row = await ledgerRow(chat(key, { user }))
+      assert.equal(row.group, 'finished')
+      assert.ok(row.endUser, JSON.stringify(user))
+    }
+    const error = await thrownBy(chat(key, { user: 'x'.repeat(300) }))
+    assert.match(error.message, /at most 256/)
+  })
 })
 
 describe('the prefix cache', () => {
