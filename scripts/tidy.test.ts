@@ -58,7 +58,7 @@ describe('the source', () => {
       assert.ok(existsSync(front), `${front} exists`)
       assert.match(
         readFileSync(front, 'utf8'),
-        /^\/\*\* .+?\. ?/s,
+        /^\/\*\*\s.+?\.\s/s,
         `${front} begins with a sentence`,
       )
     }

@@ -91,7 +91,9 @@ export class SequencePool<S extends PooledSequence> {
     place.lastUse = ++this.#uses
   }
 
-  /** The place that leaves the busy ones in the fewest runs of neighbours; then the longest unused. */
+  /**
+   * The place that leaves the busy ones in the fewest runs of neighbours; then the longest unused.
+   */
   #compact(free: readonly Place<S>[]): Place<S> | undefined {
     const isBusy = (index: number) => this.#places[index]?.busy ?? false
     // Next to one run its number stays, between two they join, elsewhere a new one begins.
