@@ -73,9 +73,8 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
 })
 
 async function assertFits(page: Page, name: string): Promise<void> {
-  const [content, view] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ])
-  assert.ok((content ?? 0) <= (view ?? 0), `${name}: ${content} px of content in ${view} px`)
+  const [content, view] = await page.evaluate<[number, number]>(
+    '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+  )
+  assert.ok(content <= view, `${name}: ${content} px of content in ${view} px`)
 }

@@ -13,7 +13,7 @@ export const consolePages: ConsolePage[] = [
   { name: 'playground', path: '/playground', sentence: /Ask the pool as Support/ },
   { name: 'engines', path: '/engines', sentence: /embedded-1 is up: 8 of 8 slots are busy/ },
   { name: 'tenants', path: '/tenants', sentence: /4 tenants share the pool/ },
-  { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25 % of the pool/ },
+  { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25\s% of the pool/ },
   { name: 'keys', path: '/keys', sentence: /5 keys work: 1 never used/ },
   { name: 'people', path: '/people', sentence: /4 people may sign in/ },
   { name: 'usage', path: '/usage', sentence: /4 tenants used .* service units/ },

@@ -27,7 +27,7 @@ export function DemoTable({ rows }: { rows: readonly DemoRow[] }) {
           ))}
         </tr>
       </thead>
-      <tbody className="block sm:table-row-group">
+      <tbody className="block md:table-row-group">
         {tenants.map((tenant) => (
           <tr key={tenant} className={rowClass}>
             <th scope="row" className={leadCellClass}>

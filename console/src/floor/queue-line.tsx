@@ -48,10 +48,10 @@ export function QueueLine({ group, tenant, hue, isOpen, onToggle }: QueueLinePro
             </button>
           )}
         </td>
-        <td data-label="Ahead" className={`${cellClass} sm:whitespace-nowrap`}>
+        <td data-label="Ahead" className={`${cellClass} md:whitespace-nowrap`}>
           {ahead(head)}
         </td>
-        <td data-label="Why" className={`${cellClass} sm:w-2/5`}>
+        <td data-label="Why" className={`${cellClass} md:w-2/5`}>
           {head.why}
         </td>
         <td data-label="Waited" className={numberCellClass} title="The longest wait of this line">

@@ -36,33 +36,35 @@ export function Waiting() {
         </p>
       )}
       {queue.length > 0 && (
-        <table className={tableClass}>
-          <thead className={headClass}>
-            <tr>
-              {heads.map((head) => (
-                <th
-                  key={head}
-                  scope="col"
-                  className={numbers.includes(head) ? numberCellClass : cellClass}
-                >
-                  {head}
-                </th>
+        <div className="slim-scroll md:overflow-x-auto">
+          <table className={tableClass}>
+            <thead className={headClass}>
+              <tr>
+                {heads.map((head) => (
+                  <th
+                    key={head}
+                    scope="col"
+                    className={numbers.includes(head) ? numberCellClass : cellClass}
+                  >
+                    {head}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody className="block md:table-row-group">
+              {queueGroups(queue).map((group) => (
+                <QueueLine
+                  key={group.id}
+                  group={group}
+                  tenant={nameOf(group.head)}
+                  hue={tenants.get(group.head.tenantId)?.hue ?? 0}
+                  isOpen={open.has(group.id)}
+                  onToggle={toggle}
+                />
               ))}
-            </tr>
-          </thead>
-          <tbody className="block sm:table-row-group">
-            {queueGroups(queue).map((group) => (
-              <QueueLine
-                key={group.id}
-                group={group}
-                tenant={nameOf(group.head)}
-                hue={tenants.get(group.head.tenantId)?.hue ?? 0}
-                isOpen={open.has(group.id)}
-                onToggle={toggle}
-              />
-            ))}
-          </tbody>
-        </table>
+            </tbody>
+          </table>
+        </div>
       )}
       <CliCommand className="mt-3" command="gristmill queue" />
     </Card>

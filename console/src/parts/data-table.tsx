@@ -61,7 +61,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       {rows === undefined && error == null && <LoadingRows />}
       {rows?.length === 0 && <div className="py-2 text-soft">{empty}</div>}
       {hasRows && (
-        <div className="sm:overflow-x-auto slim-scroll">
+        <div className="md:overflow-x-auto slim-scroll">
           <table className={tableClass}>
             <thead className={headClass}>
               <tr>
@@ -70,14 +70,14 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
                     key={head}
                     scope="col"
                     title={basis}
-                    className={`sm:whitespace-nowrap ${isNumber ? numberCellClass : cellClass}`}
+                    className={`md:whitespace-nowrap ${isNumber ? numberCellClass : cellClass}`}
                   >
                     {head}
                   </th>
                 ))}
               </tr>
             </thead>
-            <tbody className="block sm:table-row-group">
+            <tbody className="block md:table-row-group">
               {rows.map((row) => (
                 <TableRow key={rowId(row)} row={row} columns={columns} />
               ))}

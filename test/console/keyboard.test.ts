@@ -1,0 +1,96 @@
+/** The console without a mouse: going places, the list of commands, dialogs, the skip link. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { type Fixture, startFixture } from '../../console/fixture/server.ts'
+import { launch, openPage, withoutBrowser } from './browser.ts'
+import { buildConsole } from './build.ts'
+
+describe('the console by keyboard', { skip: withoutBrowser }, () => {
+  let browser: Browser
+  let fixture: Fixture
+  let page: Page
+
+  before(async () => {
+    await buildConsole()
+    browser = await launch()
+    fixture = await startFixture()
+    page = (await openPage(browser, { width: 1440 })).page
+  })
+  after(async () => {
+    await browser.close()
+    await fixture.close()
+  })
+
+  test('g and a letter go to every room', async () => {
+    await page.goto(fixture.url)
+    await page.getByRole('navigation').waitFor()
+    const places = { p: '/playground', e: '/engines', t: '/tenants', k: '/keys', o: '/people' }
+    const records = { u: '/usage', r: '/requests', a: '/audit', f: '/' }
+    for (const [key, path] of Object.entries({ ...places, ...records })) {
+      await page.keyboard.press('g')
+      await page.keyboard.press(key)
+      await page.waitForURL(fixture.url + path)
+      const current = page.getByRole('navigation').locator('[aria-current="page"]')
+      assert.equal(await current.getAttribute('href'), path)
+    }
+  })
+
+  test('? lists the commands; typing narrows them, Enter runs one, Escape closes', async () => {
+    await page.goto(fixture.url)
+    await page.getByRole('navigation').waitFor()
+    await page.keyboard.press('?')
+    const dialog = page.getByRole('dialog', { name: 'Commands' })
+    await dialog.waitFor()
+    assert.ok((await dialog.getByRole('option').count()) > 9, 'every room and action')
+    await page.keyboard.type('audit')
+    assert.equal(await dialog.getByRole('option').count(), 1)
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${fixture.url}/audit`)
+    await page.keyboard.press('?')
+    await dialog.waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'hidden' })
+  })
+
+  test('Tab reaches the skip link first, and it leads to the page', async () => {
+    await page.goto(`${fixture.url}/tenants`)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.keyboard.press('Tab')
+    assert.equal(await focused(page), 'Skip to the page')
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    assert.equal(await focused(page), 'New tenant')
+  })
+
+  test('t changes the theme, letters in a field do not', async () => {
+    await page.goto(`${fixture.url}/playground`)
+    const theme = () => page.evaluate<string>('document.documentElement.dataset.theme')
+    await page.getByLabel('Question').waitFor()
+    const before = await theme()
+    await page.getByLabel('Question').pressSequentially('tgf')
+    assert.equal(await theme(), before)
+    assert.equal(new URL(page.url()).pathname, '/playground')
+    await page.getByRole('button', { name: 'Copy as code' }).focus()
+    for (let presses = 0; presses < 2; presses += 1) await page.keyboard.press('t')
+    assert.equal(await theme(), 'dark')
+  })
+
+  test('a tenant is made without touching the mouse', async () => {
+    await page.goto(`${fixture.url}/tenants`)
+    await page.getByRole('button', { name: 'New tenant' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor()
+    await page.keyboard.type('Night shift')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('4')
+    const command = page.getByRole('dialog').getByText('gristmill tenant create')
+    assert.match((await command.textContent()) ?? '', /create 'Night shift' --weight 4/)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
+    await page.getByRole('cell', { name: 'Night shift' }).waitFor()
+  })
+})
+
+const focused = (page: Page) =>
+  page.evaluate<string>('(document.activeElement?.textContent ?? "").trim()')

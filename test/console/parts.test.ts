@@ -1,0 +1,201 @@
+/** The console's own reckoning: sentences, seats, queue lines, series, CSV, code examples. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { smallInstallation } from '../../console/fixture/people.ts'
+import { Simulation } from '../../console/fixture/simulation.ts'
+import { floorContext, floorSentence } from '../../console/src/floor/floor-sentence.ts'
+import { queueGroups } from '../../console/src/floor/queue-groups.ts'
+import { seat } from '../../console/src/floor/seating.ts'
+import { csvOf } from '../../console/src/parts/csv.ts'
+import { snippet } from '../../console/src/playground/snippets.ts'
+import { duration, finePercent, promised, seconds } from '../../console/src/units.ts'
+import { seriesOf } from '../../console/src/usage/usage-series.ts'
+import type { FloorView, UsageRow } from '../../src/http/contract.ts'
+
+const { tenants, engines, tokensPerSlotS } = smallInstallation()
+const simulation = new Simulation(tenants, engines, tokensPerSlotS, 1_790_000_000_000)
+const busy: FloorView = { ...simulation.view(), demo: null, toyModel: false }
+
+const said = (floor: FloorView) => {
+  const { before, emphasis, after } = floorSentence(floor)
+  return (before + emphasis + after).replaceAll('\u00a0', ' ')
+}
+
+/** A floor on which nothing happens. */
+const quiet: FloorView = {
+  ...busy,
+  engines: busy.engines.map((engine) => ({ ...engine, slots: [] })),
+  tenants: busy.tenants.map((tenant) => ({ ...tenant, inFlight: 0, waiting: 0 })),
+  queue: [],
+  waitingByClass: { priority: 0, standard: 0, flex: 0, batch: 0 },
+}
+
+describe('the mill floor’s sentence', () => {
+  test('an idle pool says how much is free', () => {
+    assert.equal(said(quiet), 'The pool is idle. 8 slots are free.')
+    assert.equal(floorContext(quiet), '1 engine · nobody at work')
+  })
+
+  test('without an engine it says so, why, and who waits', () => {
+    const [engine] = busy.engines
+    assert.ok(engine)
+    const down = {
+      ...engine,
+      state: 'down' as const,
+      stateReason: 'It does not answer.',
+      slots: [],
+    }
+    const waiting = quiet.tenants.map((tenant, at) => ({ ...tenant, waiting: at === 0 ? 2 : 0 }))
+    const floor = { ...quiet, engines: [down], tenants: waiting }
+    assert.equal(said(floor), 'The pool has no engine up: It does not answer. 2 requests wait.')
+    assert.equal(floorSentence(floor).tone, 'bad')
+    assert.equal(said({ ...quiet, engines: [] }), 'The pool has no engine up.')
+  })
+
+  test('a full pool names who waits against its promise', () => {
+    assert.equal(
+      said(waitingFloor({ serviceUnits: 250, entitledUnits: 250, ttftP99Ms: 400 })),
+      'The pool is full and fair. Support waits 0.4 s, its promise is 1 s.',
+    )
+  })
+
+  test('a tenant that gets less than its due is named with both shares', () => {
+    assert.match(
+      said(waitingFloor({ serviceUnits: 100, entitledUnits: 250, ttftP99Ms: 400 })),
+      /^The pool is full\. Support got \d+ % of the last minute, \d+ % is due\.$/,
+    )
+  })
+
+  test('late first tokens are said before anything kinder', () => {
+    assert.match(
+      said(waitingFloor({ serviceUnits: 250, entitledUnits: 250, ttftP99Ms: 7100 })),
+      /but late for Support: first tokens take up to 7\.1 s, 1 s is promised\.$/,
+    )
+  })
+
+  function waitingFloor(
+    figures: Pick<FloorView['tenants'][number], 'serviceUnits' | 'entitledUnits' | 'ttftP99Ms'>,
+  ): FloorView {
+    const [support, ...others] = quiet.tenants
+    const [entry] = busy.queue
+    assert.ok(support && entry)
+    const waiting = { ...support, waiting: 1, ttftSamples: 50, ...figures }
+    const rest = others.map((one) => ({ ...one, serviceUnits: 250, ttftSamples: 0 }))
+    const own = { tenantId: support.id, serviceClass: 'standard' as const, waitedMs: 400 }
+    return { ...quiet, tenants: [waiting, ...rest], queue: [{ ...entry, ...own }] }
+  }
+})
+
+describe('seats', () => {
+  const running = (...ids: string[]) =>
+    ids.map((requestId) => ({ requestId, express: requestId.startsWith('x') }))
+
+  test('a request keeps its place until it ends, and its place is used again', () => {
+    const first = seat([], running('a', 'b', 'c'), 3, 1)
+    assert.deepEqual(first, ['a', 'b', 'c', null])
+    const second = seat(first, running('c', 'a'), 3, 1)
+    assert.deepEqual(second, ['a', null, 'c', null])
+    assert.deepEqual(seat(second, running('c', 'd', 'a'), 3, 1), ['a', 'd', 'c', null])
+  })
+
+  test('express requests sit behind the cap; nothing that runs is hidden', () => {
+    assert.deepEqual(seat([], running('x1', 'a'), 2, 1), ['a', null, 'x1'])
+    assert.equal(seat([], running('a', 'b', 'c', 'd'), 2, 1).length, 4)
+  })
+
+  test('an unchanged floor is the same object, so that nothing is drawn again', () => {
+    const first = seat([], running('a'), 2, 0)
+    assert.equal(seat(first, running('a'), 2, 0), first)
+  })
+})
+
+test('the queue is a line for each tenant, class and model, headed by who starts first', () => {
+  const groups = queueGroups(busy.queue)
+  const keys = busy.queue.map(({ tenantId, serviceClass }) => tenantId + serviceClass)
+  assert.equal(groups.length, new Set(keys).size)
+  for (const { head, entries, waitedMsMax } of groups) {
+    assert.equal(head.aheadOwn, Math.min(...entries.map(({ aheadOwn }) => aheadOwn)))
+    assert.equal(waitedMsMax, Math.max(...entries.map(({ waitedMs }) => waitedMs)))
+  }
+})
+
+test('usage by hour becomes one series for each tenant, with nothing where nothing was used', () => {
+  const row = (hour: string, tenantId: string, outputTokens: number): UsageRow => ({
+    hour,
+    tenantId,
+    projectId: null,
+    keyId: null,
+    model: null,
+    serviceClass: null,
+    requests: 1,
+    finished: 1,
+    cut: 0,
+    recovered: 0,
+    inputTokens: 30,
+    cachedTokens: 10,
+    outputTokens,
+    engineMs: 1,
+    queueMs: 1,
+  })
+  const rows = [row('2026-11-01T00:00:00Z', 'a', 5), row('2026-11-01T02:00:00Z', 'b', 50)]
+  const series = seriesOf(rows, '2026-11-01T00:00:00Z', '2026-11-01T03:00:00Z')
+  assert.equal(series.stepHours, 1)
+  assert.deepEqual(series.tenants, [
+    { tenantId: 'b', units: [0, 0, 120] },
+    { tenantId: 'a', units: [30, 0, 0] },
+  ])
+  const month = seriesOf(rows, '2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z')
+  assert.equal(month.stepHours, 24, 'a month is drawn by the day')
+  assert.equal(month.times.length, 30)
+})
+
+test('CSV quotes what must be, and no cell runs as a formula', () => {
+  const csv = csvOf(
+    ['Name', 'Units'],
+    [
+      ['a "b", c', 1.5],
+      ['=1+1', null],
+      ['line\nbreak', -2],
+    ],
+  )
+  assert.equal(csv, 'Name,Units\r\n"a ""b"", c",1.5\r\n\'=1+1,\r\n"line\nbreak",-2\r\n')
+})
+
+test('code examples carry the conversation, safely quoted, and never a key', () => {
+  const settings = {
+    tenantId: 'ten_1',
+    model: 'smollm2-135m',
+    serviceClass: 'standard' as const,
+    system: '',
+    temperature: 0.7,
+    maxTokens: 64,
+  }
+  const messages = [{ role: 'user' as const, content: "What's “toll”?\nReally" }]
+  const make = (language: 'curl' | 'TypeScript' | 'Python') =>
+    snippet(language, 'http://127.0.0.1:4400', settings, messages)
+  assert.match(make('curl'), /-d '\{[\s\S]*What'\\''s/)
+  assert.match(make('curl'), /"service_tier": "default"/)
+  assert.match(make('TypeScript'), /baseURL: 'http:\/\/127\.0\.0\.1:4400\/v1'/)
+  assert.match(make('Python'), /stream=True,/)
+  assert.match(make('Python'), /\\nReally/)
+})
+
+test('figures are written with their unit and no false precision', () => {
+  const plain = (text: string) => text.replaceAll('\u00a0', ' ')
+  assert.deepEqual(
+    [117, 999, 1500, 31_000, 180_000, 7_200_000].map((ms) => plain(duration(ms))),
+    ['117 ms', '999 ms', '1.5 s', '31 s', '3 min', '2 h'],
+  )
+  assert.deepEqual(
+    [400, 12_300].map((ms) => plain(seconds(ms))),
+    ['0.4 s', '12 s'],
+  )
+  assert.deepEqual(
+    [1000, 1500].map((ms) => plain(promised(ms))),
+    ['1 s', '1.5 s'],
+  )
+  assert.deepEqual(
+    [0, 0.024, 0.38].map((one) => plain(finePercent(one))),
+    ['0 %', '2.4 %', '38 %'],
+  )
+})
