@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { LOCAL_TOKEN, openTestServer, type TestServer } from '../http/test-server.ts'
+import type { Finding } from './doctor.ts'
 import type { StartServer } from './start.ts'
 import { cli } from './test-cli.ts'
 
@@ -153,6 +154,31 @@ describe('mistakes on the command line', () => {
     other.close()
     assert.equal(seen, undefined)
     assert.match(err, /not as Gristmill does/)
+  })
+})
+
+describe('doctor', () => {
+  it('finds a running server well, database and engine included', async () => {
+    const { out } = await run('doctor', '--json')
+    const findings = new Map(JSON.parse(out).map((one: Finding) => [one.what, one.state]))
+    assert.equal(findings.get('server'), 'ok')
+    assert.equal(findings.get('database'), 'ok')
+    assert.ok(findings.has('engine'))
+  })
+
+  it('says what to fix where a start would fail, and ends with 1', async () => {
+    const { port } = new URL(server.url)
+    const elsewhere = { GRISTMILL_HOME: join(home, 'other'), GRISTMILL_PORT: port }
+    const { code, out } = await cli(['doctor'], elsewhere)
+    assert.equal(code, 1)
+    assert.match(out, /^fail +port +127\.0\.0\.1:\d+ is in use.*\n +→ Choose another/m)
+    assert.match(out, /^warn +server +None runs\./m)
+  })
+
+  it('names a wrong variable', async () => {
+    const { code, out } = await cli(['doctor'], { ...environment, GRISTMILL_PORT: 'many' })
+    assert.equal(code, 1)
+    assert.match(out, /^fail +config .*GRISTMILL_PORT/m)
   })
 })
 
