@@ -120,10 +120,12 @@ async function measureRequests(
   const count = Math.ceil(requests / pairs)
   const residentBefore = residentBytes(arms.gristmill.pid)
   const cost = async (name: keyof Arms) => {
+    const startMs = performance.now()
     const us = await costOf(arms[name].pid, () =>
       closedLoop(arms[name].target, { connections: CONNECTIONS, count }),
     )
-    log(`requests, ${name}: ${(us / count).toFixed(1)} µs`)
+    const perS = (count * 1000) / (performance.now() - startMs)
+    log(`requests, ${name}: ${(us / count).toFixed(1)} µs each, ${perS.toFixed(0)} a second`)
     return us / count
   }
   const each = await alternate(
@@ -147,6 +149,7 @@ async function measureStreams(
   streams: number,
   log: (text: string) => void,
 ) {
+  if (streams === 0) return null
   const count = Math.ceil(streams / pairs / STREAMS_AT_ONCE) * STREAMS_AT_ONCE
   const perStream = async (name: keyof Arms, length: number) => {
     const { target, pid } = arms[name]

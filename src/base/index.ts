@@ -20,6 +20,7 @@ export { type LimitEntry, type Limits, limitTable } from './limits.ts'
 export { createLogger, type Logger } from './logging.ts'
 export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'
 export {
   type Band,
   bandOf,
@@ -29,3 +30,4 @@ export {
   serviceClasses,
   wireTier,
 } from './service-class.ts'
+export { ShortLivedMap } from './short-lived-map.ts'

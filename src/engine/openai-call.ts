@@ -1,6 +1,7 @@
 /** One request on its way to an engine and its answer on the way back: exactly one end. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
+import { NOT_LISTED, type RosterMember } from '../base/index.ts'
 import type { Connection, ConnectionUser } from './connection-pool.ts'
 import { EngineFailure, failureOf } from './engine-failure.ts'
 import type { EngineCall, EngineRequest, EngineSink } from './types.ts'
@@ -14,7 +15,8 @@ export interface CallOwner {
   ended(call: OpenAiCall, failure: EngineFailure | undefined): void
 }
 
-export class OpenAiCall implements EngineCall, ConnectionUser {
+export class OpenAiCall implements EngineCall, ConnectionUser, RosterMember {
+  rosterIndex = NOT_LISTED
   readonly request: EngineRequest
   connection: Connection | undefined
   /** Monotonic time of dispatch and of the last sign of life. */

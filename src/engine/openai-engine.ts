@@ -1,6 +1,6 @@
 /** An engine that speaks the OpenAI wire, over kept HTTP connections and without stream objects. */
 import type { Pool } from 'undici'
-import type { Clock, Limits, Timer } from '../base/index.ts'
+import { type Clock, type Limits, Roster, type Timer } from '../base/index.ts'
 import { openConnections } from './connection-pool.ts'
 import { EngineFailure } from './engine-failure.ts'
 import { type ProbeOptions, Prober } from './engine-probe.ts'
@@ -36,7 +36,7 @@ export class OpenAiEngine implements Engine, CallOwner {
   readonly #connections: Pool
   readonly #prefix: string
   readonly #authorization: readonly string[]
-  readonly #calls = new Set<OpenAiCall>()
+  readonly #calls = new Roster<OpenAiCall>()
   readonly #sweeper: Timer
   readonly #prober: Prober
 
@@ -75,9 +75,9 @@ export class OpenAiEngine implements Engine, CallOwner {
   /** Ends what runs and closes the connections. */
   async close(): Promise<void> {
     this.#sweeper.cancel()
-    for (const call of [...this.#calls]) {
+    this.#calls.forEach((call) => {
       call.fail(new EngineFailure('broken', 'the engine was removed'))
-    }
+    })
     await this.#connections.destroy()
   }
 
@@ -113,14 +113,14 @@ export class OpenAiEngine implements Engine, CallOwner {
 
   #sweep(): void {
     const nowMs = this.nowMs()
-    for (const call of this.#calls) {
-      if (call.isPaused) continue
+    this.#calls.forEach((call) => {
+      if (call.isPaused) return
       const limitMs = this.#limitOf(call)
       const sinceMs = call.hasBytes ? call.heardAtMs : call.sentAtMs
-      if (nowMs - sinceMs <= limitMs) continue
+      if (nowMs - sinceMs <= limitMs) return
       const message = `silent for more than ${limitMs} ms`
       call.fail(new EngineFailure('timeout', message, { timeoutMs: limitMs }))
-    }
+    })
   }
 
   #limitOf(call: OpenAiCall): number {

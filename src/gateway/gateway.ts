@@ -3,7 +3,7 @@
  * asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { GristmillError, type Timer, toGristmillError } from '../base/index.ts'
+import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { readBody } from './body.ts'
@@ -32,7 +32,7 @@ export class Gateway {
   readonly #services: LifeServices
   readonly #booking: Booking
   readonly #rates: TokenRates
-  readonly #live = new Map<string, RequestLife>()
+  readonly #live = new Roster<RequestLife>()
   readonly #timer: Timer
   #open = 0
   #ticks = 0
@@ -52,7 +52,7 @@ export class Gateway {
       limits,
       salts: new CacheSalts(options.saltSecret),
       ended: (life, end) => {
-        this.#live.delete(life.options.requestId)
+        this.#live.delete(life)
         this.#booking.end(life, end)
         if (this.#live.size === 0) this.#onEmpty?.()
       },
@@ -155,7 +155,7 @@ export class Gateway {
       charge,
       outputTokensDefault,
     })
-    this.#live.set(requestId, life)
+    this.#live.add(life)
     life.begin(ticketRequestOf(requestId, canonical, principal, standing, outputMax))
     return life
   }
@@ -188,9 +188,9 @@ export class Gateway {
     const { queueDepthMax } = principal.policy.keyLimits
     if (queueDepthMax === null) return
     let waiting = 0
-    for (const life of this.#live.values()) {
+    this.#live.forEach((life) => {
       if (life.isWaiting && life.options.principal.keyId === principal.keyId) waiting++
-    }
+    })
     if (waiting < queueDepthMax) return
     const details = { tenant: principal.tenantName, queueDepthMax }
     throw new GristmillError('queue_full', details, { retryAfterMs: BUSY_RETRY_MS })
@@ -217,16 +217,17 @@ export class Gateway {
     code: 'key_revoked' | 'shutting_down',
     isMeant: (life: RequestLife) => boolean,
   ): void {
-    for (const life of [...this.#live.values()]) {
-      if (!isMeant(life)) continue
-      const retry = code === 'shutting_down' ? { retryAfterMs: SHUTDOWN_RETRY_MS } : {}
-      life.cut(reason, new GristmillError(code, {}, retry))
-    }
+    const retry = code === 'shutting_down' ? { retryAfterMs: SHUTDOWN_RETRY_MS } : {}
+    this.#live.forEach((life) => {
+      if (isMeant(life)) life.cut(reason, new GristmillError(code, {}, retry))
+    })
   }
 
   #tick(): void {
     const nowMs = this.#options.clock.monotonicMs()
-    for (const life of this.#live.values()) life.tick(nowMs)
+    this.#live.forEach((life) => {
+      life.tick(nowMs)
+    })
     if (++this.#ticks % TICKS_PER_MINUTE === 0) this.#rates.forgetIdle()
   }
 }

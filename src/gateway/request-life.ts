@@ -4,7 +4,7 @@
  * back, the client gets its last word, and the ledger its settlement.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { GristmillError, wireTier } from '../base/index.ts'
+import { GristmillError, NOT_LISTED, type RosterMember, wireTier } from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
@@ -63,7 +63,8 @@ export interface LifeOptions {
   arrivedMonotonicMs: number
 }
 
-export class RequestLife implements RelayOwner {
+export class RequestLife implements RelayOwner, RosterMember {
+  rosterIndex = NOT_LISTED
   readonly options: LifeOptions
   readonly progress: Progress
   readonly tier: string

@@ -2,7 +2,14 @@
  * The pool at work: it feeds the scheduler with arrivals, progress and ends, carries its decisions
  * to the waiting requests, and books what every tenant received. One object per gateway.
  */
-import { bandOf, type Clock, GristmillError, type Logger, type Registry } from '../base/index.ts'
+import {
+  bandOf,
+  type Clock,
+  GristmillError,
+  type Logger,
+  type Registry,
+  ShortLivedMap,
+} from '../base/index.ts'
 import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
 import type { CapacityMinute } from '../meter/index.ts'
 import { CapacityMeter } from './capacity-meter.ts'
@@ -32,9 +39,9 @@ export class Pool implements TicketOwner {
   readonly scheduler: Scheduler
   readonly stats = new PoolStats()
   readonly engines = new Map<string, PoolEngine>()
-  readonly running = new Map<string, PoolTicket>()
+  readonly running = new ShortLivedMap<PoolTicket>()
   readonly cost = defaultSchedulerConfig.cost
-  readonly #waiting = new Map<string, PoolTicket>()
+  readonly #waiting = new ShortLivedMap<PoolTicket>()
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #metrics: PoolMetrics

@@ -7,7 +7,7 @@
  * never more than cap + express; every ticket leaves exactly once; tenants that wait for the same
  * engines in the same band receive service by weight, within 2U of each other.
  */
-import { bandOf, type ServiceClass } from '../base/index.ts'
+import { bandOf, type ServiceClass, ShortLivedMap } from '../base/index.ts'
 import { Gates } from './gates.ts'
 import { PoolGroups } from './pool-groups.ts'
 import type {
@@ -27,7 +27,7 @@ const EVERYBODY = { tenantId: '*', tenantWeight: 1, projectId: '*', userId: '*' 
 
 export class Scheduler {
   #config: SchedulerConfig
-  readonly #tickets = new Map<string, TicketState>()
+  readonly #tickets = new ShortLivedMap<TicketState>()
   readonly #groups = new PoolGroups()
   readonly #gates = new Gates()
   readonly #limits = new WaitLimits<TicketState>()
