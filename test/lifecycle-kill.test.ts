@@ -84,6 +84,24 @@ describe('kill -9 of the server', () => {
   })
 })
 
+describe('a first start that is ended half-way', () => {
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    it(`by ${signal} leaves no process, and the next one starts over`, async () => {
+      const folder = home()
+      const args = ['--engine', 'none']
+      const first = beginServer({ home: folder, args })
+      const unfinished = join(folder, 'postgres', 'data.new', 'PG_VERSION')
+      await until('the database is being made', () => existsSync(unfinished))
+      first.process.kill(signal)
+      assert.deepEqual((await first.ended).stdout, '')
+      const next = await startServer({ home: folder, args })
+      assert.match(next.apiKey, /^gm-/)
+      assert.equal((await next.stop()).code, 0)
+      assert.deepEqual(processesOf(folder), [])
+    })
+  }
+})
+
 describe('kill -9 of the engine', () => {
   let server: TestServer
   before(async () => {

@@ -47,7 +47,7 @@ export interface ChildExit {
 export interface Child {
   /** Process id of the command itself. */
   readonly pid: number
-  /** Resolves once the command has ended; never rejects. */
+  /** Resolves once the command has ended and its last words are in the log; never rejects. */
   readonly exited: Promise<ChildExit>
   /** Ends the command by its stop sequence; resolves when it is gone. Safe to call again. */
   stop(): Promise<ChildExit>
@@ -96,11 +96,12 @@ interface Events {
 function readEvents(stream: Readable, watcher: ReturnType<typeof spawn>): Events {
   const started = Promise.withResolvers<number>()
   const exited = Promise.withResolvers<ChildExit>()
+  let exit: ChildExit | undefined
   createInterface({ input: stream }).on('line', (line) => {
     const event = JSON.parse(line) as { pid?: number; error?: string } & ChildExit
     if (event.pid !== undefined) started.resolve(event.pid)
     else if (event.error !== undefined) fail(event.error)
-    else exited.resolve({ code: event.code, signal: event.signal })
+    else exit = { code: event.code, signal: event.signal }
   })
   const fail = (reason: string) => {
     started.reject(new Error(reason))
@@ -109,7 +110,7 @@ function readEvents(stream: Readable, watcher: ReturnType<typeof spawn>): Events
   watcher.on('error', (error) => fail(error.message))
   // Lines still in the pipe come before the end of the stream, so wait for both.
   void Promise.all([once(watcher, 'exit'), once(stream, 'close')]).then(
-    () => fail('its watcher ended'),
+    () => (exit ? exited.resolve(exit) : fail('its watcher ended')),
     (error: Error) => fail(error.message),
   )
   return { started: started.promise, exited: exited.promise }

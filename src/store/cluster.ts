@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Clock, childEnvironment, GristmillError } from '../base/index.ts'
-import { commandLine, type Home, signalProcess } from '../host/index.ts'
+import { commandLine, type Home, signalProcess, startChild } from '../host/index.ts'
 import { type PostgresBinaries, prepareBinaries } from './binaries.ts'
 import { type SystemUser, serverUser, unsearchableFolder } from './system-user.ts'
 
@@ -21,6 +21,7 @@ const run = promisify(execFile)
 export const DATABASE_USER = 'gristmill'
 export const DATABASE_NAME = 'gristmill'
 const MAJOR = '18'
+const INITDB_LOG_BYTES_MAX = 1024 * 1024
 
 export interface Cluster {
   binaries: PostgresBinaries
@@ -64,28 +65,58 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
 async function createCluster(cluster: Cluster, home: Home, logFile: string): Promise<void> {
   const { user, binaries, dataFolder } = cluster
   const unfinished = `${dataFolder}.new`
-  rmSync(unfinished, { recursive: true, force: true })
+  // A server that was killed while it made one may be about to write into it once more.
+  const gone = { recursive: true, force: true, maxRetries: 20 }
+  rmSync(unfinished, gone)
   mkdirSync(unfinished, { mode: 0o700 })
   const passwordFile = join(home.folder('postgres'), 'password.new')
   writeFileSync(passwordFile, cluster.password, { mode: 0o600 })
   if (user) for (const path of [unfinished, passwordFile]) chownSync(path, user.uid, user.gid)
   const options = { env: serverEnvironment(), uid: user?.uid, gid: user?.gid, cwd: '/' }
   try {
-    const identity = [`--username=${DATABASE_USER}`, `--pwfile=${passwordFile}`]
-    const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8']
-    const rest = ['--auth=scram-sha-256', '--data-checksums']
-    await run(binaries.initdb, [`--pgdata=${unfinished}`, ...identity, ...locale, ...rest], options)
+    await initialise(cluster, unfinished, passwordFile, home)
     const single = ['--single', '-D', unfinished, 'postgres']
     const created = run(binaries.postgres, single, options)
     created.child.stdin?.end(`create database ${DATABASE_NAME}\n`)
     await created
     renameSync(unfinished, dataFolder)
   } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true })
+    rmSync(unfinished, gone)
     throw creationError(error, home, logFile)
   } finally {
     rmSync(passwordFile, { force: true })
   }
+}
+
+/** Runs `initdb` under a watcher, so that it ends with us; what it says is in the error. */
+async function initialise(
+  { binaries, user }: Cluster,
+  folder: string,
+  passwordFile: string,
+  home: Home,
+): Promise<void> {
+  const identity = [`--username=${DATABASE_USER}`, `--pwfile=${passwordFile}`]
+  const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8']
+  const rest = ['--auth=scram-sha-256', '--data-checksums']
+  const path = join(home.folder('logs'), 'initdb.log')
+  rmSync(path, { force: true })
+  const child = await startChild({
+    name: 'initdb',
+    command: binaries.initdb,
+    args: [`--pgdata=${folder}`, ...identity, ...locale, ...rest],
+    env: serverEnvironment(),
+    cwd: '/',
+    uid: user?.uid,
+    gid: user?.gid,
+    stop: [{ signal: 'SIGTERM', waitMs: 2000 }],
+    orphanStop: [{ signal: 'SIGKILL', waitMs: 0 }],
+    log: { path, maxBytes: INITDB_LOG_BYTES_MAX },
+    pidFile: join(home.folder('run'), 'initdb.json'),
+  })
+  const { code, signal, reason } = await child.exited
+  if (code === 0) return
+  const how = reason ?? `initdb ended with ${signal ?? `code ${code}`}`
+  throw Object.assign(new Error(how), { stderr: readFileSync(path, 'utf8') })
 }
 
 function creationError(error: unknown, home: Home, logFile: string): GristmillError {
@@ -97,7 +128,7 @@ function creationError(error: unknown, home: Home, logFile: string): GristmillEr
     return new GristmillError('disk_full', details, { cause: error })
   }
   const lines = output.split('\n').filter((line) => /error|fatal|could not/i.test(line))
-  const reason = lines[0]?.trim() ?? 'initdb failed'
+  const reason = lines[0]?.trim() ?? message
   return new GristmillError('database_failed', { reason, logFile }, { cause: error })
 }
 
