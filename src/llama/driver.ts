@@ -73,8 +73,8 @@ interface Delivery {
 }
 
 /** An idle engine starts when no request has arrived for this long, milliseconds. */
-const GATHER_QUIET_MS = 1
-const GATHER_MS_MAX = 5
+const GATHER_QUIET_MS = 2
+const GATHER_MS_MAX = 8
 
 export class Driver {
   readonly #options: DriverOptions
