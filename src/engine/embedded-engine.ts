@@ -19,6 +19,7 @@ import {
   startChild,
   supervise,
 } from '../host/index.ts'
+import { watchForHang } from './hang-watch.ts'
 
 export interface EmbeddedEngineOptions {
   home: Home
@@ -69,14 +70,27 @@ export async function startEmbeddedEngine(options: EmbeddedEngineOptions): Promi
       onChange?.()
     },
   })
+  const url = `http://127.0.0.1:${port}`
+  const hang = watchForHang({
+    healthUrl: `${url}/health`,
+    clock,
+    pid: () => supervised.child()?.pid,
+    onHang: (silentMs) => {
+      logger.error({ silentMs }, 'the engine runs but does not answer; it is ended')
+      void supervised.child()?.kill()
+    },
+  })
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     pid: () => supervised.child()?.pid,
     restarts: () => restarts,
     follow: (listener) => {
       onChange = listener
     },
-    stop: () => supervised.stop(),
+    stop: () => {
+      hang.cancel()
+      return supervised.stop()
+    },
   }
 }
 
