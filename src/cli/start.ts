@@ -27,8 +27,12 @@ export function startCommand(program: Command, context: CliContext, start: Start
       const config = startConfig(context, flags)
       const onProgress = progressMessages(context.terminal, context.clock)
       const running = await start(config, { onProgress })
+      // Before anything is said: whoever reads that it runs may stop it at once.
+      const stopped = whenStopped(context, config)
       announce(context, flags, running)
-      await untilStopped(context, config, running)
+      await stopped
+      await running.close()
+      context.terminal.note('Stopped.')
     })
 }
 
@@ -106,19 +110,13 @@ export function curlLines(url: string, apiKey: string, model: string): string[] 
   ]
 }
 
-/**
- * What starts us passes a signal on that the terminal has sent us already; that is one, not two.
- */
+/** What starts us passes a signal on that the terminal has sent us already: one, not two. */
 const SAME_SIGNAL_MS = 1000
 
-/** Resolves when the server has been stopped by a signal; a second one ends the process at once. */
-async function untilStopped(
-  { terminal, clock }: CliContext,
-  config: Config,
-  running: Running,
-): Promise<void> {
+/** Resolves at the first signal to stop; a second one ends the process at once. */
+function whenStopped({ terminal, clock }: CliContext, config: Config): Promise<void> {
   const { parents, limits } = config
-  await new Promise<void>((resolve) => {
+  return new Promise((resolve) => {
     let firstMs: number | undefined
     const stop = (why: string) => {
       if (firstMs === undefined) {
@@ -136,6 +134,4 @@ async function untilStopped(
     }
     if (parents.length > 0) whenParentGone(parents, clock, () => stop('What started us has ended'))
   })
-  await running.close()
-  terminal.note('Stopped.')
 }
