@@ -30,6 +30,8 @@ import type { GatewayOptions } from './types.ts'
 const ATTEMPTS_MAX = 3
 /** Before a try after an engine's own refusal; doubled each time. */
 const RETRY_AFTER_MS = 200
+/** Runs a step after those that are due already; far cheaper than `queueMicrotask`. */
+const soon = Promise.resolve()
 
 export interface LifeServices extends Pick<GatewayOptions, 'pool' | 'ledger' | 'clock' | 'limits'> {
   salts: CacheSalts
@@ -122,7 +124,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   /** Asks for a slot and, unless that is refused at once, books the intent meanwhile. */
   begin(ticketRequest: TicketRequest): void {
     this.#await(this.#services.pool.submit(ticketRequest))
-    queueMicrotask(() => this.#openIntent())
+    soon.then(() => this.#openIntent())
   }
 
   // Ends that come from outside
@@ -268,7 +270,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   sendEvents(bytes: Buffer): boolean {
     const { reply } = this.options
     if (!reply.isBegun) reply.beginStream(this.headers())
-    this.#spokeAtMs = this.lastContentAtMs
+    this.#spokeAtMs = Math.max(this.#spokeAtMs, this.lastContentAtMs)
     if (reply.write(bytes)) return true
     this.#pausedAtMs = this.#services.clock.monotonicMs()
     reply.onDrain(() => {

@@ -9,6 +9,7 @@ import {
   type Limits,
   type Logger,
   type Registry,
+  ShortLivedMap,
   type Timer,
 } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
@@ -36,7 +37,7 @@ export class Ledger {
   readonly #options: LedgerOptions
   readonly #health: LedgerHealth
   readonly #metrics: LedgerMetrics
-  readonly #open = new Map<string, OpenEntry>()
+  readonly #open = new ShortLivedMap<OpenEntry>()
   readonly #intents: IntentQueue
   readonly #settlements: SettlementQueue
   readonly #ticker: Timer
