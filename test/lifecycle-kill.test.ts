@@ -1,7 +1,7 @@
 /** kill -9 of every part: nothing is left behind, nothing is lost, nothing hangs. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import {
@@ -74,7 +74,10 @@ describe('kill -9 of the server', () => {
   })
 
   it('of what started it: the server ends by itself, running answers first', async () => {
-    const env = { GRISTMILL_PARENTS: undefined, npm_lifecycle_event: undefined }
+    // With the system's Node.js, which may be one that only starts another.
+    const folders = (process.env.PATH ?? '').split(delimiter)
+    const PATH = folders.filter((path) => !path.includes('node_modules')).join(delimiter)
+    const env = { PATH, GRISTMILL_PARENTS: undefined, npm_lifecycle_event: undefined }
     const command = ['npm', 'run', 'gristmill', '--']
     const server = await startServer({ home: home(), env, command, cwd: root })
     const { end } = await running(server, 2000)
