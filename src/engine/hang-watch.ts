@@ -33,9 +33,11 @@ export function watchForHang(options: HangWatchOptions): Timer {
       isTold = false
       return hear()
     }
-    const answer = fetch(healthUrl, { signal: AbortSignal.timeout(periodMs) })
+    const enough = new AbortController()
+    const late = clock.after(periodMs, () => enough.abort())
     // No answer is what is being watched for; the time since the last one is judged below.
-    answer.then(hear, () => undefined)
+    const answer = fetch(healthUrl, { signal: enough.signal }).then(hear, () => undefined)
+    void answer.finally(() => late.cancel())
     const silentMs = clock.monotonicMs() - heardAtMs
     if (silentMs < silentMsMax || isTold) return
     isTold = true
