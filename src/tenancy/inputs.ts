@@ -14,7 +14,7 @@ const serviceClass = z.enum(serviceClasses)
 const bound = (min: number, max: number) => z.number().int().min(min).max(max).nullable()
 
 export const limitsInput = z.strictObject({
-  queueDepthMax: bound(0, 1_000_000).optional(),
+  queueDepthMax: bound(1, 1_000_000).optional(),
   concurrencyMax: bound(1, 1_000_000).optional(),
   tokensPerMinute: bound(1, 1_000_000_000_000).optional(),
   waitMsMax: bound(1, 86_400_000).optional(),
