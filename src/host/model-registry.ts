@@ -1,6 +1,6 @@
 /** The list of models in the data home, `models.json`: each change is written whole. */
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { type Clock, GristmillError } from '../base/index.ts'
 
 export interface Model {
@@ -65,7 +65,7 @@ export class ModelRegistry {
     const model = named(content, name)
     const models = content.models.filter((one) => one !== model)
     this.#write({ default: content.default === name ? null : content.default, models })
-    if (model.path.startsWith(`${this.#folder}/`)) rmSync(model.path, { force: true })
+    if (this.#isOurs(model)) rmSync(model.path, { force: true })
   }
 
   /** Throws `not_found`. */
@@ -75,13 +75,27 @@ export class ModelRegistry {
     this.#write({ ...content, default: name })
   }
 
-  #read(): Content {
-    if (!existsSync(this.#file)) return { default: null, models: [] }
-    return JSON.parse(readFileSync(this.#file, 'utf8')) as Content
+  #isOurs({ path }: Model): boolean {
+    return path.startsWith(`${this.#folder}/`)
   }
 
-  #write(content: Content): void {
-    writeFileSync(`${this.#file}.new`, `${JSON.stringify(content, null, 2)}\n`)
+  #read(): Content {
+    if (!existsSync(this.#file)) return { default: null, models: [] }
+    const { models, ...rest } = JSON.parse(readFileSync(this.#file, 'utf8')) as Content
+    return {
+      ...rest,
+      models: models.map((model) => ({ ...model, path: resolve(this.#folder, model.path) })),
+    }
+  }
+
+  /** Paths within our folder are written relative to it, so that a home can be moved. */
+  #write({ default: chosen, models }: Content): void {
+    const written = models.map((model) => ({
+      ...model,
+      path: this.#isOurs(model) ? relative(this.#folder, model.path) : model.path,
+    }))
+    const text = JSON.stringify({ default: chosen, models: written }, null, 2)
+    writeFileSync(`${this.#file}.new`, `${text}\n`)
     renameSync(`${this.#file}.new`, this.#file)
   }
 }

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -177,6 +185,18 @@ describe('the default model', () => {
     writeFileSync(join(home.folder('models'), 'Small.gguf'), MODEL)
     const result = await store.ensureDefault({ offline: true })
     assert.equal(result.kind, 'model')
+  })
+
+  it('is found again when the home has moved', async () => {
+    const { home, store, options } = await openStore()
+    writeFileSync(join(home.folder('models'), catalog.file), MODEL)
+    await store.ensureDefault({ offline: true })
+    home.release()
+    renameSync(home.path, `${home.path}-moved`)
+    const moved = await openHome({ home: `${home.path}-moved` }, systemClock, { what: 'test' })
+    open.push({ close: () => moved.release() })
+    const [model] = openModelStore({ ...options, home: moved }).list()
+    assert.equal(model?.path, join(moved.folder('models'), catalog.file))
   })
 
   it('offline is not asked for anywhere', async () => {
