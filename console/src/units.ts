@@ -19,6 +19,11 @@ export function compact(value: number): string {
   return value < 100_000 ? plain.format(value) : compactForm.format(value)
 }
 
+/** For axes, where room is scarce: 60K, 1.2M. */
+export function axisNumber(value: number): string {
+  return value < 10_000 ? plain.format(value) : compactForm.format(value)
+}
+
 /** A rate: one decimal below ten. */
 export function rate(value: number): string {
   return value < 10 ? one.format(value) : plain.format(value)

@@ -61,8 +61,13 @@ describe('the mill floor’s sentence', () => {
 
   test('a tenant that gets less than its due is named with both shares', () => {
     assert.match(
-      said(waitingFloor({ serviceUnits: 100, entitledUnits: 250, ttftP99Ms: 400 })),
-      /^The pool is full\. Support got \d+ % of the last minute, \d+ % is due\.$/,
+      said(waitingFloor({ serviceUnits: 50, entitledUnits: 250, ttftP99Ms: 400 }, 1500)),
+      /^The pool is full\. Support got 6\.3 % of the last minute, 25 % is due\.$/,
+    )
+    assert.match(
+      said(waitingFloor({ serviceUnits: 50, entitledUnits: 250, ttftP99Ms: 400 })),
+      /full and fair/,
+      'little demand that is served in time is no unfairness',
     )
   })
 
@@ -75,13 +80,19 @@ describe('the mill floor’s sentence', () => {
 
   function waitingFloor(
     figures: Pick<FloorView['tenants'][number], 'serviceUnits' | 'entitledUnits' | 'ttftP99Ms'>,
+    waitedMs = 400,
   ): FloorView {
     const [support, ...others] = quiet.tenants
     const [entry] = busy.queue
     assert.ok(support && entry)
     const waiting = { ...support, waiting: 1, ttftSamples: 50, ...figures }
-    const rest = others.map((one) => ({ ...one, serviceUnits: 250, ttftSamples: 0 }))
-    const own = { tenantId: support.id, serviceClass: 'standard' as const, waitedMs: 400 }
+    const rest = others.map((one) => ({
+      ...one,
+      serviceUnits: 250,
+      entitledUnits: 250,
+      ttftSamples: 0,
+    }))
+    const own = { tenantId: support.id, serviceClass: 'standard' as const, waitedMs }
     return { ...quiet, tenants: [waiting, ...rest], queue: [{ ...entry, ...own }] }
   }
 })

@@ -91,7 +91,7 @@ function sentence(rows: readonly AuditView[] | undefined, hasMore: boolean): str
   const recent = rows.filter(({ at }) => Date.parse(at) > dayAgo).length
   const atLeast = hasMore && recent === rows.length ? 'at least ' : ''
   const today = recent === 0 ? 'none' : `${atLeast}${recent}`
-  return `The last change was ${ago(last.at, Date.now())}, by ${last.actor}; ${today} in the last 24 hours.`
+  return `The last change was ${ago(last.at, Date.now())}, by ${actorInWords(last.actor)}; ${today} in the last 24 hours.`
 }
 
 function columns(nameOf: (id: string) => string): Column<AuditView>[] {
@@ -105,17 +105,25 @@ function columns(nameOf: (id: string) => string): Column<AuditView>[] {
       ),
       csv: ({ at }) => at,
     },
-    { title: 'Who', show: ({ actor }) => actor, csv: ({ actor }) => actor },
+    { title: 'Who', show: ({ actor }) => actorInWords(actor), csv: ({ actor }) => actor },
     {
       title: 'What',
       show: ({ action }) => <span className="whitespace-nowrap">{action}</span>,
       csv: ({ action }) => action,
     },
-    { title: 'To', show: ({ subject }) => nameOf(subject), csv: ({ subject }) => subject },
+    {
+      title: 'To',
+      show: ({ subject }) => (
+        <span title={subject} className="inline-block max-w-[11rem] truncate align-bottom">
+          {nameOf(subject)}
+        </span>
+      ),
+      csv: ({ subject }) => subject,
+    },
     {
       title: 'Detail',
       show: ({ detail }) => (
-        <span className="text-soft" title={JSON.stringify(detail)}>
+        <span className="wrap-anywhere text-soft" title={JSON.stringify(detail)}>
           {inWords(detail)}
         </span>
       ),
@@ -134,10 +142,11 @@ const SHOWN_MAX = 4
 
 /** `weight 2 → 3 · name Support` */
 function inWords(detail: Record<string, unknown>): string {
-  const parts = Object.entries(detail).map(([name, value]) => {
+  const told = Object.entries(detail).filter(([, value]) => plain(value) !== '')
+  const parts = told.map(([name, value]) => {
     const isChange = typeof value === 'object' && value !== null && 'from' in value && 'to' in value
     return isChange
-      ? `${name} ${plain(value.from)} → ${plain(value.to)}`
+      ? `${name} ${plain(value.from) || 'none'} → ${plain(value.to) || 'none'}`
       : `${name} ${plain(value)}`
   })
   const more = parts.length - SHOWN_MAX
@@ -145,8 +154,17 @@ function inWords(detail: Record<string, unknown>): string {
   return more > 0 ? `${shown} and ${plural(more, 'more', 'more')}` : shown
 }
 
+/** What is not set says nothing. */
 function plain(value: unknown): string {
-  if (value === null) return 'none'
+  if (value === null || value === undefined) return ''
   if (Array.isArray(value)) return value.map(plain).join(', ')
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (typeof value !== 'object') return String(value)
+  return Object.entries(value)
+    .map(([name, inner]) => [name, plain(inner)])
+    .filter(([, words]) => words !== '')
+    .map(([name, words]) => `${name} ${words}`)
+    .join(', ')
 }
+
+/** People are stored as `user:` and their address. */
+const actorInWords = (actor: string) => actor.replace(/^user:/, '')

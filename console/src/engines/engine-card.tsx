@@ -25,7 +25,8 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
       note={
         <span className="inline-flex items-center gap-1.5">
           <i aria-hidden className={`size-[7px] ${dot}`} />
-          <span className="text-ink">{words}</span> for {duration(sinceMs)}
+          <span className="text-ink">{words}</span> for{' '}
+          {duration(Math.max(0, Date.now() - sinceMs))}
         </span>
       }
     >

@@ -5,7 +5,7 @@ import type { FloorView } from '../api/contract.ts'
 import { Plot } from '../parts/plot.tsx'
 import { hatch, type Ink, readInk, stacked, timeAxis, valueAxis } from '../parts/plot-looks.ts'
 import { useTheme } from '../shell/theme.ts'
-import { clockTime } from '../units.ts'
+import { axisNumber, clockTime } from '../units.ts'
 
 interface CapacityChartProps {
   history: FloorView['history']
@@ -50,7 +50,7 @@ function looks(ink: Ink): Omit<uPlot.Options, 'width' | 'height'> {
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.08)] } },
     axes: [
       timeAxis(ink, (_, times) => times.map((time) => clockTime(time * 1000).slice(0, 5))),
-      valueAxis(ink),
+      valueAxis(ink, (_, values) => values.map(axisNumber)),
     ],
     series: [
       {},

@@ -11,6 +11,7 @@ import { count, duration, percent } from '../units.ts'
 
 export function DemoTable({ rows }: { rows: readonly DemoRow[] }) {
   const tenants = [...new Set(rows.map(({ tenant }) => tenant))]
+  const hasBoth = rows.some(({ half }) => half === 'fair')
   const find = (tenant: string, half: DemoRow['half']) =>
     rows.find((row) => row.tenant === tenant && row.half === half)
   return (
@@ -35,7 +36,10 @@ export function DemoTable({ rows }: { rows: readonly DemoRow[] }) {
             </th>
             {columns.map(({ title, show }) => (
               <td key={title} data-label={title} className={numberCellClass}>
-                <Change before={show(find(tenant, 'fcfs'))} after={show(find(tenant, 'fair'))} />
+                <Change
+                  before={show(find(tenant, 'fcfs'))}
+                  after={hasBoth ? show(find(tenant, 'fair')) : null}
+                />
               </td>
             ))}
           </tr>
@@ -74,7 +78,9 @@ const columns: { title: string; note: string; show: (row: DemoRow | undefined) =
   },
 ]
 
-function Change({ before, after }: { before: string; after: string }) {
+/** @param after null while the second half has not begun */
+function Change({ before, after }: { before: string; after: string | null }) {
+  if (after === null) return <>{before}</>
   return (
     <span className="whitespace-nowrap">
       <span className="text-soft">{before}</span>

@@ -19,23 +19,33 @@ export function ordered(tenants: readonly FloorTenant[]): FloorTenant[] {
 }
 
 export interface Share {
-  /** Parts of everything served in the last minute, 0 to 1. */
+  /** Parts of everything served in the last minute, 0 to 1; borrowed is what exceeds the due. */
   own: number
   borrowed: number
   /** What the tenant's weight entitles it to among those who want service; null while it wants none. */
   entitled: number | null
 }
 
-/** @param total service of all tenants in the last minute, units */
-export function shareOf(tenant: FloorTenant, total: number): Share {
-  if (total <= 0) return { own: 0, borrowed: 0, entitled: null }
-  const borrowed = Math.min(tenant.borrowedUnits, tenant.serviceUnits)
+export interface Totals {
+  service: number
+  entitled: number
+}
+
+export function totalsOf(tenants: readonly FloorTenant[]): Totals {
   return {
-    own: (tenant.serviceUnits - borrowed) / total,
-    borrowed: borrowed / total,
-    entitled: tenant.entitledUnits > 0 ? Math.min(1, tenant.entitledUnits / total) : null,
+    service: tenants.reduce((sum, { serviceUnits }) => sum + serviceUnits, 0),
+    entitled: tenants.reduce((sum, { entitledUnits }) => sum + entitledUnits, 0),
   }
 }
 
-export const totalService = (tenants: readonly FloorTenant[]) =>
-  tenants.reduce((sum, { serviceUnits }) => sum + serviceUnits, 0)
+/**
+ * Service and entitlement as parts of their own sums: what was served may be less than the
+ * capacity that entitlements divide, and then only the parts can be compared.
+ */
+export function shareOf(tenant: FloorTenant, totals: Totals): Share {
+  if (totals.service <= 0) return { own: 0, borrowed: 0, entitled: null }
+  const got = tenant.serviceUnits / totals.service
+  const entitled = tenant.entitledUnits > 0 ? tenant.entitledUnits / totals.entitled : null
+  const borrowed = Math.max(0, got - (entitled ?? 0))
+  return { own: got - borrowed, borrowed, entitled }
+}

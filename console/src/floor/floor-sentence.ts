@@ -1,6 +1,7 @@
 /** What the mill floor says in one sentence, computed from what it shows. */
 import type { FloorView } from '../api/contract.ts'
 import { count, duration, finePercent, listed, plural, promised, seconds } from '../units.ts'
+import { type FloorTenant, shareOf, totalsOf } from './floor-model.ts'
 
 export interface Sentence {
   before: string
@@ -39,8 +40,9 @@ export function floorSentence(floor: FloorView): Sentence {
     return calm('The pool is full and fair, but ', 'late', rest)
   }
   if (behind === null) return calm('The pool is ', 'full and fair', `. ${whoWaits(floor)}`)
-  const share = finePercent(shareOf(behind.serviceUnits, floor))
-  const due = finePercent(shareOf(behind.entitledUnits, floor))
+  const { own, borrowed, entitled } = shareOf(behind, totalsOf(floor.tenants))
+  const share = finePercent(own + borrowed)
+  const due = finePercent(entitled ?? 0)
   return calm(
     'The pool is ',
     'full',
@@ -71,25 +73,23 @@ function firstTokens({ ttft }: FloorView): string {
   return ` First tokens come within ${duration(ttft.p99Ms)}.`
 }
 
-const shareOf = (units: number, { tenants }: FloorView) =>
-  units /
-  Math.max(
-    1,
-    tenants.reduce((sum, tenant) => sum + tenant.serviceUnits, 0),
-  )
-
-/** Only interactive work: background may lag behind, that is what it is for. */
+/**
+ * Who has waited longer than promised while others got its share. Only interactive work:
+ * background may lag behind, that is what it is for.
+ */
 function furthestBehind({ tenants, queue }: FloorView) {
-  const wanting = new Set(
-    queue
-      .filter(({ serviceClass }) => serviceClass === 'priority' || serviceClass === 'standard')
-      .map(({ tenantId }) => tenantId),
+  const interactive = queue.filter(
+    ({ serviceClass }) => serviceClass === 'priority' || serviceClass === 'standard',
   )
-  const ratio = (tenant: FloorView['tenants'][number]) =>
-    tenant.serviceUnits / Math.max(1, tenant.entitledUnits)
+  const hasWaited = ({ id, ttftPromiseMs }: FloorTenant) =>
+    interactive.some(({ tenantId, waitedMs }) => tenantId === id && waitedMs > ttftPromiseMs)
+  const totals = totalsOf(tenants)
+  const ratio = (tenant: FloorTenant) => {
+    const { own, borrowed, entitled } = shareOf(tenant, totals)
+    return entitled === null ? 1 : (own + borrowed) / entitled
+  }
   const behind = tenants
-    .filter((tenant) => wanting.has(tenant.id) && tenant.entitledUnits > 0)
-    .filter((tenant) => ratio(tenant) < FAIR_SHARE)
+    .filter((tenant) => hasWaited(tenant) && ratio(tenant) < FAIR_SHARE)
     .sort((a, b) => ratio(a) - ratio(b))
   return behind[0] ?? null
 }

@@ -5,7 +5,7 @@ import { count, duration, durationParts, percent, rate, seconds } from '../units
 
 const definitions = {
   utilisation:
-    'Utilisation = goodput ÷ (calibrated capacity × seconds that engines were registered). Goodput is the service, in cost units, of work that kept its promise.',
+    'Utilisation = goodput ÷ (calibrated capacity × seconds that engines were registered). Goodput is the service, in cost units, of work that kept its promise: late answers do not count, however busy the slots are.',
   tokens: 'Output tokens streamed per second, and prompt tokens read per second, all tenants.',
   ttft: 'From the arrival of an interactive request to the first event with content, 99th percentile.',
   waiting: 'Requests that are queued and not yet on an engine, by service class.',
@@ -54,7 +54,8 @@ function utilisationBasis({ value, capacityUnitsPerS, slotOccupancy }: FloorView
   if (value === null || capacityUnitsPerS === null) {
     return `capacity not calibrated yet · ${percent(slotOccupancy)} of slots busy`
   }
-  return `goodput ÷ ${rate(capacityUnitsPerS)} units/s calibrated`
+  const busy = `${percent(slotOccupancy)} of slots busy`
+  return `goodput ÷ ${rate(capacityUnitsPerS)} units/s calibrated · ${busy}`
 }
 
 function cached(share: number | null): string {
@@ -71,7 +72,7 @@ function waitingBasis({ waitingByClass, oldestWaitMs }: FloorView): string {
   const parts = (['priority', 'standard', 'flex', 'batch'] as const)
     .filter((name) => waitingByClass[name] > 0)
     .map((name) => `${count(waitingByClass[name])} ${name}`)
-  if (parts.length === 0) return 'every request is on an engine'
+  if (parts.length === 0) return 'nobody is queued'
   return `${parts.join(' · ')}${oldestWaitMs === null ? '' : `, oldest ${seconds(oldestWaitMs)}`}`
 }
 

@@ -7,7 +7,7 @@ import { Card } from '../parts/card.tsx'
 import { MoreButton } from '../parts/more-button.tsx'
 import { Swatch } from '../parts/tenant-name.tsx'
 import { finePercent, percent } from '../units.ts'
-import { ordered, shareOf, totalService } from './floor-model.ts'
+import { ordered, shareOf, totalsOf } from './floor-model.ts'
 
 const ROWS_MAX = 9
 
@@ -15,8 +15,8 @@ export function Shares() {
   const { floor, state } = useCalmFeed()
   const [isOpen, setOpen] = useState(false)
   const tenants = ordered(floor?.tenants ?? [])
-  const total = totalService(tenants)
-  const shares = tenants.map((tenant) => ({ tenant, share: shareOf(tenant, total) }))
+  const totals = totalsOf(tenants)
+  const shares = tenants.map((tenant) => ({ tenant, share: shareOf(tenant, totals) }))
   const largest = shares.map(({ share }) =>
     Math.max(share.own + share.borrowed, share.entitled ?? 0),
   )
@@ -43,7 +43,7 @@ export function Shares() {
         ))}
       </ul>
       <MoreButton total={shares.length} shown={ROWS_MAX} isOpen={isOpen} onToggle={setOpen} />
-      {floor !== null && total === 0 && (
+      {floor !== null && totals.service === 0 && (
         <p className="py-2 text-[0.8rem] text-soft">Nobody was served in the last minute.</p>
       )}
       <p className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-[0.75rem] text-soft">
@@ -51,7 +51,7 @@ export function Shares() {
           <i aria-hidden className="inline-block h-3 w-0.5 bg-ink" /> entitled by weight
         </span>
         <span>lighter = borrowed while others are idle</span>
-        <span>full bar = {percent(scale)}</span>
+        {totals.service > 0 && <span>full bar = {percent(scale)}</span>}
       </p>
     </Card>
   )

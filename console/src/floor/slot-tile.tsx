@@ -29,7 +29,7 @@ export const SlotTile = memo(function SlotTile(props: SlotTileProps) {
   const progress = state === 'prompt' ? 'reads prompt' : `${count(done)} / ${count(max)}`
   const frame = `tenant relative overflow-hidden border bg-tenant/9 border-tenant/32 ${
     express ? 'border-dashed border-tenant/70' : ''
-  } ${isSmall ? 'h-9 rounded-md px-1.5 py-1' : 'h-[78px] rounded-[9px] px-2.5 py-2'}`
+  } ${isSmall ? 'h-9 rounded-md px-1.5 py-1' : 'h-[74px] rounded-[9px] px-2.5 py-2'}`
   const title = `${tenant}, ${serviceClass}${express ? ', express' : ''}: ${progress} tokens of its limit`
   return (
     <li className={frame} style={hueStyle(hue)} title={title}>
@@ -47,9 +47,7 @@ export const SlotTile = memo(function SlotTile(props: SlotTileProps) {
       ) : (
         <>
           <b className="relative block truncate text-[0.82rem] leading-snug font-[600]">{tenant}</b>
-          <span className="relative block truncate text-[0.75rem] text-ink/85">
-            {express ? `${serviceClass}, express` : serviceClass}
-          </span>
+          <span className="relative block truncate text-[0.75rem] text-ink/85">{serviceClass}</span>
           <span className="absolute right-2.5 bottom-1.5 text-[0.75rem] font-[550] tabular-nums">
             {progress}
           </span>
@@ -66,7 +64,7 @@ export const FreeSlot = memo(function FreeSlot(props: { express: boolean; isSmal
       title={express ? 'Free; kept for a tenant below its share' : 'Free'}
       className={`grid place-items-center border text-soft ${
         express ? 'border-dashed border-edge/60' : 'border-line bg-sunk/40'
-      } ${isSmall ? 'h-9 rounded-md text-[0.68rem]' : 'h-[78px] rounded-[9px] text-[0.78rem]'}`}
+      } ${isSmall ? 'h-9 rounded-md text-[0.68rem]' : 'h-[74px] rounded-[9px] text-[0.78rem]'}`}
     >
       {express && !isSmall ? 'express, free' : 'free'}
     </li>

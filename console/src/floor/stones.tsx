@@ -59,7 +59,7 @@ function EngineSlots({ engine, tenants, isSmall }: EngineSlotsProps) {
   const running = new Map(engine.slots.map((slot) => [slot.requestId, slot]))
   const size = isSmall
     ? 'grid-cols-[repeat(auto-fill,minmax(64px,1fr))] gap-1'
-    : 'grid-cols-[repeat(auto-fill,minmax(min(104px,29%),1fr))] gap-2'
+    : 'grid-cols-[repeat(auto-fill,minmax(min(96px,29%),1fr))] gap-2'
   return (
     <div className={engine.state === 'up' || engine.state === 'draining' ? '' : 'opacity-70'}>
       <p className="mb-2 flex flex-wrap justify-between gap-x-4 text-[0.8rem] text-soft">
@@ -106,11 +106,11 @@ function LoadingSlots() {
   return (
     <div
       aria-hidden
-      className="grid grid-cols-[repeat(auto-fill,minmax(min(104px,29%),1fr))] gap-2 pt-7"
+      className="grid grid-cols-[repeat(auto-fill,minmax(min(96px,29%),1fr))] gap-2 pt-7"
     >
       {Array.from({ length: 9 }, (_, place) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: nothing but places
-        <div key={place} className="h-[78px] rounded-[9px] bg-sunk/60" />
+        <div key={place} className="h-[74px] rounded-[9px] bg-sunk/60" />
       ))}
     </div>
   )

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'wouter'
 import { get } from '../api/client.ts'
 import type { RequestView } from '../api/contract.ts'
+import { keyName } from '../api/key-names.ts'
 import { useKeys, useProjects, useTenantNames } from '../api/lists.ts'
 import { Card } from '../parts/card.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
@@ -104,7 +105,7 @@ interface ParticularsProps {
 function Particulars({ request, tenant }: ParticularsProps) {
   const { tenantId, projectId, keyId, serviceClass, servedClass } = request
   const project = useProjects(tenantId).data?.find(({ id }) => id === projectId)
-  const key = useKeys(tenantId).data?.find(({ id }) => id === keyId)
+  const keys = useKeys(tenantId).data
   const link = 'underline-offset-2 hover:underline'
   const facts = [
     {
@@ -120,7 +121,7 @@ function Particulars({ request, tenant }: ParticularsProps) {
       name: 'Key',
       value: (
         <Link href={`/requests?tenant=${tenantId}&key=${keyId}`} className={link}>
-          {key?.name ?? keyId}
+          {keyName(keyId, keys)}
         </Link>
       ),
     },

@@ -1,6 +1,7 @@
 /** Requests as the ledger knows them; never what was asked or answered. */
 import { Link, useSearchParams } from 'wouter'
 import type { RequestView } from '../api/contract.ts'
+import { keyName } from '../api/key-names.ts'
 import { useKeys, usePaged, useTenantNames } from '../api/lists.ts'
 import { Button } from '../parts/button.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
@@ -21,9 +22,9 @@ export default function Requests() {
   const list = usePaged<RequestView>('/api/requests', filter)
   const rows = list.data?.pages.flatMap((page) => page.rows)
   const names = useTenantNames()
-  const keyName = useKeys(filter.tenant).data?.find(({ id }) => id === filter.key)?.name
+  const keys = useKeys(filter.tenant).data
   const chips = [
-    { name: 'key', value: filter.key, words: keyName ?? filter.key },
+    { name: 'key', value: filter.key, words: keyName(filter.key ?? '', keys) },
     { name: 'model', value: filter.model, words: filter.model },
   ].filter(({ value }) => value !== undefined)
   return (

@@ -7,7 +7,7 @@ import { Plot } from '../parts/plot.tsx'
 import { readInk, stacked, timeAxis, valueAxis } from '../parts/plot-looks.ts'
 import { Swatch } from '../parts/tenant-name.tsx'
 import { useTheme } from '../shell/theme.ts'
-import { compact, moment } from '../units.ts'
+import { axisNumber, moment } from '../units.ts'
 import type { UsageSeries } from './usage-series.ts'
 
 export interface UsageChartProps {
@@ -64,13 +64,16 @@ function looks(hues: readonly number[], isDark: boolean): Omit<uPlot.Options, 'w
   const ink = readInk(isDark)
   const bars = uPlot.paths.bars?.({ size: [0.78, 48], align: 1, gap: 1 })
   return {
-    padding: [8, 18, 0, 0],
+    padding: [8, 4, 0, 0],
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.05)] } },
+    scales: {
+      x: { time: true, range: (plot, min, max) => [min, max + stepOf(plot)] },
+      y: { range: (_, __, max) => [0, Math.max(10, max * 1.05)] },
+    },
     axes: [
       timeAxis(ink, (_, times) => times.map((time) => timeInWords(time * 1000))),
-      valueAxis(ink, (_, values) => values.map(compact)),
+      valueAxis(ink, (_, values) => values.map(axisNumber)),
     ],
     series: [
       {},
@@ -84,6 +87,11 @@ function looks(hues: readonly number[], isDark: boolean): Omit<uPlot.Options, 'w
       ),
     ],
   }
+}
+
+/** A bar stands to the right of its time, so the last one needs a step more of room. */
+function stepOf({ data: [times] }: uPlot): number {
+  return (times[1] ?? 0) - (times[0] ?? 0)
 }
 
 /** Midnight shows its day, every other hour its time. */

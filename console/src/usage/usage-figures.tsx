@@ -39,11 +39,7 @@ export function UsageFigures({
       <Figure
         label="Requests"
         value={shown(count(requests))}
-        basis={
-          requests === 0
-            ? 'none settled'
-            : `${percent(finished / requests, 1)} finished, the rest ended early`
-        }
+        basis={endsInWords(requests, finished)}
         definition="Settled requests; finished ones were answered to the end"
       />
       <Figure
@@ -55,4 +51,10 @@ export function UsageFigures({
       />
     </Figures>
   )
+}
+
+function endsInWords(requests: number, finished: number): string {
+  if (requests === 0) return 'none settled'
+  if (finished === requests) return 'all finished'
+  return `${percent(finished / requests, 1)} finished, the rest ended early`
 }

@@ -1,6 +1,7 @@
 /** Usage by tenant, project, key, model or class. */
 import { Link, useSearchParams } from 'wouter'
 import type { UsageRow } from '../api/contract.ts'
+import { keyName } from '../api/key-names.ts'
 import { useKeys, useTenantNames } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
@@ -86,8 +87,7 @@ function useLeadColumns(by: Grouping): Column<UsageRow>[] {
   const nameOf = (row: UsageRow) => {
     if (by === 'project') return projects.get(row.projectId ?? '') ?? row.projectId ?? ''
     if (by === 'model') return row.model ?? ''
-    const key = maySeeKeys ? keys.find(({ id }) => id === row.keyId) : undefined
-    return key?.name ?? row.keyId ?? ''
+    return keyName(row.keyId ?? '', maySeeKeys ? keys : undefined)
   }
   if (by === 'tenant') return [tenant]
   if (by === 'class') {
