@@ -34,6 +34,8 @@ export interface Frame {
 
 const CONTENT = /"(?:content|text|arguments|reasoning_content|reasoning|refusal)": ?"[^"]/
 const CALL = /"tool_calls": ?\[\{/
+/** Stands in nearly every event. */
+const NOT_FINISHED = '"finish_reason":null'
 const FINISH = /"finish_reason": ?"/
 const USAGE = /"usage": ?\{/
 const NO_CHOICES = /"choices": ?\[\]/
@@ -52,10 +54,16 @@ export function readFrame(text: string): Frame {
   return {
     kind: 'event',
     hasContent: CONTENT.test(text) || CALL.test(text),
-    finishes: FINISH.test(text),
+    finishes: hasFinish(text),
     usage,
     isUsageOnly: usage !== null && NO_CHOICES.test(text),
   }
+}
+
+function hasFinish(text: string): boolean {
+  const at = text.indexOf(NOT_FINISHED)
+  // The usual event names one choice, which goes on.
+  return (at === -1 || at !== text.lastIndexOf('"finish_reason"')) && FINISH.test(text)
 }
 
 /** The JSON object of an event, or null where it is none. */

@@ -90,6 +90,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   #onDurable: (() => void) | undefined
   #pausedAtMs: number | undefined
   #spokeAtMs: number
+  #reportedTokens = 0
 
   constructor(services: LifeServices, options: LifeOptions) {
     const { request, standing } = options
@@ -142,6 +143,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   tick(nowMs: number): void {
     const { limits } = this.#services
     const { reply, request, arrivedMonotonicMs } = this.options
+    if (this.#state === 'running') this.#reportProgress()
     if (this.#pausedAtMs !== undefined) {
       if (nowMs - this.#pausedAtMs > limits.slowClientMsMax) {
         reply.cut()
@@ -251,20 +253,24 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   contentReceived(frames: number): void {
-    const { clock, ledger } = this.#services
-    const { requestId, request, arrivedMonotonicMs } = this.options
-    const nowMs = clock.monotonicMs()
-    const { progress } = this
-    if (this.firstContentAtMs === undefined) {
-      this.firstContentAtMs = nowMs
-      progress.ttftMs = nowMs - arrivedMonotonicMs
-      progress.inputTokens = request.estimatedInputTokens
-    }
+    const nowMs = this.#services.clock.monotonicMs()
     this.lastContentAtMs = nowMs
-    progress.outputTokens = frames
-    progress.engineMs = Math.round(nowMs - (this.dispatchedAtMs ?? nowMs))
-    this.#ticket?.progress(frames)
-    ledger.progress(requestId, progress)
+    this.progress.outputTokens = frames
+    if (this.firstContentAtMs !== undefined) return
+    this.firstContentAtMs = nowMs
+    this.progress.ttftMs = nowMs - this.options.arrivedMonotonicMs
+    this.progress.inputTokens = this.options.request.estimatedInputTokens
+    this.#reportProgress()
+  }
+
+  /** Charges the tenant and notes for the ledger what came; ten times a second, not per chunk. */
+  #reportProgress(): void {
+    const { progress } = this
+    if (progress.outputTokens === this.#reportedTokens) return
+    this.#reportedTokens = progress.outputTokens
+    progress.engineMs = Math.round(this.lastContentAtMs - (this.dispatchedAtMs ?? 0))
+    this.#ticket?.progress(progress.outputTokens)
+    this.#services.ledger.progress(this.options.requestId, progress)
   }
 
   sendEvents(bytes: Buffer): boolean {

@@ -183,3 +183,17 @@ test('tool calls and finish frames count as they should', () => {
   )
   assert.deepEqual([recorder.frames, recorder.failure, recorder.usage], [2, undefined, null])
 })
+
+test('one event may carry the end of one choice and the middle of another', () => {
+  const choices = (finish: (string | null)[]) =>
+    finish.map((reason, index) => ({ index, delta: { content: 'x' }, finish_reason: reason }))
+  const frame = (list: (string | null)[]) =>
+    `data: ${JSON.stringify({ choices: choices(list) })}\n\n`
+  for (const list of [
+    [null, 'stop'],
+    ['stop', null],
+  ]) {
+    const bytes = bytesOf([frame([null, null]), frame(list), 'data: [DONE]\n\n'])
+    assert.equal(relayed(bytes, [], new Recorder(false)).failure, undefined)
+  }
+})
