@@ -34,8 +34,8 @@ export interface Frame {
 
 const CONTENT = /"(?:content|text|arguments|reasoning_content|reasoning|refusal)": ?"[^"]/
 const CALL = /"tool_calls": ?\[\{/
-/** Stands in nearly every event. */
-const NOT_FINISHED = '"finish_reason":null'
+const REASON = '"finish_reason"'
+const GOES_ON = `${REASON}:null`
 const FINISH = /"finish_reason": ?"/
 const USAGE = /"usage": ?\{/
 const NO_CHOICES = /"choices": ?\[\]/
@@ -61,9 +61,10 @@ export function readFrame(text: string): Frame {
 }
 
 function hasFinish(text: string): boolean {
-  const at = text.indexOf(NOT_FINISHED)
+  const at = text.indexOf(REASON)
   // The usual event names one choice, which goes on.
-  return (at === -1 || at !== text.lastIndexOf('"finish_reason"')) && FINISH.test(text)
+  if (at === text.lastIndexOf(REASON) && text.startsWith(GOES_ON, at)) return false
+  return FINISH.test(text)
 }
 
 /** The JSON object of an event, or null where it is none. */
