@@ -76,6 +76,10 @@ describe('the mill floor’s sentence', () => {
       said(waitingFloor({ serviceUnits: 250, entitledUnits: 250, ttftP99Ms: 7100 })),
       /but late for Support: first tokens take up to 7\.1 s, 1 s is promised\.$/,
     )
+    assert.match(
+      said(waitingFloor({ serviceUnits: 2500, entitledUnits: 250, ttftP99Ms: 7100 })),
+      /but late for Support, which asks for more than its due: first tokens/,
+    )
   })
 
   function waitingFloor(

@@ -1,7 +1,7 @@
 /** What the mill floor says in one sentence, computed from what it shows. */
 import type { FloorView } from '../api/contract.ts'
 import { count, duration, finePercent, listed, plural, promised, seconds } from '../units.ts'
-import { type FloorTenant, shareOf, totalsOf } from './floor-model.ts'
+import { type FloorTenant, shareOf, type Totals, totalsOf } from './floor-model.ts'
 
 export interface Sentence {
   before: string
@@ -36,7 +36,10 @@ export function floorSentence(floor: FloorView): Sentence {
   const late = latest(floor)
   if (behind === null && late !== null) {
     const p99 = seconds(late.ttftP99Ms ?? 0)
-    const rest = ` for ${late.name}: first tokens take up to ${p99}, ${promised(late.ttftPromiseMs)} is promised.`
+    const own = isOverItsDue(late, totalsOf(floor.tenants))
+      ? ', which asks for more than its due'
+      : ''
+    const rest = ` for ${late.name}${own}: first tokens take up to ${p99}, ${promised(late.ttftPromiseMs)} is promised.`
     return calm('The pool is full and fair, but ', 'late', rest)
   }
   if (behind === null) return calm('The pool is ', 'full and fair', `. ${whoWaits(floor)}`)
@@ -97,14 +100,28 @@ function furthestBehind({ tenants, queue }: FloorView) {
 /** From this many first tokens on, a 99th percentile says something. */
 const SAMPLES_MIN = 20
 
-/** The tenant whose first tokens miss their promise the most; null where all are kept. */
+/** Whoever uses more than its due waits for its own sake, not for a neighbour's. */
+function isOverItsDue(tenant: FloorTenant, totals: Totals): boolean {
+  const { own, borrowed, entitled } = shareOf(tenant, totals)
+  return entitled !== null && own + borrowed > entitled
+}
+
+/**
+ * The tenant whose first tokens miss their promise the most, before all others one that does not
+ * ask for more than its due; null where every promise is kept.
+ */
 function latest({ tenants }: FloorView) {
+  const totals = totalsOf(tenants)
   const late = tenants
     .filter(
       ({ ttftSamples, ttftP99Ms, ttftPromiseMs }) =>
         ttftSamples >= SAMPLES_MIN && ttftP99Ms !== null && ttftP99Ms > ttftPromiseMs,
     )
-    .sort((a, b) => (b.ttftP99Ms ?? 0) - (a.ttftP99Ms ?? 0))
+    .sort(
+      (a, b) =>
+        Number(isOverItsDue(a, totals)) - Number(isOverItsDue(b, totals)) ||
+        (b.ttftP99Ms ?? 0) - (a.ttftP99Ms ?? 0),
+    )
   return late[0] ?? null
 }
 

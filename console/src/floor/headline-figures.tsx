@@ -54,8 +54,8 @@ function utilisationBasis({ value, capacityUnitsPerS, slotOccupancy }: FloorView
   if (value === null || capacityUnitsPerS === null) {
     return `capacity not calibrated yet · ${percent(slotOccupancy)} of slots busy`
   }
-  const busy = `${percent(slotOccupancy)} of slots busy`
-  return `goodput ÷ ${rate(capacityUnitsPerS)} units/s calibrated · ${busy}`
+  const busy = `slots ${percent(slotOccupancy)} busy`
+  return `goodput ÷ ${rate(capacityUnitsPerS)} units/s · ${busy}`
 }
 
 function cached(share: number | null): string {
