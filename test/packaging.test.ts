@@ -22,6 +22,7 @@ import { childEnvironment } from '../src/base/index.ts'
 import { chatBody, newHome, processesOf, readStream, removeHome, startServer } from './server.ts'
 
 const MEGABYTES_MAX = 400
+const NPM_MS_MAX = 180_000
 const root = fileURLToPath(new URL('..', import.meta.url))
 const offline = process.env.GRISTMILL_OFFLINE === '1'
 const skip = offline && 'GRISTMILL_OFFLINE is set, and npm has to fetch packages'
@@ -118,10 +119,13 @@ async function servesAlone(model: string, env: NodeJS.ProcessEnv): Promise<void>
   assert.deepEqual(await once(engine, 'exit'), [0, null])
 }
 
+/** What npm and the test runner tell their children. */
+const FOREIGN = /^(npm_|GRISTMILL_|NODE_OPTIONS|NODE_TEST|NODE_V8|INIT_CWD)/
+
 /** As a new user of this machine has it: the system's Node.js, and no setting of ours or npm's. */
 function environment(): NodeJS.ProcessEnv {
   const { PATH = '', ...rest } = childEnvironment()
-  const kept = Object.entries(rest).filter(([name]) => !/^(npm_|GRISTMILL_|NODE_)/.test(name))
+  const kept = Object.entries(rest).filter(([name]) => !FOREIGN.test(name))
   const folders = PATH.split(delimiter).filter((path) => !path.includes('node_modules'))
   return { ...Object.fromEntries(kept), HOME: join(folder, 'home'), PATH: folders.join(delimiter) }
 }
@@ -138,7 +142,9 @@ function npm(...args: string[]): string {
     npm_config_update_notifier: 'false',
   }
   const quiet = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']
-  const done = spawnSync('npm', [...args, ...quiet], { cwd: root, env, encoding: 'utf8' })
+  const patience = ['--fetch-retries=1', '--fetch-timeout=60000']
+  const how = { cwd: root, env, encoding: 'utf8', timeout: NPM_MS_MAX } as const
+  const done = spawnSync('npm', [...args, ...quiet, ...patience], how)
   assert.equal(done.status, 0, `npm ${args.join(' ')}:\n${done.stdout}${done.stderr}`)
   return done.stdout
 }
