@@ -18,7 +18,7 @@ const given = <Key extends string>(values: Record<Key, number | undefined>) =>
 
 const benches: Record<string, Bench> = {
   overhead: {
-    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--seed N] [--profile DIR]',
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--connections N] [--seed N] [--profile DIR]',
     async run(flags, log) {
       const { benchOverhead } = await import('./overhead.ts')
       return benchOverhead({
@@ -27,6 +27,7 @@ const benches: Record<string, Bench> = {
           requests: number(flags, 'requests'),
           streams: number(flags, 'streams'),
           latencyRequests: number(flags, 'latency'),
+          connections: number(flags, 'connections'),
           seed: number(flags, 'seed'),
         }),
         profile: typeof flags.profile === 'string' ? flags.profile : undefined,
@@ -75,10 +76,17 @@ const options: ParseArgsOptionsConfig = {
   memory: flag,
   quick: flag,
   ...Object.fromEntries(
-    ['pairs', 'requests', 'streams', 'latency', 'seed', 'model', 'rival', 'profile'].map((n) => [
-      n,
-      text,
-    ]),
+    [
+      'pairs',
+      'requests',
+      'streams',
+      'latency',
+      'seed',
+      'connections',
+      'model',
+      'rival',
+      'profile',
+    ].map((n) => [n, text]),
   ),
 }
 const { values, positionals } = parseArgs({ options, allowPositionals: true })

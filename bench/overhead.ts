@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { seededRandom } from '../src/base/index.ts'
 import { circumstances, cpuUs, residentBytes, startProgram } from './harness.ts'
 import { closedLoop, openLoop, type Sample, type Target } from './load.ts'
+import { startNginx } from './nginx-proxy.ts'
 import { populate } from './population.ts'
 import { median, percentile } from './quantiles.ts'
 import { type Server, startServer } from './server.ts'
@@ -26,6 +27,8 @@ export interface OverheadOptions {
   tenants?: number
   keys?: number
   seed?: number
+  /** Requests at once in the closed loop. */
+  connections?: number
   /** Folder for a CPU profile of the gateway; the figures are not to be published then. */
   profile?: string | undefined
   log?: (text: string) => void
@@ -38,11 +41,20 @@ const LONG = 256
 const RATE_PER_S = 200
 const LATENCY_PARTS = 4
 
-type Arms = Record<'bare' | 'gristmill', { target: Target; pid: number }>
+interface Arm {
+  target: Target
+  pid: number
+}
+interface Arms {
+  bare: Arm
+  gristmill: Arm
+  /** Where it is installed. */
+  nginx?: Arm
+}
 
 export async function benchOverhead(options: OverheadOptions = {}) {
   const { pairs = 5, requests = 20_000, streams = 480, latencyRequests = 20_000 } = options
-  const { tenants = 1000, keys = 10_000, seed = 1 } = options
+  const { tenants = 1000, keys = 10_000, seed = 1, connections = CONNECTIONS } = options
   const log = options.log ?? (() => undefined)
   await using stack = new AsyncDisposableStack()
   const mock = await startProgram<{ url: string }>('mock-engine.ts')
@@ -60,12 +72,15 @@ export async function benchOverhead(options: OverheadOptions = {}) {
   await server.admin.post('/api/engines', { url: mock.ready.url, name: 'mock' })
   const random = seededRandom(seed)
   const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
+  const nginx = await startNginx(mock.ready.url)
+  if (nginx) stack.defer(nginx.stop)
   const arms: Arms = {
+    ...(nginx && { nginx: { target: targetOf(nginx.url, key), pid: nginx.pid } }),
     bare: { target: targetOf(bare.ready.url, key), pid: bare.pid },
     gristmill: { target: targetOf(server.url, key), pid: server.pid },
   }
   await warmUp(arms, server, secrets)
-  const json = await measureRequests(arms, pairs, requests, log)
+  const json = await measureRequests(arms, { pairs, requests, connections }, log)
   const chunks = await measureStreams(arms, pairs, streams, log)
   const latency =
     latencyRequests > 0 ? await measureLatency(arms, latencyRequests, seed, log) : null
@@ -106,39 +121,35 @@ async function warmUp(arms: Arms, server: Server, secrets: readonly string[]): P
   const each = targetOf(server.url, () => secrets[next++ % secrets.length] ?? '')
   await closedLoop(each, { connections: CONNECTIONS, count: secrets.length })
   await closedLoop(arms.bare.target, { connections: CONNECTIONS, count: 5000 })
-  for (const { target } of Object.values(arms)) {
+  for (const { target } of Object.values(arms) as Arm[]) {
     await closedLoop(streamTarget(target, SHORT), { connections: STREAMS_AT_ONCE, count: 64 })
   }
 }
 
 async function measureRequests(
   arms: Arms,
-  pairs: number,
-  requests: number,
+  { pairs, requests, connections }: { pairs: number; requests: number; connections: number },
   log: (text: string) => void,
 ) {
   const count = Math.ceil(requests / pairs)
   const residentBefore = residentBytes(arms.gristmill.pid)
-  const cost = async (name: keyof Arms) => {
+  const cost = async (name: string, { target, pid }: Arm) => {
     const startMs = performance.now()
-    const us = await costOf(arms[name].pid, () =>
-      closedLoop(arms[name].target, { connections: CONNECTIONS, count }),
-    )
+    const us = await costOf(pid, () => closedLoop(target, { connections, count }))
     const perS = (count * 1000) / (performance.now() - startMs)
     log(`requests, ${name}: ${(us / count).toFixed(1)} µs each, ${perS.toFixed(0)} a second`)
     return us / count
   }
-  const each = await alternate(
-    { bare: () => cost('bare'), gristmill: () => cost('gristmill') },
-    pairs,
-  )
-  const { bare = [], gristmill = [] } = each
+  const each = await alternate(perArm(arms, cost), pairs)
+  const { bare = [], gristmill = [], nginx } = each
   return {
     usPerRequest: median(gristmill),
     bareUsPerRequest: median(bare),
+    ...(nginx && { nginxUsPerRequest: median(nginx) }),
     requestRatio: median(ratios(gristmill, bare)),
     requestRatios: ratios(gristmill, bare),
     requestsPerArm: count * pairs,
+    connections,
     residentGrowthBytes: residentBytes(arms.gristmill.pid) - residentBefore,
   }
 }
@@ -151,26 +162,23 @@ async function measureStreams(
 ) {
   if (streams === 0) return null
   const count = Math.ceil(streams / pairs / STREAMS_AT_ONCE) * STREAMS_AT_ONCE
-  const perStream = async (name: keyof Arms, length: number) => {
-    const { target, pid } = arms[name]
+  const perStream = async ({ target, pid }: Arm, length: number) => {
     const load = () =>
       closedLoop(streamTarget(target, length), { connections: STREAMS_AT_ONCE, count })
     return (await costOf(pid, load)) / count
   }
-  const cost = async (name: keyof Arms) => {
-    const long = await perStream(name, LONG)
-    const us = (long - (await perStream(name, SHORT))) / (LONG - SHORT)
+  const cost = async (name: string, arm: Arm) => {
+    const long = await perStream(arm, LONG)
+    const us = (long - (await perStream(arm, SHORT))) / (LONG - SHORT)
     log(`streams, ${name}: ${us.toFixed(2)} µs per chunk, ${long.toFixed(0)} µs per long stream`)
     return us
   }
-  const each = await alternate(
-    { bare: () => cost('bare'), gristmill: () => cost('gristmill') },
-    pairs,
-  )
-  const { bare = [], gristmill = [] } = each
+  const each = await alternate(perArm(arms, cost), pairs)
+  const { bare = [], gristmill = [], nginx } = each
   return {
     usPerChunk: median(gristmill),
     bareUsPerChunk: median(bare),
+    ...(nginx && { nginxUsPerChunk: median(nginx) }),
     chunkRatio: median(ratios(gristmill, bare)),
     chunkRatios: ratios(gristmill, bare),
     streamsPerArmAndLength: count * pairs,
@@ -184,7 +192,15 @@ async function measureLatency(
   log: (text: string) => void,
 ) {
   const count = Math.ceil(requests / LATENCY_PARTS)
-  const run = (name: keyof Arms) => openLoop(arms[name].target, { perS: RATE_PER_S, count })
+  const cpu = { bare: 0, gristmill: 0 }
+  const run = async (name: 'bare' | 'gristmill') => {
+    const { target, pid } = arms[name]
+    let samples: Sample[] = []
+    cpu[name] += await costOf(pid, async () => {
+      samples = await openLoop(target, { perS: RATE_PER_S, count })
+    })
+    return samples
+  }
   const parts = await alternate(
     { bare: () => run('bare'), gristmill: () => run('gristmill') },
     LATENCY_PARTS,
@@ -202,7 +218,21 @@ async function measureLatency(
     p99AddedMsHigh: high,
     p50AddedMs: median(ours) - median(bare),
     nLatency: ours.length,
+    // At an equal rate: a process that rests between requests pays for every waking.
+    usPerRequestAtRate: cpu.gristmill / ours.length,
+    bareUsPerRequestAtRate: cpu.bare / bare.length,
+    requestRatioAtRate: cpu.gristmill / cpu.bare,
+    ratePerS: RATE_PER_S,
   }
+}
+
+/** One run of `measure` for every arm there is. */
+function perArm<Result>(
+  arms: Arms,
+  measure: (name: string, arm: Arm) => Promise<Result>,
+): Record<string, () => Promise<Result>> {
+  const entries = Object.entries(arms) as [string, Arm][]
+  return Object.fromEntries(entries.map(([name, arm]) => [name, () => measure(name, arm)]))
 }
 
 /** CPU time of a process while something runs, microseconds. */
