@@ -196,8 +196,17 @@ async function warmUp(driver: Driver, { model }: LoadedModel): Promise<void> {
   await driver.run(forcedRequest(prompt, 4, 'warm-up'))
 }
 
+/**
+ * Cores that computing may take. The compute threads wait for each other by spinning, so one that
+ * loses its core to another program stops all of them for a time slice, many times a step: with
+ * every core taken, a busy neighbour (our own gateway is one) costs nine tenths of the tokens.
+ */
+function coresToUse(): number {
+  return Math.max(1, availableParallelism() - 1)
+}
+
 function threadsFor(loaded: LoadedModel): number {
-  return loaded.summary.parameters < SINGLE_THREAD_PARAMETERS ? 1 : availableParallelism()
+  return loaded.summary.parameters < SINGLE_THREAD_PARAMETERS ? 1 : coresToUse()
 }
 
 /** From the cache, else measured and then kept there. */
@@ -238,7 +247,7 @@ async function calibrationOf(
       return sequences.runners
     },
   })
-  const cores = availableParallelism()
+  const cores = coresToUse()
   const threadCounts =
     options.threads === undefined
       ? [...new Set([1, Math.ceil(cores / 2), cores])].slice(cores > 4 ? 1 : 0)

@@ -49,6 +49,8 @@ export class Pool implements TicketOwner {
   readonly #recordCapacity: PoolOptions['recordCapacity']
   readonly #servedAtMs = new Map<string, number>()
   readonly #timers
+  /** Service by engine since the last second was booked. */
+  readonly #served = new Map<string, number>()
   #sinceSecondMs = 0
 
   constructor(options: PoolOptions) {
@@ -266,6 +268,7 @@ export class Pool implements TicketOwner {
     const { tenantId, serviceClass } = ticket.request
     this.stats.served(nowMs, tenantId, serviceClass, units)
     if (ticket.engineId === undefined) return
+    this.#served.set(ticket.engineId, (this.#served.get(ticket.engineId) ?? 0) + units)
     this.#meter.served(ticket.engineId, tenantId, bandOf(serviceClass), units)
   }
 
@@ -304,22 +307,28 @@ export class Pool implements TicketOwner {
     }
   }
 
-  /** Books what each tenant was entitled to in the second that passed, while it wanted any. */
+  /**
+   * Books what each tenant was entitled to in the second that passed, while it ran or waited: for
+   * people a part of what was served, for the ledger a part of what could have been.
+   */
   #entitle(nowMs: number): void {
     const seconds = this.#sinceSecondMs === 0 ? 1 : (nowMs - this.#sinceSecondMs) / 1000
     this.#sinceSecondMs = nowMs
     for (const pool of this.scheduler.pools()) {
+      const slots = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
+      if (slots === 0) continue
+      const served = pool.engines.reduce((sum, { id }) => sum + (this.#served.get(id) ?? 0), 0)
       for (const tenant of pool.tenants.values()) {
-        const slots = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
-        const part = slots === 0 ? 0 : shareOf(pool, tenant) / slots
+        const part = shareOf(pool, tenant) / slots
+        this.stats.tenant(tenant.id, nowMs).entitled.add(nowMs, Math.max(0, part * served))
+        if (tenant.waiting === 0) continue
         for (const { id } of pool.engines) {
           const capacity = this.engines.get(id)?.profile.capacityUnitsPerS ?? 0
-          const units = part * capacity * seconds
-          this.stats.tenant(tenant.id, nowMs).entitled.add(nowMs, units)
-          if (tenant.waiting > 0) this.#meter.entitled(id, tenant.id, units)
+          this.#meter.entitled(id, tenant.id, part * capacity * seconds)
         }
       }
     }
+    this.#served.clear()
   }
 
   #meterEngine(id: string): void {

@@ -34,11 +34,11 @@ export function auditLog({ database, clock }: Context): AuditLog {
         select id::text as id, at, actor, action, subject, tenant_id as "tenantId", detail,
           came_from as "from"
         from audit_log
-        where id < ${Number.isSafeInteger(before) ? before : 0}
+        where audit_log.id < ${Number.isSafeInteger(before) ? before : 0}
           ${filter.tenantId === undefined ? sql`` : sql`and tenant_id = ${filter.tenantId}`}
           ${filter.action === undefined ? sql`` : sql`and starts_with(action, ${filter.action})`}
           ${within === undefined ? sql`` : sql`and tenant_id in ${sql([...within])}`}
-        order by id desc limit ${limit + 1}`
+        order by audit_log.id desc limit ${limit + 1}`
       return pageOf([...rows], limit, (row) => row.id)
     },
   }
