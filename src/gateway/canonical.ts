@@ -141,3 +141,8 @@ function wholeOf(fields: Record<string, unknown>, param: string, max: number): n
 export function invalid(param: string, reason: string): GristmillError {
   return new GristmillError('invalid_value', { param, reason })
 }
+
+/** Output tokens of all answers together at most. */
+export function outputTokensMax(request: CanonicalRequest, standard: number | null): number {
+  return request.choices * (request.outputTokensAsked ?? standard ?? 0)
+}

@@ -10,7 +10,7 @@ import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { AnswerRelay } from './answer-relay.ts'
-import type { CanonicalRequest } from './canonical.ts'
+import { type CanonicalRequest, outputTokensMax } from './canonical.ts'
 import { type CacheSalts, engineBody } from './engine-body.ts'
 import {
   canRetryStatus,
@@ -125,7 +125,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   /** Asks for a slot and, unless that is refused at once, books the intent meanwhile. */
   begin(ticketRequest: TicketRequest): void {
     this.#await(this.#services.pool.submit(ticketRequest))
-    soon.then(() => this.#openIntent())
+    void soon.then(() => this.#openIntent())
   }
 
   // Ends that come from outside
@@ -398,8 +398,3 @@ function withTenantName(error: GristmillError, tenant: string): GristmillError {
 }
 
 const NO_RETRY = { 'x-should-retry': 'false' }
-
-/** Output tokens of all answers together at most. */
-export function outputTokensMax(request: CanonicalRequest, standard: number | null): number {
-  return request.choices * (request.outputTokensAsked ?? standard ?? 0)
-}
