@@ -43,6 +43,13 @@ describe('the verdict on a ledger', () => {
     assert.equal(booked(28), 1)
   })
 
+  it('lets a crash take the settlement of an answer of the last second, not of an older one', () => {
+    const lost: LedgerRow = { ...row, group: 'recovered', inputTokens: 0, outputTokens: 0 }
+    assert.deepEqual(judge([call], [lost]).violations, [])
+    const chunkMs = [0, 1500, 2600]
+    assert.equal(judge([{ ...call, chunkMs }], [lost]).violations.length, 1)
+  })
+
   it('passes over what was refused before it began', () => {
     const refused: ClientCall = { ...call, end: 'failed', chunkMs: [], usage: null, engine: null }
     assert.deepEqual(judge([refused, { ...refused, requestId: null }], []).violations, [])

@@ -1,6 +1,6 @@
 /**
  * Every page in both themes on a desk and on a phone: begins with a sentence about what is there,
- * fits, complains about nothing, can be read. The pictures are kept in screenshots/ to be looked at.
+ * fits, complains about nothing, can be read. The pictures stay in screenshots/ to be looked at.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
