@@ -1,0 +1,151 @@
+/**
+ * How many sequences of an engine background work leaves free. A state machine: it is told what
+ * happened and what time it is, and answers with a number and the reason; no I/O, no clock.
+ */
+import { RecentSamples } from './windows.ts'
+
+export interface ReserveOptions {
+  /** Promised time to first token of interactive requests, milliseconds. */
+  promiseMs: number
+  /** Share of capacity up to which background work is admitted. */
+  target: number
+  /**
+   * True where background work stands aside inside the engine by itself, step by step: then no
+   * place needs to be kept free beforehand.
+   */
+  yieldsBySteps: boolean
+}
+
+export const defaultReserveOptions: ReserveOptions = {
+  promiseMs: 1000,
+  target: 0.95,
+  yieldsBySteps: false,
+}
+
+/** What an engine looks like at the moment. */
+export interface ReserveReading {
+  /** Sequences that may be in flight. */
+  cap: number
+  /** Background sequences in flight. */
+  backgroundInFlight: number
+  /** Longest wait so far among interactive requests that could run here; 0 where none waits. */
+  interactiveWaitMs: number
+}
+
+export interface ReserveState {
+  /** Sequences of the cap that background work leaves free; 0 to cap − 1. */
+  reserve: number
+  /** Why it is what it is, a sentence. */
+  reason: string
+  /** Moment of the last change on the caller's clock, milliseconds. */
+  changedAtMs: number
+}
+
+/** Recent past that first tokens are judged by. */
+const SPAN_MS = 30_000
+const SAMPLES_MAX = 256
+/** Part of the promise at which the reserve grows, and below which it may shrink again. */
+const GROW_AT = 0.5
+const SHRINK_BELOW = 0.25
+/** A wait is danger before it is a late first token: its prompt is still to be read. */
+const WAIT_GROW_AT = 0.25
+const GROW_EVERY_MS = 1000
+/** How long all must be well before the reserve shrinks by a step, and between two such steps. */
+const CALM_MS = 10_000
+const SHRINK_EVERY_MS = 5000
+/** A step, as a part of the cap. */
+const GROW_STEP = 1 / 16
+const SHRINK_STEP = 1 / 32
+
+export class ReserveControl {
+  readonly #options: ReserveOptions
+  readonly #delays = new RecentSamples(SAMPLES_MAX)
+  #reserve: number | undefined
+  #reason = ''
+  #changedAtMs = 0
+  #pressedAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: Partial<ReserveOptions> = {}) {
+    this.#options = { ...defaultReserveOptions, ...options }
+  }
+
+  /**
+   * An interactive request has its first token.
+   * @param ttftMs since its arrival
+   * @param ownMs what its own prompt takes on a free engine, which no reserve can shorten
+   */
+  firstToken(nowMs: number, ttftMs: number, ownMs = 0): void {
+    this.#delays.add(nowMs, Math.max(0, ttftMs - ownMs))
+  }
+
+  /** Looks at the engine; to be called about once a second. */
+  update(nowMs: number, reading: ReserveReading): ReserveState {
+    const most = Math.max(0, reading.cap - 1)
+    const least = Math.min(most, this.#least(reading.cap))
+    const before = this.#reserve
+    if (before === undefined) this.#set(nowMs, least, this.#leastReason(least))
+    else if (before > most || before < least) {
+      const reason = `The engine runs ${reading.cap} requests at once now.`
+      this.#set(nowMs, Math.min(most, Math.max(least, before)), reason)
+    }
+    const delayMs = this.#delays.percentiles(nowMs, SPAN_MS).p99 ?? 0
+    const danger = this.#danger(delayMs, reading.interactiveWaitMs)
+    if (danger !== undefined) this.#grow(nowMs, reading, most, danger)
+    else this.#shrink(nowMs, reading, least, delayMs)
+    return this.state
+  }
+
+  get state(): ReserveState {
+    const reserve = this.#reserve ?? 0
+    return { reserve, reason: this.#reason, changedAtMs: this.#changedAtMs }
+  }
+
+  #least(cap: number): number {
+    if (this.#options.yieldsBySteps) return 0
+    return Math.max(1, Math.round((1 - this.#options.target) * cap))
+  }
+
+  #leastReason(least: number): string {
+    if (this.#options.yieldsBySteps) return 'Background work stands aside inside the engine.'
+    if (least === 0) return 'The engine runs one request at a time, so no place can be kept free.'
+    const target = Math.round(this.#options.target * 100)
+    return `Background work fills the engine up to ${target} %.`
+  }
+
+  #danger(delayMs: number, waitMs: number): string | undefined {
+    const { promiseMs } = this.#options
+    if (waitMs > WAIT_GROW_AT * promiseMs) {
+      return `An interactive request has waited for ${Math.round(waitMs)} ms.`
+    }
+    if (delayMs <= GROW_AT * promiseMs) return undefined
+    return `First tokens came after up to ${Math.round(delayMs)} ms of ${promiseMs} promised.`
+  }
+
+  #grow(nowMs: number, reading: ReserveReading, most: number, danger: string): void {
+    this.#pressedAtMs = nowMs
+    const { reserve } = this.state
+    // More helps only once what is reserved has come free, and only against background work.
+    const isInForce = reading.backgroundInFlight <= reading.cap - reserve
+    if (reserve >= most || !isInForce || reading.backgroundInFlight === 0) return
+    if (nowMs - this.#changedAtMs < GROW_EVERY_MS) return
+    const step = Math.max(1, Math.ceil(GROW_STEP * reading.cap))
+    this.#set(nowMs, Math.min(most, reserve + step), danger)
+  }
+
+  #shrink(nowMs: number, { cap }: ReserveReading, least: number, delayMs: number): void {
+    const { reserve } = this.state
+    if (delayMs > SHRINK_BELOW * this.#options.promiseMs) this.#pressedAtMs = nowMs
+    if (reserve <= least || nowMs - this.#pressedAtMs < CALM_MS) return
+    if (nowMs - this.#changedAtMs < SHRINK_EVERY_MS) return
+    const step = Math.max(1, Math.floor(SHRINK_STEP * cap))
+    const next = Math.max(least, reserve - step)
+    const calm = `First tokens have been quick for ${CALM_MS / 1000} s.`
+    this.#set(nowMs, next, next === least ? this.#leastReason(least) : calm)
+  }
+
+  #set(nowMs: number, reserve: number, reason: string): void {
+    this.#reserve = reserve
+    this.#reason = reason
+    this.#changedAtMs = nowMs
+  }
+}
