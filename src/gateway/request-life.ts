@@ -19,6 +19,7 @@ import {
   type Refusal,
   refusalOf,
 } from './engine-errors.ts'
+import { PacedReply } from './paced-reply.ts'
 import type { RelayOwner } from './relay.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
 import type { Standing } from './standing.ts'
@@ -81,6 +82,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   firstContentAtMs: number | undefined
   lastContentAtMs = 0
   readonly #services: LifeServices
+  readonly #reply: PacedReply
   #state: 'waiting' | 'running' | 'ended' = 'waiting'
   #ticket: Ticket | undefined
   #grant: Grant | undefined
@@ -88,8 +90,6 @@ export class RequestLife implements RelayOwner, RosterMember {
   #attempts = 0
   #outputTokensDefault: number | null
   #onDurable: (() => void) | undefined
-  #pausedAtMs: number | undefined
-  #spokeAtMs: number
   #reportedTokens = 0
 
   constructor(services: LifeServices, options: LifeOptions) {
@@ -101,7 +101,14 @@ export class RequestLife implements RelayOwner, RosterMember {
     this.includeUsage = request.includeUsage
     this.answerBytesMax = services.limits.answerBytesMax
     this.#outputTokensDefault = options.outputTokensDefault
-    this.#spokeAtMs = options.arrivedMonotonicMs
+    this.#reply = new PacedReply({
+      reply: options.reply,
+      clock: services.clock,
+      limits: services.limits,
+      isStream: request.stream,
+      arrivedMonotonicMs: options.arrivedMonotonicMs,
+      headers: () => this.#headers(),
+    })
     this.progress = {
       engineId: '',
       servedClass: standing.serviceClass,
@@ -136,28 +143,13 @@ export class RequestLife implements RelayOwner, RosterMember {
 
   /** Ends it with an error: a status where none is out, else an event. */
   cut(reason: EndReason, error: GristmillError): void {
-    this.#end(reason, { error })
+    this.#end(reason, { refusal: error })
   }
 
   /** Called every 100 ms: the few things that happen by time. */
   tick(nowMs: number): void {
-    const { limits } = this.#services
-    const { reply, request, arrivedMonotonicMs } = this.options
     if (this.#state === 'running') this.#reportProgress()
-    if (this.#pausedAtMs !== undefined) {
-      if (nowMs - this.#pausedAtMs > limits.slowClientMsMax) {
-        reply.cut()
-        this.#end('client_gone')
-      }
-      return
-    }
-    if (!request.stream || !this.isDurable) return
-    if (!reply.isBegun) {
-      if (nowMs - arrivedMonotonicMs < limits.commitAfterMs) return
-      reply.beginStream(this.headers())
-    } else if (nowMs - this.#spokeAtMs < limits.keepAliveMs) return
-    reply.keepAlive()
-    this.#spokeAtMs = nowMs
+    if (!this.#reply.tick(nowMs, this.isDurable)) this.#end('client_gone')
   }
 
   // The ticket
@@ -183,7 +175,7 @@ export class RequestLife implements RelayOwner, RosterMember {
 
   #refused(error: GristmillError): void {
     const reason = error.code === 'wait_limit_exceeded' ? 'timeout' : 'refused'
-    this.#end(reason, { error: withTenantName(error, this.options.principal.tenantName) })
+    this.#end(reason, { refusal: withTenantName(error, this.options.principal.tenantName) })
   }
 
   // The ledger
@@ -209,7 +201,7 @@ export class RequestLife implements RelayOwner, RosterMember {
       () => this.#durable(),
       (error: GristmillError) => {
         this.isOnLedger = false
-        this.#end('refused', { error })
+        this.#end('refused', { refusal: error })
       },
     )
   }
@@ -274,28 +266,16 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   sendEvents(bytes: Buffer): boolean {
-    const { reply } = this.options
-    if (!reply.isBegun) reply.beginStream(this.headers())
-    this.#spokeAtMs = Math.max(this.#spokeAtMs, this.lastContentAtMs)
-    if (reply.write(bytes)) return true
-    this.#pausedAtMs = this.#services.clock.monotonicMs()
-    reply.onDrain(() => {
-      this.#pausedAtMs = undefined
-      this.#call?.resume()
-    })
-    return false
+    return this.#reply.write(bytes, this.lastContentAtMs, () => this.resumeEngine())
   }
 
   streamDone(bytes: Buffer, usage: TokenCounts | null): void {
-    const { reply } = this.options
-    if (!reply.isBegun) reply.beginStream(this.headers())
-    reply.end(bytes)
+    this.#reply.end(bytes)
     this.#end('done', { usage })
   }
 
   answerDone(body: Buffer, usage: TokenCounts | null): void {
-    const cached = { 'x-gristmill-cached': usage?.cachedTokens ?? 0 }
-    this.options.reply.send(200, body, { ...this.headers(), ...cached })
+    this.#reply.send(body, { 'x-gristmill-cached': usage?.cachedTokens ?? 0 })
     this.#end('done', { usage })
   }
 
@@ -322,7 +302,7 @@ export class RequestLife implements RelayOwner, RosterMember {
     if (isPassing && !hadBytes && this.#attempts < ATTEMPTS_MAX) this.#retry()
     else {
       const reason = failure.kind === 'timeout' ? 'timeout' : 'engine_failed'
-      this.#end(reason, { error: failureError(failure) })
+      this.#end(reason, { refusal: failureError(failure) })
     }
   }
 
@@ -337,50 +317,31 @@ export class RequestLife implements RelayOwner, RosterMember {
 
   // The end
 
-  headers(): ReplyHeaders {
+  #headers(): ReplyHeaders {
     const headers: ReplyHeaders = { 'x-gristmill-class': this.options.standing.serviceClass }
     if (this.#grant) headers['x-gristmill-queue-ms'] = this.progress.queueMs
     return headers
   }
 
-  #end(
-    reason: EndReason,
-    how: { error?: GristmillError; refusal?: Refusal; usage?: TokenCounts | null } = {},
-  ): void {
+  #end(reason: EndReason, how: { refusal?: Refusal; usage?: TokenCounts | null } = {}): void {
     if (this.#state === 'ended') return
     const wasRunning = this.#state === 'running'
     this.#state = 'ended'
     this.#onDurable = undefined
     const call = this.#call
     this.#call = undefined
-    const error = how.error ?? (how.refusal instanceof GristmillError ? how.refusal : null)
-    const engineStatus =
-      how.refusal !== undefined && !(how.refusal instanceof GristmillError)
-        ? how.refusal.status
-        : null
+    const { refusal } = how
     if (reason !== 'done') call?.abort()
-    this.#answer(error, how.refusal)
-    const end: LifeEnd = {
+    if (refusal !== undefined) this.#reply.refuse(refusal)
+    this.#services.ended(this, {
       reason,
       usage: how.usage ?? null,
       grant: wasRunning ? (this.#grant ?? null) : null,
       wasCut: wasRunning && call !== undefined && reason !== 'done',
-      error,
-      engineStatus,
-    }
-    this.#services.ended(this, end)
-  }
-
-  #answer(error: GristmillError | null, refusal: Refusal | undefined): void {
-    const { reply } = this.options
-    if (error !== null) {
-      // A client that does not read cannot be told.
-      if (this.#pausedAtMs !== undefined) reply.cut()
-      else reply.refuse(error, reply.isBegun ? {} : this.headers())
-    } else if (refusal !== undefined && !(refusal instanceof GristmillError)) {
-      if (reply.isBegun) reply.end(Buffer.from(`data: ${refusal.body.toString('utf8')}\n\n`))
-      else reply.send(refusal.status, refusal.body, { ...this.headers(), ...NO_RETRY })
-    }
+      error: refusal instanceof GristmillError ? refusal : null,
+      engineStatus:
+        refusal === undefined || refusal instanceof GristmillError ? null : refusal.status,
+    })
   }
 
   /** The ticket, for the booking of the end. */
@@ -396,5 +357,3 @@ function withTenantName(error: GristmillError, tenant: string): GristmillError {
   const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
   return new GristmillError(code, { ...details, tenant }, options)
 }
-
-const NO_RETRY = { 'x-should-retry': 'false' }
