@@ -3,6 +3,8 @@
  * Types only: the console imports nothing else of the server.
  */
 
+export type * from './contract-batches.ts'
+
 export type ServiceClassName = 'priority' | 'standard' | 'flex' | 'batch'
 export type RoleName = 'owner' | 'operator' | 'member' | 'viewer' | 'finance'
 
