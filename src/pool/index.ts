@@ -18,4 +18,17 @@ export {
 export { Scheduler } from './scheduler.ts'
 export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'
+export type { EngineProfile } from './sim-profile.ts'
+export { builtInProfiles, costOfProfile, decodeStepMs, parseProfile } from './sim-profile.ts'
+export {
+  type PrefixPart,
+  parseTrace,
+  TraceReader,
+  type TraceRow,
+  traceHeader,
+  traceLine,
+} from './sim-trace.ts'
+export type * from './sim-types.ts'
+export { DEFAULT_MODEL } from './sim-types.ts'
+export { Simulation, type SimulationOptions } from './simulator.ts'
 export type * from './types.ts'

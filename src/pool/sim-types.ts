@@ -1,0 +1,76 @@
+/** The words of the simulator: what is asked of it and what it tells. Plain data, no behaviour. */
+
+import type { Scheduler } from './scheduler.ts'
+import type { EngineProfile } from './sim-profile.ts'
+import type { TraceRow } from './sim-trace.ts'
+
+/** A row of a trace, with what only some simulations set. */
+export interface SimRequest extends TraceRow {
+  /** Model it asks for; all engines serve `DEFAULT_MODEL`. */
+  model?: string
+  keyId?: string
+  /** What the gateway would guess; the true length where absent. */
+  estimatedInputTokens?: number
+  /** The caller leaves this long after it came, milliseconds. */
+  abortAfterMs?: number
+  /** The moment by which it must be done: a deadline of batch work, milliseconds. */
+  deadlineMs?: number
+}
+
+export const DEFAULT_MODEL = 'model'
+
+/** The scheduler's side of the simulator; the production one and those it is compared with. */
+export type SimScheduler = Pick<
+  Scheduler,
+  'setEngine' | 'arrive' | 'next' | 'promptRead' | 'progress' | 'finish' | 'cancel'
+>
+
+export interface SimEngineSetup {
+  id: string
+  profile: EngineProfile
+  models?: readonly string[]
+}
+
+export type SimOutcome = 'done' | 'aborted'
+
+/** One request on its way through the simulation. */
+export interface SimTicket {
+  readonly id: string
+  readonly request: SimRequest
+  readonly order: number
+  arrivedMs: number
+  /** Undefined while it waits for the scheduler. */
+  dispatchedMs: number | undefined
+  firstTokenMs: number | undefined
+  lastTokenMs: number
+  rank: number
+  /** Prompt tokens that the engine has to read, those of a kept prefix left out. */
+  uncachedTokens: number
+  /** Prompt tokens still to be read; those of a recomputed answer included. */
+  unread: number
+  generated: number
+  /** Output tokens that the scheduler has heard of. */
+  reported: number
+  aborted: boolean
+}
+
+/** Hears everything that happens; times are milliseconds of the simulation. */
+export interface SimObserver {
+  arrived?(ticket: SimTicket, nowMs: number): void
+  dispatched?(ticket: SimTicket, nowMs: number): void
+  /** The prompt is read; `uncachedTokens` of it had to be computed. */
+  promptRead?(ticket: SimTicket, nowMs: number): void
+  /** So many more tokens of its answer came. */
+  progressed?(ticket: SimTicket, tokens: number, nowMs: number): void
+  /** An engine ran out of memory and will read so many tokens once more. */
+  preempted?(ticket: SimTicket, tokens: number, nowMs: number): void
+  ended?(ticket: SimTicket, outcome: SimOutcome, nowMs: number): void
+}
+
+/** Work that is not on a fixed schedule: closed loops, and batches that are fed into the queue. */
+export interface SimFeed {
+  /** Requests to queue now; asked every second and after each end of one of its own. */
+  draw(nowMs: number): SimRequest[]
+  /** Told about every request it handed out. */
+  ended(request: SimRequest, outcome: SimOutcome, nowMs: number): void
+}

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { seededRandom } from '../base/index.ts'
+import { Scheduler } from './scheduler.ts'
+import { defaultSchedulerConfig } from './scheduler-types.ts'
+import { builtInProfiles, decodeStepMs, type EngineProfile, parseProfile } from './sim-profile.ts'
+import type { SimFeed, SimRequest, SimTicket } from './sim-types.ts'
+import { Simulation } from './simulator.ts'
+
+/** Reads prompts in no time and gives every stream a token a millisecond. */
+const plain: EngineProfile = {
+  name: 'plain',
+  basis: 'made up',
+  cap: 4,
+  express: 0,
+  readTokensPerS: 1e12,
+  chunkTokens: 1e9,
+  chunkTokensAlone: 1e9,
+  decode: [{ streams: 1, stepMs: 1 }],
+  kvTokens: 1e12,
+  contextTokens: 1e9,
+  prefixCache: false,
+  yields: 'none',
+}
+
+const ask = (atMs: number, change: Partial<SimRequest> = {}): SimRequest => ({
+  atMs,
+  tenant: 'a',
+  serviceClass: 'standard',
+  inputTokens: 1,
+  outputTokens: 10,
+  prefix: [],
+  ...change,
+})
+
+/** Runs requests through one engine and returns their tickets in order of arrival. */
+function play(requests: SimRequest[], profile: EngineProfile, feeds: SimFeed[] = []): SimTicket[] {
+  const tickets: SimTicket[] = []
+  const arrived = (ticket: SimTicket) => void tickets.push(ticket)
+  const engines = [{ id: 'e', profile }]
+  const simulation = new Simulation({ engines, requests, feeds, observers: [{ arrived }] })
+  simulation.run()
+  assert.equal(simulation.open.size, 0)
+  return tickets
+}
+
+/** Mean wait of M/M/c by Erlang's C formula, in units of the mean service time. */
+function erlangWait(servers: number, load: number): number {
+  let term = 1
+  let sum = 1
+  for (let k = 1; k < servers; k++) {
+    term *= load / k
+    sum += term
+  }
+  const last = (term * load) / servers / (1 - load / servers)
+  return last / (sum + last) / (servers - load)
+}
+
+describe('the simulator against queueing theory', () => {
+  for (const [servers, utilisation] of [
+    [1, 0.5],
+    [4, 0.8],
+    [10, 0.9],
+  ] as const) {
+    it(`waits as M/M/${servers} does at a load of ${utilisation}`, (t) => {
+      const seed = 11
+      t.diagnostic(`seed ${seed}`)
+      const meanMs = 400
+      const random = seededRandom(seed)
+      const drawn = (mean: number) => -mean * Math.log(1 - random.next())
+      let atMs = 0
+      function* requests(): Generator<SimRequest> {
+        for (let i = 0; i < 150_000; i++) {
+          atMs += drawn(meanMs / (servers * utilisation))
+          yield ask(atMs, { outputTokens: Math.max(1, Math.round(drawn(meanMs))) })
+        }
+      }
+      let waitMs = 0
+      const dispatched = (ticket: SimTicket, nowMs: number) => {
+        waitMs += nowMs - ticket.arrivedMs
+      }
+      new Simulation({
+        engines: [{ id: 'e', profile: { ...plain, cap: servers } }],
+        requests: requests(),
+        scheduler: new Scheduler({ ...defaultSchedulerConfig, order: 'fcfs' }),
+        observers: [{ dispatched }],
+      }).run()
+      const expectedMs = meanMs * erlangWait(servers, servers * utilisation)
+      const ratio = waitMs / 150_000 / expectedMs
+      assert.ok(ratio > 0.95 && ratio < 1.05, `mean wait is ${ratio} of what theory says`)
+    })
+  }
+})
+
+describe('the engine of the simulator', () => {
+  const engine: EngineProfile = {
+    ...plain,
+    readTokensPerS: 1000,
+    chunkTokens: 10,
+    chunkTokensAlone: 100,
+    decode: [
+      { streams: 1, stepMs: 10 },
+      { streams: 3, stepMs: 20 },
+    ],
+  }
+
+  it('takes the time of reading and of every step', () => {
+    const [ticket] = play([ask(5, { inputTokens: 250, outputTokens: 11 })], engine)
+    assert.equal(ticket?.firstTokenMs, 255)
+    assert.equal(ticket.lastTokenMs, 355)
+    assert.equal(decodeStepMs(engine, 2), 15)
+    assert.equal(decodeStepMs(engine, 4), 25)
+  })
+
+  it('lets streams go on while it reads a prompt in pieces', () => {
+    const [stream, prompt] = play(
+      [ask(0, { outputTokens: 20 }), ask(21, { inputTokens: 30, outputTokens: 1 })],
+      engine,
+    )
+    // Steps of 10 ms, then from 21 ms on three that read 10 tokens for 10 ms more each.
+    assert.equal(prompt?.firstTokenMs, 81)
+    assert.equal(stream?.lastTokenMs, 1 + 19 * 10 + 3 * 10)
+  })
+
+  it('lets worse-ranked streams stand aside where it yields by step', () => {
+    const requests = [
+      ask(0, { serviceClass: 'batch', outputTokens: 20 }),
+      ask(20, { inputTokens: 30, outputTokens: 5 }),
+    ]
+    const first = (yields: 'step' | 'none') => play(requests, { ...engine, yields })[1]
+    assert.equal(first('step')?.firstTokenMs, 21 + 30)
+    assert.ok((first('none')?.firstTokenMs ?? 0) > 21 + 30)
+  })
+
+  it('reads what a tenant has in common once, and shares nothing between tenants', () => {
+    const prefix = [{ id: 'system', tokens: 80 }]
+    const one = { inputTokens: 100, outputTokens: 1, prefix }
+    const cached = { ...engine, prefixCache: true }
+    const tickets = play([ask(0, one), ask(500, one), ask(900, { ...one, tenant: 'b' })], cached)
+    assert.deepEqual(
+      tickets.map((ticket) => ticket.uncachedTokens),
+      [100, 20, 100],
+    )
+  })
+
+  it('gives memory to the better-ranked and computes the others again', () => {
+    const small = { ...engine, kvTokens: 200 }
+    const lost: number[] = []
+    const simulation = new Simulation({
+      engines: [{ id: 'e', profile: small }],
+      requests: [1, 2, 3, 4].map((i) => ask(i, { inputTokens: 40, outputTokens: 60 })),
+      observers: [{ preempted: (_, tokens) => void lost.push(tokens) }],
+    })
+    simulation.run()
+    assert.equal(simulation.open.size, 0)
+    assert.ok(lost.length > 0)
+  })
+
+  it('ends an abandoned request after the step under way and frees its place', () => {
+    const [gone, next] = play(
+      [ask(0, { outputTokens: 1000, abortAfterMs: 95 }), ask(1, { outputTokens: 2 })],
+      { ...engine, cap: 1 },
+    )
+    assert.ok(gone && gone.generated < 20)
+    assert.ok(next?.dispatchedMs !== undefined && next.dispatchedMs < 120)
+  })
+})
+
+describe('the simulation', () => {
+  it('is the same for the same seed', () => {
+    const decisions = () => {
+      const random = seededRandom(5)
+      const requests = Array.from({ length: 500 }, (_, i) =>
+        ask(i * 3, {
+          tenant: `t${Math.floor(random.next() * 5)}`,
+          outputTokens: 1 + Math.floor(random.next() * 90),
+        }),
+      )
+      return play(requests, plain).map(({ dispatchedMs, lastTokenMs }) => [
+        dispatchedMs,
+        lastTokenMs,
+      ])
+    }
+    assert.deepEqual(decisions(), decisions())
+  })
+
+  it('asks feeds for more work as theirs ends', () => {
+    let left = 20
+    const draw = (nowMs: number) => (left-- > 0 ? [ask(nowMs)] : [])
+    const tickets = play([], plain, [{ draw, ended: () => undefined }])
+    assert.equal(tickets.length, 20)
+  })
+})
+
+describe('profiles', () => {
+  it('that are built in are valid and say where they come from', () => {
+    for (const profile of builtInProfiles) assert.deepEqual(parseProfile(profile), profile)
+  })
+
+  it('are refused with the name of the field that is wrong', () => {
+    const wrong = { ...builtInProfiles[0], readTokensPerS: -1 }
+    assert.throws(() => parseProfile(wrong), /readTokensPerS/)
+  })
+})
