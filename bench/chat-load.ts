@@ -20,6 +20,8 @@ export interface Target {
   url: string
   key: string
   model: string
+  /** Further fields of every body, such as a service tier. */
+  fields?: object
 }
 
 interface Event {
@@ -57,6 +59,7 @@ export async function ask(
         model: target.model,
         messages: [{ role: 'user', content: body.content }],
         max_tokens: body.maxTokens,
+        ...target.fields,
         stream: true,
         stream_options: { include_usage: true },
       }),

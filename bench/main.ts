@@ -50,6 +50,24 @@ const benches: Record<string, Bench> = {
       return { ...result, ...circumstances() }
     },
   },
+  utilisation: {
+    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--seed N] [--seconds N] [--calibration N] [--samples FILE]',
+    async run(flags, log) {
+      const { benchUtilisation } = await import('./utilisation.ts')
+      const { circumstances } = await import('./harness.ts')
+      const result = await benchUtilisation({
+        model: typeof flags.model === 'string' ? flags.model : undefined,
+        ...given({
+          seed: number(flags, 'seed'),
+          seconds: number(flags, 'seconds'),
+          calibration: number(flags, 'calibration'),
+        }),
+        samples: typeof flags.samples === 'string' ? flags.samples : undefined,
+        log,
+      })
+      return { ...result, ...circumstances() }
+    },
+  },
   engine: {
     help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--memory]',
     async run(flags, log) {
@@ -86,6 +104,9 @@ const options: ParseArgsOptionsConfig = {
       'model',
       'rival',
       'profile',
+      'seconds',
+      'calibration',
+      'samples',
     ].map((n) => [n, text]),
   ),
 }
@@ -94,7 +115,7 @@ const flags = values as Flags
 const [name = ''] = positionals
 const bench = benches[name]
 if (bench === undefined || flags.help === true) {
-  const lines = Object.entries(benches).map(([one, { help }]) => `  ${one.padEnd(10)} ${help}`)
+  const lines = Object.entries(benches).map(([one, { help }]) => `  ${one.padEnd(11)} ${help}`)
   console.error(`npm run -s bench -- NAME [--json]\n\n${lines.join('\n')}`)
   process.exitCode = flags.help === true ? 0 : 2
 } else {
