@@ -68,6 +68,17 @@ const benches: Record<string, Bench> = {
       return { ...result, ...circumstances() }
     },
   },
+  'sim-fairness': {
+    help: 'gaps between tenants on a virtual clock, ours and other orders [--seed N]',
+    async run(flags, log) {
+      const { benchSimFairness } = await import('./sim-fairness.ts')
+      const { circumstances } = await import('./harness.ts')
+      return {
+        ...benchSimFairness({ ...given({ seed: number(flags, 'seed') }), log }),
+        ...circumstances(),
+      }
+    },
+  },
   engine: {
     help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--memory]',
     async run(flags, log) {
