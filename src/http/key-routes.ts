@@ -11,78 +11,21 @@ import {
   idParam,
   mapPage,
   needs,
-  nothing,
   pageFrom,
-  pageOfSchema,
-  pageQuery,
   schemas,
   tenantsInReach,
 } from './api.ts'
 import type { KeyView } from './contract.ts'
+import { routeShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
-const tags = ['keys']
+const shapes = routeShapes('keys', 'keys:read', 'keys:write')
 const tenantId = z.string().min(1).max(100)
-
-const listKeys = createRoute({
-  ...needs('keys:read'),
-  tags,
-  method: 'get',
-  path: '/api/keys',
-  summary: 'Keys within reach, newest first, revoked ones included',
-  request: {
-    query: z.object({
-      tenant: tenantId.optional(),
-      project: z.string().max(100).optional(),
-      ...pageQuery,
-    }),
-  },
-  responses: { 200: answer('A page of keys.', pageOfSchema(schemas.key)) },
-})
-
-const createKey = createRoute({
-  ...needs('keys:write'),
-  tags,
-  method: 'post',
-  path: '/api/keys',
-  summary: 'Create a key; the answer is the only place its secret is ever shown',
-  request: { body: body(keyInput.extend({ tenantId })) },
-  responses: { 201: answer('The key with its secret.', schemas.keyCreated) },
-})
-
-const importKey = createRoute({
-  ...needs('keys:write'),
-  tags,
-  method: 'post',
-  path: '/api/keys/import',
-  summary: 'Let a key of another gateway work here, by the SHA-256 of the whole key',
-  request: { body: body(keyInput.extend({ tenantId, sha256: sha256Hex })) },
-  responses: { 201: answer('The key.', schemas.key) },
-})
-
-const readKey = createRoute({
-  ...needs('keys:read'),
-  tags,
-  method: 'get',
-  path: '/api/keys/{id}',
-  summary: 'One key',
-  request: { params: idParam },
-  responses: { 200: answer('The key.', schemas.key) },
-})
-
-const changeKey = createRoute({
-  ...needs('keys:write'),
-  tags,
-  method: 'patch',
-  path: '/api/keys/{id}',
-  summary: 'Change a key; fields that are not named stay',
-  request: { params: idParam, body: body(keyChange) },
-  responses: { 200: answer('The key as it is now.', schemas.key) },
-})
+const filters = { tenant: tenantId.optional(), project: z.string().max(100).optional() }
 
 const rotateKey = createRoute({
   ...needs('keys:write'),
-  tags,
+  tags: ['keys'],
   method: 'post',
   path: '/api/keys/{id}/rotate',
   summary: 'Give a key a new secret; the old one goes on working for the overlap',
@@ -90,19 +33,10 @@ const rotateKey = createRoute({
   responses: { 200: answer('The key with its new secret.', schemas.keyCreated) },
 })
 
-const revokeKey = createRoute({
-  ...needs('keys:write'),
-  tags,
-  method: 'delete',
-  path: '/api/keys/{id}',
-  summary: 'Revoke a key at once and for ever',
-  request: { params: idParam },
-  responses: { 204: nothing },
-})
-
 /** @param api where the routes are added */
 export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
   const { keys } = tenancy
+  const { list, read, change } = shapes
   /** The key, if it is within reach. */
   const reached = async (access: Access, id: string) => {
     const key = await keys.get(id)
@@ -110,41 +44,55 @@ export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
     return key
   }
 
-  api.openapi(listKeys, async (c) => {
-    const query = c.req.valid('query')
-    const within = tenantsInReach(c.get('access'), query.tenant) ?? undefined
-    const filter = { projectId: query.project, withinTenantIds: within }
-    const page = await keys.list(filter, pageFrom(query, limits))
-    return c.json(mapPage(page, keyView), 200)
+  api.openapi(
+    list('/api/keys', 'Keys within reach, newest first, revoked ones too', schemas.key, filters),
+    async (c) => {
+      const query = c.req.valid('query')
+      const within = tenantsInReach(c.get('access'), query.tenant) ?? undefined
+      const filter = { projectId: query.project, withinTenantIds: within }
+      const page = await keys.list(filter, pageFrom(query, limits))
+      return c.json(mapPage(page, keyView), 200)
+    },
+  )
+  api.openapi(read('/api/keys/{id}', 'One key', schemas.key), async (c) =>
+    c.json(keyView(await reached(c.get('access'), c.req.valid('param').id)), 200),
+  )
+  api.openapi(change('/api/keys/{id}', 'Change a key', keyChange, schemas.key), async (c) => {
+    const access = c.get('access')
+    const key = await reached(access, c.req.valid('param').id)
+    const input = c.req.valid('json')
+    checkGrant(access, key.tenantId, input.scopes, key)
+    return c.json(keyView(await keys.change(key.id, input, access.actor)), 200)
   })
-  api.openapi(createKey, async (c) => {
+  newKeyRoutes(api, keys)
+  keyEndRoutes(api, keys, reached)
+}
+
+type Keys = HttpOptions['tenancy']['keys']
+
+function newKeyRoutes(api: Api, keys: Keys): void {
+  const { create } = shapes
+  const createSummary = 'Create a key; the answer is the only place its secret is ever shown'
+  const newKey = keyInput.extend({ tenantId })
+  api.openapi(create('/api/keys', createSummary, newKey, schemas.keyCreated), async (c) => {
     const { tenantId: id, ...input } = c.req.valid('json')
     checkGrant(c.get('access'), id, input.scopes)
     const { key, secret } = await keys.create(id, input, c.get('access').actor)
     return c.json({ ...keyView(key), key: secret }, 201)
   })
-  api.openapi(importKey, async (c) => {
+  const importSummary = 'Let a key of another gateway work here, by the SHA-256 of the whole key'
+  const movedKey = newKey.extend({ sha256: sha256Hex })
+  api.openapi(create('/api/keys/import', importSummary, movedKey, schemas.key), async (c) => {
     const { tenantId: id, sha256, ...input } = c.req.valid('json')
     checkGrant(c.get('access'), id, input.scopes)
     const key = await keys.importHash(id, sha256, input, c.get('access').actor)
     return c.json(keyView(key), 201)
   })
-  api.openapi(readKey, async (c) =>
-    c.json(keyView(await reached(c.get('access'), c.req.valid('param').id)), 200),
-  )
-  api.openapi(changeKey, async (c) => {
-    const access = c.get('access')
-    const key = await reached(access, c.req.valid('param').id)
-    const change = c.req.valid('json')
-    checkGrant(access, key.tenantId, change.scopes, key)
-    return c.json(keyView(await keys.change(key.id, change, access.actor)), 200)
-  })
-  keyEndRoutes(api, tenancy.keys, reached)
 }
 
 function keyEndRoutes(
   api: Api,
-  keys: HttpOptions['tenancy']['keys'],
+  keys: Keys,
   reached: (access: Access, id: string) => Promise<Key>,
 ): void {
   api.openapi(rotateKey, async (c) => {
@@ -154,7 +102,7 @@ function keyEndRoutes(
     const { key, secret } = await keys.rotate(id, c.req.valid('json'), access.actor)
     return c.json({ ...keyView(key), key: secret }, 200)
   })
-  api.openapi(revokeKey, async (c) => {
+  api.openapi(shapes.end('/api/keys/{id}', 'Revoke a key at once and for ever'), async (c) => {
     const access = c.get('access')
     const { id } = await reached(access, c.req.valid('param').id)
     await keys.revoke(id, access.actor)
@@ -186,5 +134,6 @@ function keyView(key: Key): KeyView {
     createdAt: key.createdAt.toISOString(),
     expiresAt: key.expiresAt?.toISOString() ?? null,
     lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
+    overlapEndsAt: key.overlapEndsAt?.toISOString() ?? null,
   }
 }
