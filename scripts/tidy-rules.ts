@@ -18,6 +18,7 @@ export const rooms = [
   'engine',
   'pool',
   'gateway',
+  'batch',
   'demo',
   'http',
   'llama',

@@ -39,6 +39,14 @@ const schema = z.object({
     .min(1)
     .optional()
     .describe('server on which the tests make their databases'),
+  GRISTMILL_CONTENT_KEY: z
+    .base64()
+    .transform((text) => Buffer.from(text, 'base64'))
+    .refine(({ length }) => length === 32, 'must be 32 bytes in base64')
+    .optional()
+    .describe(
+      "32 bytes in base64 that seal tenants' files; the same for all gateways on one database",
+    ),
   GRISTMILL_OFFLINE: flag.default(false).describe('install and fetch nothing'),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -113,6 +121,8 @@ export interface Config {
   databaseUrl: string | undefined
   /** Server on which tests make their databases, instead of one embedded server per test file. */
   testDatabaseUrl: string | undefined
+  /** What seals tenants' files; undefined means a secret of the data home. */
+  contentKey: Buffer | undefined
   offline: boolean
   logLevel: string
   /** Path or name of the model for the embedded engine; undefined means the stored default. */
@@ -172,6 +182,7 @@ export function readConfig(environment: Environment = process.env): Config {
     publicUrl: env.GRISTMILL_PUBLIC_URL,
     databaseUrl: env.DATABASE_URL,
     testDatabaseUrl: env.GRISTMILL_TEST_DATABASE_URL,
+    contentKey: env.GRISTMILL_CONTENT_KEY,
     offline: env.GRISTMILL_OFFLINE,
     logLevel: env.GRISTMILL_LOG_LEVEL,
     model: env.GRISTMILL_MODEL,

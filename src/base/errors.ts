@@ -112,6 +112,39 @@ export const errorTable = {
     'The model {model} does not exist or this key may not use it.',
     'Ask GET /v1/models which models the key may use.',
   ),
+  // Files and batches
+  too_many_batches: entry(
+    429,
+    'rate_limit_error',
+    'The tenant has {batchesMax} batches that have not ended, which is its limit.',
+    'Wait until one has ended, or put more lines into each.',
+    true,
+  ),
+  file_too_large: entry(
+    413,
+    'invalid_request_error',
+    'The file is larger than {maxBytes} bytes.',
+    'Split it into several files, or ask the operator to raise GRISTMILL_FILE_BYTES_MAX.',
+  ),
+  file_quota_exceeded: entry(
+    413,
+    'invalid_request_error',
+    'With this file, those of the tenant would exceed their quota of {quotaBytes} bytes.',
+    'Delete files that are no longer needed, or ask the operator to raise GRISTMILL_TENANT_FILE_BYTES_MAX.',
+  ),
+  too_many_uploads: entry(
+    429,
+    'rate_limit_error',
+    'The gateway receives {uploadsMax} files at the moment, which is its limit.',
+    'Wait for the time in Retry-After.',
+    true,
+  ),
+  content_key_wrong: entry(
+    503,
+    'server_error',
+    'The stored content is sealed with another key ({sealedBy}) than this gateway has ({ours}).',
+    'An operator can set GRISTMILL_CONTENT_KEY to the key that it was sealed with.',
+  ),
   // Who asks
   invalid_api_key: entry(
     401,

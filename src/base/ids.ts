@@ -6,7 +6,17 @@ import type { Random } from './random.ts'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
-export type IdPrefix = 'ten' | 'prj' | 'key' | 'req' | 'eng' | 'usr' | 'evt' | 'run'
+export type IdPrefix =
+  | 'ten'
+  | 'prj'
+  | 'key'
+  | 'req'
+  | 'eng'
+  | 'usr'
+  | 'evt'
+  | 'run'
+  | 'batch'
+  | 'file'
 
 /**
  * A new identifier such as `req_01jd8m3k2v9x4c7b1n5p6q8r0t`; identifiers sort by creation time.

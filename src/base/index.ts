@@ -21,6 +21,7 @@ export { createLogger, type Logger } from './logging.ts'
 export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'
+export { SEAL_KEY_BYTES, SEAL_OVERHEAD_BYTES, sealBytes, unsealBytes } from './sealing.ts'
 export {
   type Band,
   bandOf,

@@ -82,6 +82,35 @@ export const limitTable = {
     'GRISTMILL_LEDGER_WAIT_MS',
     'longest wait of a request for its intent to be durable, milliseconds',
   ),
+  fileBytesMax: limit(200 * 1024 * 1024, 'GRISTMILL_FILE_BYTES_MAX', 'largest file, bytes'),
+  tenantFileBytesMax: limit(
+    10 * 1024 * 1024 * 1024,
+    'GRISTMILL_TENANT_FILE_BYTES_MAX',
+    'files of one tenant together, bytes; only uploads are refused beyond it',
+  ),
+  fileRetentionDays: limit(
+    30,
+    'GRISTMILL_FILE_RETENTION_DAYS',
+    'age at which a file is destroyed, unless it says otherwise, days',
+  ),
+  uploadsMax: limit(32, 'GRISTMILL_UPLOADS_MAX', 'files that one gateway receives at once'),
+  uploadMsMax: limit(
+    1_800_000,
+    'GRISTMILL_UPLOAD_MS_MAX',
+    'longest time for a file to arrive, milliseconds',
+  ),
+  batchLinesMax: limit(50_000, 'GRISTMILL_BATCH_LINES_MAX', 'lines of one batch'),
+  batchesMax: limit(100, 'GRISTMILL_BATCHES_MAX', 'batches of one tenant that have not ended'),
+  batchWindowMsMax: limit(
+    14 * 24 * 3_600_000,
+    'GRISTMILL_BATCH_WINDOW_MS_MAX',
+    'longest completion window of a batch, milliseconds',
+  ),
+  batchLinesInFlightMax: limit(
+    512,
+    'GRISTMILL_BATCH_LINES_IN_FLIGHT_MAX',
+    'lines of one batch that wait for an engine or run on one',
+  ),
   pageRowsMax: limit(200, 'GRISTMILL_PAGE_ROWS_MAX', 'rows of one page of a list'),
   shutdownMsMax: limit(
     30_000,

@@ -1,0 +1,93 @@
+/** The content of files: sealed pieces of at most a mebibyte, written and read in order. */
+import { GristmillError, SEAL_OVERHEAD_BYTES } from '../base/index.ts'
+import type { Queries, Transaction } from '../store/index.ts'
+import type { FileKeys, SealedKey } from './file-keys.ts'
+import type { FileRow, OpenFile } from './file-types.ts'
+
+const MEBIBYTE = 1024 * 1024
+/** Content of a piece, so that it has a mebibyte when it is sealed. */
+export const CHUNK_BYTES = MEBIBYTE - SEAL_OVERHEAD_BYTES
+
+const placeOf = (fileId: string, firstByte: number) => `${fileId}:${firstByte}`
+
+/**
+ * Adds content at the end of a file that is not complete yet.
+ * @throws GristmillError `not_found` where it is gone or complete
+ */
+export async function appendContent(
+  sql: Transaction,
+  keys: FileKeys,
+  { id, tenantId }: OpenFile,
+  content: Uint8Array,
+  at: Date,
+): Promise<void> {
+  if (content.length === 0) return
+  const [row] = await sql<(SealedKey & { total: number })[]>`
+    update files f set bytes = f.bytes + ${content.length}, touched_at = ${at}
+    from content_keys k
+    where f.id = ${id} and f.tenant_id = ${tenantId} and f.state <> 'ready'
+      and k.tenant_id = f.tenant_id
+    returning f.bytes as total, k.sealed_key as "sealedKey", k.sealed_by as "sealedBy"`
+  if (!row) throw new GristmillError('not_found', { kind: 'file', id })
+  const start = row.total - content.length
+  for (let from = 0; from < content.length; from += CHUNK_BYTES) {
+    const piece = content.subarray(from, from + CHUNK_BYTES)
+    const firstByte = start + from
+    const sealed = keys.seal(row, tenantId, piece, placeOf(id, firstByte))
+    const chunk = { file_id: id, first_byte: firstByte, bytes: piece.length, content: sealed }
+    await sql`insert into file_chunks ${sql(chunk)}`
+  }
+}
+
+/**
+ * The content from a position on, a few pieces in memory at a time.
+ * @throws GristmillError `not_found` where the file is destroyed while it is read
+ */
+export async function* readContent(
+  sql: Queries,
+  keys: FileKeys,
+  { id, tenantId, bytes }: FileRow,
+  fromByte: number,
+): AsyncGenerator<Buffer> {
+  let position = fromByte
+  while (position < bytes) {
+    const key = await keys.find(sql, tenantId)
+    const chunks = await sql<{ firstByte: number; content: Buffer }[]>`
+      select first_byte as "firstByte", content from file_chunks
+      where file_id = ${id} and first_byte < ${position + MEBIBYTE} and first_byte >= coalesce((
+        select max(first_byte) from file_chunks
+        where file_id = ${id} and first_byte <= ${position}), 0)
+      order by first_byte`
+    if (key === undefined || chunks.length === 0) {
+      throw new GristmillError('not_found', { kind: 'file', id })
+    }
+    for (const { firstByte, content } of chunks) {
+      const piece = keys.unseal(key, tenantId, content, placeOf(id, firstByte))
+      const rest = piece.subarray(position - firstByte)
+      position += rest.length
+      yield rest
+    }
+  }
+}
+
+/** The same bytes in pieces of exactly `size`, but for the last; nothing comes for no bytes. */
+export async function* inPiecesOf(
+  size: number,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Buffer> {
+  let parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of source) {
+    let rest = chunk
+    while (bytes + rest.length >= size) {
+      const taken = size - bytes
+      yield Buffer.concat([...parts, rest.subarray(0, taken)])
+      rest = rest.subarray(taken)
+      parts = []
+      bytes = 0
+    }
+    if (rest.length > 0) parts.push(rest)
+    bytes += rest.length
+  }
+  if (bytes > 0) yield Buffer.concat(parts)
+}

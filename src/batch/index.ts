@@ -1,0 +1,12 @@
+/** Files, and the batches that are made of them. */
+
+export { BatchDoor, type BatchDoorOptions } from './batch-door.ts'
+export type { Forecast } from './batch-pace.ts'
+export type { Room } from './batch-run.ts'
+export { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts'
+export { cancelBatch, findBatch, listBatches } from './batch-store.ts'
+export type * from './batch-types.ts'
+export { FileStore, type FileStoreOptions } from './file-store.ts'
+export type * from './file-types.ts'
+export { uploadPurposes } from './file-types.ts'
+export { storedAnswers } from './line-store.ts'
