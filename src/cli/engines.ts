@@ -169,7 +169,7 @@ const columns: Column<EngineView>[] = [
     value: ({ capacityUnitsPerS: value }) => (value === null ? '–' : `${figure(value)} units/s`),
     align: 'right',
   },
-  { title: 'SINCE', value: ({ sinceMs }) => moment(new Date(sinceMs).toISOString()) },
+  { title: 'SINCE', value: ({ sinceAt }) => moment(sinceAt) },
   { title: 'WHY', value: ({ stateReason }) => stateReason },
 ]
 

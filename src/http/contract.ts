@@ -105,6 +105,8 @@ export interface KeyView {
   createdAt: string
   expiresAt: string | null
   lastUsedAt: string | null
+  /** When the secret before the last rotation stops working; null where none is left. */
+  overlapEndsAt: string | null
   state: 'active' | 'expired' | 'revoked' | 'rotating'
 }
 
@@ -127,7 +129,8 @@ export interface EngineView {
   state: 'starting' | 'up' | 'down' | 'draining'
   /** Why it is in that state, a sentence. */
   stateReason: string
-  sinceMs: number
+  /** When it came into that state. */
+  sinceAt: string
   models: { name: string; contextTokens: number | null; toy: boolean }[]
   cap: number
   express: number

@@ -18,7 +18,7 @@ export const engine = z
     embedded: z.boolean(),
     state: z.enum(['starting', 'up', 'down', 'draining']),
     stateReason: z.string(),
-    sinceMs: z.number(),
+    sinceAt: z.iso.datetime(),
     models: z.array(
       z.object({ name: z.string(), contextTokens: count.nullable(), toy: z.boolean() }),
     ),

@@ -58,6 +58,7 @@ export const key = z
     createdAt: time,
     expiresAt: time.nullable(),
     lastUsedAt: time.nullable(),
+    overlapEndsAt: time.nullable(),
     state: z.enum(['active', 'expired', 'revoked', 'rotating']),
   })
   .openapi('Key') satisfies z.ZodType<contract.KeyView>

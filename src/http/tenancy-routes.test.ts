@@ -94,12 +94,16 @@ describe('keys over the admin API', () => {
     const rotated = await local('POST', `${path}/rotate`, { overlapS: 60 })
     assert.notEqual(rotated.json.key, created.json.key)
     assert.equal(rotated.json.state, 'rotating')
+    const overlapMs = Date.parse(rotated.json.overlapEndsAt) - Date.parse(created.json.createdAt)
+    assert.ok(overlapMs >= 60_000, 'the old secret works for the minute that was asked for')
+    assert.equal(created.json.overlapEndsAt, null)
     for (const { key } of [created.json, rotated.json]) {
       assert.equal((await server.ask('GET', '/v1/models', { key })).status, 200)
     }
     assert.equal((await local('PATCH', path, { name: 'robot' })).json.name, 'robot')
     assert.equal((await local('DELETE', path)).status, 204)
-    assert.equal((await local('GET', path)).json.state, 'revoked')
+    const revoked = (await local('GET', path)).json
+    assert.deepEqual([revoked.state, revoked.overlapEndsAt], ['revoked', null])
   })
 
   it('of another gateway move in by their hash', async () => {

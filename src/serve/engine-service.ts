@@ -23,7 +23,7 @@ export function engineService(
       embedded: registry.isEmbedded(engine.id),
       state,
       stateReason: reason,
-      sinceMs,
+      sinceAt: new Date(sinceMs).toISOString(),
       models: profile.models.map((model) => ({ ...model })),
       cap: profile.cap,
       express: profile.express,

@@ -147,13 +147,15 @@ describe('a key', () => {
     const rotated = await tenancy.keys.rotate(created.key.id, { overlapS: 60 }, actor)
     assert.equal(rotated.key.id, created.key.id)
     assert.equal(rotated.key.state, 'rotating')
+    assert.equal(rotated.key.overlapEndsAt?.getTime(), clock.nowMs() + 60_000)
     for (const secret of [created.secret, rotated.secret]) {
       assert.equal((await tenancy.authenticate(secret))?.keyId, created.key.id)
     }
     clock.advance(60_000)
     assert.equal(await tenancy.authenticate(created.secret), null)
     assert.ok(await tenancy.authenticate(rotated.secret))
-    assert.equal((await tenancy.keys.get(created.key.id)).state, 'active')
+    const { state, overlapEndsAt } = await tenancy.keys.get(created.key.id)
+    assert.deepEqual([state, overlapEndsAt], ['active', null])
   })
 
   it('can be rotated without overlap after a leak', async () => {

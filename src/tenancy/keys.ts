@@ -84,14 +84,18 @@ function select(sql: Queries, at: Date) {
     select k.id, p.tenant_id as "tenantId", k.project_id as "projectId", k.name, k.hint, k.scopes,
       k.default_class as "defaultClass", k.limits, k.created_at as "createdAt",
       k.expires_at as "expiresAt", k.last_used_at as "lastUsedAt",
+      case when k.revoked_at is null then overlap.ends_at end as "overlapEndsAt",
       case
         when k.revoked_at is not null then 'revoked'
         when k.expires_at <= ${at} then 'expired'
-        when exists (select 1 from key_secrets s where s.key_id = k.id and s.valid_until > ${at})
-          then 'rotating'
+        when overlap.ends_at is not null then 'rotating'
         else 'active'
       end as state
-    from keys k join projects p on p.id = k.project_id`
+    from keys k join projects p on p.id = k.project_id
+    cross join lateral (
+      select max(s.valid_until) as ends_at from key_secrets s
+      where s.key_id = k.id and s.valid_until > ${at}
+    ) overlap`
 }
 
 async function read({ clock }: Context, sql: Queries, id: string): Promise<Key> {

@@ -88,6 +88,8 @@ export interface Key {
   expiresAt: Date | null
   /** To the minute. */
   lastUsedAt: Date | null
+  /** When the secret before the last rotation stops working; null where none is left. */
+  overlapEndsAt: Date | null
   /** `rotating`: the secret before the last rotation still works. */
   state: 'active' | 'expired' | 'revoked' | 'rotating'
 }

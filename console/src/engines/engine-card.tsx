@@ -17,7 +17,7 @@ const looks: Record<EngineView['state'], { dot: string; words: string }> = {
 }
 
 export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite: boolean }) {
-  const { name, state, stateReason, sinceMs, url, embedded } = engine
+  const { name, state, stateReason, sinceAt, url, embedded } = engine
   const { dot, words } = looks[state]
   return (
     <Card
@@ -26,7 +26,7 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
         <span className="inline-flex items-center gap-1.5">
           <i aria-hidden className={`size-[7px] ${dot}`} />
           <span className="text-ink">{words}</span> for{' '}
-          {duration(Math.max(0, Date.now() - sinceMs))}
+          {duration(Math.max(0, Date.now() - Date.parse(sinceAt)))}
         </span>
       }
     >
