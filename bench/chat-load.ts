@@ -14,6 +14,8 @@ export interface Call {
   usage: { promptTokens: number; cachedTokens: number; outputTokens: number } | null
   /** Status of a refusal. */
   refused: number | null
+  /** What the gateway says of its own queue, milliseconds; null until its headers came. */
+  queueMs: number | null
 }
 
 export interface Target {
@@ -64,6 +66,8 @@ export async function ask(
         stream_options: { include_usage: true },
       }),
     })
+    const queueMs = answer.headers['x-gristmill-queue-ms']
+    if (queueMs !== undefined) call.queueMs = Number(queueMs)
     if (answer.statusCode !== 200) {
       call.refused = answer.statusCode
       return await answer.body.dump()
@@ -96,6 +100,7 @@ export const newCall = (): Call => ({
   endMs: null,
   usage: null,
   refused: null,
+  queueMs: null,
 })
 
 export interface Load {

@@ -22,6 +22,8 @@ export interface Met {
   ttftMs: number
   tokenGapMs: number | null
   endToEndMs: number
+  /** Part of the time to first token that it waited in the gateway's queue. */
+  queueMs: number
 }
 
 /** One arm of one block, reduced to what figures are made of. */
@@ -45,14 +47,16 @@ export function tokenGapMs({ tokenMs }: Call): number | null {
 
 export function metOf(call: TenantCall): Met {
   const { tenant, sentMs, tokenMs, endMs } = call
+  const queueMs = call.queueMs ?? 0
   if (isFailed(call)) {
-    return { tenant, ttftMs: Infinity, tokenGapMs: null, endToEndMs: Infinity }
+    return { tenant, ttftMs: Infinity, tokenGapMs: null, endToEndMs: Infinity, queueMs }
   }
   return {
     tenant,
     ttftMs: (tokenMs[0] ?? Infinity) - sentMs,
     tokenGapMs: tokenGapMs(call),
     endToEndMs: (endMs ?? Infinity) - sentMs,
+    queueMs,
   }
 }
 

@@ -147,12 +147,12 @@ async function run(
 }
 
 function inWords({ met, goodputUnitsPerS, failed }: ArmFigures, capacity: number): string {
-  const p99 = percentile(
-    met.map(({ ttftMs }) => ttftMs),
-    0.99,
-  ).toFixed(0)
+  const of = (value: (one: ArmFigures['met'][number]) => number, p: number) =>
+    percentile(met.map(value), p).toFixed(0)
+  const ttft = [0.5, 0.99].map((p) => of(({ ttftMs }) => ttftMs, p)).join('/')
+  const queue = [0.5, 0.99].map((p) => of(({ queueMs }) => queueMs, p)).join('/')
   const used = ((100 * goodputUnitsPerS) / capacity).toFixed(1)
-  return `${used} % of capacity, first token p99 ${p99} ms of ${met.length}, ${failed} failed`
+  return `${used} % of capacity, ${met.length} first tokens p50/p99 ${ttft} ms, in queue ${queue} ms, ${failed} failed`
 }
 
 /** Sweeps the requests in flight; the best rate is the capacity, no promise applied. */
@@ -246,6 +246,14 @@ export function resultOf(samples: readonly Sample[], cap: number, seed: number):
     ttftRatioLow: worst.low,
     ttftRatioHigh: worst.high,
     tenants: ratios,
+    queueP99OnMs: percentile(
+      metOn.map((m) => m.queueMs),
+      0.99,
+    ),
+    queueP99OffMs: percentile(
+      metOff.map((m) => m.queueMs),
+      0.99,
+    ),
     tpotP95OnMs: tokenGapP95(metOn),
     tpotP95OffMs: tokenGapP95(metOff),
     e2eP50OnOverOff: endToEnd(0.5),

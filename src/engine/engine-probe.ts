@@ -3,7 +3,8 @@
  * then what each of them tells about its models and its capacity.
  */
 import { z } from 'zod'
-import type { EngineCount, EngineProfile } from './types.ts'
+import { readLoad } from './engine-signals.ts'
+import type { EngineCount, EngineLoad, EngineProfile } from './types.ts'
 
 export interface ProbeOptions {
   /** Sequences to keep in flight, instead of what the engine says. */
@@ -25,6 +26,11 @@ const CAP_UNKNOWN = 4
  * vLLM batches far more than this; the number keeps its queue, which is out of our reach, empty.
  */
 const CAP_VLLM = 16
+/** Its own default of `--max-num-seqs`; above it requests wait inside. */
+const CAP_VLLM_MOST = 256
+const ADVICE_VLLM =
+  'Start vLLM with --scheduling-policy priority, so that background work stands back inside it too.'
+const ADVICE_LLAMA = "Start llama.cpp's server with --metrics, so that it tells of its queue."
 
 const modelsSchema = z.object({
   data: z.array(
@@ -40,7 +46,13 @@ const modelsSchema = z.object({
           express: z.number().int().min(0).nullish(),
           toy: z.boolean().nullish(),
           version: z.string().nullish(),
-          calibration: z.object({ capacityUnitsPerS: z.number().positive() }).nullish(),
+          calibration: z
+            .object({
+              capacityUnitsPerS: z.number().positive(),
+              knee: z.number(),
+              rows: z.array(z.object({ streams: z.number(), meanTokenGapP95Ms: z.number() })),
+            })
+            .nullish(),
         })
         .nullish()
         .catch(null),
@@ -69,6 +81,7 @@ export class Prober {
   readonly #options: ProbeOptions
   /** What does not change while an engine runs; asked again after it was away. */
   #known: Traits | undefined
+  #kind: EngineProfile['kind'] = 'openai'
 
   constructor(ask: Ask, options: ProbeOptions) {
     this.#ask = ask
@@ -85,9 +98,10 @@ export class Prober {
       const traits = this.#known ?? gristmillTraits(models)
       const { contextTokens, ...profile } = traits
       const { capOverride, modelsFilter } = this.#options
+      this.#kind = profile.kind
       return {
         ...profile,
-        ...(capOverride !== null && { cap: capOverride, capReason: 'Set by an operator.' }),
+        ...(capOverride !== null && setByOperator(capOverride)),
         models: models
           .filter(({ id }) => modelsFilter === null || modelsFilter.includes(id))
           .map(({ id, max_model_len, meta }) => ({
@@ -117,6 +131,11 @@ export class Prober {
     }
   }
 
+  /** The load of the engine that was last seen here. */
+  load(signal: AbortSignal): Promise<EngineLoad | null> {
+    return readLoad(this.#kind, (path) => this.#ask('GET', path, signal))
+  }
+
   async #models(signal: AbortSignal): Promise<Models> {
     const { status, text } = await this.#ask('GET', '/v1/models', signal)
     if (status !== 200) throw new Error(`GET /v1/models answers with status ${status}`)
@@ -128,28 +147,37 @@ export class Prober {
 
   async #detect(models: Models, signal: AbortSignal): Promise<Traits> {
     const props = propsSchema.safeParse(await this.#json('/props', signal))
-    if (props.success) return llamaTraits(props.data)
+    const tells = async (kind: EngineProfile['kind']) =>
+      readLoad(kind, (path) => this.#ask('GET', path, signal))
+    if (props.success) return llamaTraits(props.data, await tells('llama.cpp'))
     const version = versionSchema.safeParse(await this.#json('/version', signal))
     const isVllm = models[0]?.owned_by === 'vllm'
-    if (version.success && isVllm) return this.#vllmTraits(models, version.data.version, signal)
+    if (version.success && isVllm) {
+      const traits = await this.#vllmTraits(models, version.data.version, signal)
+      return { ...traits, tellsLoad: (await tells('vllm')) !== null }
+    }
     return {
       ...plain,
       kind: 'openai',
       version: version.success ? version.data.version : null,
       cap: CAP_UNKNOWN,
+      capMost: CAP_UNKNOWN,
       capReason: 'The engine does not say how many requests it runs at once; this is the default.',
     }
   }
 
   async #vllmTraits(models: Models, version: string, signal: AbortSignal): Promise<Traits> {
+    const takesPriority = await this.#takesPriority(models[0]?.id ?? '', signal)
     return {
       ...plain,
       kind: 'vllm',
       version,
       cap: CAP_VLLM,
+      capMost: CAP_VLLM_MOST,
       capReason: 'vLLM does not say how many requests it runs at its best; this is the default.',
-      takesPriority: await this.#takesPriority(models[0]?.id ?? '', signal),
+      takesPriority,
       takesCacheSalt: isAtLeast(version, 0, 9),
+      advice: takesPriority ? null : ADVICE_VLLM,
     }
   }
 
@@ -169,36 +197,55 @@ export class Prober {
 const plain = {
   express: 0,
   capacityUnitsPerS: null,
+  tokenGapMs: null,
   takesPriority: false,
   takesCacheSalt: false,
+  takesCacheOff: false,
+  yieldsBySteps: false,
+  tellsLoad: false,
+  advice: null,
   contextTokens: null,
 }
+
+/** An operator's word bounds the cap from above; a suffering engine may still be given less. */
+const setByOperator = (cap: number) => ({ cap, capMost: cap, capReason: 'Set by an operator.' })
 
 function gristmillTraits(models: Models): Traits {
   const meta = models[0]?.meta
   const isCalibrated = meta?.calibration != null
+  const cap = meta?.cap ?? CAP_UNKNOWN
+  const atCap = meta?.calibration?.rows.find((row) => row.streams === cap)
   return {
+    ...plain,
     kind: 'gristmill',
     version: meta?.version ?? null,
-    cap: meta?.cap ?? CAP_UNKNOWN,
+    cap,
+    // It has no sequences beyond those that it was started with.
+    capMost: cap,
     capReason: isCalibrated
       ? 'Found by calibration: more requests at once would not get more work done.'
       : 'As the engine was started.',
     express: meta?.express ?? 0,
     capacityUnitsPerS: meta?.calibration?.capacityUnitsPerS ?? null,
+    tokenGapMs: atCap?.meanTokenGapP95Ms ?? null,
     takesPriority: true,
     takesCacheSalt: true,
-    contextTokens: null,
+    yieldsBySteps: true,
+    tellsLoad: true,
   }
 }
 
-function llamaTraits(props: z.infer<typeof propsSchema>): Traits {
+function llamaTraits(props: z.infer<typeof propsSchema>, load: EngineLoad | null): Traits {
   return {
     ...plain,
     kind: 'llama.cpp',
     version: props.build_info ?? null,
     cap: props.total_slots,
+    capMost: props.total_slots,
     capReason: 'The number of its slots.',
+    takesCacheOff: true,
+    tellsLoad: load !== null,
+    advice: load === null || load.waiting === null ? ADVICE_LLAMA : null,
     contextTokens: props.default_generation_settings?.n_ctx ?? null,
   }
 }

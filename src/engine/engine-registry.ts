@@ -22,7 +22,7 @@ import {
 import { EngineWatch } from './engine-watch.ts'
 import { OpenAiEngine } from './openai-engine.ts'
 import { seal, unseal } from './sealed-secret.ts'
-import type { Engine, EngineCount, EngineProfile, EngineState } from './types.ts'
+import type { Engine, EngineCount, EngineLoad, EngineProfile, EngineState } from './types.ts'
 
 const ADD_MS_MAX = 10_000
 const NAME_LENGTH_MAX = 100
@@ -51,6 +51,8 @@ export interface EngineInput {
 export interface EngineListener {
   changed(engine: Engine, profile: EngineProfile, state: EngineState, reason: string): void
   removed(engineId: string): void
+  /** What an engine tells of its load, about once a second where it tells any. */
+  loaded?(engineId: string, load: EngineLoad): void
 }
 
 export interface RegisteredModel {
@@ -72,9 +74,15 @@ const UNKNOWN: EngineProfile = {
   cap: 1,
   capReason: 'The engine has not answered yet.',
   express: 0,
+  capMost: 1,
   capacityUnitsPerS: null,
+  tokenGapMs: null,
   takesPriority: false,
   takesCacheSalt: false,
+  takesCacheOff: false,
+  yieldsBySteps: false,
+  tellsLoad: false,
+  advice: null,
 }
 
 export class EngineRegistry {
@@ -251,9 +259,12 @@ export class EngineRegistry {
     const { secretKey } = this.#options
     const apiKey = row.apiKey && !given ? unseal(secretKey, row.apiKey, row.id) : null
     const engine = given ?? this.#engine(row, apiKey)
-    const watch = new EngineWatch(engine, row.profile ?? UNKNOWN, row.draining, {
+    const watch = new EngineWatch(engine, { ...UNKNOWN, ...row.profile }, row.draining, {
       ...this.#options,
       changed: (changed) => this.#changed(changed),
+      loaded: (id, load) => {
+        for (const listener of this.#listeners) listener.loaded?.(id, load)
+      },
     })
     this.#places.set(row.id, { watch, createdAtMs: row.createdAt.getTime() })
     this.#changed(watch)

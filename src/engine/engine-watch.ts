@@ -4,19 +4,23 @@
  */
 import type { Clock, Random, Timer } from '../base/index.ts'
 import type { EngineFailure } from './engine-failure.ts'
-import type { Engine, EngineProfile, EngineState } from './types.ts'
+import type { Engine, EngineLoad, EngineProfile, EngineState } from './types.ts'
 
 const PERIOD_MS = 2000
 const JITTER = 0.2
 const PROBE_MS_MAX = 3000
 const FAILURES_MAX = 2
 const ERRORS_KEPT = 10_000
+const LOAD_PERIOD_MS = 1000
+const LOAD_MS_MAX = 900
 
 export interface WatchOptions {
   clock: Clock
   random: Random
   /** Called at every change of state, reason or profile. */
   changed(watch: EngineWatch): void
+  /** Called with what the engine tells of its load, about once a second. */
+  loaded(engineId: string, load: EngineLoad): void
 }
 
 export class EngineWatch {
@@ -30,6 +34,8 @@ export class EngineWatch {
   #errorsAtMs: number[] = []
   #timer: Timer | undefined
   #probe: AbortController | undefined
+  #loadTimer: Timer | undefined
+  #loadProbe: AbortController | undefined
   #isClosed = false
 
   /** @param profile what it told of itself when it was last asked */
@@ -52,6 +58,7 @@ export class EngineWatch {
     this.profile = profile
     this.#become(this.#isDraining ? 'draining' : 'up', this.#upReason(), !isSame)
     this.#askLater()
+    if (profile.tellsLoad) this.#loadTimer ??= this.#askLoadLater()
   }
 
   setDraining(draining: boolean): void {
@@ -86,6 +93,8 @@ export class EngineWatch {
     this.#isClosed = true
     this.#timer?.cancel()
     this.#probe?.abort()
+    this.#loadTimer?.cancel()
+    this.#loadProbe?.abort()
   }
 
   async #ask(): Promise<void> {
@@ -118,6 +127,23 @@ export class EngineWatch {
     const periodMs = PERIOD_MS * (1 + JITTER * (2 * random.next() - 1))
     this.#timer?.cancel()
     this.#timer = clock.after(delayMs ?? periodMs, () => void this.#ask())
+  }
+
+  #askLoadLater(): Timer {
+    return this.#options.clock.after(LOAD_PERIOD_MS, () => void this.#askLoad())
+  }
+
+  /** No answer is no news: whoever acts on the load sees that the last one has grown old. */
+  async #askLoad(): Promise<void> {
+    const probe = new AbortController()
+    this.#loadProbe = probe
+    const late = new Error(`no answer within ${LOAD_MS_MAX} ms`)
+    const timer = this.#options.clock.after(LOAD_MS_MAX, () => probe.abort(late))
+    const load = await this.engine.load(probe.signal).catch(() => null)
+    timer.cancel()
+    if (this.#isClosed) return
+    if (load !== null) this.#options.loaded(this.engine.id, load)
+    this.#loadTimer = this.profile.tellsLoad ? this.#askLoadLater() : undefined
   }
 
   #down(why: string): void {

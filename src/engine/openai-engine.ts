@@ -9,6 +9,7 @@ import type {
   Engine,
   EngineCall,
   EngineCount,
+  EngineLoad,
   EngineProfile,
   EngineRequest,
   EngineSink,
@@ -66,6 +67,10 @@ export class OpenAiEngine implements Engine, CallOwner {
 
   probe(signal: AbortSignal): Promise<EngineProfile> {
     return this.#prober.probe(signal)
+  }
+
+  load(signal: AbortSignal): Promise<EngineLoad | null> {
+    return this.#prober.load(signal)
   }
 
   countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null> {

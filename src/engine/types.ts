@@ -15,12 +15,35 @@ export interface EngineProfile {
   capReason: string
   /** Extra sequences it was started with. */
   express: number
+  /** Highest cap that may be tried where more at once get more done. */
+  capMost: number
   /** Calibrated capacity, service units per second; null where unknown. */
   capacityUnitsPerS: number | null
+  /** Calibrated time between tokens at the cap, p95 of requests, milliseconds; null if unknown. */
+  tokenGapMs: number | null
   /** True where it understands `priority` (lower goes first). */
   takesPriority: boolean
   /** True where prefix caching can be kept apart by `cache_salt`. */
   takesCacheSalt: boolean
+  /** True where a request can do without the prefix cache, by `cache_prompt: false`. */
+  takesCacheOff: boolean
+  /** True where worse-ranked requests stand aside inside the engine, step by step. */
+  yieldsBySteps: boolean
+  /** True where it tells of its own load. */
+  tellsLoad: boolean
+  /** What an operator could improve, a sentence; null where nothing is known. */
+  advice: string | null
+}
+
+/** An engine's own view of its load. */
+export interface EngineLoad {
+  running: number
+  /** Requests that wait inside the engine; null where it does not say. */
+  waiting: number | null
+  /** Part of the memory for keys and values in use, 0 to 1; null where it does not say. */
+  kvUsage: number | null
+  /** Requests thrown out to make room since its start; null where it does not say. */
+  preemptions: number | null
 }
 
 /** A request as it goes to an engine; the body is complete and must not be changed any more. */
@@ -68,6 +91,8 @@ export interface Engine {
   dispatch(request: EngineRequest, sink: EngineSink): EngineCall
   /** Asks for health, models and capacity. @throws when it is not healthy, with the reason */
   probe(signal: AbortSignal): Promise<EngineProfile>
+  /** Asks for its load; null where it tells nothing, which never means that it is idle. */
+  load(signal: AbortSignal): Promise<EngineLoad | null>
   /** The engine's own count for a request, or null where it keeps none. */
   countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null>
   close(): Promise<void>

@@ -204,6 +204,12 @@ const plainProfile: EngineProfile = {
   capacityUnitsPerS: null,
   takesPriority: true,
   takesCacheSalt: true,
+  capMost: 4,
+  tokenGapMs: null,
+  takesCacheOff: false,
+  yieldsBySteps: false,
+  tellsLoad: false,
+  advice: null,
 }
 
 /** Waits until `isTrue`, for things that happen soon after what a test has done. */

@@ -4,6 +4,7 @@
  * and what time it is; no I/O, no clock. Never fed with the duration of whole requests, because
  * how long an answer is says nothing about how busy an engine is.
  */
+import type { EngineLoad } from '../engine/index.ts'
 
 export interface CapOptions {
   /** Where it starts: the calibrated knee, or what the engine says of itself. */
@@ -16,16 +17,10 @@ export interface CapOptions {
   hasSignals: boolean
 }
 
-/** What an engine tells of itself. */
-export interface EngineSignals {
+/** What an engine tells of itself, and when. */
+export interface EngineSignals extends Omit<EngineLoad, 'running'> {
   /** Moment of the answer on the caller's clock, milliseconds. */
   atMs: number
-  /** Requests that wait inside the engine. */
-  waiting: number
-  /** Part of the memory for keys and values in use, 0 to 1; null where it does not say. */
-  kvUsage: number | null
-  /** Requests it has thrown out to make room, since its start; null where it does not say. */
-  preemptions: number | null
 }
 
 export interface CapReading {
@@ -123,7 +118,8 @@ export class CapControl {
     const before = this.#preemptions
     this.#preemptions = signals.preemptions
     const waitedBefore = this.#waitedBefore
-    this.#waitedBefore = signals.waiting > 0
+    const waiting = signals.waiting ?? 0
+    this.#waitedBefore = waiting > 0
     // A counter that has fallen belongs to an engine that was started anew.
     if (before !== null && signals.preemptions !== null && signals.preemptions > before) {
       return `The engine threw out ${signals.preemptions - before} requests to make room.`
@@ -132,8 +128,8 @@ export class CapControl {
       return `Its memory for prompts is ${Math.round(signals.kvUsage * 100)} % full.`
     }
     // One answer may catch a request between its queue and its batch; two in a row do not.
-    return signals.waiting > 0 && waitedBefore
-      ? `${signals.waiting} requests wait inside the engine, out of the scheduler's reach.`
+    return waiting > 0 && waitedBefore
+      ? `${waiting} requests wait inside the engine, out of the scheduler's reach.`
       : undefined
   }
 

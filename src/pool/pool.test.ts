@@ -15,6 +15,7 @@ function engine(id: string): Engine {
     url: `http://${id}`,
     dispatch: () => ({ resume() {}, abort() {} }),
     probe: unused,
+    load: () => Promise.resolve(null),
     countOf: () => Promise.resolve(null),
     close: () => Promise.resolve(),
   }
@@ -31,6 +32,12 @@ function profile(cap: number): EngineProfile {
     capacityUnitsPerS: 100,
     takesPriority: true,
     takesCacheSalt: true,
+    capMost: cap,
+    tokenGapMs: null,
+    takesCacheOff: false,
+    yieldsBySteps: false,
+    tellsLoad: false,
+    advice: null,
   }
 }
 
