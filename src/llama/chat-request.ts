@@ -1,7 +1,7 @@
 /** The body of `POST /v1/chat/completions`: what is understood, and how it is checked. */
 import { z } from 'zod'
-import { GristmillError } from '../base/index.ts'
-import { parseBody, samplingFields } from './sampling-request.ts'
+import { checked, GristmillError } from '../base/index.ts'
+import { samplingFields } from './sampling-request.ts'
 
 const textPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string().optional() })
 const otherPart = z.object({ type: z.string() })
@@ -77,7 +77,7 @@ export interface ChatMessage {
 
 /** @throws GristmillError `invalid_value` or `unsupported_parameter` naming the field */
 export function parseChatBody(body: unknown): ChatBody {
-  const chat = parseBody(chatSchema, body)
+  const chat = checked(chatSchema, body)
   if (typeof chat.top_logprobs === 'number' && chat.top_logprobs > 0 && !chat.logprobs)
     throw new GristmillError('invalid_value', {
       param: 'top_logprobs',

@@ -29,7 +29,11 @@ export function usageOf(progress: Progress) {
   }
 }
 
-/** Writes server-sent events; one write for each event of the engine. */
+/**
+ * Writes server-sent events; one write for each event of the engine. Usage is on the last event
+ * only, as with other engines: a gateway that asks for it on behalf of a client that did not can
+ * pass on all other events as they are.
+ */
 export class ChatStream implements ChatWriter {
   readonly #head: string
   readonly #includeUsage: boolean
@@ -73,8 +77,7 @@ export class ChatStream implements ChatWriter {
   #chunk(choice: number, delta: string, reason: string, logprobs: string | undefined): string {
     return (
       `${this.#head}"choices":[{"index":${choice},"delta":${delta},` +
-      `"logprobs":${logprobs ?? 'null'},"finish_reason":${reason}}]` +
-      `${this.#includeUsage ? ',"usage":null' : ''}}\n\n`
+      `"logprobs":${logprobs ?? 'null'},"finish_reason":${reason}}]}\n\n`
     )
   }
 }

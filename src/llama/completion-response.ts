@@ -49,20 +49,21 @@ export function completionStream(
   write: (text: string) => void,
 ): CompletionWriter {
   const { id, created, model } = head
-  const base = { id, object: 'text_completion', created, model }
-  const frame = (fields: object) => `data: ${JSON.stringify({ ...base, ...fields })}\n\n`
-  const usage = includeUsage ? { usage: null } : {}
+  const fields = { id, object: 'text_completion', created, model }
+  // What all events of an answer share is put into words once.
+  const start = `data: ${JSON.stringify(fields).slice(0, -1)},"choices":[`
+  const frame = (index: number, text: string, logprobs: string, reason: string) =>
+    `${start}{"index":${index},"text":${text},"logprobs":${logprobs},"finish_reason":${reason}}]}\n\n`
   return {
     text(index, text, logprobs) {
-      const choice = { index, text, logprobs: logprobs ?? null, finish_reason: null }
-      write(frame({ choices: [choice], ...usage }))
+      const probable = logprobs === undefined ? 'null' : JSON.stringify(logprobs)
+      write(frame(index, JSON.stringify(text), probable, 'null'))
     },
     finish(index, reason) {
-      const choice = { index, text: '', logprobs: null, finish_reason: reason }
-      write(frame({ choices: [choice], ...usage }))
+      write(frame(index, '""', 'null', `"${reason}"`))
     },
     end(progress) {
-      const last = includeUsage ? frame({ choices: [], usage: usageOf(progress) }) : ''
+      const last = includeUsage ? `${start}],"usage":${JSON.stringify(usageOf(progress))}}\n\n` : ''
       write(`${last}data: [DONE]\n\n`)
     },
   }

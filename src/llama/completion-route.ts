@@ -1,7 +1,7 @@
 /** `POST /v1/completions`, the legacy wire: prompts without a template. */
 import type { Token } from 'node-llama-cpp'
 import { z } from 'zod'
-import { GristmillError } from '../base/index.ts'
+import { checked, GristmillError } from '../base/index.ts'
 import { runCompletion } from './completion.ts'
 import {
   type CompletionWriter,
@@ -21,7 +21,7 @@ import {
   onRecord,
 } from './engine.ts'
 import type { Exchange } from './http-server.ts'
-import { parseBody, samplingFields, samplingOf, stopsOf, tokensMaxOf } from './sampling-request.ts'
+import { samplingFields, samplingOf, stopsOf, tokensMaxOf } from './sampling-request.ts'
 
 const PROMPTS_MAX = 32
 const TOKENS_DEFAULT = 16
@@ -45,7 +45,7 @@ const completionSchema = z.object({
 type CompletionBody = z.infer<typeof completionSchema>
 
 export async function handleCompletions(engine: Engine, exchange: Exchange): Promise<void> {
-  const body = parseBody(completionSchema, exchange.body)
+  const body = checked(completionSchema, exchange.body)
   checkModel(engine, body.model)
   refuseUnsupported(body)
   const prompts = await promptTokens(engine, body.prompt, 'prompt')

@@ -1,7 +1,7 @@
 /**
  * Drives all sequences in lockstep: every step is one batch, and between two steps nothing runs in
- * the library, so that sequences can be cleared, prompts admitted and streams ended at once. The
- * pause between two steps is kept short: tokens are handed on while the next step computes.
+ * the library, so that sequences can be cleared, prompts admitted and streams ended at once. A
+ * token is handed on as soon as it is sampled, while the library samples those of the others.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
@@ -60,16 +60,10 @@ interface Active extends Waiting, StepCandidate {
   lastStepMs: number
   /** Tokens of this generation (`progress` adds up all choices of a request). */
   generated: number
-  /** Its consumer wants no more; a token that is being computed is dropped. */
-  stopped: boolean
-  aborted: boolean
-}
-
-/** What is to be handed on: a token, the end, or both in this order. */
-interface Delivery {
-  active: Active
-  sampled: SampledToken | undefined
+  /** How it ended in the step that is under way. */
   end: GenerationEnd | undefined
+  /** What failed in the step that is under way. */
+  error: unknown
 }
 
 /** An idle engine starts when no request has arrived for this long, milliseconds. */
@@ -82,7 +76,6 @@ export class Driver {
   readonly #active = new Set<Active>()
   #waiting: Waiting[] = []
   #between: (() => Promise<void>)[] = []
-  #deliveries: Delivery[] = []
   #order = 0
   #running = false
   #woken = false
@@ -162,7 +155,6 @@ export class Driver {
       await this.#admit()
       const plan = this.#plan()
       if (plan) await this.#step(plan)
-      else if (this.#deliveries.length > 0) this.#deliver()
       // Whatever arrived since the top of this turn may have been missed by it.
       else if (this.#between.length === 0 && !this.#woken) break
     }
@@ -175,7 +167,6 @@ export class Driver {
     this.#waiting = this.#waiting.filter(({ request }) => !request.signal.aborted)
     for (const active of [...this.#active])
       if (active.request.signal.aborted) {
-        active.aborted = true
         await this.#release(active)
         active.resolve('aborted')
       }
@@ -211,8 +202,8 @@ export class Driver {
         firstTokenMs: undefined,
         lastStepMs: nowMs,
         generated: 0,
-        stopped: false,
-        aborted: false,
+        end: undefined,
+        error: undefined,
         priority: request.priority,
         unread: request.prompt.length - kept,
         paused: false,
@@ -240,33 +231,34 @@ export class Driver {
     const { clock, pace, onStep } = this.#options
     const startMs = clock.monotonicMs()
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
+    const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
     const work = [
       ...plan.decode.map((active) => this.#attempt(active, () => active.runner.next())),
-      ...plan.read
-        .toSorted((a, b) => a.candidate.index - b.candidate.index)
-        .map(({ candidate, tokens }) =>
-          this.#attempt(candidate, () => this.#read(candidate, tokens)),
-        ),
+      ...reading.map(({ candidate, tokens }) =>
+        this.#attempt(candidate, () => this.#read(candidate, tokens)),
+      ),
     ]
-    const handingOn = this.#deliverWhileComputing()
-    const outcomes = await Promise.all(work)
+    const stepped = await Promise.all(work)
     const endMs = clock.monotonicMs()
-    await handingOn
-    for (const { active, sampled, error } of outcomes) {
+    for (const active of stepped) {
       active.lastStepMs = endMs
-      if (error !== undefined) await this.#fail(active, error)
-      else if (sampled) await this.#settle(active, sampled, endMs)
+      if (active.error === undefined && active.end === undefined) continue
+      await this.#release(active)
+      if (active.error !== undefined) active.reject(engineFailed(active.error))
+      else if (active.end !== undefined) active.resolve(active.end)
     }
     pace.record(endMs - startMs, plan.decode.length, readTokens)
     onStep({ durationMs: endMs - startMs, decoded: plan.decode.length, readTokens })
   }
 
-  async #attempt(active: Active, act: () => Promise<SampledToken | undefined>) {
+  async #attempt(active: Active, act: () => Promise<SampledToken | undefined>): Promise<Active> {
     try {
-      return { active, sampled: await act(), error: undefined }
+      const sampled = await act()
+      if (sampled) active.end = this.#handOn(active, sampled)
     } catch (error) {
-      return { active, sampled: undefined, error: error ?? new Error('unknown') }
+      active.error = error ?? new Error('unknown')
     }
+    return active
   }
 
   async #read(active: Active, count: number): Promise<SampledToken | undefined> {
@@ -279,53 +271,22 @@ export class Driver {
     return undefined
   }
 
-  /** Decides what a sampled token means; what consumers do with it waits for the next step. */
-  async #settle(active: Active, sampled: SampledToken, nowMs: number): Promise<void> {
+  /** Counts a token and gives it to its consumer; returns how the generation ends, if it does. */
+  #handOn(active: Active, sampled: SampledToken): GenerationEnd | undefined {
     const { request } = active
     const { progress } = request
     if (active.firstTokenMs === undefined) {
-      active.firstTokenMs = nowMs
-      progress.prefillMs += nowMs - active.startedMs
+      active.firstTokenMs = this.#options.clock.monotonicMs()
+      progress.prefillMs += active.firstTokenMs - active.startedMs
     }
-    if (active.stopped) return this.#end(active, undefined, 'stopped')
     const isEnd = this.#options.isEndToken(sampled.token)
-    if (isEnd && !request.ignoreEnd && active.generated >= request.tokensMin)
-      return this.#end(active, undefined, 'end')
+    if (isEnd && !request.ignoreEnd && active.generated >= request.tokensMin) return 'end'
     active.generated++
     progress.completionTokens++
-    if (active.generated >= request.tokensMax) return this.#end(active, sampled, 'length')
-    this.#deliveries.push({ active, sampled, end: undefined })
-  }
-
-  async #end(active: Active, sampled: SampledToken | undefined, end: GenerationEnd): Promise<void> {
-    await this.#release(active)
-    this.#deliveries.push({ active, sampled, end })
-  }
-
-  /** Two turns of the event loop later the library has handed the batch to its thread. */
-  async #deliverWhileComputing(): Promise<void> {
-    if (this.#deliveries.length === 0) return
-    await setImmediate()
-    await setImmediate()
-    this.#deliver()
-  }
-
-  #deliver(): void {
-    const deliveries = this.#deliveries
-    this.#deliveries = []
-    for (const { active, sampled, end } of deliveries) {
-      if (active.aborted) continue
-      const goesOn = sampled === undefined || active.request.onToken(sampled)
-      if (!goesOn) active.stopped = true
-      if (end !== undefined) active.resolve(goesOn ? end : 'stopped')
-    }
-  }
-
-  async #fail(active: Active, error: unknown): Promise<void> {
-    // Its last token is handed on first.
-    this.#deliver()
-    await this.#release(active)
-    active.reject(engineFailed(error))
+    // A client that is gone gets nothing; its request is removed between two steps.
+    if (request.signal.aborted) return undefined
+    if (!request.onToken(sampled)) return 'stopped'
+    return active.generated >= request.tokensMax ? 'length' : undefined
   }
 
   async #release(active: Active): Promise<void> {

@@ -4,7 +4,6 @@ import { z } from 'zod'
 import { GristmillError } from '../base/index.ts'
 import { checkModel, type Engine, newProgress, onRecord } from './engine.ts'
 import type { Exchange } from './http-server.ts'
-import { parseBody } from './sampling-request.ts'
 
 const INPUTS_MAX = 2048
 
@@ -23,7 +22,7 @@ const embeddingSchema = z.object({
 })
 
 export async function handleEmbeddings(engine: Engine, exchange: Exchange): Promise<void> {
-  const body = parseBody(embeddingSchema, exchange.body)
+  const body = checked(embeddingSchema, exchange.body)
   checkModel(engine, body.model)
   if (body.dimensions != null)
     throw new GristmillError('unsupported_parameter', {

@@ -5,8 +5,8 @@ import type { Driver, StepReport } from './driver.ts'
 import type { Progress } from './generation.ts'
 import type { RequestEnd } from './request-log.ts'
 
-/** The event-loop monitor's own period, which its measurements include. */
-const DELAY_RESOLUTION_MS = 10
+/** The event-loop monitor's own period, which its measurements include; each one costs a wake-up. */
+const DELAY_RESOLUTION_MS = 50
 
 export class EngineMetrics {
   readonly registry: Registry = createRegistry()

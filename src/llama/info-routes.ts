@@ -6,7 +6,6 @@ import { renderPrompt } from './chat-route.ts'
 import { checkModel, type Engine } from './engine.ts'
 import type { Exchange } from './http-server.ts'
 import { requestView } from './request-log.ts'
-import { parseBody } from './sampling-request.ts'
 import { isToy } from './toy-model.ts'
 
 export function handleModels(engine: Engine, exchange: Exchange): void {
@@ -68,7 +67,7 @@ const plainPrompt = z.object({ prompt: z.string(), model: z.string().nullish() }
 export async function handleTokenize(engine: Engine, exchange: Exchange): Promise<void> {
   const body = exchange.body
   const isChat = typeof body === 'object' && body !== null && 'messages' in body
-  const fields = isChat ? parseChatBody(body) : parseBody(plainPrompt, body)
+  const fields = isChat ? parseChatBody(body) : checked(plainPrompt, body)
   checkModel(engine, fields.model)
   const tokens =
     'prompt' in fields

@@ -18,7 +18,7 @@ const LOGITS_MAX = 256
 export class LlamaRunner implements Runner {
   readonly #sequence: LlamaContextSequence
   readonly #onSampler: () => void
-  #iterator: AsyncGenerator<Token, void, void> | undefined
+  #iterator: AsyncGenerator<{ token: Token }, void, void> | undefined
   #top: { sampler: TopSampler; sampling: Sampling; last: Token | undefined } | undefined
   #generated: Token[] = []
 
@@ -60,10 +60,12 @@ export class LlamaRunner implements Runner {
       return this.#evaluateTop(tokens)
     }
     this.#onSampler()
-    this.#iterator = this.#sequence.evaluate(tokens, {
-      ...this.#libraryOptions(sampling),
-      yieldEogToken: true,
-    })
+    // Without metadata this is `evaluate` with one generator less between it and us.
+    this.#iterator = this.#sequence.evaluateWithMetadata(
+      tokens,
+      {},
+      { ...this.#libraryOptions(sampling), yieldEogToken: true },
+    )
     return this.next()
   }
 
@@ -71,8 +73,9 @@ export class LlamaRunner implements Runner {
     if (this.#top) return this.#evaluateTop([this.#top.last as Token])
     const result = await this.#iterator?.next()
     if (!result || result.done) throw new Error('the library ended the sequence by itself')
-    this.#generated.push(result.value)
-    return { token: result.value }
+    const { token } = result.value
+    this.#generated.push(token)
+    return { token }
   }
 
   async finish(): Promise<void> {

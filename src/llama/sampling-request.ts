@@ -34,15 +34,6 @@ export const samplingFields = {
 const shared = z.object(samplingFields)
 export type SharedFields = z.infer<typeof shared>
 
-/** Parses a body by its schema. @throws GristmillError `invalid_value` naming the field */
-export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.infer<S> {
-  const parsed = schema.safeParse(body)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const param = issue?.path.join('.') || 'body'
-  throw new GristmillError('invalid_value', { param, reason: issue?.message ?? 'not valid' })
-}
-
 /** llama.cpp's default; considering a whole vocabulary would cost a third of the throughput. */
 const TOP_K_DEFAULT = 40
 /** This value means "random" to llama.cpp. */
