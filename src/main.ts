@@ -14,6 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from './base/index.ts'
+import { storedAnswers } from './batch/index.ts'
 import { createDemo } from './demo/index.ts'
 import {
   EMBEDDED_ENGINE_ID,
@@ -24,9 +25,11 @@ import {
 import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
-import { createLedger, type Ledger, recordCapacity } from './meter/index.ts'
+import { type CountOf, createLedger, type Ledger, recordCapacity } from './meter/index.ts'
 import { Pool, queueOf } from './pool/index.ts'
 import {
+  type BatchPart,
+  batchPart,
   type ChosenModel,
   chooseModel,
   type DatabasePart,
@@ -113,11 +116,14 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
   const data = await openDataPlane(base, part)
   const model = await choosing
   const engine = model && (await startEngine(base, data.engines, model))
-  await data.ledger.recover((requestId, engineId) => {
+  const countOf: CountOf = (requestId, engineId) => {
     const enough = new AbortController()
     clock.after(COUNT_MS_MAX, () => enough.abort())
     return data.engines.countOf(requestId, engineId, enough.signal)
-  })
+  }
+  const { sql } = part.database
+  await data.ledger.recover(countOf, (requestIds) => storedAnswers(sql, requestIds))
+  data.batches.runner.start()
   const server = await openServer(base, part, data, engine)
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
@@ -139,9 +145,11 @@ interface DataPlane {
   pool: Pool
   engines: EngineRegistry
   gateway: Gateway
+  batches: BatchPart
 }
 
-async function openDataPlane(base: Base, { database, lease }: DatabasePart): Promise<DataPlane> {
+async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane> {
+  const { database, lease } = part
   const { config, home, clock, logger, registry, stack } = base
   const { limits } = config
   const random = systemRandom
@@ -190,7 +198,9 @@ async function openDataPlane(base: Base, { database, lease }: DatabasePart): Pro
     revokeEndsStreams: config.revokeEndsStreams,
   })
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
-  return { tenancy, ledger, pool, engines, gateway }
+  const batches = batchPart({ config, home, part, tenancy, gateway, pool, clock, random, logger })
+  stack.defer(() => batches.runner.close())
+  return { tenancy, ledger, pool, engines, gateway, batches }
 }
 
 async function startEngine(
@@ -214,7 +224,7 @@ async function openServer(
   embedded: EmbeddedEngine | undefined,
 ): Promise<HttpServer> {
   const { config, home, clock, logger, registry, stack } = base
-  const { tenancy, pool, gateway, ledger } = data
+  const { tenancy, pool, gateway, ledger, batches } = data
   let isStopping = false
   const url = () => server.url
   const model = () => modelsOf(pool)[0]?.name
@@ -229,6 +239,8 @@ async function openServer(
       waiting: (tenantId) => pool.waitingOf(tenantId),
     },
     engines: engineService(data.engines, pool, restartsOf),
+    batches: batches.service,
+    batchDoor: batches.door,
     demo,
     floor: () => floorView(pool, tenancy, clock, demo.view()),
     readiness: () => readiness(part, ledger, pool, isStopping),
@@ -251,6 +263,7 @@ async function openServer(
   // Requests in flight end before the connections are closed under them.
   stack.defer(() => {
     isStopping = true
+    batches.runner.stop()
     return gateway.drain()
   })
   stack.defer(async () => void (await demo.cancel()))

@@ -8,6 +8,7 @@ import type { EndReason, SettlementGroup, TokenCounts } from '../meter/index.ts'
 import type { TicketEnd } from '../pool/index.ts'
 import { countAfterCut } from './cut-count.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
+import type { CollectedLine } from './line.ts'
 import { keptPromise } from './promise.ts'
 import type { LifeEnd, RequestLife } from './request-life.ts'
 import type { TokenRates } from './token-rate.ts'
@@ -51,17 +52,41 @@ export class Booking {
     metrics.ended(serviceClass, end.reason, life.progress.ttftMs, tokenGapMs)
     this.#log(life, end)
     const { grant } = end
+    const { line } = life.options
+    if (line !== null) {
+      this.#ask(this.#settleLine(life, line, end, known, endedAtMs))
+      return
+    }
     if (!end.wasCut || grant === null) {
       this.#settle(life, end, known, tokenGapMs, endedAtMs)
       return
     }
-    const asking = countAfterCut(grant.engine, life.options.requestId, clock)
-      .then((count) => {
-        const counts = count === null ? known : { ...count, estimated: !count.ended }
-        this.#settle(life, end, counts, tokenGapMs, endedAtMs)
-      })
-      .finally(() => this.#asking.delete(asking))
+    const settled = countAfterCut(grant.engine, life.options.requestId, clock).then((count) => {
+      const counts = count === null ? known : { ...count, estimated: !count.ended }
+      this.#settle(life, end, counts, tokenGapMs, endedAtMs)
+    })
+    this.#ask(settled)
+  }
+
+  #ask(work: Promise<void>): void {
+    const asking = work.finally(() => this.#asking.delete(asking))
     this.#asking.add(asking)
+  }
+
+  /** A line is charged with the answer that was stored, and with nothing where none was. */
+  async #settleLine(
+    life: RequestLife,
+    line: CollectedLine,
+    end: LifeEnd,
+    known: Counts,
+    endedAtMs: number,
+  ): Promise<void> {
+    const { answer, error } = line.reply
+    const isDone = end.reason === 'done'
+    const usage = isDone ? known : NOTHING
+    const fate = await line.ended({ answer, error, usage })
+    if (fate === 'unknown') return
+    this.#settle(life, end, fate === 'stored' ? usage : NOTHING, null, endedAtMs)
   }
 
   #giveBack(life: RequestLife, end: LifeEnd, counts: Counts, tokenGapMs: number | null): void {

@@ -5,14 +5,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
+import type { TicketRequest } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
 import { type CanonicalRequest, type Endpoint, outputTokensMax, readRequest } from './canonical.ts'
 import { CacheSalts } from './engine-body.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
+import { LineReply, type LineRequest, type RunningLine } from './line.ts'
 import { modelFor, modelList, modelView } from './model-list.ts'
-import { Reply } from './reply.ts'
+import { HttpReply } from './reply.ts'
 import { type LifeServices, RequestLife } from './request-life.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { TokenRates } from './token-rate.ts'
@@ -68,7 +70,7 @@ export class Gateway {
     requestId: string,
   ): void {
     const { limits, clock } = this.#options
-    const reply = new Reply(response, requestId, limits.streamBufferBytesMax)
+    const reply = new HttpReply(response, requestId, limits.streamBufferBytesMax)
     const arrived = { arrivedAtMs: clock.nowMs(), arrivedMonotonicMs: clock.monotonicMs() }
     let life: RequestLife | undefined
     this.#open++
@@ -88,7 +90,10 @@ export class Gateway {
           if (error) throw error
           this.#mayStart()
           const canonical = readRequest(path as Endpoint, body, limits)
-          life = this.#start(canonical, request, { reply, principal, requestId, ...arrived })
+          const standing = standingOf(canonical, request.headers, principal, this.#options)
+          this.#checkKeyQueue(principal)
+          const given = { reply, line: null, principal, requestId, ...arrived }
+          life = this.#start(canonical, standing, given)
         } catch (thrown) {
           this.#refuse(reply, thrown, requestId, principal)
         }
@@ -96,6 +101,49 @@ export class Gateway {
     } catch (thrown) {
       this.#refuse(reply, thrown, requestId, principal)
     }
+  }
+
+  /**
+   * Takes a line of a batch: nobody waits for its answer, which is stored instead.
+   * @throws GristmillError for whatever a client would have been refused for before it queued
+   */
+  runLine(line: LineRequest): RunningLine {
+    const { clock } = this.#options
+    this.#mayStart()
+    const { request, principal, requestId } = line
+    const standing = {
+      serviceClass: line.serviceClass,
+      endUser: principal.scopes.has('end_users') ? request.endUser : null,
+      waitMsMax: line.waitMsMax,
+      // What a batch queues is bounded by the batch; interactive callers have their own bound.
+      queueDepthMax: Number.POSITIVE_INFINITY,
+    }
+    const reply = new LineReply()
+    const life = this.#start(request, standing, {
+      reply,
+      line: { ...line, reply },
+      principal,
+      requestId,
+      arrivedAtMs: clock.nowMs(),
+      arrivedMonotonicMs: clock.monotonicMs(),
+    })
+    return {
+      get isWaiting() {
+        return life.isWaiting
+      },
+      cut: () => life.clientGone(),
+    }
+  }
+
+  /**
+   * Checks a line as its request will be, without running it.
+   * @throws GristmillError `invalid_json`, `invalid_value`, `model_not_found`, …
+   */
+  checkLine(endpoint: Endpoint, body: Buffer, principal: Principal): CanonicalRequest {
+    const { limits, models } = this.#options
+    const request = readRequest(endpoint, body, limits)
+    modelFor(models, principal, request.model)
+    return request
   }
 
   /** Ends what runs with a revoked key, where that is configured. */
@@ -131,17 +179,15 @@ export class Gateway {
 
   #start(
     canonical: CanonicalRequest,
-    request: IncomingMessage,
+    standing: Standing,
     given: Pick<
       RequestLife['options'],
-      'reply' | 'principal' | 'requestId' | 'arrivedAtMs' | 'arrivedMonotonicMs'
+      'reply' | 'line' | 'principal' | 'requestId' | 'arrivedAtMs' | 'arrivedMonotonicMs'
     >,
   ): RequestLife {
-    const { principal, requestId } = given
+    const { principal, line } = given
     const { limits, models } = this.#options
     const model = modelFor(models, principal, canonical.model)
-    const standing = standingOf(canonical, request.headers, principal, this.#options)
-    this.#checkKeyQueue(principal)
     const outputTokensDefault = defaultBound(canonical, model, limits.outputTokensDefault)
     const outputMax = outputTokensMax(canonical, outputTokensDefault)
     const input = canonical.estimatedInputTokens
@@ -156,7 +202,7 @@ export class Gateway {
       outputTokensDefault,
     })
     this.#live.add(life)
-    life.begin(ticketRequestOf(requestId, canonical, principal, standing, outputMax))
+    life.begin(ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line))
     return life
   }
 
@@ -189,7 +235,8 @@ export class Gateway {
     if (queueDepthMax === null) return
     let waiting = 0
     this.#live.forEach((life) => {
-      if (life.isWaiting && life.options.principal.keyId === principal.keyId) waiting++
+      const { line, principal: other } = life.options
+      if (life.isWaiting && line === null && other.keyId === principal.keyId) waiting++
     })
     if (waiting < queueDepthMax) return
     const details = { tenant: principal.tenantName, queueDepthMax }
@@ -203,7 +250,7 @@ export class Gateway {
     return Buffer.from(JSON.stringify(modelView(modelFor(models, principal, name))))
   }
 
-  #refuse(reply: Reply, thrown: unknown, requestId: string, principal: Principal): void {
+  #refuse(reply: HttpReply, thrown: unknown, requestId: string, principal: Principal): void {
     const error = toGristmillError(thrown)
     const line = { requestId, keyId: principal.keyId, code: error.code }
     if (error.code === 'internal_error') {
@@ -257,7 +304,9 @@ function ticketRequestOf(
   { tenantId, projectId, keyId, policy }: Principal,
   standing: Standing,
   outputMax: number,
-) {
+  line: LineRequest | null,
+): TicketRequest {
+  const user = standing.endUser === null ? keyId : `user:${standing.endUser}`
   return {
     id,
     model: request.model,
@@ -266,7 +315,8 @@ function ticketRequestOf(
     projectId,
     projectWeight: policy.projectWeight,
     keyId,
-    userId: standing.endUser === null ? keyId : `user:${standing.endUser}`,
+    // Batches of one key share what the key gets.
+    userId: line === null ? user : `batch:${line.batchId}`,
     serviceClass: standing.serviceClass,
     estimatedInputTokens: request.estimatedInputTokens,
     outputTokensMax: outputMax,
@@ -274,6 +324,7 @@ function ticketRequestOf(
     queueDepthMax: standing.queueDepthMax,
     tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,
     keyConcurrencyMax: policy.keyLimits.concurrencyMax,
+    ...(line?.urgent && { urgent: true }),
   }
 }
 

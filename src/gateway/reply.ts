@@ -9,7 +9,29 @@ const KEEP_ALIVE = ': keep-alive\n\n'
 
 export type ReplyHeaders = Record<string, string | number>
 
-export class Reply {
+/** What a request's life asks of whoever it answers. */
+export interface Reply {
+  /** True once the status line is out, so that errors can only be events. */
+  readonly isBegun: boolean
+  /** Sends the head of an event stream. */
+  beginStream(headers: ReplyHeaders): void
+  keepAlive(): void
+  /** @returns false where the client reads too slowly and more should wait for `onDrain` */
+  write(bytes: Uint8Array): boolean
+  /** Calls back once when everything unsent has gone out. */
+  onDrain(run: () => void): void
+  /** Ends a stream. */
+  end(bytes?: Uint8Array): void
+  /** Sends a whole answer. */
+  send(status: number, body: Uint8Array, headers: ReplyHeaders): void
+  /** Refuses with a real status where that is still possible, else with an error event. */
+  refuse(error: GristmillError, headers?: ReplyHeaders): void
+  /** Closes the connection in the middle of an answer. */
+  cut(): void
+}
+
+/** A client at the other end of a connection. */
+export class HttpReply implements Reply {
   readonly #response: ServerResponse
   readonly #requestId: string
   readonly #bufferBytesMax: number
@@ -22,7 +44,6 @@ export class Reply {
     this.#bufferBytesMax = bufferBytesMax
   }
 
-  /** True once the status line is out, so that errors can only be events. */
   get isBegun(): boolean {
     return this.#response.headersSent
   }
@@ -31,7 +52,6 @@ export class Reply {
     return this.#ended
   }
 
-  /** Sends the head of an event stream. */
   beginStream(headers: ReplyHeaders): void {
     if (this.#ended || this.#response.headersSent) return
     this.#response.writeHead(200, {
@@ -48,19 +68,16 @@ export class Reply {
     if (!this.#ended) this.#response.write(KEEP_ALIVE)
   }
 
-  /** @returns false where the client reads too slowly and more should wait for `onDrain` */
   write(bytes: Uint8Array): boolean {
     if (this.#ended) return true
     if (this.#response.write(bytes)) return true
     return this.#response.writableLength < this.#bufferBytesMax
   }
 
-  /** Calls back once when everything unsent has gone out. */
   onDrain(run: () => void): void {
     this.#response.once('drain', run)
   }
 
-  /** Ends a stream. */
   end(bytes?: Uint8Array): void {
     if (this.#ended) return
     this.#ended = true
@@ -68,7 +85,6 @@ export class Reply {
     else this.#response.end(bytes)
   }
 
-  /** Sends a whole answer. */
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
     if (this.#ended) return
     this.#ended = true
@@ -82,7 +98,6 @@ export class Reply {
     this.#response.end(body)
   }
 
-  /** Refuses with a real status where that is still possible, else with an error event. */
   refuse(error: GristmillError, headers: ReplyHeaders = {}): void {
     if (this.#ended) return
     const text = JSON.stringify(openAiErrorBody(error, this.#requestId))
@@ -98,7 +113,6 @@ export class Reply {
     })
   }
 
-  /** Closes the connection in the middle of an answer. */
   cut(): void {
     this.#ended = true
     this.#response.destroy()

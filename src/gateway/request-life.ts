@@ -4,7 +4,13 @@
  * back, the client gets its last word, and the ledger its settlement.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { GristmillError, NOT_LISTED, type RosterMember, wireTier } from '../base/index.ts'
+import {
+  GristmillError,
+  NOT_LISTED,
+  type RosterMember,
+  type ServiceClass,
+  wireTier,
+} from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
@@ -19,6 +25,7 @@ import {
   type Refusal,
   refusalOf,
 } from './engine-errors.ts'
+import type { CollectedLine } from './line.ts'
 import { PacedReply } from './paced-reply.ts'
 import type { RelayOwner } from './relay.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
@@ -59,6 +66,8 @@ export interface LifeOptions {
   request: CanonicalRequest
   standing: Standing
   reply: Reply
+  /** The batch line it is; null where a client waits. */
+  line: CollectedLine | null
   charge: Charge
   /** Bound that we set where the client names none; null where it does. */
   outputTokensDefault: number | null
@@ -174,8 +183,10 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   #refused(error: GristmillError): void {
-    const reason = error.code === 'wait_limit_exceeded' ? 'timeout' : 'refused'
-    this.#end(reason, { refusal: withTenantName(error, this.options.principal.tenantName) })
+    const { principal, standing } = this.options
+    if (error.code !== 'wait_limit_exceeded') {
+      this.#end('refused', { refusal: withTenantName(error, principal.tenantName) })
+    } else this.#end('timeout', { refusal: patienceEnded(error, standing.serviceClass) })
   }
 
   // The ledger
@@ -193,6 +204,7 @@ export class RequestLife implements RelayOwner, RosterMember {
       model: request.model,
       endpoint: request.endpoint,
       serviceClass: standing.serviceClass,
+      batchId: this.options.line?.batchId,
       estimatedInputTokens: request.estimatedInputTokens,
       outputTokensMax: outputTokensMax(request, this.options.outputTokensDefault),
       arrivedAtMs,
@@ -348,6 +360,14 @@ export class RequestLife implements RelayOwner, RosterMember {
   get ticket(): Ticket | undefined {
     return this.#ticket
   }
+}
+
+/** Flex is told as OpenAI's clients know it: nothing is free, try again or pay for more. */
+function patienceEnded(error: GristmillError, serviceClass: ServiceClass): GristmillError {
+  if (serviceClass !== 'flex') return error
+  const { retryAfterMs } = error
+  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return new GristmillError('resource_unavailable', { class: serviceClass }, options)
 }
 
 /** The pool knows tenants by id; whoever reads the error knows the name. */

@@ -53,7 +53,7 @@ function classOf(
 ): ServiceClass {
   let wanted = tierClass(tier, policy.defaultClass)
   if (header !== undefined) {
-    if (!isClass(header)) throw invalid(CLASS_HEADER, `one of ${serviceClasses.join(', ')}`)
+    if (!isClass(header)) throw invalid(CLASS_HEADER, `it must be one of ${serviceClasses.join(', ')}`)
     wanted = lowerClass(wanted, header)
   }
   const from = serviceClasses.indexOf(wanted)
@@ -67,7 +67,7 @@ function tierClass(tier: string | null, defaultClass: ServiceClass): ServiceClas
   if (tier === null || tier === 'auto' || tier === 'scale') return defaultClass
   if (tier === 'default') return 'standard'
   if (isClass(tier)) return tier
-  throw invalid('service_tier', `one of auto, default, ${serviceClasses.join(', ')}`)
+  throw invalid('service_tier', `it must be one of auto, default, ${serviceClasses.join(', ')}`)
 }
 
 const isClass = (value: unknown): value is ServiceClass =>

@@ -11,6 +11,7 @@ import {
 import type { Identity } from './access.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { batchRoutes } from './batch-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
@@ -58,6 +59,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   peopleRoutes(api, options, parts)
   engineRoutes(api, options)
   usageRoutes(api, options)
+  batchRoutes(api, options)
   demoRoutes(api, options)
   documentStreams(api)
   document(api, options.version)

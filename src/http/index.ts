@@ -2,6 +2,7 @@
 export type * from './contract.ts'
 export { createHttpServer, type HttpServer } from './server.ts'
 export type {
+  BatchService,
   DemoService,
   EngineService,
   GatewayService,

@@ -21,6 +21,8 @@ export const permissionTable = {
   'audit:read': ['owner', 'operator', 'viewer'],
   'users:read': running,
   'users:write': ['owner'],
+  'batches:read': everybody,
+  'batches:write': ['owner', 'operator', 'member'],
   'queue:read': everybody,
   'floor:read': everybody,
   /** Names and shares of tenants that are not one's own. */

@@ -6,10 +6,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
-import type { Principal, Tenancy } from '../tenancy/index.ts'
-import type { DemoView, EngineView, FloorView, ModelView } from './contract.ts'
+import type { Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
+import type {
+  BatchStatusName,
+  BatchView,
+  DemoView,
+  EngineView,
+  FloorView,
+  ModelView,
+} from './contract.ts'
 
-/** Everything below `/v1/` but the queue. */
+/** Everything below `/v1/` but the queue; or, of another room, everything below a path there. */
 export interface GatewayService {
   /**
    * Answers a request whose key is good, errors included; nothing of it is read before.
@@ -50,6 +57,18 @@ export interface EngineService {
   models(): ModelView[]
 }
 
+export interface BatchService {
+  /** Newest first. @param filter undefined: all */
+  list(
+    filter: { tenantIds?: readonly string[] | undefined; status?: BatchStatusName | undefined },
+    page: PageRequest,
+  ): Promise<Page<BatchView>>
+  /** @throws GristmillError `not_found` */
+  get(id: string): Promise<BatchView>
+  /** Stops a batch that runs. @throws GristmillError `not_found`, `conflict` where it has ended */
+  cancel(id: string): Promise<BatchView>
+}
+
 export interface DemoService {
   /** null where none has run since the start. */
   view(): DemoView | null
@@ -73,6 +92,9 @@ export interface HttpServices {
   gateway: GatewayService
   queue: QueueService
   engines: EngineService
+  batches: BatchService
+  /** `/v1/batches` and below. */
+  batchDoor: GatewayService
   demo: DemoService
   /** The mill floor of the whole installation; names included. Called four times a second. */
   floor(): FloorView

@@ -7,28 +7,33 @@ import type { HttpServices } from './services.ts'
 
 export type StandIns = Pick<
   HttpServices,
-  'gateway' | 'queue' | 'engines' | 'demo' | 'floor' | 'readiness'
+  'gateway' | 'queue' | 'engines' | 'batches' | 'batchDoor' | 'demo' | 'floor' | 'readiness'
 >
 
 /** A fresh set; `changes` replaces single services. */
 export function standIns(changes: Partial<StandIns> = {}): StandIns {
   return {
-    gateway: {
-      handle: async (request, response, principal, requestId) => {
-        let text = ''
-        for await (const chunk of request) text += String(chunk)
-        const { tenantName, keyId } = principal
-        const echo = { tenantName, keyId, path: request.url, body: text }
-        sendJson(response, 200, echo, { 'x-gristmill-request-id': requestId })
-      },
-    },
+    gateway: echo,
+    batchDoor: echo,
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
+    batches: batches(),
     demo: demo(),
     floor: () => floor(),
     readiness: () => ({ ready: true, reasons: [] }),
     ...changes,
   }
+}
+
+/** Answers with who asked for what. */
+const echo: StandIns['gateway'] = {
+  handle: async (request, response, principal, requestId) => {
+    let text = ''
+    for await (const chunk of request) text += String(chunk)
+    const { tenantName, keyId } = principal
+    const echo = { tenantName, keyId, path: request.url, body: text }
+    sendJson(response, 200, echo, { 'x-gristmill-request-id': requestId })
+  },
 }
 
 export const engine: EngineView = {
@@ -40,7 +45,7 @@ export const engine: EngineView = {
   embedded: true,
   state: 'up',
   stateReason: 'Healthy.',
-  sinceMs: 0,
+  sinceAt: '2026-01-01T00:00:00.000Z',
   models: [{ name: 'toy', contextTokens: 512, toy: true }],
   cap: 4,
   express: 1,
@@ -72,6 +77,17 @@ function engines(): StandIns['engines'] {
     },
     drain: async (id) => ({ ...one(id), state: 'draining' }),
     models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
+  }
+}
+
+function batches(): StandIns['batches'] {
+  const none = (id: string) => {
+    throw new GristmillError('not_found', { kind: 'batch', id })
+  }
+  return {
+    list: async () => ({ rows: [], next: null }),
+    get: async (id) => none(id),
+    cancel: async (id) => none(id),
   }
 }
 

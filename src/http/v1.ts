@@ -11,7 +11,8 @@ import { REQUEST_ID_HEADER, sendError, sendJson, visibleError } from './response
 import type { HttpOptions } from './services.ts'
 
 interface Endpoint {
-  method: 'GET' | 'POST'
+  /** null: its room tells them apart. */
+  method: 'GET' | 'POST' | null
   /** One of them is needed. */
   scopes: readonly Scope[]
 }
@@ -26,6 +27,15 @@ const endpoints = new Map<string, Endpoint>([
   ['/v1/models', get],
   ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
 ])
+
+/** Everything at these paths and below them is another room's. */
+const BATCHES = '/v1/batches'
+const isBelow = (path: string, root: string) => path === root || path.startsWith(`${root}/`)
+
+function endpointAt(path: string): Endpoint | undefined {
+  if (isBelow(path, BATCHES)) return { method: null, scopes: ['inference'] }
+  return endpoints.get(path) ?? (path.startsWith('/v1/models/') ? get : undefined)
+}
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -60,10 +70,10 @@ export function v1Handler(options: HttpOptions): Handler {
 function admitted(request: IncomingMessage, principal: Principal | null): Principal {
   if (principal === null) throw new GristmillError('invalid_api_key')
   const path = pathOf(request)
-  const endpoint = endpoints.get(path) ?? (path.startsWith('/v1/models/') ? get : undefined)
+  const endpoint = endpointAt(path)
   const method = request.method ?? ''
   if (endpoint === undefined) throw new GristmillError('unknown_path', { method, path })
-  if (method !== endpoint.method) {
+  if (endpoint.method !== null && method !== endpoint.method) {
     throw new GristmillError('method_not_allowed', { method, path, allowed: endpoint.method })
   }
   if (!endpoint.scopes.some((scope) => principal.scopes.has(scope))) {
@@ -80,7 +90,11 @@ function serve(
   requestId: string,
   principal: Principal,
 ): unknown {
-  if (pathOf(request) !== '/v1/queue') {
+  const path = pathOf(request)
+  if (isBelow(path, BATCHES)) {
+    return options.batchDoor.handle(request, response, principal, requestId)
+  }
+  if (path !== '/v1/queue') {
     return options.gateway.handle(request, response, principal, requestId)
   }
   const view = queueView(options, [principal.tenantId])

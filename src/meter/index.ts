@@ -10,7 +10,7 @@ export {
   type TenantCapacityPoint,
 } from './capacity.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
-export type { CountOf } from './recovery.ts'
+export type { CountOf, StoredAnswers } from './recovery.ts'
 export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'
 export type * from './types.ts'
 export {

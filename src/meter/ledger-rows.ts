@@ -16,6 +16,7 @@ export interface NotWritten {
 export interface OpenRow extends Omit<Progress, 'engineId'> {
   requestId: string
   engineId: string | null
+  batchId: string | null
 }
 
 /** Longest text kept of a name that comes from outside, characters. */
@@ -29,13 +30,13 @@ export async function writeIntents(sql: Queries, intents: readonly Intent[]): Pr
     with given as materialized (
       select * from json_to_recordset(${rows}::text::json) as given (
         request_id text, tenant_id text, project_id text, key_id text, end_user text, model text,
-        endpoint text, service_class text, estimated_input_tokens int, output_tokens_max int,
-        arrived_at_ms float8)
+        endpoint text, service_class text, batch_id text, estimated_input_tokens int,
+        output_tokens_max int, arrived_at_ms float8)
     ), written as (
       insert into ledger_intents (request_id, tenant_id, project_id, key_id, end_user, model,
-        endpoint, service_class, estimated_input_tokens, output_tokens_max, arrived_at)
+        endpoint, service_class, batch_id, estimated_input_tokens, output_tokens_max, arrived_at)
       select request_id, tenant_id, project_id, key_id, end_user, model, endpoint, service_class,
-        estimated_input_tokens, output_tokens_max, to_timestamp(arrived_at_ms / 1000)
+        batch_id, estimated_input_tokens, output_tokens_max, to_timestamp(arrived_at_ms / 1000)
       from given
       on conflict (request_id) do nothing
       returning request_id
@@ -108,7 +109,7 @@ export async function writeSettlements(
 /** Up to `rowsMax` open requests after `after` in order of their identifiers. */
 export async function readOpen(sql: Queries, after: string, rowsMax: number): Promise<OpenRow[]> {
   return await sql<OpenRow[]>`
-    select o.request_id as "requestId", o.engine_id as "engineId",
+    select o.request_id as "requestId", o.engine_id as "engineId", i.batch_id as "batchId",
       coalesce(o.served_class, i.service_class) as "servedClass",
       o.input_tokens as "inputTokens", o.cached_tokens as "cachedTokens",
       o.output_tokens as "outputTokens", o.queue_ms as "queueMs", o.engine_ms as "engineMs",
@@ -129,6 +130,7 @@ function intentRow(intent: Intent) {
     model: intent.model.slice(0, TEXT_MAX),
     endpoint: intent.endpoint.slice(0, TEXT_MAX),
     service_class: intent.serviceClass,
+    batch_id: intent.batchId ?? null,
     estimated_input_tokens: whole(intent.estimatedInputTokens),
     output_tokens_max: whole(intent.outputTokensMax),
     arrived_at_ms: intent.arrivedAtMs,

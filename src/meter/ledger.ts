@@ -17,7 +17,7 @@ import { IntentQueue } from './intent-queue.ts'
 import { LedgerHealth } from './ledger-health.ts'
 import { createLedgerMetrics, type LedgerMetrics } from './ledger-metrics.ts'
 import { type OpenEntry, refusedSettlement } from './open-entry.ts'
-import { type CountOf, recoverOpen } from './recovery.ts'
+import { type CountOf, recoverOpen, type StoredAnswers } from './recovery.ts'
 import { SettlementQueue } from './settlement-queue.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
 
@@ -155,12 +155,13 @@ export class Ledger {
   /**
    * Settles what an earlier run left open, as `recovered`; to be called once, before requests come.
    * @param countOf asks an engine for the exact count; its answer wins over the last progress
+   * @param storedAnswers knows which lines of batches have their answers
    * @returns how many were settled
    */
-  recover(countOf?: CountOf): Promise<number> {
+  recover(countOf?: CountOf, storedAnswers?: StoredAnswers): Promise<number> {
     const { clock, logger, database } = this.#options
     const isOurs = (requestId: string) => this.#open.has(requestId)
-    return recoverOpen({ sql: database.sql, clock, logger, countOf, isOurs })
+    return recoverOpen({ sql: database.sql, clock, logger, countOf, storedAnswers, isOurs })
   }
 
   /** Requests opened here whose settlement is not durable yet. */

@@ -10,11 +10,20 @@ import type { Settlement, TokenCounts } from './types.ts'
  */
 export type CountOf = (requestId: string, engineId: string | null) => Promise<TokenCounts | null>
 
+/**
+ * What the stored answers of these batch requests are charged with, by request; absent where no
+ * answer was stored.
+ */
+export type StoredAnswers = (
+  requestIds: readonly string[],
+) => Promise<ReadonlyMap<string, TokenCounts>>
+
 export interface RecoveryOptions {
   sql: Queries
   clock: Clock
   logger: Logger
   countOf?: CountOf | undefined
+  storedAnswers?: StoredAnswers | undefined
   /** Requests of this process, which are not to be touched. */
   isOurs: (requestId: string) => boolean
 }
@@ -38,9 +47,15 @@ export async function recoverOpen(options: RecoveryOptions): Promise<number> {
     if (!last) break
     after = last.requestId
     const rows = page.filter((row) => !isOurs(row.requestId))
-    const counts = await askCounts(rows, options, askUntilMs)
+    const people = rows.filter((row) => row.batchId === null)
+    const lines = rows.filter((row) => row.batchId !== null)
+    const counts = await askCounts(people, options, askUntilMs)
+    const stored = await options.storedAnswers?.(lines.map((row) => row.requestId))
     const settledAtMs = clock.nowMs()
-    const settlements = rows.map((row, i) => recoveredSettlement(row, counts[i], settledAtMs))
+    const settlements = [
+      ...people.map((row, i) => recoveredSettlement(row, counts[i], settledAtMs)),
+      ...lines.map((row) => lineSettlement(row, stored?.get(row.requestId), settledAtMs)),
+    ]
     const refused = settlements.length > 0 ? await writeSettlements(sql, settlements) : []
     recovered += settlements.length - refused.length
   }
@@ -68,6 +83,16 @@ async function askCounts(
   const counts = await Promise.all(rows.map(ask))
   enough.abort()
   return counts
+}
+
+/** A line's request is charged with its stored answer; without one it was work for nobody. */
+function lineSettlement(
+  row: OpenRow,
+  stored: TokenCounts | undefined,
+  settledAtMs: number,
+): Settlement {
+  const counts = stored ?? { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
+  return { ...recoveredSettlement(row, null, settledAtMs), ...counts, estimated: false }
 }
 
 function recoveredSettlement(

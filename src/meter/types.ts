@@ -13,6 +13,8 @@ export interface Intent {
   /** `/v1/chat/completions`, … */
   endpoint: string
   serviceClass: ServiceClass
+  /** Batch whose line it answers; absent where somebody waits for it. */
+  batchId?: string | undefined
   /** Estimates at admission, tokens. */
   estimatedInputTokens: number
   outputTokensMax: number

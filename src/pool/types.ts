@@ -33,6 +33,8 @@ export interface TicketRequest {
   /** Running requests at most; null means no limit of its own. */
   tenantConcurrencyMax: number | null
   keyConcurrencyMax: number | null
+  /** True where its batch's window is at risk, so that it goes before other background work. */
+  urgent?: boolean
 }
 
 /** Leave to send a request to an engine now. */

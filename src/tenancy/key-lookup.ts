@@ -1,6 +1,6 @@
 /** Reading keys by the hash of their secret, many in one query, with all that governs them. */
 import { GristmillError } from '../base/index.ts'
-import type { Database } from '../store/index.ts'
+import type { Database, Queries } from '../store/index.ts'
 import type { Policy, Principal, Scope, UseLimits } from './types.ts'
 
 /** What a secret stands for until it changes. */
@@ -11,7 +11,6 @@ export interface KeyEntry {
 }
 
 interface KeyRow {
-  sha256: string
   validUntil: Date | null
   expiresAt: Date | null
   keyId: string
@@ -79,22 +78,43 @@ export class KeyLookup {
 
   async #read(hashes: string[]): Promise<Map<string, KeyEntry>> {
     const { sql } = this.#database
-    const rows = await sql<KeyRow[]>`
-      select s.sha256, s.valid_until as "validUntil", k.expires_at as "expiresAt",
-        k.id as "keyId", k.name as "keyName", k.scopes, k.default_class as "keyDefaultClass",
-        k.limits as "keyLimits", p.id as "projectId", p.name as "projectName",
-        p.weight as "projectWeight", t.id as "tenantId", t.name as "tenantName",
-        t.weight as "tenantWeight", t.classes, t.default_class as "defaultClass", t.models,
-        t.limits as "tenantLimits"
-      from key_secrets s
-        join keys k on k.id = s.key_id
-        join projects p on p.id = k.project_id
-        join tenants t on t.id = p.tenant_id
-      where s.sha256 in ${sql(hashes)} and k.revoked_at is null and p.archived_at is null
-        and t.archived_at is null`
+    const rows = await sql<(KeyRow & { sha256: string })[]>`
+      select s.sha256, s.valid_until as "validUntil", ${columns(sql)}
+      from key_secrets s join ${governed(sql)} on k.id = s.key_id
+      where s.sha256 in ${sql(hashes)} and ${isLive(sql)}`
     return new Map(rows.map((row) => [row.sha256, entryOf(row)]))
   }
 }
+
+/**
+ * The principal of a key by its identifier, for work that goes on without its secret; null where
+ * the key is revoked or expired, or its project or tenant archived.
+ */
+export async function principalOfKey(
+  { sql }: Database,
+  keyId: string,
+  nowMs: number,
+): Promise<Principal | null> {
+  const [row] = await sql<KeyRow[]>`
+    select null as "validUntil", ${columns(sql)} from ${governed(sql)}
+    where k.id = ${keyId} and ${isLive(sql)}`
+  if (!row) return null
+  const { principal, validUntilMs } = entryOf(row)
+  return nowMs < validUntilMs ? principal : null
+}
+
+const columns = (sql: Queries) => sql`
+  k.expires_at as "expiresAt", k.id as "keyId", k.name as "keyName", k.scopes,
+  k.default_class as "keyDefaultClass", k.limits as "keyLimits", p.id as "projectId",
+  p.name as "projectName", p.weight as "projectWeight", t.id as "tenantId",
+  t.name as "tenantName", t.weight as "tenantWeight", t.classes,
+  t.default_class as "defaultClass", t.models, t.limits as "tenantLimits"`
+
+const governed = (sql: Queries) => sql`
+  (keys k join projects p on p.id = k.project_id join tenants t on t.id = p.tenant_id)`
+
+const isLive = (sql: Queries) => sql`
+  k.revoked_at is null and p.archived_at is null and t.archived_at is null`
 
 function entryOf(row: KeyRow): KeyEntry {
   const ends = [row.validUntil, row.expiresAt].map((end) => end?.getTime() ?? Infinity)

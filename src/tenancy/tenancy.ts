@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { TenantDirectory, type TenantLabel } from './directory.ts'
 import { noLimits } from './inputs.ts'
 import type { KeyCacheBounds } from './key-cache.ts'
+import { principalOfKey } from './key-lookup.ts'
 import { type Keys, keys } from './keys.ts'
 import { type Projects, projects } from './projects.ts'
 import { type Tenants, tenants } from './tenants.ts'
@@ -44,6 +45,8 @@ export interface Tenancy {
    * @throws GristmillError `not_found`
    */
   principalFor(tenantId: string, projectId?: string): Promise<Principal>
+  /** The principal of a key by its identifier; null where the key has ended. */
+  principalOfKey(keyId: string): Promise<Principal | null>
   /** Names, hues and weights of all tenants, from memory. */
   labels(): ReadonlyMap<string, TenantLabel>
   /** Makes the first tenant, project and key of an empty database; otherwise finds the oldest. */
@@ -82,6 +85,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     authenticate: (secret) => authenticator.authenticate(secret),
     onRevoked: (callback) => authenticator.onRevoked(callback),
     principalFor: (tenantId, projectId) => principalFor(database, tenantId, projectId),
+    principalOfKey: (keyId) => principalOfKey(database, keyId, clock.nowMs()),
     labels: () => directory.labels(),
     bootstrap: () => bootstrap(database, rooms),
     async close() {

@@ -1,0 +1,180 @@
+/**
+ * Runs every batch that has not ended, in the one gateway that schedules. It looks at the
+ * database every second and at once when it is woken, so a batch made or cancelled at another
+ * gateway is found as well, and after a crash everything simply goes on.
+ */
+import { type Timer, toGristmillError } from '../base/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import { BatchRun, type Room, type RunServices } from './batch-run.ts'
+import { failBatch, unfinishedBatches } from './batch-store.ts'
+import type { BatchRow } from './batch-types.ts'
+import { forgetLines } from './line-store.ts'
+
+export interface BatchRunnerOptions extends RunServices {
+  /** The principal of a key; null where it has ended. */
+  principalOf(keyId: string): Promise<Principal | null>
+  /** What the engines of a model could do; null: of all models. */
+  roomFor(model: string | null): Room
+  /** False while another gateway schedules. */
+  isOurs(): boolean
+}
+
+const TICK_MS = 1000
+/** Batches of one tenant that run side by side; the others wait for one of them to end. */
+const RUNS_PER_TENANT_MAX = 16
+/** Before a batch that failed for a reason of ours is gone on with. */
+const AGAIN_MS = 2000
+const LINES_KEPT_MS = 24 * 3_600_000
+const TICKS_PER_SWEEP = 600
+
+export class BatchRunner {
+  readonly #options: BatchRunnerOptions
+  readonly #runs = new Map<string, BatchRun>()
+  readonly #ended = new Set<Promise<void>>()
+  /** Not before these times, by batch; milliseconds of the monotonic clock. */
+  readonly #notBefore = new Map<string, number>()
+  #timer: Timer | undefined
+  #ticks = 0
+  #looking: Promise<void> | undefined
+  #lookAgain = false
+  #isStopped = false
+
+  constructor(options: BatchRunnerOptions) {
+    this.#options = options
+  }
+
+  /** To be called once the ledger is recovered, so that no line runs beside what it was before. */
+  start(): void {
+    this.#timer = this.#options.clock.every(TICK_MS, () => this.wake())
+    this.wake()
+  }
+
+  /** Looks at the database now: a batch was made, changed or has ended. */
+  wake(): void {
+    if (this.#isStopped || this.#timer === undefined) return
+    if (this.#looking !== undefined) {
+      this.#lookAgain = true
+      return
+    }
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined
+      if (!this.#lookAgain) return
+      this.#lookAgain = false
+      this.wake()
+    })
+  }
+
+  /** The run of a batch, while it runs here. */
+  runOf(batchId: string): BatchRun | undefined {
+    return this.#runs.get(batchId)
+  }
+
+  /** Takes no further lines; what is in flight may end. */
+  stop(): void {
+    this.#isStopped = true
+    this.#timer?.cancel()
+    for (const run of this.#runs.values()) run.stop()
+  }
+
+  /** Resolves when nothing runs any more. After `stop`, and after the gateway has drained. */
+  async close(): Promise<void> {
+    this.stop()
+    await this.#looking
+    await Promise.all(this.#ended)
+  }
+
+  async #look(): Promise<void> {
+    const { database, logger, isOurs } = this.#options
+    try {
+      if (!isOurs()) {
+        for (const run of this.#runs.values()) run.stop()
+        return
+      }
+      const rows = await unfinishedBatches(database.sql)
+      const principals = await this.#principals(rows)
+      if (!this.#isStopped) this.#reconcile(rows, principals)
+      await this.#sweep()
+    } catch (error) {
+      logger.warn({ err: error }, 'batches could not be looked at; they go on in a second')
+    }
+  }
+
+  async #principals(rows: readonly BatchRow[]): Promise<Map<string, Principal | null>> {
+    const keyIds = [...new Set(rows.map(({ keyId }) => keyId))]
+    const { principalOf } = this.#options
+    const found = keyIds.map(async (id) => [id, await principalOf(id)] as const)
+    return new Map(await Promise.all(found))
+  }
+
+  #reconcile(rows: readonly BatchRow[], principals: Map<string, Principal | null>): void {
+    const perTenant = new Map<string, number>()
+    const standings = [...this.#runs.values()].map(({ forecast }) => forecast.standing)
+    const othersMatter = standings.some((standing) => standing !== 'hopeless')
+    for (const row of rows) {
+      const rank = (perTenant.get(row.tenantId) ?? 0) + 1
+      perTenant.set(row.tenantId, rank)
+      const principal = principals.get(row.keyId) ?? null
+      const run = this.#runs.get(row.id)
+      if (run !== undefined) {
+        const yields = othersMatter && run.forecast.standing === 'hopeless'
+        run.tick(row, principal, this.#options.roomFor(row.model), yields)
+      } else if (rank <= RUNS_PER_TENANT_MAX || isEnding(row, this.#options.clock.nowMs())) {
+        this.#begin(row, principal)
+      }
+    }
+  }
+
+  #begin(row: BatchRow, principal: Principal | null): void {
+    const { clock, roomFor } = this.#options
+    if (clock.monotonicMs() < (this.#notBefore.get(row.id) ?? 0)) return
+    const run = new BatchRun(this.#options, row, principal)
+    run.tick(row, principal, roomFor(row.model), false)
+    this.#runs.set(row.id, run)
+    const ended = this.#follow(run).finally(() => {
+      this.#ended.delete(ended)
+      this.#runs.delete(row.id)
+      this.wake()
+    })
+    this.#ended.add(ended)
+  }
+
+  async #follow(run: BatchRun): Promise<void> {
+    const { clock, logger } = this.#options
+    const batchId = run.batch.id
+    try {
+      await run.run()
+      this.#notBefore.delete(batchId)
+    } catch (error) {
+      this.#notBefore.set(batchId, clock.monotonicMs() + AGAIN_MS)
+      if (this.#isStopped) return
+      logger.error({ err: error, batchId }, 'a batch stopped; it goes on in two seconds')
+      if (toGristmillError(error).code === 'not_found') await this.#giveUp(run.batch)
+    }
+  }
+
+  /** Its files are gone, so there is nowhere to put an answer. */
+  async #giveUp({ id }: BatchRow): Promise<void> {
+    const { database, clock, logger, onEnded } = this.#options
+    const message = 'The files of the batch were destroyed.'
+    const errors = [{ code: 'files_missing', line: null, message, param: null }]
+    try {
+      await database.transaction(async (sql) => {
+        const failed = await failBatch(sql, id, errors, new Date(clock.nowMs()))
+        if (failed) await onEnded(sql, failed)
+      })
+    } catch (error) {
+      logger.warn({ err: error, batchId: id }, 'a batch without files could not be ended yet')
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#ticks++ % TICKS_PER_SWEEP !== 0) return
+    const { database, clock } = this.#options
+    await forgetLines(database.sql, new Date(clock.nowMs() - LINES_KEPT_MS))
+  }
+}
+
+/** True for what needs no engine any more, so that it never waits for those that do. */
+function isEnding({ status, expiresAt }: BatchRow, nowMs: number): boolean {
+  return status === 'cancelling' || status === 'finalizing' || expiresAt.getTime() <= nowMs
+}

@@ -1,0 +1,86 @@
+/** What a batch is to those who run, show and change one; no behaviour. */
+import type { Endpoint } from '../gateway/index.ts'
+
+/** Doors whose requests may stand in a batch; further ones are added with their door. */
+export const batchEndpoints = [
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/embeddings',
+] as const satisfies readonly Endpoint[]
+
+export const batchStatuses = [
+  'validating',
+  'failed',
+  'in_progress',
+  'finalizing',
+  'completed',
+  'expired',
+  'cancelling',
+  'cancelled',
+] as const
+export type BatchStatus = (typeof batchStatuses)[number]
+
+/**
+ * Why a batch does not go on; lines without an answer are reported with it. The first two are the
+ * codes that OpenAI's clients know.
+ */
+export type EndCode = 'batch_expired' | 'batch_cancelled' | 'key_revoked' | 'input_file_missing'
+
+/** Something wrong with a line of the input, or (`line` null) with all of it. */
+export interface BatchError {
+  code: string
+  line: number | null
+  message: string
+  param: string | null
+}
+
+export interface BatchRow {
+  id: string
+  tenantId: string
+  projectId: string
+  keyId: string
+  status: BatchStatus
+  endCode: EndCode | null
+  /** `endCode` in a sentence. */
+  reason: string | null
+  endpoint: Endpoint
+  /** Model of its lines; null before validation and where they name several. */
+  model: string | null
+  serviceClass: 'flex' | 'batch'
+  /** As it was given, `24h`. */
+  completionWindow: string
+  /** Life of the files it makes, seconds; null: as long as any file. */
+  outputExpiresAfterS: number | null
+  metadata: Record<string, string> | null
+  inputFileId: string
+  outputFileId: string | null
+  errorFileId: string | null
+  errors: BatchError[]
+  linesTotal: number
+  linesCompleted: number
+  linesFailed: number
+  /** Sums over the answers that are stored, which is what was charged. */
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  createdAt: Date
+  expiresAt: Date
+  inProgressAt: Date | null
+  finalizingAt: Date | null
+  cancellingAt: Date | null
+  endedAt: Date | null
+}
+
+/** A line whose end is ready to be stored. */
+export interface EndedLine {
+  /** Number in the input file, from 1. */
+  line: number
+  outcome: 'completed' | 'failed'
+  /** Request that answered it; null where none was made. */
+  requestId: string | null
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  /** The line of the output or error file, without its end. */
+  text: string
+}

@@ -1,0 +1,97 @@
+/**
+ * Looks through the whole input before anything runs: every line must be a request that the
+ * creator's key may make, with an identifier of its own. One line in memory at a time.
+ */
+import { GristmillError, type Limits } from '../base/index.ts'
+import type { CanonicalRequest, Endpoint } from '../gateway/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import type { BatchError, BatchRow } from './batch-types.ts'
+import type { FileStore } from './file-store.ts'
+import type { FileLine } from './file-types.ts'
+import { isBlank, lineError, readLine } from './line-format.ts'
+
+/** Checks a line as the request it will be. */
+export type CheckLine = (endpoint: Endpoint, body: Buffer, principal: Principal) => CanonicalRequest
+
+export interface Validation {
+  linesTotal: number
+  /** The model of all lines; null where they name several. */
+  model: string | null
+  /** What is wrong, at most `ERRORS_MAX`; nothing may run unless it is empty. */
+  errors: BatchError[]
+}
+
+const ERRORS_MAX = 100
+/** So many lines are looked at between two turns of the event loop. */
+const LINES_PER_TURN = 50
+
+export interface ValidationOptions {
+  files: FileStore
+  limits: Pick<Limits, 'bodyBytesMax' | 'batchLinesMax'>
+  check: CheckLine
+  /** Lets others go on. */
+  turn: () => Promise<void>
+}
+
+/** @throws GristmillError `not_found` where the input file is gone; what the database throws */
+export async function validateInput(
+  batch: BatchRow,
+  principal: Principal,
+  { files, limits, check, turn }: ValidationOptions,
+): Promise<Validation> {
+  const customIds = new Map<string, number>()
+  const models = new Set<string>()
+  const errors: BatchError[] = []
+  let linesTotal = 0
+  const lineBytesMax = limits.bodyBytesMax
+  for await (const line of files.lines(batch, batch.inputFileId, { lineBytesMax })) {
+    if (isBlank(line)) continue
+    if (++linesTotal > limits.batchLinesMax) {
+      const reason = `the file may have ${limits.batchLinesMax} lines`
+      errors.push(fileError('too_many_lines', `input_file_id: ${reason}.`))
+      break
+    }
+    const error = problemOf(line, batch.endpoint, customIds, (body) => {
+      models.add(check(batch.endpoint, body, principal).model)
+    })
+    if (error !== undefined) errors.push(error)
+    if (errors.length >= ERRORS_MAX) break
+    if (linesTotal % LINES_PER_TURN === 0) await turn()
+  }
+  if (linesTotal === 0) errors.push(fileError('empty_file', 'The input file has no lines.'))
+  const [model = null] = models
+  return { linesTotal, model: models.size === 1 ? model : null, errors }
+}
+
+function problemOf(
+  given: FileLine,
+  endpoint: Endpoint,
+  customIds: Map<string, number>,
+  checkBody: (body: Buffer) => void,
+): BatchError | undefined {
+  let prefix = ''
+  try {
+    const { customId, body } = readLine(given, endpoint)
+    const first = customIds.get(customId)
+    if (first !== undefined) return duplicate(given.number, first)
+    customIds.set(customId, given.number)
+    prefix = 'body.'
+    checkBody(body)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof GristmillError)) throw error
+    return lineError(given.number, error, prefix)
+  }
+}
+
+function duplicate(line: number, first: number): BatchError {
+  const message = `custom_id: line ${first} has the same.`
+  return { code: 'duplicate_custom_id', line, message, param: 'custom_id' }
+}
+
+const fileError = (code: string, message: string): BatchError => ({
+  code,
+  line: null,
+  message,
+  param: 'input_file_id',
+})

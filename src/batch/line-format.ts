@@ -1,0 +1,100 @@
+/** Lines of input, output and error files in OpenAI's format. Pure. */
+import { z } from 'zod'
+import { GristmillError } from '../base/index.ts'
+import type { Endpoint } from '../gateway/index.ts'
+import type { BatchError } from './batch-types.ts'
+import type { FileLine } from './file-types.ts'
+
+export interface InputLine {
+  customId: string
+  /** The request's body as JSON. */
+  body: Buffer
+}
+
+const CUSTOM_ID_LENGTH_MAX = 512
+
+const shape = z.object({
+  custom_id: z
+    .string({ error: 'a string is needed' })
+    .min(1, { error: 'it must not be empty' })
+    .max(CUSTOM_ID_LENGTH_MAX, { error: `it may have ${CUSTOM_ID_LENGTH_MAX} characters` }),
+  method: z.literal('POST', { error: 'it must be POST' }),
+  url: z.string({ error: "the batch's endpoint is needed" }),
+  body: z.record(z.string(), z.unknown(), { error: 'an object is needed' }),
+})
+
+/**
+ * What a line asks for.
+ * @throws GristmillError `invalid_json`, `invalid_value` naming the field, `mismatched_url`
+ */
+export function readLine(line: FileLine, endpoint: Endpoint): InputLine {
+  if (line.text === undefined) {
+    const reason = line.problem === 'too_long' ? 'the line is too long' : 'it is not UTF-8'
+    throw new GristmillError('invalid_json', { reason })
+  }
+  const given = shape.safeParse(parsed(line.text))
+  if (!given.success) {
+    const [issue] = given.error.issues
+    const param = issue?.path.join('.') || 'line'
+    throw new GristmillError('invalid_value', { param, reason: issue?.message })
+  }
+  const { custom_id: customId, url, body } = given.data
+  if (url !== endpoint) {
+    const reason = `it must be the batch's endpoint, ${endpoint}`
+    throw new GristmillError('invalid_value', { param: 'url', reason })
+  }
+  if (body.stream === true) {
+    const reason = 'lines of a batch are not streamed'
+    throw new GristmillError('invalid_value', { param: 'body.stream', reason })
+  }
+  return { customId, body: Buffer.from(JSON.stringify(body)) }
+}
+
+/** True for a line with nothing on it, which is passed over. */
+export function isBlank(line: FileLine): boolean {
+  return line.text !== undefined && line.text.trim() === ''
+}
+
+/** What is wrong with a line, as the batch reports it. */
+export function lineError(line: number | null, error: GristmillError, prefix = ''): BatchError {
+  const { param } = error.details
+  const field = typeof param === 'string' ? `${prefix}${param}` : null
+  const code = error.code === 'invalid_json' ? 'invalid_json_line' : error.code
+  return { code, line, message: error.message, param: field }
+}
+
+/** A line of the output file, or of the error file where the status is no success. */
+export function answerLine(
+  place: { batchId: string; line: number; customId: string },
+  requestId: string,
+  answer: { status: number; body: Buffer },
+): string {
+  // The body goes in as it came; parsing it would cost much and could change numbers.
+  const response =
+    `{"status_code":${answer.status},"request_id":${JSON.stringify(requestId)},` +
+    `"body":${answer.body.toString('utf8').replace(/[\r\n]+/g, ' ')}}`
+  return `{${head(place)},"response":${response},"error":null}`
+}
+
+/** A line of the error file for a line that no request was made for, or that never ended. */
+export function errorLine(
+  place: { batchId: string; line: number; customId: string },
+  error: { code: string; message: string },
+): string {
+  const { code, message } = error
+  return `{${head(place)},"response":null,"error":${JSON.stringify({ code, message })}}`
+}
+
+function head(place: { batchId: string; line: number; customId: string }): string {
+  const id = `batch_req_${place.batchId.slice('batch_'.length)}_${place.line}`
+  return `"id":"${id}","custom_id":${JSON.stringify(place.customId)}`
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // V8's message quotes the line, which must not reach a log.
+    throw new GristmillError('invalid_json', { reason: 'it cannot be parsed' }, { cause: error })
+  }
+}

@@ -1,0 +1,57 @@
+/** What becomes of a line whose request has ended: an answer, a failure, or another try. Pure. */
+import { GristmillError } from '../base/index.ts'
+import { type LineEnd, refusedAnswer } from '../gateway/index.ts'
+import type { EndedLine } from './batch-types.ts'
+import { answerLine } from './line-format.ts'
+
+export type LineVerdict =
+  | { kind: 'ended'; end: EndedLine }
+  /** Tries that count are bounded; those that were not the line's turn are not. */
+  | { kind: 'again'; afterMs: number; counts: boolean }
+
+export interface LinePlace {
+  batchId: string
+  line: number
+  customId: string
+}
+
+/** Times that engines may fail with one line before it is given up. */
+export const ATTEMPTS_MAX = 6
+const RETRY_MS_MIN = 500
+const RETRY_MS_MAX = 30_000
+
+/** Ends of an engine rather than of the line; the next try may find a better one. */
+const COUNTED = new Set(['engine_failed', 'engine_timeout', 'engine_rejected', 'internal_error'])
+
+/** @param attempt which try it was, from 1; tries that do not count are not numbered */
+export function verdictOn(
+  place: LinePlace,
+  requestId: string,
+  attempt: number,
+  end: LineEnd,
+): LineVerdict {
+  const { answer, error, usage } = end
+  if (answer !== null) {
+    const outcome = answer.status < 300 ? 'completed' : 'failed'
+    const text = answerLine(place, requestId, answer)
+    return { kind: 'ended', end: { line: place.line, outcome, requestId, ...usage, text } }
+  }
+  const failure = error ?? new GristmillError('internal_error')
+  const counts = COUNTED.has(failure.code)
+  if ((counts || isPassing(failure)) && (!counts || attempt < ATTEMPTS_MAX)) {
+    const backOffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))
+    return { kind: 'again', afterMs: Math.max(backOffMs, failure.retryAfterMs ?? 0), counts }
+  }
+  const refusal = refusedAnswer(failure, requestId)
+  const text = answerLine(place, requestId, refusal)
+  const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
+  return { kind: 'ended', end: { line: place.line, outcome: 'failed', requestId, ...none, text } }
+}
+
+/**
+ * Refusals that say "not now": the pool, the ledger or a rate, never the line itself. That a key
+ * was revoked ends the whole batch, which sees to its lines.
+ */
+function isPassing({ retryable, status, code }: GristmillError): boolean {
+  return retryable || status >= 500 || code === 'key_revoked'
+}

@@ -1,0 +1,192 @@
+/**
+ * Batches on a real database for tests: real files, store and runner, and a gateway that answers
+ * as the test says. Never used by the program.
+ */
+import {
+  type Clock,
+  createLogger,
+  GristmillError,
+  type Limits,
+  limitTable,
+  newId,
+  seededRandom,
+  systemClock,
+  systemRandom,
+} from '../base/index.ts'
+import type { CanonicalRequest, Endpoint, LineEnd, LineRequest } from '../gateway/index.ts'
+import type { Database } from '../store/index.ts'
+import type { Principal, UseLimits } from '../tenancy/index.ts'
+import { BatchRunner } from './batch-runner.ts'
+import { findBatch, insertBatch } from './batch-store.ts'
+import type { BatchRow } from './batch-types.ts'
+import { FileStore } from './file-store.ts'
+
+const noLimits: UseLimits = {
+  queueDepthMax: null,
+  concurrencyMax: null,
+  tokensPerMinute: null,
+  waitMsMax: null,
+}
+
+export const creator: Principal = {
+  keyId: 'key_1',
+  keyName: 'key',
+  tenantId: 'ten_1',
+  tenantName: 'one',
+  projectId: 'prj_1',
+  projectName: 'one',
+  scopes: new Set(['inference']),
+  policy: {
+    tenantWeight: 1,
+    projectWeight: 1,
+    classes: ['standard', 'batch'],
+    defaultClass: 'standard',
+    models: null,
+    tenantLimits: noLimits,
+    keyLimits: noLimits,
+  },
+}
+
+/** What a scripted gateway does with a line. */
+export type Answering = (line: LineRequest) => LineEnd | Promise<LineEnd> | 'never'
+
+export interface TestBatches {
+  files: FileStore
+  runner: BatchRunner
+  /** Every request that came, and what it was told its answer came to. */
+  requests: { line: LineRequest; fate: string | undefined }[]
+  /** The most lines that were in flight at once. */
+  inFlightMax(): number
+  principal: Principal | null
+  /** A batch of these lines; the runner is woken. */
+  make(lines: readonly string[], changes?: Partial<BatchRow>): Promise<BatchRow>
+  /** The batch once it has ended. */
+  ended(id: string): Promise<BatchRow>
+  textOf(fileId: string | null): Promise<string[]>
+  close(): Promise<void>
+}
+
+const limits: Limits = Object.fromEntries(
+  Object.entries(limitTable).map(([name, entry]) => [name, entry.default]),
+) as Limits
+
+/** A chat line as an SDK's user writes it. */
+export function chatLine(customId: string, changes: Record<string, unknown> = {}): string {
+  const body = { model: 'mill', messages: [{ role: 'user', content: customId }] }
+  const url = '/v1/chat/completions'
+  return JSON.stringify({ custom_id: customId, method: 'POST', url, body, ...changes })
+}
+
+export const usage = { inputTokens: 5, cachedTokens: 2, outputTokens: 3 }
+
+/** A good answer that says which line it is for. */
+export function goodAnswer({ request }: LineRequest): LineEnd {
+  const body = Buffer.from(JSON.stringify({ object: 'chat.completion', of: request.fields }))
+  return { answer: { status: 200, body }, error: null, usage }
+}
+
+export function testBatches(
+  database: Database,
+  answering: Answering,
+  options: { clock?: Clock; limits?: Partial<Limits>; slots?: number } = {},
+): TestBatches {
+  const clock = options.clock ?? systemClock
+  const logger = createLogger('silent', 'test')
+  const base = {
+    database,
+    clock,
+    random: systemRandom,
+    logger,
+    limits: { ...limits, ...options.limits },
+  }
+  const files = new FileStore({ ...base, masterKey: seededRandom(1).bytes(32) })
+  const requests: TestBatches['requests'] = []
+  let inFlight = 0
+  let inFlightMax = 0
+  const gateway = {
+    checkLine(endpoint: Endpoint, raw: Buffer): CanonicalRequest {
+      const fields = JSON.parse(raw.toString()) as Record<string, unknown>
+      const { model } = fields
+      if (model !== 'mill') {
+        throw new GristmillError('model_not_found', { model: String(model), param: 'model' })
+      }
+      return { endpoint, model, raw, fields } as CanonicalRequest
+    },
+    runLine(line: LineRequest) {
+      const entry: TestBatches['requests'][number] = { line, fate: undefined }
+      requests.push(entry)
+      inFlightMax = Math.max(inFlightMax, ++inFlight)
+      let hasEnded = false
+      const end = async (what: LineEnd) => {
+        if (hasEnded) return
+        hasEnded = true
+        inFlight--
+        entry.fate = await line.ended(what)
+      }
+      const answer = answering(line)
+      if (answer !== 'never') void Promise.resolve(answer).then(end)
+      const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
+      return { isWaiting: false, cut: () => void end({ answer: null, error: null, usage: none }) }
+    },
+  }
+  const tests: TestBatches = {
+    files,
+    requests,
+    inFlightMax: () => inFlightMax,
+    principal: creator,
+    runner: new BatchRunner({
+      ...base,
+      files,
+      gateway,
+      principalOf: async () => tests.principal,
+      roomFor: () => ({
+        slots: options.slots ?? 4,
+        capacityUnitsPerS: null,
+        cost: { input: 1, output: 2 },
+      }),
+      isOurs: () => true,
+      onEnded: async () => undefined,
+    }),
+    async make(lines, changes = {}) {
+      const content = (async function* () {
+        yield Buffer.from(lines.join('\n'))
+      })()
+      const about = () => ({ filename: 'lines.jsonl', purpose: 'batch' as const })
+      const file = await files.create(creator, content, about)
+      const createdAt = new Date(clock.nowMs())
+      const batch = await insertBatch(database.sql, {
+        id: newId('batch', clock, systemRandom),
+        tenantId: creator.tenantId,
+        projectId: creator.projectId,
+        keyId: creator.keyId,
+        endpoint: '/v1/chat/completions',
+        serviceClass: 'batch',
+        completionWindow: '24h',
+        outputExpiresAfterS: null,
+        metadata: null,
+        inputFileId: file.id,
+        createdAt,
+        expiresAt: new Date(createdAt.getTime() + 86_400_000),
+        ...changes,
+      })
+      tests.runner.wake()
+      return batch
+    },
+    async ended(id) {
+      for (;;) {
+        const batch = await findBatch(database.sql, id)
+        if (batch?.endedAt) return batch
+        await systemClock.sleep(10)
+      }
+    },
+    async textOf(fileId) {
+      if (fileId === null) return []
+      const pieces: Buffer[] = []
+      for await (const piece of files.read(creator, fileId)) pieces.push(piece)
+      const content = Buffer.concat(pieces)
+      return content.toString().split('\n').slice(0, -1)
+    },
+    close: () => tests.runner.close(),
+  }
+  return tests
+}

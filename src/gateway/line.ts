@@ -1,0 +1,79 @@
+/**
+ * Requests that no client waits for: lines of batches. They come in process, are admitted, queued
+ * and booked like any other, and hand their answer to whoever stores it. What they are charged
+ * follows from what was stored, so a crash between the two cannot make somebody pay twice.
+ */
+import { type GristmillError, openAiErrorBody } from '../base/index.ts'
+import type { TokenCounts } from '../meter/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import type { CanonicalRequest } from './canonical.ts'
+import type { Reply, ReplyHeaders } from './reply.ts'
+
+export interface LineRequest {
+  requestId: string
+  batchId: string
+  request: CanonicalRequest
+  principal: Principal
+  serviceClass: 'flex' | 'batch'
+  /** Longest wait for an engine: what is left of the batch's window, milliseconds. */
+  waitMsMax: number
+  /** True where the window is at risk. */
+  urgent: boolean
+  /**
+   * Called once, when the request has ended and its slot is back. What it stores is charged, what
+   * it does not store is not; while it cannot tell which (`unknown`), recovery after the next
+   * start will. Must not reject.
+   */
+  ended(end: LineEnd): Promise<'stored' | 'dropped' | 'unknown'>
+}
+
+export interface LineEnd {
+  /** The answer or an engine's refusal as a client would have got it; null where `error` says. */
+  answer: { status: number; body: Buffer } | null
+  error: GristmillError | null
+  /** What the answer is charged with once it is stored. */
+  usage: TokenCounts
+}
+
+/** A line with the place its answer is collected in. */
+export interface CollectedLine extends LineRequest {
+  reply: LineReply
+}
+
+/** A line that waits or runs. */
+export interface RunningLine {
+  readonly isWaiting: boolean
+  /** Ends it without an answer; nothing happens where it has ended. */
+  cut(): void
+}
+
+/** Keeps what a client would have been sent. */
+export class LineReply implements Reply {
+  readonly isBegun: boolean = false
+  answer: LineEnd['answer'] = null
+  error: GristmillError | null = null
+
+  send(status: number, body: Uint8Array, _headers: ReplyHeaders): void {
+    this.answer = { status, body: Buffer.from(body.buffer, body.byteOffset, body.length) }
+  }
+
+  refuse(error: GristmillError): void {
+    this.error = error
+  }
+
+  // Lines are never streamed to anybody.
+  beginStream(): void {}
+  keepAlive(): void {}
+  write(): boolean {
+    return true
+  }
+  onDrain(): void {}
+  end(): void {}
+  cut(): void {}
+}
+
+/** An error of ours as the answer that a client would have got. */
+export function refusedAnswer(error: GristmillError, requestId: string) {
+  const body = Buffer.from(JSON.stringify(openAiErrorBody(error, requestId)))
+  return { status: error.status, body }
+}

@@ -1,0 +1,67 @@
+/** Files and batches of this gateway, joined with the pool, the tenants and the right to schedule. */
+import type { Clock, Config, Logger, Random } from '../base/index.ts'
+import { BatchDoor, BatchRunner, FileStore, type Room } from '../batch/index.ts'
+import type { Gateway } from '../gateway/index.ts'
+import type { Home } from '../host/index.ts'
+import type { BatchService } from '../http/index.ts'
+import type { Pool } from '../pool/index.ts'
+import type { Tenancy } from '../tenancy/index.ts'
+import { batchService } from './batch-service.ts'
+import type { DatabasePart } from './database-part.ts'
+import { otherHolder } from './scheduling-right.ts'
+
+export interface BatchPart {
+  files: FileStore
+  runner: BatchRunner
+  door: BatchDoor
+  service: BatchService
+}
+
+export interface BatchPartOptions {
+  config: Config
+  home: Home
+  part: DatabasePart
+  tenancy: Tenancy
+  gateway: Gateway
+  pool: Pool
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+/** Nothing runs before `runner.start()`. */
+export function batchPart(options: BatchPartOptions): BatchPart {
+  const { config, home, part, tenancy, gateway, pool, clock, random, logger } = options
+  const { limits } = config
+  const { database, lease } = part
+  const masterKey = config.contentKey ?? home.secret('content')
+  const base = { database, clock, random, logger, limits }
+  const files = new FileStore({ ...base, masterKey })
+  const runner = new BatchRunner({
+    ...base,
+    files,
+    gateway,
+    principalOf: (keyId) => tenancy.principalOfKey(keyId),
+    roomFor: (model) => roomFor(pool, model),
+    isOurs: () => otherHolder(lease) === undefined,
+    onEnded: async () => undefined,
+  })
+  const door = new BatchDoor({ ...base, files, wake: () => runner.wake() })
+  return { files, runner, door, service: batchService(database, runner, clock) }
+}
+
+function roomFor(pool: Pool, model: string | null): Room {
+  const serving = [...pool.engines.values()].filter(
+    ({ state, profile }) =>
+      state === 'up' && (model === null || profile.models.some(({ name }) => name === model)),
+  )
+  const capacities = serving.map(({ profile }) => profile.capacityUnitsPerS)
+  const isKnown = capacities.length > 0 && capacities.every((units) => units !== null)
+  return {
+    slots: serving.reduce((sum, { profile }) => sum + profile.cap, 0),
+    capacityUnitsPerS: isKnown
+      ? capacities.reduce<number>((sum, units) => sum + (units ?? 0), 0)
+      : null,
+    cost: pool.cost,
+  }
+}
