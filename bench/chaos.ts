@@ -1,5 +1,6 @@
 /** `npm run -s chaos -- NAME [--seed S] [--json]`: breaks things and looks at what is left. */
 import { parseArgs } from 'node:util'
+import { chaosBatch } from './chaos-batch.ts'
 import { chaosMixed } from './chaos-mixed.ts'
 import { circumstances } from './harness.ts'
 
@@ -8,25 +9,33 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     calls: { type: 'string', default: '2000' },
+    lines: { type: 'string', default: '2000' },
+    kills: { type: 'string', default: '20' },
     model: { type: 'string', default: 'toy' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
-const [name] = positionals
-if (values.help || name !== 'mixed') {
+
+const log = (line: string) => console.error(line)
+const seed = Number(values.seed)
+const { model } = values
+const names: Record<string, () => Promise<object>> = {
+  mixed: () => chaosMixed({ seed, calls: Number(values.calls), model, log }),
+  batch: () =>
+    chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
+}
+
+const run = names[positionals[0] ?? '']
+if (values.help || run === undefined) {
   console.error(
-    'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n\n' +
-      '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger',
+    'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n' +
+      'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n\n' +
+      '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
+      '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL',
   )
   process.exitCode = values.help ? 0 : 2
 } else {
-  const result = await chaosMixed({
-    seed: Number(values.seed),
-    calls: Number(values.calls),
-    model: values.model,
-    log: (line) => console.error(line),
-  })
-  const report = { ...result, ...circumstances() }
+  const report = { ...(await run()), ...circumstances() }
   console.log(values.json ? JSON.stringify(report) : JSON.stringify(report, null, 2))
 }
