@@ -1,6 +1,10 @@
 /** Checking what comes from outside against a zod schema, with errors that name the field. */
-import type { z } from 'zod'
+import { z } from 'zod'
+import { inWords } from './check-words.ts'
 import { GristmillError } from './errors.ts'
+
+// A locale is zod's own place for this; it holds for every schema of the process.
+z.config({ localeError: inWords })
 
 /**
  * Parses `value` or says which field is wrong.
@@ -16,11 +20,31 @@ export function checked<Schema extends z.ZodType>(
 }
 
 /** A zod error as `invalid_value`, naming the first wrong field. */
-export function invalidValue(error: z.core.$ZodError): GristmillError {
-  const [issue] = error.issues
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys : []
-  const path = [...(issue?.path ?? []), ...unknown.slice(0, 1)].join('.')
-  const param = path === '' ? 'body' : path
-  const reason = unknown.length > 0 ? 'there is no such field' : (issue?.message ?? 'not valid')
+export function invalidValue({ issues }: z.core.$ZodError): GristmillError {
+  const { path, reason } = told(issues[0])
+  const param = path.length === 0 ? 'body' : path.join('.')
   return new GristmillError('invalid_value', { param, reason: reason.replace(/\.$/, '') })
+}
+
+interface Told {
+  path: PropertyKey[]
+  reason: string
+  /** True where the value is of the wrong kind altogether. */
+  isKind: boolean
+}
+
+/** Where it is wrong and why; of several forms, none of which fits, what the nearest one says. */
+function told(issue: z.core.$ZodIssue | undefined): Told {
+  if (issue === undefined) return { path: [], reason: 'it is not valid', isKind: false }
+  const { code, path, message: reason } = issue
+  const isKind = code === 'invalid_type' || code === 'invalid_value'
+  if (code === 'unrecognized_keys') {
+    return { path: [...path, ...issue.keys.slice(0, 1)], reason, isKind }
+  }
+  if (code !== 'invalid_union' || issue.errors.length === 0) return { path, reason, isKind }
+  const forms = issue.errors.map(([first]) => told(first))
+  const nearest = forms.find((form) => form.path.length > 0) ?? forms.find((form) => !form.isKind)
+  if (nearest !== undefined) return { ...nearest, path: [...path, ...nearest.path] }
+  const kinds = new Set(forms.map((form) => form.reason.replace(/^it must be /, '')))
+  return { path, reason: `it must be ${[...kinds].join(' or ')}`, isKind: true }
 }

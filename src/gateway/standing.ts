@@ -53,7 +53,8 @@ function classOf(
 ): ServiceClass {
   let wanted = tierClass(tier, policy.defaultClass)
   if (header !== undefined) {
-    if (!isClass(header)) throw invalid(CLASS_HEADER, `it must be one of ${serviceClasses.join(', ')}`)
+    if (!isClass(header))
+      throw invalid(CLASS_HEADER, `it must be one of ${serviceClasses.join(', ')}`)
     wanted = lowerClass(wanted, header)
   }
   const from = serviceClasses.indexOf(wanted)

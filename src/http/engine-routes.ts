@@ -9,7 +9,7 @@ import type { HttpOptions } from './services.ts'
 
 const engineInput = z.strictObject({
   url: z
-    .url({ protocol: /^https?$/, message: 'must be an address that begins with http' })
+    .url({ protocol: /^https?$/, message: 'it must be an address that begins with http' })
     .max(500)
     .openapi({ description: 'Address without /v1, such as http://10.0.0.7:8000.' }),
   name: z.string().trim().min(1).max(100).optional(),

@@ -27,10 +27,10 @@ const name = z
   .trim()
   .min(1)
   .max(100)
-  .regex(/^[^\p{Cc}]*$/u, 'may not contain control characters')
+  .regex(/^[^\p{Cc}]*$/u, 'it may not contain control characters')
 const email = z.email().max(200).toLowerCase()
 const tenantIds = z.array(z.string().min(1).max(100)).max(200)
-export const password = z.string().min(10, 'must have at least 10 characters').max(128)
+export const password = z.string().min(10, 'it must have at least 10 characters').max(128)
 
 export const personInput = z.strictObject({
   name,

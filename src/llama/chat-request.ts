@@ -21,7 +21,9 @@ const message = z.object({
   tool_call_id: z.string().nullish(),
 })
 
-const toolName = z.string().regex(/^[a-zA-Z0-9_.-]{1,128}$/, 'letters, digits, _, . and - only')
+const toolName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_.-]{1,128}$/, 'it may have letters, digits, _, . and - only, at most 128')
 const schemaObject = z.record(z.string(), z.unknown())
 
 const tool = z.object({

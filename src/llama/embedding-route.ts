@@ -1,7 +1,7 @@
 /** `POST /v1/embeddings`. Inputs are computed one by one between the steps of running streams. */
 import type { Token } from 'node-llama-cpp'
 import { z } from 'zod'
-import { GristmillError } from '../base/index.ts'
+import { checked, GristmillError } from '../base/index.ts'
 import { checkModel, type Engine, newProgress, onRecord } from './engine.ts'
 import type { Exchange } from './http-server.ts'
 

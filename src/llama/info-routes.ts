@@ -1,6 +1,6 @@
 /** Routes that tell about the engine: health, models, metrics, requests, token counts. */
 import { z } from 'zod'
-import { GristmillError } from '../base/index.ts'
+import { checked, GristmillError } from '../base/index.ts'
 import { parseChatBody } from './chat-request.ts'
 import { renderPrompt } from './chat-route.ts'
 import { checkModel, type Engine } from './engine.ts'

@@ -8,7 +8,7 @@ const name = z
   .trim()
   .min(1)
   .max(100)
-  .regex(/^[^\p{Cc}]*$/u, 'may not contain control characters')
+  .regex(/^[^\p{Cc}]*$/u, 'it may not contain control characters')
 const weight = z.number().min(0.001).max(1_000_000)
 const serviceClass = z.enum(serviceClasses)
 const bound = (min: number, max: number) => z.number().int().min(min).max(max).nullable()
@@ -71,7 +71,7 @@ export type Rotation = z.infer<typeof rotation>
 export const sha256Hex = z
   .string()
   .toLowerCase()
-  .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the key, 64 hexadecimal digits')
+  .regex(/^[0-9a-f]{64}$/, 'it must be the SHA-256 of the key, 64 hexadecimal digits')
 
 export const noLimits: UseLimits = {
   queueDepthMax: null,

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { GristmillError, openAiErrorBody } from '../base/index.ts'
+import { parseChatBody } from './chat-request.ts'
+
+const messages = [{ role: 'user', content: 'Hello' }]
+const tool = (name: string) => ({ type: 'function', function: { name } })
+
+/** A body, the field that is wrong, and what is said about it. */
+const badBodies: [Record<string, unknown>, string, RegExp][] = [
+  [{}, 'messages', /is missing/],
+  [{ messages: [] }, 'messages', /must not be empty/],
+  [{ messages: 'Hello' }, 'messages', /must be a list/],
+  [{ messages: [{ role: 'robot' }] }, 'messages.0.role', /one of system, developer, user/],
+  [{ messages: [{ role: 'user', content: 5 }] }, 'messages.0.content', /a string or a list/],
+  [{ messages: [{ role: 'user', content: [{}] }] }, 'messages.0.content.0.type', /is missing/],
+  [{ messages, temperature: 3 }, 'temperature', /at most 2/],
+  [{ messages, temperature: 'hot' }, 'temperature', /must be a number/],
+  [{ messages, max_tokens: 1.5 }, 'max_tokens', /a whole number/],
+  [{ messages, max_completion_tokens: 0 }, 'max_completion_tokens', /at least 1/],
+  [{ messages, stop: 5 }, 'stop', /a string or a list/],
+  [{ messages, stop: Array(17).fill('x') }, 'stop', /at most 16 entries/],
+  [{ messages, logit_bias: { word: 1 } }, 'logit_bias.word', /not allowed/],
+  [{ messages, top_logprobs: 3 }, 'top_logprobs', /needs logprobs/],
+  [{ messages, response_format: { type: 'xml' } }, 'response_format.type', /text, json_object/],
+  [
+    { messages, response_format: { type: 'json_schema' } },
+    'response_format.json_schema',
+    /missing/,
+  ],
+  [{ messages, tools: [tool('two words')] }, 'tools.0.function.name', /letters, digits/],
+  [{ messages, tool_choice: 'maybe' }, 'tool_choice', /none, auto, required or an object/],
+  [{ messages, tool_choice: 'required' }, 'tool_choice', /needs tools/],
+  [{ messages, tools: [tool('a')], tool_choice: tool('b') }, 'tool_choice', /no tool named b/],
+]
+
+describe('a wrong body of a chat', () => {
+  for (const [body, param, words] of badBodies) {
+    it(`is told by the field and what would be right: ${JSON.stringify(body).slice(0, 70)}`, () => {
+      const refused = (error: unknown) => {
+        assert.ok(error instanceof GristmillError)
+        const { error: told } = openAiErrorBody(error)
+        assert.equal(told.param, param)
+        assert.equal(told.type, 'invalid_request_error')
+        assert.match(told.message, words)
+        assert.doesNotMatch(told.message, /Invalid input|expected|received/)
+        return true
+      }
+      assert.throws(() => parseChatBody(body), refused)
+    })
+  }
+})
