@@ -58,6 +58,9 @@ export interface TestBatches {
   /** The most lines that were in flight at once. */
   inFlightMax(): number
   principal: Principal | null
+  limits: Limits
+  /** An input file of these lines. */
+  file(lines: readonly string[]): Promise<string>
   /** A batch of these lines; the runner is woken. */
   make(lines: readonly string[], changes?: Partial<BatchRow>): Promise<BatchRow>
   /** The batch once it has ended. */
@@ -147,12 +150,15 @@ export function testBatches(
       isOurs: () => true,
       onEnded: async () => undefined,
     }),
-    async make(lines, changes = {}) {
+    limits: base.limits,
+    async file(lines) {
       const content = (async function* () {
         yield Buffer.from(lines.join('\n'))
       })()
       const about = () => ({ filename: 'lines.jsonl', purpose: 'batch' as const })
-      const file = await files.create(creator, content, about)
+      return (await files.create(creator, content, about)).id
+    },
+    async make(lines, changes = {}) {
       const createdAt = new Date(clock.nowMs())
       const batch = await insertBatch(database.sql, {
         id: newId('batch', clock, systemRandom),
@@ -164,7 +170,7 @@ export function testBatches(
         completionWindow: '24h',
         outputExpiresAfterS: null,
         metadata: null,
-        inputFileId: file.id,
+        inputFileId: await tests.file(lines),
         createdAt,
         expiresAt: new Date(createdAt.getTime() + 86_400_000),
         ...changes,
