@@ -25,7 +25,7 @@ import type { HttpOptions } from './services.ts'
 
 const tags = ['usage']
 const DAY_MS = 86_400_000
-/** Exports read with a cursor, which keeps a database connection while the client reads. */
+/** Each page of an export sums up its whole time again, so few run at once. */
 const EXPORTS_MAX = 2
 const EXPORT_MS_MAX = 120_000
 

@@ -60,21 +60,35 @@ export async function queryUsage(
   page: { limit: number; cursor?: string | undefined },
 ): Promise<UsagePage> {
   const after = page.cursor ? cursorValues(page.cursor) : FIRST_CURSOR
-  const found = await selectUsage(sql, filter, groupBy, after, page.limit + 1)
+  // Hours before the cursor's are on earlier pages.
+  const hourMs = groupBy.includes('hour') ? Date.parse(after[0] ?? '') : Number.NaN
+  const fromMs = Number.isNaN(hourMs) ? filter.fromMs : Math.max(filter.fromMs, hourMs)
+  const found = await selectUsage(sql, { ...filter, fromMs }, groupBy, after, page.limit + 1)
   const rows = [...found].slice(0, page.limit)
   const last = rows.at(-1)
   return { rows, next: found.length > page.limit && last ? encodeCursor(keyOf(last)) : null }
 }
 
-/** The same rows as CSV, a header first, in pieces of bounded size. */
+/** Rows that an export reads at once; between two reads it holds no connection. */
+const EXPORT_ROWS = 10_000
+
+/**
+ * The same rows as CSV, a header first, page by page: however slowly the client reads, it keeps
+ * nothing of the database.
+ */
 export async function* exportUsageCsv(
   sql: Sql,
   filter: UsageFilter,
   groupBy: readonly UsageGroup[],
+  pageRows = EXPORT_ROWS,
 ): AsyncGenerator<string> {
   yield csvRecord(CSV_COLUMNS)
-  const rows = selectUsage(sql, filter, groupBy, FIRST_CURSOR, null)
-  for await (const piece of rows.cursor(1000)) yield usageCsvRecords(piece)
+  let cursor: string | undefined
+  do {
+    const page = await queryUsage(sql, filter, groupBy, { limit: pageRows, cursor })
+    if (page.rows.length > 0) yield usageCsvRecords(page.rows)
+    cursor = page.next ?? undefined
+  } while (cursor !== undefined)
 }
 
 const CSV_COLUMNS = [
@@ -104,7 +118,7 @@ function selectUsage(
   filter: UsageFilter,
   groupBy: readonly UsageGroup[],
   after: readonly string[],
-  limit: number | null,
+  limit: number,
 ) {
   const by = (group: UsageGroup, column: ReturnType<Sql>) =>
     groupBy.includes(group) ? column : sql`null`
