@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -85,6 +86,53 @@ describe('the command line and a server on the same machine', () => {
     assert.equal((await run('key', 'revoke', made.id, '--yes')).code, 0)
     const { out } = await run('key', 'list', '--tenant', 'Rotating', '--json')
     assert.equal(JSON.parse(out)[0].state, 'revoked')
+  })
+
+  it('changes a key, and lets one of another gateway move in', async () => {
+    await run('tenant', 'create', 'Moved')
+    const sha256 = createHash('sha256').update('sk-from-elsewhere').digest('hex')
+    const made = await run('key', 'import', '--tenant', 'Moved', '--sha256', sha256, '--json')
+    assert.equal(made.code, 0, made.err)
+    const { id } = JSON.parse(made.out)
+    const answer = await server.ask('GET', '/v1/queue', { key: 'sk-from-elsewhere' })
+    assert.equal(answer.status, 200)
+    const flags = ['--concurrency', '2', '--class', 'flex', '--expires', '1h', '--json']
+    const changed = JSON.parse((await run('key', 'update', id, ...flags)).out)
+    assert.deepEqual([changed.limits.concurrencyMax, changed.defaultClass], [2, 'flex'])
+    assert.ok(changed.expiresAt)
+    const back = ['--concurrency', 'none', '--class', 'tenant', '--expires', 'never', '--json']
+    const { limits, defaultClass, expiresAt } = JSON.parse(
+      (await run('key', 'update', id, ...back)).out,
+    )
+    assert.deepEqual([limits.concurrencyMax, defaultClass, expiresAt], [null, null, null])
+  })
+
+  it('renames and archives projects', async () => {
+    await run('tenant', 'create', 'Busy')
+    const project = (...words: string[]) => run('project', ...words, '--tenant', 'Busy', '--json')
+    await project('create', 'nightly')
+    const changed = await project('update', 'nightly', '--name', 'hourly', '--weight', '3')
+    assert.equal(JSON.parse(changed.out).weight, 3)
+    assert.equal((await project('remove', 'hourly', '--yes')).code, 0)
+    const left = JSON.parse((await project('list')).out).map(({ name }: { name: string }) => name)
+    assert.deepEqual(left, ['default'])
+  })
+
+  it('changes and removes people, but never the last owner', async () => {
+    await run('tenant', 'create', 'Hers')
+    await run('user', 'invite', 'anna@example.org')
+    const change = (...words: string[]) => run('user', 'change', 'Anna@example.org', ...words)
+    const bound = JSON.parse((await change('--tenants', 'Hers', '--json')).out)
+    assert.equal(bound.tenantIds.length, 1)
+    assert.equal(bound.role, 'member')
+    const changed = JSON.parse((await change('--role', 'owner', '--tenants', 'all', '--json')).out)
+    assert.deepEqual([changed.role, changed.tenantIds], ['owner', []])
+    const refused = await run('user', 'remove', 'anna@example.org', '--yes')
+    assert.match(refused.err, /at least one owner/)
+    await run('user', 'invite', 'ben@example.org', '--role', 'owner')
+    assert.equal((await run('user', 'remove', 'anna@example.org', '--yes')).code, 0)
+    const { out } = await run('user', 'list', '--json')
+    assert.ok(!out.includes('anna@example.org'))
   })
 
   it('tells from the audit log that it was the command line', async () => {

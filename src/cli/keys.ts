@@ -1,8 +1,7 @@
 /** `gristmill key`: keys are shown once, when they are made. */
 import { type Command, Option } from 'commander'
-import { GristmillError, serviceClasses } from '../base/index.ts'
-import type { KeyCreated, KeyView, ProjectView } from '../http/index.ts'
-import type { AdminClient } from './client.ts'
+import { serviceClasses } from '../base/index.ts'
+import type { KeyCreated, KeyView } from '../http/index.ts'
 import {
   type CliContext,
   confirm,
@@ -12,18 +11,21 @@ import {
   remote,
   show,
 } from './context.ts'
+import { type LimitFlags, limitsInWords, limitsOf, withLimitOptions } from './limit-options.ts'
+import { findProject } from './projects.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import { moment } from './units.ts'
 import { list, span } from './values.ts'
 
-interface KeyFlags extends RemoteFlags {
+interface KeyFlags extends RemoteFlags, LimitFlags {
   tenant?: string
   project?: string
   name?: string
   scopes?: string[]
   class?: string
-  expires?: number
+  expires?: number | 'never'
+  sha256?: string
   overlap?: number
   yes?: true
 }
@@ -32,22 +34,60 @@ interface KeyFlags extends RemoteFlags {
 export function keyCommands(program: Command, context: CliContext): void {
   const group = program.command('key').description('keys: how a tenant proves itself')
   example(
-    remote(group.command('create')).requiredOption('--tenant <tenant>', 'name or id'),
+    withNewKeyOptions(remote(group.command('create'))),
     'key create --tenant Support --name "ticket bot" --expires 90d',
   )
     .description('create a key; it is shown this once')
-    .option('--project <project>', 'name or id (default: the oldest project of the tenant)')
-    .option('--name <name>', 'what it is for')
-    .option('--scopes <list>', 'inference, end_users, usage:read, queue:read, admin', list)
-    .addOption(new Option('--class <class>', 'default class').choices(serviceClasses))
-    .option('--expires <span>', 'life of the key, such as 90d', span)
-    .action((flags: KeyFlags) => createKey(context, flags))
+    .action(async (flags: KeyFlags) => {
+      const client = connect(context, flags)
+      const tenant = await findTenant(client, flags.tenant ?? '')
+      const body = await newKeyBody(context, flags, client, tenant.id)
+      const created = await client.post<KeyCreated>('/api/keys', body)
+      show(context, flags, created, () => tellKey(context, created, `Key of ${tenant.name}:`))
+    })
+  example(
+    withNewKeyOptions(remote(group.command('import'))).requiredOption(
+      '--sha256 <hex>',
+      'SHA-256 of the whole key, 64 hexadecimal digits',
+    ),
+    'key import --tenant Support --name moved --sha256 "$(printf %s "$KEY" | sha256sum | cut -c-64)"',
+  )
+    .description('let a key of another gateway work here, by its hash')
+    .action(async (flags: KeyFlags) => {
+      const client = connect(context, flags)
+      const tenant = await findTenant(client, flags.tenant ?? '')
+      const { sha256 } = flags
+      const body = { ...(await newKeyBody(context, flags, client, tenant.id)), sha256 }
+      const moved = await client.post<KeyView>('/api/keys/import', body)
+      show(context, flags, moved, () =>
+        context.terminal.print(`The key ${moved.name} (${moved.id}) of ${tenant.name} works now.`),
+      )
+    })
   example(
     remote(group.command('list')).option('--tenant <tenant>', 'only of this one, name or id'),
     'key list --tenant Support',
   )
     .description('list keys, newest first')
     .action((flags: KeyFlags) => listKeys(context, flags))
+  keyChangeCommands(group, context)
+}
+
+function keyChangeCommands(group: Command, context: CliContext): void {
+  example(
+    withKeyOptions(remote(group.command('update <id>'))),
+    'key update key_01jd8m3k2v --concurrency 4 --expires never',
+  )
+    .description('change a key; what is not named stays')
+    .action(async (id: string, flags: KeyFlags) => {
+      const path = `/api/keys/${encodeURIComponent(id)}`
+      const changed = await connect(context, flags).patch<KeyView>(path, keyBody(context, flags))
+      const { name, scopes, limits } = changed
+      show(context, flags, changed, () =>
+        context.terminal.print(
+          `${name} (${id}) may ${scopes.join(', ')}; limits: ${limitsInWords(limits)}.`,
+        ),
+      )
+    })
   example(remote(group.command('rotate <id>')), 'key rotate key_01jd8m3k2v --overlap 1h')
     .description('give a key a new secret; the old one goes on working for the overlap')
     .option('--overlap <span>', 'how long the old secret works (default: 24h)', span)
@@ -68,19 +108,50 @@ export function keyCommands(program: Command, context: CliContext): void {
     })
 }
 
-async function createKey(context: CliContext, flags: KeyFlags): Promise<void> {
-  const client = connect(context, flags)
-  const tenant = await findTenant(client, flags.tenant ?? '')
-  const created = await client.post<KeyCreated>('/api/keys', {
-    tenantId: tenant.id,
-    projectId: flags.project && (await findProject(client, tenant.id, flags.project)).id,
-    name: flags.name,
-    scopes: flags.scopes,
-    defaultClass: flags.class,
+function withKeyOptions(command: Command): Command {
+  return withLimitOptions(command)
+    .option('--name <name>', 'what it is for')
+    .option('--scopes <list>', 'inference, end_users, usage:read, queue:read, admin', list)
+    .addOption(
+      new Option('--class <class>', 'default class, or "tenant" for the tenant’s').choices([
+        ...serviceClasses,
+        'tenant',
+      ]),
+    )
+    .option('--expires <span>', 'life of the key from now on, such as 90d, or "never"', expiry)
+}
+
+function withNewKeyOptions(command: Command): Command {
+  return withKeyOptions(command)
+    .requiredOption('--tenant <tenant>', 'name or id')
+    .option('--project <project>', 'name or id (default: the oldest project of the tenant)')
+}
+
+const expiry = (text: string) => (text === 'never' ? text : span(text))
+
+function keyBody({ clock }: CliContext, flags: KeyFlags): Record<string, unknown> {
+  const { name, scopes, expires } = flags
+  return {
+    name,
+    scopes,
+    defaultClass: flags.class === 'tenant' ? null : flags.class,
     expiresAt:
-      flags.expires && new Date(context.clock.nowMs() + flags.expires * 1000).toISOString(),
-  })
-  show(context, flags, created, () => tellKey(context, created, `Key of ${tenant.name}:`))
+      typeof expires === 'number'
+        ? new Date(clock.nowMs() + expires * 1000).toISOString()
+        : expires && null,
+    ...limitsOf(flags),
+  }
+}
+
+async function newKeyBody(
+  context: CliContext,
+  flags: KeyFlags,
+  client: ReturnType<typeof connect>,
+  tenantId: string,
+): Promise<Record<string, unknown>> {
+  const { project } = flags
+  const projectId = project && (await findProject(client, tenantId, project)).id
+  return { ...keyBody(context, flags), tenantId, projectId }
 }
 
 /** The key alone on standard output, so that `KEY=$(gristmill key create …)` works. */
@@ -98,7 +169,7 @@ async function listKeys(context: CliContext, flags: KeyFlags): Promise<void> {
     { title: 'ID', value: ({ id }) => id },
     { title: 'BEGINS', value: ({ hint }) => (hint === '' ? 'imported' : `${hint}…`) },
     { title: 'SCOPES', value: ({ scopes }) => scopes.join(', ') },
-    { title: 'STATE', value: ({ state }) => state },
+    { title: 'STATE', value: stateInWords },
     { title: 'EXPIRES', value: ({ expiresAt }) => (expiresAt ? moment(expiresAt) : 'never') },
     { title: 'LAST USED', value: ({ lastUsedAt }) => (lastUsedAt ? moment(lastUsedAt) : 'never') },
   ]
@@ -112,13 +183,6 @@ async function listKeys(context: CliContext, flags: KeyFlags): Promise<void> {
   )
 }
 
-async function findProject(
-  client: AdminClient,
-  tenantId: string,
-  nameOrId: string,
-): Promise<ProjectView> {
-  const projects = await client.all<ProjectView>(`/api/tenants/${tenantId}/projects`)
-  const found = projects.find(({ id, name }) => id === nameOrId || name === nameOrId)
-  if (!found) throw new GristmillError('not_found', { kind: 'project', id: nameOrId })
-  return found
+function stateInWords({ state, overlapEndsAt }: KeyView): string {
+  return overlapEndsAt === null ? state : `${state} (old secret until ${moment(overlapEndsAt)})`
 }

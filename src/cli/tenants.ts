@@ -1,7 +1,7 @@
-/** `gristmill tenant` and `gristmill project`: who shares the pool, and with which weight. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+/** `gristmill tenant`: who shares the pool, and with which weight. */
+import { type Command, Option } from 'commander'
 import { GristmillError, serviceClasses } from '../base/index.ts'
-import type { LimitsView, ProjectView, TenantView } from '../http/index.ts'
+import type { TenantView } from '../http/index.ts'
 import type { AdminClient } from './client.ts'
 import {
   type CliContext,
@@ -12,20 +12,17 @@ import {
   remote,
   show,
 } from './context.ts'
+import { type LimitFlags, limitsInWords, limitsOf, withLimitOptions } from './limit-options.ts'
 import { type Column, printTable } from './table.ts'
-import { count, duration, moment } from './units.ts'
-import { list, positive, wholeNumber } from './values.ts'
+import { count, moment } from './units.ts'
+import { list, positive } from './values.ts'
 
-interface TenantFlags extends RemoteFlags {
+interface TenantFlags extends RemoteFlags, LimitFlags {
   name?: string
   weight?: number
   classes?: string[]
   defaultClass?: string
   models?: string[]
-  concurrency?: Bound
-  queueDepth?: Bound
-  tokensPerMinute?: Bound
-  maxWaitMs?: Bound
   yes?: true
 }
 
@@ -106,49 +103,6 @@ function tenantChangeCommands(group: Command, context: CliContext): void {
     })
 }
 
-/** Adds `project …` to the program. */
-export function projectCommands(program: Command, context: CliContext): void {
-  const group = program.command('project').description('projects: what a tenant uses the pool for')
-  const { terminal } = context
-  interface ProjectFlags extends RemoteFlags {
-    tenant: string
-    weight?: number
-  }
-  example(
-    remote(group.command('create <name>')).requiredOption('--tenant <tenant>', 'name or id'),
-    'project create nightly --tenant Support --weight 0.5',
-  )
-    .description('create a project')
-    .option('--weight <number>', 'share among the projects of its tenant', positive)
-    .action(async (name: string, { tenant, weight, ...flags }: ProjectFlags) => {
-      const client = connect(context, flags)
-      const { id } = await findTenant(client, tenant)
-      const path = `/api/tenants/${id}/projects`
-      const created = await client.post<ProjectView>(path, { name, weight })
-      show(context, flags, created, () =>
-        terminal.print(`Created project ${created.name} (${created.id}).`),
-      )
-    })
-  example(
-    remote(group.command('list')).requiredOption('--tenant <tenant>', 'name or id'),
-    'project list --tenant Support',
-  )
-    .description('list the projects of a tenant')
-    .action(async ({ tenant, ...flags }: ProjectFlags) => {
-      const client = connect(context, flags)
-      const { id } = await findTenant(client, tenant)
-      const rows = await client.all<ProjectView>(`/api/tenants/${id}/projects`)
-      show(context, flags, rows, () => printTable(terminal, rows, projectColumns, 'No projects.'))
-    })
-}
-
-const projectColumns: Column<ProjectView>[] = [
-  { title: 'PROJECT', value: ({ name }) => name },
-  { title: 'ID', value: ({ id }) => id },
-  { title: 'WEIGHT', value: ({ weight }) => String(weight), align: 'right' },
-  { title: 'CREATED', value: ({ createdAt }) => moment(createdAt) },
-]
-
 /**
  * A tenant by id or by name.
  * @throws GristmillError `not_found`, `conflict` where several have the name
@@ -165,7 +119,7 @@ export async function findTenant(client: AdminClient, nameOrId: string): Promise
 }
 
 function withTenantOptions(command: Command): Command {
-  return command
+  return withLimitOptions(command)
     .option('--weight <number>', 'share of the pool relative to other tenants', positive)
     .option('--classes <list>', 'classes its keys may ask for, comma-separated', list)
     .addOption(
@@ -174,37 +128,16 @@ function withTenantOptions(command: Command): Command {
       ),
     )
     .option('--models <list>', 'models its keys may use, comma-separated, or "all"', list)
-    .option('--concurrency <n>', 'requests running at once, or "none"', limit)
-    .option('--queue-depth <n>', 'requests waiting at once, or "none"', limit)
-    .option('--tokens-per-minute <n>', 'prompt and output tokens in a minute, or "none"', limit)
-    .option('--max-wait-ms <ms>', 'longest wait for an engine, or "none"', limit)
-}
-
-type Bound = number | 'none'
-
-function limit(text: string): Bound {
-  if (text === 'none') return text
-  const value = wholeNumber(text)
-  if (value === undefined) throw new InvalidArgumentError('Give a whole number, or "none".')
-  return value
 }
 
 function bodyOf(flags: TenantFlags): Record<string, unknown> {
-  const bound = (value: Bound | undefined) => (value === 'none' ? null : value)
-  const limits = {
-    concurrencyMax: bound(flags.concurrency),
-    queueDepthMax: bound(flags.queueDepth),
-    tokensPerMinute: bound(flags.tokensPerMinute),
-    waitMsMax: bound(flags.maxWaitMs),
-  }
-  const hasLimits = Object.values(limits).some((value) => value !== undefined)
   return {
     name: flags.name,
     weight: flags.weight,
     classes: flags.classes,
     defaultClass: flags.defaultClass,
     models: flags.models?.[0] === 'all' ? null : flags.models,
-    ...(hasLimits && { limits }),
+    ...limitsOf(flags),
   }
 }
 
@@ -219,15 +152,4 @@ function describe({ terminal }: CliContext, tenant: TenantView): void {
   line('Keys', count(tenant.keyCount))
   line('Projects', count(tenant.projectCount))
   line('Created', moment(tenant.createdAt))
-}
-
-/** The limits of a tenant or key as one line. */
-export function limitsInWords(limits: LimitsView): string {
-  const parts = [
-    limits.concurrencyMax !== null && `${count(limits.concurrencyMax)} running`,
-    limits.queueDepthMax !== null && `${count(limits.queueDepthMax)} waiting`,
-    limits.tokensPerMinute !== null && `${count(limits.tokensPerMinute)} tokens/min`,
-    limits.waitMsMax !== null && `waits ${duration(limits.waitMsMax)} at most`,
-  ].filter((part) => part !== false)
-  return parts.length === 0 ? 'none of its own' : parts.join(', ')
 }

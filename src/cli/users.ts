@@ -2,7 +2,16 @@
 import { type Command, Option } from 'commander'
 import { GristmillError } from '../base/index.ts'
 import type { AuditView, RoleName, UserInvited, UserView } from '../http/index.ts'
-import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import type { AdminClient } from './client.ts'
+import {
+  type CliContext,
+  confirm,
+  connect,
+  example,
+  type RemoteFlags,
+  remote,
+  show,
+} from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import { moment } from './units.ts'
@@ -54,9 +63,53 @@ export function userCommands(program: Command, context: CliContext): void {
     .description('a new one-time link: for a person, or without one to make an owner')
     .action(async (email: string | undefined, flags: RemoteFlags) => {
       const client = connect(context, flags)
-      const path = email === undefined ? '/api/link/owner' : await invitePath(client, email)
+      const path =
+        email === undefined
+          ? '/api/link/owner'
+          : `/api/users/${(await findUser(client, email)).id}/invite`
       const made = await client.post<{ link: string }>(path)
       show(context, flags, { link: made.link }, () => tellLink(context, made.link, email))
+    })
+  userChangeCommands(group, context)
+}
+
+function userChangeCommands(group: Command, context: CliContext): void {
+  const { terminal } = context
+  interface ChangeFlags extends RemoteFlags {
+    role?: RoleName
+    name?: string
+    tenants?: string[]
+    yes?: true
+  }
+  example(
+    remote(group.command('change <user>')),
+    'user change anna@example.org --role operator',
+    'user change anna@example.org --tenants Support,Research',
+  )
+    .description('change name, role or tenants, by email or id; what is not named stays')
+    .addOption(new Option('--role <role>', 'role').choices(roles))
+    .option('--name <name>', 'name')
+    .option('--tenants <list>', 'tenants they may act for, names or ids, or "all"', list)
+    .action(async (user: string, { role, name, tenants, ...flags }: ChangeFlags) => {
+      const client = connect(context, flags)
+      const { id } = await findUser(client, user)
+      const named = tenants?.[0] === 'all' ? [] : tenants
+      const found = named && (await Promise.all(named.map((one) => findTenant(client, one))))
+      const tenantIds = found?.map((tenant) => tenant.id)
+      const changed = await client.patch<UserView>(`/api/users/${id}`, { role, name, tenantIds })
+      show(context, flags, changed, () =>
+        terminal.print(`${changed.name} (${changed.email}) is ${changed.role}.`),
+      )
+    })
+  example(remote(group.command('remove <user>')), 'user remove anna@example.org')
+    .description('remove a person, by email or id; their sessions end at once')
+    .option('--yes', 'do not ask')
+    .action(async (user: string, flags: ChangeFlags) => {
+      const client = connect(context, flags)
+      const { id, email } = await findUser(client, user)
+      await confirm(context, flags, `Remove ${email}? Their sessions end at once.`)
+      await client.delete(`/api/users/${id}`)
+      show(context, flags, { id, removed: true }, () => terminal.print(`Removed ${email}.`))
     })
 }
 
@@ -71,11 +124,12 @@ const userColumns: Column<UserView>[] = [
   { title: 'SINCE', value: ({ createdAt }) => moment(createdAt) },
 ]
 
-async function invitePath(client: ReturnType<typeof connect>, email: string): Promise<string> {
+async function findUser(client: AdminClient, emailOrId: string): Promise<UserView> {
   const users = await client.all<UserView>('/api/users')
-  const user = users.find((one) => one.email.toLowerCase() === email.toLowerCase())
-  if (!user) throw new GristmillError('not_found', { kind: 'user', id: email })
-  return `/api/users/${user.id}/invite`
+  const wanted = emailOrId.toLowerCase()
+  const user = users.find(({ id, email }) => id === emailOrId || email.toLowerCase() === wanted)
+  if (!user) throw new GristmillError('not_found', { kind: 'user', id: emailOrId })
+  return user
 }
 
 function tellLink({ terminal }: CliContext, link: string, email: string | undefined): void {
