@@ -42,7 +42,7 @@ export class BatchPace {
     const second = Math.floor(nowMs / 1000)
     this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + 1)
     for (const old of this.#seconds.keys()) {
-      if (old > second - SPAN_S) break
+      if (old >= second - SPAN_S) break
       this.#seconds.delete(old)
     }
   }
@@ -69,7 +69,7 @@ export class BatchPace {
   #recent(nowMs: number): { lines: number; spanS: number } {
     const from = Math.floor(nowMs / 1000) - SPAN_S
     let lines = 0
-    for (const [second, count] of this.#seconds) if (second > from) lines += count
+    for (const [second, count] of this.#seconds) if (second >= from) lines += count
     const sinceS = (nowMs - (this.#sinceMs ?? nowMs)) / 1000
     return { lines, spanS: Math.min(SPAN_S, Math.max(1, sinceS)) }
   }

@@ -100,6 +100,8 @@ export interface TenantState {
   id: string
   weight: number
   waiting: number
+  /** Those of them that count towards the bound of its queue. */
+  queued: number
   inFlight: number
 }
 

@@ -62,7 +62,7 @@ export class Scheduler {
   arrive(arrival: Arrival): 'queued' | 'queue_full' {
     const pool = this.#groups.of(arrival.model)
     const tenant = tenantOf(pool, arrival)
-    if (arrival.order === undefined && tenant.waiting >= arrival.queueDepthMax) {
+    if (arrival.order === undefined && tenant.queued >= arrival.queueDepthMax) {
       forgetIdle(pool, tenant)
       return 'queue_full'
     }
@@ -231,6 +231,7 @@ export class Scheduler {
       order,
     } as Omit<TicketState, 'place'> as TicketState
     tenant.waiting++
+    if (isBounded(arrival)) tenant.queued++
     this.#tickets.set(arrival.id, ticket)
     this.#limits.add(ticket, arrival.deadlineMs)
     ticket.place = tree.add(ticket, account)
@@ -240,6 +241,7 @@ export class Scheduler {
     this.#limits.remove(ticket, ticket.arrival.deadlineMs)
     ticket.tree.remove(ticket, ticket.place)
     ticket.tenant.waiting--
+    if (isBounded(ticket.arrival)) ticket.tenant.queued--
     forgetIdle(ticket.pool, ticket.tenant)
   }
 
@@ -258,6 +260,9 @@ export class Scheduler {
     return ticket
   }
 }
+
+/** What has no bound of its own, such as a batch, takes nothing of the tenant's. */
+const isBounded = ({ queueDepthMax }: Arrival) => queueDepthMax !== Number.POSITIVE_INFINITY
 
 type Room = 'cap' | 'reserve' | 'express'
 
@@ -289,7 +294,7 @@ export function shareOf(pool: PoolGroup, tenant: TenantState): number {
 function tenantOf(pool: PoolGroup, arrival: Arrival): TenantState {
   let tenant = pool.tenants.get(arrival.tenantId)
   if (tenant === undefined) {
-    tenant = { id: arrival.tenantId, weight: 0, waiting: 0, inFlight: 0 }
+    tenant = { id: arrival.tenantId, weight: 0, waiting: 0, queued: 0, inFlight: 0 }
     pool.tenants.set(tenant.id, tenant)
   }
   pool.activeWeight += arrival.tenantWeight - tenant.weight

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ErrorCode, GristmillError } from '../base/index.ts'
+import { ATTEMPTS_MAX, verdictOn } from './line-verdict.ts'
+
+const place = { batchId: 'batch_a', line: 7, customId: 'a "quoted" name' }
+const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
+const failed = (code: ErrorCode, retryAfterMs?: number) => {
+  const options = retryAfterMs === undefined ? {} : { retryAfterMs }
+  return { answer: null, error: new GristmillError(code, {}, options), usage }
+}
+const kindOf = (code: ErrorCode, attempt = 1) =>
+  verdictOn(place, 'req_1', attempt, failed(code)).kind
+
+test('an answer goes into the file as it came, but for line breaks between its fields', () => {
+  const body = Buffer.from('{\n  "n": 12345678901234567890,\r\n  "text": "a\\nb"\n}')
+  const answer = { status: 200, body }
+  const counts = { inputTokens: 1, cachedTokens: 0, outputTokens: 2 }
+  const verdict = verdictOn(place, 'req_1', 1, { answer, error: null, usage: counts })
+  assert.ok(verdict.kind === 'ended')
+  const { text, ...end } = verdict.end
+  assert.deepEqual(end, { line: 7, outcome: 'completed', requestId: 'req_1', ...counts })
+  assert.equal(text.includes('\n'), false)
+  assert.match(text, /12345678901234567890/)
+  const row = JSON.parse(text) as Record<string, unknown>
+  assert.equal(row.id, 'batch_req_a_7')
+  assert.equal(row.custom_id, 'a "quoted" name')
+  assert.equal(row.error, null)
+  assert.equal((row.response as { body: { text: string } }).body.text, 'a\nb')
+})
+
+test('engines that fail are tried again, later each time, and not for ever', () => {
+  let lastMs = 0
+  for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {
+    const verdict = verdictOn(place, 'req_1', attempt, failed('engine_failed'))
+    assert.ok(verdict.kind === 'again' && verdict.counts && verdict.afterMs > lastMs)
+    lastMs = verdict.afterMs
+  }
+  const last = verdictOn(place, 'req_1', ATTEMPTS_MAX, failed('engine_failed'))
+  assert.ok(last.kind === 'ended' && last.end.outcome === 'failed')
+  const { response } = JSON.parse(last.end.text) as {
+    response: { status_code: number; body: { error: { code: string } } }
+  }
+  assert.equal(response.status_code, 502)
+  assert.equal(response.body.error.code, 'engine_failed')
+})
+
+test('refusals that are not the fault of the line are waited out, however often', () => {
+  const passing: ErrorCode[] = [
+    'ledger_unavailable',
+    'no_healthy_engine',
+    'shutting_down',
+    'tokens_per_minute_exceeded',
+    'key_revoked',
+  ]
+  for (const code of passing) {
+    const verdict = verdictOn(place, 'req_1', 1, failed(code))
+    assert.ok(verdict.kind === 'again' && !verdict.counts, code)
+    assert.equal(kindOf(code, 1000), 'again', code)
+  }
+})
+
+test('it waits as long as the refusal says', () => {
+  const verdict = verdictOn(place, 'req_1', 1, failed('tokens_per_minute_exceeded', 42_000))
+  assert.ok(verdict.kind === 'again')
+  assert.equal(verdict.afterMs, 42_000)
+})
+
+test('what can never work is not tried again', () => {
+  for (const code of ['model_not_found', 'requests_too_large_for_limit'] as const)
+    assert.equal(kindOf(code), 'ended', code)
+})
