@@ -34,6 +34,7 @@ export async function engineArm(options: ArmOptions): Promise<Arm> {
     model: options.model,
     cap: options.slots - 1,
     express: 1,
+    spare: 0,
     threads: options.threads,
     context: options.contextTokens,
     'parent-pipe': true,

@@ -27,6 +27,7 @@ export {
   bandOf,
   bands,
   lowerClass,
+  RANKS_PER_CLASS,
   type ServiceClass,
   serviceClasses,
   wireTier,

@@ -11,6 +11,12 @@ export function bandOf(serviceClass: ServiceClass): Band {
   return serviceClass === 'priority' || serviceClass === 'standard' ? 'interactive' : 'background'
 }
 
+/**
+ * Ranks inside an engine go up by this much from one class to the next, so that an engine can tell
+ * classes apart by rank alone.
+ */
+export const RANKS_PER_CLASS = 16
+
 /** The lower of two classes; a header may lower a request's class, never raise it. */
 export function lowerClass(a: ServiceClass, b: ServiceClass): ServiceClass {
   return serviceClasses.indexOf(a) >= serviceClasses.indexOf(b) ? a : b

@@ -44,6 +44,7 @@ const modelsSchema = z.object({
           n_ctx_train: z.number().int().positive().nullish(),
           cap: z.number().int().positive().nullish(),
           express: z.number().int().min(0).nullish(),
+          spare: z.number().int().min(0).nullish(),
           toy: z.boolean().nullish(),
           version: z.string().nullish(),
           calibration: z
@@ -196,6 +197,7 @@ export class Prober {
 
 const plain = {
   express: 0,
+  spare: 0,
   capacityUnitsPerS: null,
   tokenGapMs: null,
   takesPriority: false,
@@ -226,6 +228,7 @@ function gristmillTraits(models: Models): Traits {
       ? 'Found by calibration: more requests at once would not get more work done.'
       : 'As the engine was started.',
     express: meta?.express ?? 0,
+    spare: meta?.spare ?? 0,
     capacityUnitsPerS: meta?.calibration?.capacityUnitsPerS ?? null,
     tokenGapMs: atCap?.meanTokenGapP95Ms ?? null,
     takesPriority: true,

@@ -74,6 +74,7 @@ const UNKNOWN: EngineProfile = {
   cap: 1,
   capReason: 'The engine has not answered yet.',
   express: 0,
+  spare: 0,
   capMost: 1,
   capacityUnitsPerS: null,
   tokenGapMs: null,

@@ -15,6 +15,11 @@ export interface EngineProfile {
   capReason: string
   /** Extra sequences it was started with. */
   express: number
+  /**
+   * Sequences beyond cap and express that it holds for background work which stands aside, so that
+   * interactive work need not wait until a place comes free.
+   */
+  spare: number
   /** Highest cap that may be tried where more at once get more done. */
   capMost: number
   /** Calibrated capacity, service units per second; null where unknown. */

@@ -204,6 +204,7 @@ const plainProfile: EngineProfile = {
   capacityUnitsPerS: null,
   takesPriority: true,
   takesCacheSalt: true,
+  spare: 0,
   capMost: 4,
   tokenGapMs: null,
   takesCacheOff: false,

@@ -68,6 +68,7 @@ function setUp(slots: number, waitingMax = 10) {
     clock: systemClock,
     pace,
     waitingMax,
+    room: slots,
     yieldMsMax: 60_000,
     isEndToken: (token) => token === END,
     onStep: () => undefined,

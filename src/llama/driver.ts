@@ -37,6 +37,8 @@ export interface DriverOptions {
   pace: Pace
   /** Requests that may wait for a sequence. */
   waitingMax: number
+  /** Streams of one step, while some are of a better class than others. */
+  room: number
   yieldMsMax: number
   isEndToken(token: Token): boolean
   /** Called after each step, while nothing runs in the library. */
@@ -221,10 +223,10 @@ export class Driver {
       active.paused = active.request.isPaused()
       active.idleMs = nowMs - active.lastStepMs
     }
-    const { pace, yieldMsMax } = this.#options
+    const { pace, room, yieldMsMax } = this.#options
     // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
     const ordered = [...this.#active].sort((a, b) => a.index - b.index)
-    return planStep(ordered, { readBudget: pace.readBudget, yieldMsMax })
+    return planStep(ordered, { readBudget: pace.readBudget, room, yieldMsMax })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {

@@ -45,11 +45,11 @@ async function gone(url: string): Promise<void> {
 }
 
 test('it says that it is ready in one line, answers, and ends on SIGTERM', async () => {
-  const child = start({ cap: 9, context: 512, id: 'grain' })
+  const child = start({ cap: 9, spare: 3, context: 512, id: 'grain' })
   const line = await ready(child)
   assert.deepEqual(
     [line.ready, line.model, line.cap, line.express, line.slots, line.contextTokens],
-    [true, 'grain', 9, 2, 11, 512],
+    [true, 'grain', 9, 2, 14, 512],
   )
   assert.equal((await fetch(`${line.url}/health`)).status, 200)
   child.kill('SIGTERM')

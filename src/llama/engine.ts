@@ -22,6 +22,8 @@ export interface Engine {
   threads: number
   cap: number
   express: number
+  /** Sequences beyond both, for background work that stands aside. */
+  spare: number
   calibration: Calibration | undefined
   requests: RequestLog
   metrics: EngineMetrics

@@ -9,7 +9,7 @@ import { requestView } from './request-log.ts'
 import { isToy } from './toy-model.ts'
 
 export function handleModels(engine: Engine, exchange: Exchange): void {
-  const { loaded, contextTokens, cap, express } = engine
+  const { loaded, contextTokens, cap, express, spare } = engine
   const { summary } = loaded
   const model = {
     id: loaded.name,
@@ -28,7 +28,8 @@ export function handleModels(engine: Engine, exchange: Exchange): void {
       toy: isToy(summary),
       cap,
       express,
-      slots: cap + express,
+      spare,
+      slots: cap + express + spare,
       threads: engine.threads,
       calibration: engine.calibration ?? null,
     },

@@ -114,14 +114,14 @@ async function drain({ requests, clock }: Engine, graceMs: number): Promise<void
 }
 
 function readyLine(engine: Engine, url: string): Record<string, unknown> {
-  const { loaded, cap, express, contextTokens, threads, calibration } = engine
+  const { loaded, cap, express, spare, contextTokens, threads, calibration } = engine
   return {
     ready: true,
     url,
     model: loaded.name,
     cap,
     express,
-    slots: cap + express,
+    slots: cap + express + spare,
     contextTokens,
     threads,
     calibration: calibration ?? null,
@@ -140,7 +140,8 @@ async function assemble(
   const threads = options.threads ?? calibration?.threads ?? threadsFor(loaded)
   const cap = options.cap ?? calibration?.knee ?? 1
   const express = options.express ?? Math.max(1, Math.ceil(cap / 8))
-  const slots = cap + express
+  const spare = options.spare ?? Math.ceil(cap / 2)
+  const slots = cap + express + spare
   const contextTokens = contextTokensFor(loaded.model, slots, options.context)
   const sequences = await openSequences(loaded, {
     sequences: slots,
@@ -155,6 +156,7 @@ async function assemble(
     clock,
     pace: new Pace({ readTokensMax: READ_TOKENS_MAX, readStepMs: READ_STEP_MS }),
     waitingMax: WAITING_MAX,
+    room: cap + express,
     yieldMsMax: YIELD_MS_MAX,
     isEndToken: (token) => loaded.model.isEogToken(token),
     onStep(report) {
@@ -164,7 +166,7 @@ async function assemble(
   })
   metrics.watch(driver)
   await warmUp(driver, loaded)
-  logger.info({ model: loaded.name, cap, express, contextTokens, threads }, 'engine ready')
+  logger.info({ model: loaded.name, cap, express, spare, contextTokens, threads }, 'engine ready')
   const template = new ChatTemplate(loaded.model)
   const requests = new RequestLog(clock)
   const embedder = new Embedder(loaded.model, { contextTokens, threads })
@@ -177,6 +179,7 @@ async function assemble(
     threads,
     cap,
     express,
+    spare,
     calibration,
     requests,
     metrics,

@@ -17,6 +17,11 @@ const schema = z.object({
   cap: whole(1, 256),
   /** Further sequences for newcomers; an eighth of the cap where absent. */
   express: whole(0, 256),
+  /**
+   * Further sequences that background work may hold while it stands aside; half of the cap where
+   * absent.
+   */
+  spare: whole(0, 256),
   threads: whole(1, 512),
   /** Tokens of context of each sequence. */
   context: whole(256, 1_048_576),

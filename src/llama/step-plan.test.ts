@@ -12,7 +12,7 @@ const candidate = (fields: Partial<StepCandidate> = {}): StepCandidate => ({
   ...fields,
 })
 const plan = (candidates: StepCandidate[], budget = 64) =>
-  planStep(candidates, { readBudget: () => budget, yieldMsMax: 1000 })
+  planStep(candidates, { readBudget: () => budget, room: 4, yieldMsMax: 1000 })
 
 test('all streams step together, those whose client is slow stay behind', () => {
   const streams = [candidate(), candidate({ paused: true }), candidate({ priority: 9 })]
@@ -21,12 +21,40 @@ test('all streams step together, those whose client is slow stay behind', () => 
   assert.equal(plan([]), undefined)
 })
 
-test('while a prompt is read worse-ranked streams stand aside, equal and better ones do not', () => {
+test('while a prompt is read worse-ranked streams stand aside', () => {
+  const worse = candidate({ priority: 7 })
+  const prompt = candidate({ priority: 5, unread: 100 })
+  assert.deepEqual(plan([worse, prompt])?.decode, [])
+})
+
+test('where a better or equal stream steps along, worse ones do, at hardly any price', () => {
   const better = candidate({ priority: 1 })
   const equal = candidate({ priority: 5 })
   const worse = candidate({ priority: 7 })
   const prompt = candidate({ priority: 5, unread: 100 })
-  assert.deepEqual(plan([better, equal, worse, prompt])?.decode, [better, equal])
+  for (const stream of [better, equal]) {
+    assert.deepEqual(plan([stream, worse, prompt])?.decode, [stream, worse])
+  }
+})
+
+test('of more streams than there is room for the worst class stands aside, the last ones first', () => {
+  const batch = Array.from({ length: 4 }, (_, i) => candidate({ priority: 48 + ((i * 7) % 16) }))
+  const people = [candidate({ priority: 20 }), candidate({ priority: 17 })]
+  const streams = [...batch, ...people]
+  assert.deepEqual(plan(streams)?.decode, [batch[0], batch[1], ...people])
+})
+
+test('streams that stood aside have their turn before others of their class', () => {
+  const fresh = Array.from({ length: 3 }, () => candidate({ priority: 50 }))
+  const aside = candidate({ priority: 50, idleMs: 1001 })
+  const person = candidate({ priority: 20 })
+  const decode = plan([...fresh, aside, person])?.decode
+  assert.deepEqual(decode, [fresh[0], fresh[1], aside, person])
+})
+
+test('streams of one class all step, however many they are', () => {
+  const streams = Array.from({ length: 9 }, (_, i) => candidate({ priority: 16 + i }))
+  assert.deepEqual(plan(streams)?.decode, streams)
 })
 
 test('a stream that stood aside for long steps along', () => {
@@ -63,7 +91,7 @@ test('a prompt is never read beyond its end and the budget never exceeded', () =
 test('the budget is asked for with the number of streams and how the prompt ranks', () => {
   const asked: unknown[] = []
   const ask = (candidates: StepCandidate[]) =>
-    planStep(candidates, { readBudget: (step) => asked.push(step), yieldMsMax: 1000 })
+    planStep(candidates, { readBudget: (step) => asked.push(step), room: 4, yieldMsMax: 1000 })
   ask([candidate({ unread: 5 })])
   ask([candidate(), candidate({ unread: 5 }), candidate({ unread: 5 })])
   ask([candidate({ priority: -1 }), candidate({ unread: 5 })])

@@ -51,7 +51,8 @@ function newDriver(runners: Runner[], { clock, onStep }: SweepResources): Driver
   const pace = new Pace({ readTokensMax: SWEEP_CONTEXT_TOKENS, readStepMs: 250 })
   const waitingMax = STREAM_COUNTS.length
   const isEndToken = () => false
-  return new Driver({ runners, clock, pace, waitingMax, yieldMsMax: 1e9, isEndToken, onStep })
+  const bounds = { waitingMax, room: runners.length, yieldMsMax: 1e9 }
+  return new Driver({ runners, clock, pace, ...bounds, isEndToken, onStep })
 }
 
 async function measure(

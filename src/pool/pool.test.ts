@@ -32,6 +32,7 @@ function profile(cap: number): EngineProfile {
     capacityUnitsPerS: 100,
     takesPriority: true,
     takesCacheSalt: true,
+    spare: 0,
     capMost: cap,
     tokenGapMs: null,
     takesCacheOff: false,
