@@ -9,6 +9,7 @@ import { BatchRun, type Room, type RunServices } from './batch-run.ts'
 import { failBatch, unfinishedBatches } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { forgetLines } from './line-store.ts'
+import { whyOf } from './line-writer.ts'
 
 export interface BatchRunnerOptions extends RunServices {
   /** The principal of a key; null where it has ended. */
@@ -95,7 +96,7 @@ export class BatchRunner {
       if (!this.#isStopped) this.#reconcile(rows, principals)
       await this.#sweep()
     } catch (error) {
-      logger.warn({ err: error }, 'batches could not be looked at; they go on in a second')
+      logger.warn(whyOf(error), 'batches could not be looked at; they go on in a second')
     }
   }
 
@@ -147,7 +148,7 @@ export class BatchRunner {
     } catch (error) {
       this.#notBefore.set(batchId, clock.monotonicMs() + AGAIN_MS)
       if (this.#isStopped) return
-      logger.error({ err: error, batchId }, 'a batch stopped; it goes on in two seconds')
+      logger.error({ ...whyOf(error), batchId }, 'a batch stopped; it goes on in two seconds')
       if (toGristmillError(error).code === 'not_found') await this.#giveUp(run.batch)
     }
   }

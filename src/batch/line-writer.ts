@@ -3,6 +3,7 @@
  * written, tried again while the database is away, and each reported as stored or not.
  */
 import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import { isUnreachable } from '../store/index.ts'
 import type { EndedLine } from './batch-types.ts'
 
 /** `unknown`: we are closing and cannot tell; whoever starts next will look. */
@@ -86,7 +87,7 @@ export class LineWriter {
           onBroken(error)
           return new Set()
         }
-        logger.warn({ err: error, batchId }, 'answers of a batch wait for the database')
+        logger.warn({ ...whyOf(error), batchId }, 'answers of a batch wait for the database')
       }
       const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** failures)
       const isOpen = await clock.sleep(delayMs, this.#closing.signal).then(
@@ -96,4 +97,9 @@ export class LineWriter {
       if (!isOpen) return null
     }
   }
+}
+
+/** A database that is away needs no stack. */
+export function whyOf(error: unknown): object {
+  return isUnreachable(error) ? { reason: (error as Error).message } : { err: error }
 }

@@ -17,7 +17,7 @@ import type { CanonicalRequest, Endpoint, LineEnd, LineRequest } from '../gatewa
 import type { Database } from '../store/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
 import { BatchRunner } from './batch-runner.ts'
-import { findBatch, insertBatch } from './batch-store.ts'
+import { findBatch, insertBatch, type NewBatch } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { FileStore } from './file-store.ts'
 
@@ -88,21 +88,25 @@ export function goodAnswer({ request }: LineRequest): LineEnd {
   return { answer: { status: 200, body }, error: null, usage }
 }
 
-export function testBatches(
-  database: Database,
-  answering: Answering,
-  options: { clock?: Clock; limits?: Partial<Limits>; slots?: number } = {},
-): TestBatches {
-  const clock = options.clock ?? systemClock
-  const logger = createLogger('silent', 'test')
-  const base = {
-    database,
-    clock,
-    random: systemRandom,
-    logger,
-    limits: { ...limits, ...options.limits },
+function plainBatch(nowMs: number, inputFileId: string): NewBatch {
+  return {
+    id: newId('batch', systemClock, systemRandom),
+    tenantId: creator.tenantId,
+    projectId: creator.projectId,
+    keyId: creator.keyId,
+    endpoint: '/v1/chat/completions',
+    serviceClass: 'batch',
+    completionWindow: '24h',
+    outputExpiresAfterS: null,
+    metadata: null,
+    inputFileId,
+    createdAt: new Date(nowMs),
+    expiresAt: new Date(nowMs + 86_400_000),
   }
-  const files = new FileStore({ ...base, masterKey: seededRandom(1).bytes(32) })
+}
+
+/** A gateway that answers as the test says, and remembers. */
+function scripted(answering: Answering) {
   const requests: TestBatches['requests'] = []
   let inFlight = 0
   let inFlightMax = 0
@@ -132,15 +136,34 @@ export function testBatches(
       return { isWaiting: false, cut: () => void end({ answer: null, error: null, usage: none }) }
     },
   }
+  return { gateway, requests, inFlightMax: () => inFlightMax }
+}
+
+export function testBatches(
+  database: Database,
+  answering: Answering,
+  options: { clock?: Clock; limits?: Partial<Limits>; slots?: number } = {},
+): TestBatches {
+  const clock = options.clock ?? systemClock
+  const logger = createLogger('silent', 'test')
+  const base = {
+    database,
+    clock,
+    random: systemRandom,
+    logger,
+    limits: { ...limits, ...options.limits },
+  }
+  const files = new FileStore({ ...base, masterKey: seededRandom(1).bytes(32) })
+  const script = scripted(answering)
   const tests: TestBatches = {
     files,
-    requests,
-    inFlightMax: () => inFlightMax,
+    requests: script.requests,
+    inFlightMax: script.inFlightMax,
     principal: creator,
     runner: new BatchRunner({
       ...base,
       files,
-      gateway,
+      gateway: script.gateway,
       principalOf: async () => tests.principal,
       roomFor: () => ({
         slots: options.slots ?? 4,
@@ -159,22 +182,9 @@ export function testBatches(
       return (await files.create(creator, content, about)).id
     },
     async make(lines, changes = {}) {
-      const createdAt = new Date(clock.nowMs())
-      const batch = await insertBatch(database.sql, {
-        id: newId('batch', clock, systemRandom),
-        tenantId: creator.tenantId,
-        projectId: creator.projectId,
-        keyId: creator.keyId,
-        endpoint: '/v1/chat/completions',
-        serviceClass: 'batch',
-        completionWindow: '24h',
-        outputExpiresAfterS: null,
-        metadata: null,
-        inputFileId: await tests.file(lines),
-        createdAt,
-        expiresAt: new Date(createdAt.getTime() + 86_400_000),
-        ...changes,
-      })
+      const inputFileId = await tests.file(lines)
+      const plain = plainBatch(clock.nowMs(), inputFileId)
+      const batch = await insertBatch(database.sql, { ...plain, ...changes })
       tests.runner.wake()
       return batch
     },

@@ -1,6 +1,14 @@
-/** Files and batches of this gateway, joined with the pool, the tenants and the right to schedule. */
+/** Files and batches of this gateway, joined with pool, tenants and the right to schedule. */
 import type { Clock, Config, Logger, Random } from '../base/index.ts'
-import { BatchDoor, BatchRunner, FileStore, type Room } from '../batch/index.ts'
+import {
+  BatchDoor,
+  BatchRunner,
+  FileDoor,
+  FileStore,
+  FileSweep,
+  livesBy,
+  type Room,
+} from '../batch/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Home } from '../host/index.ts'
 import type { BatchService } from '../http/index.ts'
@@ -14,6 +22,8 @@ export interface BatchPart {
   files: FileStore
   runner: BatchRunner
   door: BatchDoor
+  fileDoor: FileDoor
+  sweep: FileSweep
   service: BatchService
 }
 
@@ -47,7 +57,10 @@ export function batchPart(options: BatchPartOptions): BatchPart {
     onEnded: async () => undefined,
   })
   const door = new BatchDoor({ ...base, files, wake: () => runner.wake() })
-  return { files, runner, door, service: batchService(database, runner, clock) }
+  const fileDoor = new FileDoor({ files, limits })
+  const isLiving = (id: string) => livesBy((tenantId) => tenancy.tenants.get(tenantId), id)
+  const sweep = new FileSweep({ ...base, files, isLiving })
+  return { files, runner, door, fileDoor, sweep, service: batchService(database, runner, clock) }
 }
 
 function roomFor(pool: Pool, model: string | null): Room {
