@@ -79,6 +79,24 @@ const benches: Record<string, Bench> = {
       }
     },
   },
+  'sim-day': {
+    help: 'a day of traces on a virtual clock, batch beside interactive [--traces DIR] [--profile NAME] [--yields step|prompts|none] [--seed N]',
+    async run(flags, log) {
+      const { benchSimDay } = await import('./sim-day.ts')
+      const { circumstances } = await import('./harness.ts')
+      const named = (name: string) => {
+        const value = flags[name]
+        return typeof value === 'string' ? value : undefined
+      }
+      const options = {
+        traces: named('traces'),
+        profile: named('profile'),
+        yields: named('yields'),
+        ...given({ seed: number(flags, 'seed') }),
+      }
+      return { ...benchSimDay({ ...options, log }), ...circumstances() }
+    },
+  },
   engine: {
     help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--memory]',
     async run(flags, log) {
@@ -115,6 +133,8 @@ const options: ParseArgsOptionsConfig = {
       'model',
       'rival',
       'profile',
+      'traces',
+      'yields',
       'seconds',
       'calibration',
       'samples',

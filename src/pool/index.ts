@@ -18,8 +18,30 @@ export {
 export { Scheduler } from './scheduler.ts'
 export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'
+export { type BatchPortion, type Lengths, SimBatches } from './sim-batch.ts'
+export { capacityOf, type SimCapacity } from './sim-capacity.ts'
+export {
+  type Fleet,
+  type FleetRun,
+  fewestEngines,
+  ownReadingP99Ms,
+  playFleet,
+  unitsOf,
+} from './sim-fleet.ts'
+export {
+  DAY_MS,
+  dailyCurve,
+  generateFromRates,
+  generateTrace,
+  HOUR_MS,
+  publicStatistics,
+  repeatOverDay,
+  splitTenants,
+} from './sim-generate.ts'
+export { importTrace, parseClientLengths, parseRates, traceFormat } from './sim-import.ts'
 export type { EngineProfile } from './sim-profile.ts'
 export { builtInProfiles, costOfProfile, decodeStepMs, parseProfile } from './sim-profile.ts'
+export { type SimPromise, SimRecorder, type Tail } from './sim-recorder.ts'
 export {
   type PrefixPart,
   parseTrace,

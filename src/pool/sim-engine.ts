@@ -199,7 +199,7 @@ export class SimEngine implements HeapMember {
     this.#makeRoom(nowMs)
     const { yields, chunkTokens, chunkTokensAlone } = this.profile
     const isStep = yields === 'step'
-    this.#reading.sort((a, b) => a.rank - b.rank || a.unread - b.unread || a.order - b.order)
+    this.#reading.sort(yields === 'none' ? begunFirst : bestFirst)
     const best = this.#reading[0]?.rank ?? 0
     const decode = this.#decoding.filter((stream) => !isStep || stream.rank <= best)
     const chunk = decode.length > 0 ? chunkTokens : chunkTokensAlone
@@ -239,6 +239,15 @@ export class SimEngine implements HeapMember {
   #decodeMs(streams: number): number {
     return this.#stepMs[streams] ?? decodeStepMs(this.profile, streams)
   }
+}
+
+const bestFirst = (a: SimTicket, b: SimTicket) =>
+  a.rank - b.rank || a.unread - b.unread || a.order - b.order
+
+/** A prompt that has been begun goes on, whoever comes. */
+function begunFirst(a: SimTicket, b: SimTicket): number {
+  const isBegun = (one: SimTicket) => (one.unread < one.uncachedTokens + one.generated ? 0 : 1)
+  return isBegun(a) - isBegun(b) || a.rank - b.rank || a.order - b.order
 }
 
 /** Steps until the first of these streams is done, at most so many. */

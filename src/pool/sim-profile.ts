@@ -31,8 +31,11 @@ export const engineProfileSchema = z.strictObject({
   contextTokens: z.int().min(1),
   /** True where prompts that begin alike are read once. */
   prefixCache: z.boolean(),
-  /** `step`: worse-ranked streams stand aside while a prompt is read. `none`: they never do. */
-  yields: z.enum(['step', 'none']),
+  /**
+   * What stands aside for a better-ranked prompt. `step`: worse-ranked prompts and streams, until
+   * it is read; `prompts`: worse-ranked prompts; `none`: nothing that has begun.
+   */
+  yields: z.enum(['step', 'prompts', 'none']),
 })
 
 export type EngineProfile = z.infer<typeof engineProfileSchema>
@@ -80,10 +83,25 @@ export const builtInProfiles: readonly EngineProfile[] = [
     cap: 64,
     express: 8,
     readTokensPerS: 27_000,
-    chunkTokens: 512,
+    chunkTokens: 2048,
     chunkTokensAlone: 2048,
     decode: rooflineDecode([1, 64], 6, 0.1),
     kvTokens: 400_000,
+    contextTokens: 131_072,
+    prefixCache: true,
+    yields: 'none',
+  },
+  {
+    name: 'l40s-8b',
+    basis:
+      'Arithmetic for an 8-billion-parameter model in bf16 on one L40S: reading at 45 % of 362 TFLOPS, a step bounded by 16 GB of weights at 864 GB/s and 1 ms of overhead, 0.15 ms per stream for its context.',
+    cap: 32,
+    express: 4,
+    readTokensPerS: 10_000,
+    chunkTokens: 1024,
+    chunkTokensAlone: 1024,
+    decode: rooflineDecode([1, 32], 19.5, 0.15),
+    kvTokens: 210_000,
     contextTokens: 131_072,
     prefixCache: true,
     yields: 'none',

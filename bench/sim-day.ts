@@ -1,0 +1,259 @@
+/**
+ * A day of a trace on a virtual clock: how many engines tenants need together and each alone, and
+ * how far batch work fills the pool without making first tokens late.
+ */
+import { seededRandom } from '../src/base/index.ts'
+import {
+  type BatchPortion,
+  builtInProfiles,
+  type CostWeights,
+  capacityOf,
+  costOfProfile,
+  DAY_MS,
+  type EngineProfile,
+  type FleetRun,
+  fewestEngines,
+  HOUR_MS,
+  type Lengths,
+  ownReadingP99Ms,
+  parseProfile,
+  playFleet,
+  SimBatches,
+  type SimCapacity,
+  type SimPromise,
+  type TraceRow,
+} from '../src/pool/index.ts'
+import { type DaySource, daySources } from './sim-day-sources.ts'
+
+export interface DayOptions {
+  /** Folder of public traces. */
+  traces?: string | undefined
+  /** What stands aside inside the engine; that of the profile where undefined. */
+  yields?: string | undefined
+  seed?: number
+  profile?: string | undefined
+  log(line: string): void
+}
+
+/** Utilisation that is aimed for, and the part of capacity that work is given out for. */
+const GOAL = 0.92
+const TARGET = 0.95
+const TTFT_MS = 1000
+/** First tokens this quick count as this long in ratios, so that noise is not taken for harm. */
+const TTFT_FLOOR_MS = 100
+const GAP_MS_MAX = 80
+const GAP_FACTOR_MAX = 1.5
+/** Parts of all work that is batch, for the table. */
+const SHARES = [0.1, 0.25, 0.5]
+const MIX_SIZE = 5000
+
+interface Day {
+  source: DaySource
+  profile: EngineProfile
+  cost: CostWeights
+  capacity: SimCapacity
+  promise: SimPromise
+  mix: Lengths[]
+  engines: number
+  seed: number
+}
+
+/** Runs every source. @returns `traces`, an entry each */
+export function benchSimDay({ traces, seed = 1, profile, yields, log }: DayOptions): object {
+  const found = builtInProfiles.find(({ name }) => name === (profile ?? 'h100-8b'))
+  if (found === undefined) {
+    throw new Error(`profiles are ${builtInProfiles.map(({ name }) => name).join(', ')}`)
+  }
+  const engine = parseProfile({ ...found, ...(yields !== undefined && { yields }) })
+  if (traces === undefined) log('No --traces: days come from the built-in generator.')
+  const results = [...daySources(traces, seed)].map((source) => {
+    const result = judge(source, engine, seed)
+    log(`${source.name}: ${result.headline}`)
+    return result
+  })
+  return {
+    traces: results,
+    profile: engine.name,
+    basis: engine.basis,
+    yields: engine.yields,
+    seed,
+    rounds: 1,
+  }
+}
+
+function judge(source: DaySource, whole: EngineProfile, seed: number) {
+  const { rows } = source
+  const mix = mixOf(rows, seed)
+  const capacity = capacityOf(whole, mix)
+  const { profile } = capacity
+  const cost = costOfProfile(whole)
+  const tokenGapMs = Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * capacity.tokenGapP95Ms)
+  const asked = { ttftMs: TTFT_MS, tokenGapMs }
+  const first = fewestEngines({ profile, cost, promise: asked }, rows, capacity.unitsPerS)
+  // Where prompts alone take longer than promised, what engines and neighbours add is promised.
+  const ownMs = first.cannot === undefined ? 0 : Math.ceil(ownReadingP99Ms(profile, rows))
+  const promise = { ttftMs: TTFT_MS + ownMs, tokenGapMs }
+  const pooled =
+    ownMs === 0 ? first : fewestEngines({ profile, cost, promise }, rows, capacity.unitsPerS)
+  const dedicated = tenantsOf(rows).map((own) =>
+    fewestEngines({ profile, cost, promise }, own, capacity.unitsPerS),
+  )
+  const engines = Math.max(1, pooled.engines)
+  const day: Day = { source, profile, cost, capacity, promise, mix, engines, seed }
+  const off = playFleet({ profile, cost, engines, promise }, rows, { untilMs: DAY_MS })
+  const on = withBatch(day, off, TARGET * capacityOfDay(day) - interactiveUnits(off))
+  const dedicatedEngines = dedicated.reduce((total, one) => total + one.engines, 0)
+  const alone = goodShare(off, day)
+  const figures = {
+    name: source.name,
+    source: source.source,
+    requests: rows.length,
+    tenants: dedicated.length,
+    cap: profile.cap,
+    capacityUnitsPerS: Math.round(capacity.unitsPerS),
+    promiseTtftMs: promise.ttftMs,
+    promiseTokenGapMs: Math.round(tokenGapMs),
+    utilisation: on.utilisation,
+    batchOffUtilisation: round(alone),
+    slotOccupancy: on.slotOccupancy,
+    ttftP99OnOverOff: on.ttftP99OnOverOff,
+    worstTenant: on.worstTenant,
+    wasted: on.wasted,
+    batchPastWindow: on.batchPastWindow,
+    batchLines: on.batchLines,
+    meanReserve: on.meanReserve,
+    pooledEngines: engines,
+    dedicatedEngines,
+    dedicatedOverPooledEngines: round(dedicatedEngines / engines),
+    batchShareFor92: round(Math.max(0, 1 - alone / GOAL)),
+    byBatchShare: [0, ...SHARES].map((share) => shareRow(share, day, off)),
+    ...(first.cannot !== undefined && {
+      cannot: `cannot keep ${TTFT_MS} ms to the first token, because ${first.cannot}`,
+    }),
+    ...(pooled.cannot !== undefined && { unsized: `cannot be sized: ${pooled.cannot}` }),
+  }
+  return { ...figures, headline: headline(figures) }
+}
+
+function headline(figures: {
+  utilisation: number
+  batchShareFor92: number
+  ttftP99OnOverOff: number
+  pooledEngines: number
+  dedicatedEngines: number
+  cannot?: string
+}): string {
+  const { utilisation, batchShareFor92, ttftP99OnOverOff, pooledEngines } = figures
+  const percent = (value: number) => `${(100 * value).toFixed(1)} %`
+  const reached =
+    utilisation >= GOAL
+      ? `${percent(GOAL)} needs ${percent(batchShareFor92)} of all work to be batch; `
+      : `cannot reach ${percent(GOAL)}, because only ${percent(utilisation)} kept its promise; `
+  const promise = figures.cannot === undefined ? '' : `${figures.cannot}; `
+  return (
+    `${promise}${reached}utilisation ${percent(utilisation)}, first tokens ` +
+    `${ttftP99OnOverOff} × those without batch, ${pooledEngines} engines for ` +
+    `${figures.dedicatedEngines} of one's own`
+  )
+}
+
+/** A day with so much batch work: half at hour 0, the rest hour by hour, a window of 24 h. */
+function withBatch(day: Day, off: FleetRun, units: number) {
+  const { profile, cost, engines, promise, source, mix } = day
+  const unitsOf = ({ inputTokens, outputTokens }: Lengths) =>
+    cost.input * inputTokens + cost.output * outputTokens
+  const portions = portionsOf(source.rows, Math.max(0, units))
+  // Enough in the queue that no engine ever looks for work in vain.
+  const ahead = Math.ceil(profile.cap * Math.max(0.25, engines))
+  const batches = new SimBatches({ portions, mix, unitsOf, ahead })
+  const fleet = { profile, cost, engines, promise }
+  const on = playFleet(fleet, source.rows, { untilMs: DAY_MS, batches })
+  const ratios = on.recorder.tenants.map((tenant) => ({
+    tenant,
+    ratio:
+      on.recorder.worstHour(tenant).ttftP99Ms /
+      Math.max(TTFT_FLOOR_MS, off.recorder.worstHour(tenant).ttftP99Ms),
+  }))
+  const worst = ratios.reduce((a, b) => (b.ratio > a.ratio ? b : a), { tenant: '', ratio: 0 })
+  const { goodUnits, lateUnits, wastedUnits } = on.recorder
+  return {
+    utilisation: round(goodShare(on, day)),
+    ttftP99OnOverOff: round(Math.max(worst.ratio, 0)),
+    worstTenant: worst.tenant,
+    ttftP99OnMs: Math.round(on.recorder.tail().ttftP99Ms),
+    ttftP99OffMs: Math.round(off.recorder.tail().ttftP99Ms),
+    tokenGapP95Ms: round(on.recorder.tokenGapP95Ms),
+    wasted: round(wastedUnits / Math.max(1, goodUnits + lateUnits + wastedUnits)),
+    batchPastWindow: batches.lateLines + hopeless(batches, off, day),
+    batchLines: batches.lines,
+    meanReserve: round(on.meanReserve),
+    slotOccupancy: round(on.slotOccupancy),
+  }
+}
+
+function shareRow(share: number, day: Day, off: FleetRun) {
+  const interactive = interactiveUnits(off)
+  const units = (share / (1 - share)) * interactive
+  if (interactive + units > TARGET * capacityOfDay(day)) return { share, beyond: true }
+  if (share === 0) return { share, utilisation: round(goodShare(off, day)), ttftP99OnOverOff: 1 }
+  const { utilisation, ttftP99OnOverOff, batchPastWindow } = withBatch(day, off, units)
+  return { share, utilisation, ttftP99OnOverOff, batchPastWindow }
+}
+
+/** Batch work by tenant, as their interactive requests are. */
+function portionsOf(rows: readonly TraceRow[], units: number): BatchPortion[] {
+  const tenants = tenantsOf(rows)
+  return tenants.flatMap((own) => {
+    const mine = (units * own.length) / rows.length
+    const tenant = own[0]?.tenant ?? ''
+    return Array.from({ length: 24 }, (_, hour) => ({
+      atMs: hour * HOUR_MS,
+      tenant,
+      units: hour === 0 ? mine / 2 : mine / 46,
+      deadlineMs: hour * HOUR_MS + DAY_MS,
+    }))
+  })
+}
+
+/** Lines left at the end of the day that a next day like this one could not finish in time. */
+function hopeless(batches: SimBatches, off: FleetRun, day: Day): number {
+  const { interactiveUnits: hours } = off.recorder
+  let late = 0
+  let hour = 0
+  let left = freeUnits(hours[0], day)
+  for (const { units, deadlineMs } of batches.remaining()) {
+    let open = units
+    while (open > 0 && DAY_MS + hour * HOUR_MS < deadlineMs) {
+      const done = Math.min(open, left)
+      open -= done
+      left -= done
+      if (left <= 0) left = freeUnits(hours[++hour % 24], day)
+    }
+    late += Math.ceil(open / Math.max(1, batches.unitsPerLine))
+  }
+  return late
+}
+
+const freeUnits = (interactive: number | undefined, day: Day) =>
+  Math.max(1, (TARGET * capacityOfDay(day)) / 24 - (interactive ?? 0))
+
+const capacityOfDay = ({ capacity, engines }: Day) => (capacity.unitsPerS * engines * DAY_MS) / 1000
+
+const interactiveUnits = ({ recorder }: FleetRun) => recorder.goodUnits + recorder.lateUnits
+
+const goodShare = ({ recorder }: FleetRun, day: Day) => recorder.goodUnits / capacityOfDay(day)
+
+function tenantsOf(rows: readonly TraceRow[]): TraceRow[][] {
+  return [...Map.groupBy(rows, ({ tenant }) => tenant).values()]
+}
+
+/** Lengths drawn from the trace, in an order that has nothing to do with time. */
+function mixOf(rows: readonly TraceRow[], seed: number): Lengths[] {
+  const random = seededRandom(seed)
+  return Array.from({ length: MIX_SIZE }, () => {
+    const row = rows[Math.floor(random.next() * rows.length)]
+    return { inputTokens: row?.inputTokens ?? 1, outputTokens: row?.outputTokens ?? 1 }
+  })
+}
+
+const round = (value: number) => Math.round(value * 1e4) / 1e4
