@@ -24,6 +24,14 @@ export function useReplaceSession(): (session: SessionView) => void {
   }
 }
 
+/** Takes over a session that was renewed for the same person; what is known stays. */
+export function useRenewSession(): (session: SessionView) => void {
+  const client = useQueryClient()
+  return (session) => {
+    client.setQueryData(sessionKey, rememberSession(session))
+  }
+}
+
 export function useSignOut(): () => Promise<void> {
   const replace = useReplaceSession()
   return async () => replace(await change<SessionView>('DELETE', '/api/session'))

@@ -1,75 +1,64 @@
-/** Creating a key; its secret is shown here and nowhere else. */
+/** Creating a key, whose secret is shown here and nowhere else, or moving one in by its hash. */
 import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
-import type { KeyCreated } from '../api/contract.ts'
+import type { KeyCreated, KeyView } from '../api/contract.ts'
 import { useProjects, useTenants } from '../api/lists.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand, shellWord } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { Choice, Field } from '../parts/field.tsx'
-import { numberOf, onSubmit, textOf } from '../parts/on-submit.ts'
+import { onSubmit, textOf } from '../parts/on-submit.ts'
 import { SecretOnce } from '../parts/secret-once.tsx'
-
-const DAY_MS = 86_400_000
-
-const scopes = [
-  { name: 'inference', note: 'call models' },
-  { name: 'end_users', note: 'its requests may name end users' },
-  { name: 'usage:read', note: 'read the tenant’s usage' },
-  { name: 'queue:read', note: 'read the tenant’s queue' },
-]
+import { KeyFields, keyBodyOf, keyFlags } from './key-fields.tsx'
 
 export interface KeyFormProps {
   tenantId?: string
+  /** True where a key of another gateway moves in. */
+  isImport?: boolean
   isOpen: boolean
   onClose: () => void
 }
 
-export function KeyForm({ tenantId, isOpen, onClose }: KeyFormProps) {
+export function KeyForm({ tenantId, isImport = false, isOpen, onClose }: KeyFormProps) {
   return (
-    <Dialog title="New key" isOpen={isOpen} onClose={onClose}>
-      <Form {...(tenantId !== undefined && { tenantId })} onClose={onClose} />
+    <Dialog title={isImport ? 'Move a key in' : 'New key'} isOpen={isOpen} onClose={onClose}>
+      <Form {...(tenantId !== undefined && { tenantId })} isImport={isImport} onClose={onClose} />
     </Dialog>
   )
 }
 
-function Form({ tenantId, onClose }: Omit<KeyFormProps, 'isOpen'>) {
-  const create = useChange<KeyCreated>(['/api/keys', '/api/tenants'])
+function Form({ tenantId, isImport = false, onClose }: Omit<KeyFormProps, 'isOpen'>) {
+  const save = useChange<KeyView | KeyCreated>(['/api/keys', '/api/tenants'], (made) => {
+    if (!('key' in made)) onClose()
+  })
   const tenants = useTenants().data ?? []
   const [chosen, setChosen] = useState(tenantId ?? '')
-  const [name, setName] = useState('')
+  const [flags, setFlags] = useState('')
   const owner = chosen || (tenants[0]?.id ?? '')
   const projects = useProjects(owner).data ?? []
-  if (create.data !== undefined) return <Created created={create.data} onClose={onClose} />
+  if (save.data !== undefined && 'key' in save.data) {
+    return <Created created={save.data} onClose={onClose} />
+  }
   const tenantName = tenants.find(({ id }) => id === owner)?.name ?? 'NAME'
-  const submit = (form: FormData) => {
-    const days = numberOf(form, 'days')
-    create.mutate({
+  const submit = (form: FormData) =>
+    save.mutate({
       method: 'POST',
-      path: '/api/keys',
+      path: isImport ? '/api/keys/import' : '/api/keys',
       body: {
         tenantId: owner,
         projectId: textOf(form, 'project') || undefined,
-        name: textOf(form, 'name') || undefined,
-        scopes: form.getAll('scopes'),
-        defaultClass: textOf(form, 'class') || null,
-        expiresAt: days === null ? null : new Date(Date.now() + days * DAY_MS).toISOString(),
+        ...keyBodyOf(form),
+        ...(isImport && { sha256: textOf(form, 'sha256') }),
       },
     })
-  }
   return (
-    <form onSubmit={onSubmit(submit)} className="grid gap-3.5">
-      <Field
-        label="What it is for"
-        name="name"
-        required
-        maxLength={100}
-        value={name}
-        onChange={(event) => setName(event.target.value)}
-        placeholder="ticket bot"
-        data-first
-      />
+    <form
+      onSubmit={onSubmit(submit)}
+      onChange={(event) => setFlags(keyFlags(new FormData(event.currentTarget)))}
+      className="grid gap-3.5"
+    >
+      {isImport && <HashField />}
       <div className="grid gap-3 sm:grid-cols-2">
         <Choice label="Tenant" value={owner} onChange={(event) => setChosen(event.target.value)}>
           {tenants.map((tenant) => (
@@ -85,47 +74,39 @@ function Form({ tenantId, onClose }: Omit<KeyFormProps, 'isOpen'>) {
             </option>
           ))}
         </Choice>
-        <Choice label="Default class" name="class">
-          <option value="">the tenant’s</option>
-          {['priority', 'standard', 'flex', 'batch'].map((one) => (
-            <option key={one}>{one}</option>
-          ))}
-        </Choice>
-        <Field
-          label="Works for, days"
-          name="days"
-          type="number"
-          min={1}
-          max={3650}
-          placeholder="for ever"
-        />
       </div>
-      <fieldset>
-        <legend className="mb-1 text-[0.8rem] font-medium">What it may do</legend>
-        {scopes.map((scope) => (
-          <label key={scope.name} className="flex items-baseline gap-1.5 py-0.5">
-            <input
-              type="checkbox"
-              name="scopes"
-              value={scope.name}
-              defaultChecked={scope.name === 'inference'}
-              className="size-4 translate-y-0.5 accent-(--accent)"
-            />
-            {scope.name} <span className="text-[0.78rem] text-soft">{scope.note}</span>
-          </label>
-        ))}
-      </fieldset>
-      {create.error !== null && <ErrorNote error={create.error} />}
+      <KeyFields />
+      {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand
-        command={`gristmill key create --tenant ${shellWord(tenantName)}${name && ` --name ${shellWord(name)}`}`}
+        command={`gristmill key ${isImport ? 'import --sha256 HASH' : 'create'} --tenant ${shellWord(tenantName)}${flags}`}
       />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
-        <Button look="main" type="submit" disabled={create.isPending || owner === ''}>
-          Create the key
+        <Button look="main" type="submit" disabled={save.isPending || owner === ''}>
+          {isImport ? 'Let it in' : 'Create the key'}
         </Button>
       </div>
     </form>
+  )
+}
+
+function HashField() {
+  return (
+    <div>
+      <p className="mb-3 text-soft">
+        Applications keep the key that they have from another gateway. Only its hash comes here:
+      </p>
+      <Field
+        label="SHA-256 of the whole key"
+        name="sha256"
+        required
+        pattern="[0-9a-fA-F]{64}"
+        title="64 hexadecimal digits"
+        autoComplete="off"
+        spellCheck={false}
+      />
+      <CliCommand className="mt-1.5" command={'printf %s "$KEY" | sha256sum'} />
+    </div>
   )
 }
 

@@ -11,11 +11,12 @@ import { type Column, DataTable } from '../parts/data-table.tsx'
 import { limitsInWords } from '../parts/limit-fields.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
-import { ago, day } from '../units.ts'
+import { ago, day, moment } from '../units.ts'
+import { KeyChange } from './key-change.tsx'
 import { Revoke, Rotate } from './key-ends.tsx'
 import { KeyForm } from './key-form.tsx'
 
-type Open = { kind: 'create' } | { kind: 'rotate' | 'revoke'; key: KeyView }
+type Open = { kind: 'create' } | { kind: 'change' | 'rotate' | 'revoke'; key: KeyView }
 
 export interface KeyTableProps {
   tenantId?: string
@@ -75,6 +76,7 @@ export function KeyTable({ tenantId, isPage = false }: KeyTableProps) {
         isOpen={open?.kind === 'create'}
         onClose={close}
       />
+      <KeyChange keyView={open?.kind === 'change' ? open.key : null} onClose={close} />
       <Rotate keyView={open?.kind === 'rotate' ? open.key : null} onClose={close} />
       <Revoke keyView={open?.kind === 'revoke' ? open.key : null} onClose={close} />
     </>
@@ -85,6 +87,7 @@ function Actions({ keyView, onOpen }: { keyView: KeyView; onOpen: (open: Open) =
   if (keyView.state === 'revoked') return null
   return (
     <span className="inline-flex gap-3">
+      <RowButton onClick={() => onOpen({ kind: 'change', key: keyView })}>Change</RowButton>
       <RowButton onClick={() => onOpen({ kind: 'rotate', key: keyView })}>Rotate</RowButton>
       <RowButton onClick={() => onOpen({ kind: 'revoke', key: keyView })}>Revoke</RowButton>
     </span>
@@ -105,16 +108,23 @@ function keyColumns(nowMs: number): Column<KeyView>[] {
       show: ({ name, hint, tenantId, id }) => (
         <Link href={`/requests?tenant=${tenantId}&key=${id}`} className="hover:underline">
           <span className="font-[560]">{name}</span>{' '}
-          <code className="font-mono text-[0.75rem] text-soft">{hint}…</code>
+          <code className="font-mono text-[0.75rem] text-soft">
+            {hint ? `${hint}…` : 'moved in'}
+          </code>
         </Link>
       ),
       csv: ({ name }) => name,
     },
     {
       title: 'State',
-      show: ({ state }) => (
+      show: ({ state, overlapEndsAt }) => (
         <span className={states[state].look} title={states[state].note}>
           {state}
+          {overlapEndsAt !== null && (
+            <span className="block text-[0.75rem] text-soft">
+              old secret until {moment(overlapEndsAt)}
+            </span>
+          )}
         </span>
       ),
       csv: ({ state }) => state,

@@ -21,7 +21,7 @@ export default function Keys() {
   const { data: keys } = useKeys(tenantId)
   const tenants = useTenants().data
   const mayWrite = useMay('keys:write')
-  const [isOpen, setOpen] = useState(false)
+  const [open, setOpen] = useState<'create' | 'import' | null>(null)
   const name = tenants?.find(({ id }) => id === tenantId)?.name
   return (
     <>
@@ -32,9 +32,12 @@ export default function Keys() {
           <>
             <TenantFilter />
             {mayWrite && (
-              <Button look="main" onClick={() => setOpen(true)}>
-                <Plus size={15} aria-hidden /> New key
-              </Button>
+              <>
+                <Button onClick={() => setOpen('import')}>Move one in</Button>
+                <Button look="main" onClick={() => setOpen('create')}>
+                  <Plus size={15} aria-hidden /> New key
+                </Button>
+              </>
             )}
           </>
         }
@@ -42,8 +45,9 @@ export default function Keys() {
       <KeyTable {...(tenantId !== undefined && { tenantId })} isPage />
       <KeyForm
         {...(tenantId !== undefined && { tenantId })}
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
+        isImport={open === 'import'}
+        isOpen={open !== null}
+        onClose={() => setOpen(null)}
       />
     </>
   )

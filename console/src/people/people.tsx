@@ -93,6 +93,7 @@ export default function People() {
         isOpen={leaving !== null}
         onClose={close}
         action={`Remove ${leaving?.name ?? ''}`}
+        command={`gristmill user remove ${leaving?.email ?? ''}`}
         isBusy={remove.isPending}
         error={remove.error}
         onConfirm={() =>

@@ -112,11 +112,9 @@ function Form({ user, onClose }: Omit<PersonFormProps, 'isOpen'>) {
         </div>
       </fieldset>
       {save.error !== null && <ErrorNote error={save.error} />}
-      {user === undefined && (
-        <CliCommand
-          command={`gristmill user invite ${shellWord(email || 'EMAIL')} --role ${role}`}
-        />
-      )}
+      <CliCommand
+        command={`gristmill user ${user === undefined ? 'invite' : 'change'} ${shellWord(email || 'EMAIL')} --role ${role}`}
+      />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button look="main" type="submit" disabled={save.isPending}>

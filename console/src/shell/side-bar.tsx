@@ -1,10 +1,13 @@
 /** The list of rooms, and below it the person, the theme and the commands. */
-import { LogOut, Monitor, Moon, Sun } from 'lucide-react'
+import { KeyRound, LogOut, Monitor, Moon, Sun } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import { useSignedIn, useSignOut } from '../api/session.ts'
 import { Mark } from './mark.tsx'
 import { navigationFor, placeOf } from './navigation.ts'
 import { nextTheme, useTheme } from './theme.ts'
+
+const PasswordForm = lazy(() => import('../people/password-form.tsx'))
 
 const themeIcons = { system: Monitor, light: Sun, dark: Moon }
 const small = 'grid size-8 place-items-center rounded-md text-soft hover:bg-sunk hover:text-ink'
@@ -13,6 +16,7 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
   const { session, user } = useSignedIn()
   const [path] = useLocation()
   const signOut = useSignOut()
+  const [isPasswordOpen, setPasswordOpen] = useState(false)
   const { choice } = useTheme()
   const ThemeIcon = themeIcons[choice]
   const here = placeOf(path)
@@ -70,6 +74,15 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
           <button
             type="button"
             className={small}
+            onClick={() => setPasswordOpen(true)}
+            title="Change your password"
+            aria-label="Change your password"
+          >
+            <KeyRound size={15} aria-hidden />
+          </button>
+          <button
+            type="button"
+            className={small}
             onClick={() => void signOut()}
             title="Sign out"
             aria-label="Sign out"
@@ -78,6 +91,11 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
           </button>
         </div>
       </div>
+      {isPasswordOpen && (
+        <Suspense fallback={null}>
+          <PasswordForm onClose={() => setPasswordOpen(false)} />
+        </Suspense>
+      )}
     </nav>
   )
 }

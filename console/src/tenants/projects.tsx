@@ -6,6 +6,7 @@ import { useProjects } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand, shellWord } from '../parts/cli-command.tsx'
+import { Confirm } from '../parts/confirm.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
@@ -18,6 +19,7 @@ export function Projects({ tenant }: { tenant: TenantView }) {
   const { data: projects, error, refetch } = useProjects(tenant.id)
   const mayWrite = useMay('tenants:write')
   const [open, setOpen] = useState<ProjectView | 'new' | null>(null)
+  const [leaving, setLeaving] = useState<ProjectView | null>(null)
   const total = projects?.reduce((sum, { weight }) => sum + weight, 0) ?? 1
   const columns: Column<ProjectView>[] = [
     { title: 'Project', show: ({ name }) => name, csv: ({ name }) => name },
@@ -39,7 +41,14 @@ export function Projects({ tenant }: { tenant: TenantView }) {
   if (mayWrite) {
     columns.push({
       title: '',
-      show: (project) => <RowButton onClick={() => setOpen(project)}>Change</RowButton>,
+      show: (project) => (
+        <span className="inline-flex gap-3">
+          <RowButton onClick={() => setOpen(project)}>Change</RowButton>
+          {(projects?.length ?? 0) > 1 && (
+            <RowButton onClick={() => setLeaving(project)}>Archive</RowButton>
+          )}
+        </span>
+      ),
       isNumber: true,
     })
   }
@@ -67,7 +76,36 @@ export function Projects({ tenant }: { tenant: TenantView }) {
           onClose={() => setOpen(null)}
         />
       </Dialog>
+      <ArchiveProject tenant={tenant} project={leaving} onClose={() => setLeaving(null)} />
     </>
+  )
+}
+
+interface ArchiveProjectProps {
+  tenant: TenantView
+  /** null while closed. */
+  project: ProjectView | null
+  onClose: () => void
+}
+
+function ArchiveProject({ tenant, project, onClose }: ArchiveProjectProps) {
+  const archive = useChange(['/api/tenants', '/api/keys'], onClose)
+  const name = project?.name ?? ''
+  return (
+    <Confirm
+      title={`Archive ${name}?`}
+      isOpen={project !== null}
+      onClose={onClose}
+      action={`Archive ${name}`}
+      command={`gristmill project remove ${shellWord(name)} --tenant ${shellWord(tenant.name)}`}
+      isBusy={archive.isPending}
+      error={archive.error}
+      onConfirm={() =>
+        project && archive.mutate({ method: 'DELETE', path: `/api/projects/${project.id}` })
+      }
+    >
+      Its keys stop working at once. Its ledger rows stay, and so does its usage.
+    </Confirm>
   )
 }
 
@@ -80,6 +118,7 @@ interface ProjectFormProps {
 function ProjectForm({ tenant, project, onClose }: ProjectFormProps) {
   const save = useChange(['/api/tenants'], onClose)
   const [name, setName] = useState(project?.name ?? '')
+  const [weight, setWeight] = useState(String(project?.weight ?? 1))
   const path = project ? `/api/projects/${project.id}` : `/api/tenants/${tenant.id}/projects`
   const submit = (form: FormData) =>
     save.mutate({
@@ -105,15 +144,12 @@ function ProjectForm({ tenant, project, onClose }: ProjectFormProps) {
         min={0.001}
         step="any"
         required
-        defaultValue={project?.weight ?? 1}
+        value={weight}
+        onChange={(event) => setWeight(event.target.value)}
         hint={`Share among the projects of ${tenant.name}.`}
       />
       {save.error !== null && <ErrorNote error={save.error} />}
-      {project === undefined && (
-        <CliCommand
-          command={`gristmill project create ${shellWord(name || 'NAME')} --tenant ${shellWord(tenant.name)}`}
-        />
-      )}
+      <CliCommand command={commandOf(tenant, project, name, weight)} />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button look="main" type="submit" disabled={save.isPending}>
@@ -122,4 +158,18 @@ function ProjectForm({ tenant, project, onClose }: ProjectFormProps) {
       </div>
     </form>
   )
+}
+
+/** What the form will do, as a command; only what differs is named. */
+function commandOf(
+  tenant: TenantView,
+  project: ProjectView | undefined,
+  name: string,
+  weight: string,
+): string {
+  const verb = project === undefined ? 'create' : 'update'
+  const which = shellWord(project?.name ?? (name || 'NAME'))
+  const rename = project !== undefined && name !== project.name ? ` --name ${shellWord(name)}` : ''
+  const weigh = weight === String(project?.weight ?? 1) ? '' : ` --weight ${weight}`
+  return `gristmill project ${verb} ${which} --tenant ${shellWord(tenant.name)}${rename}${weigh}`
 }
