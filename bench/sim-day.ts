@@ -4,7 +4,6 @@
  */
 import { seededRandom } from '../src/base/index.ts'
 import {
-  type BatchPortion,
   builtInProfiles,
   type CostWeights,
   capacityOf,
@@ -15,9 +14,12 @@ import {
   fewestEngines,
   HOUR_MS,
   type Lengths,
+  mixOf,
   ownReadingP99Ms,
   parseProfile,
   playFleet,
+  portionsOf,
+  promiseOf,
   SimBatches,
   type SimCapacity,
   type SimPromise,
@@ -41,11 +43,8 @@ const TARGET = 0.95
 const TTFT_MS = 1000
 /** First tokens this quick count as this long in ratios, so that noise is not taken for harm. */
 const TTFT_FLOOR_MS = 100
-const GAP_MS_MAX = 80
-const GAP_FACTOR_MAX = 1.5
 /** Parts of all work that is batch, for the table. */
 const SHARES = [0.1, 0.25, 0.5]
-const MIX_SIZE = 5000
 
 interface Day {
   source: DaySource
@@ -83,16 +82,15 @@ export function benchSimDay({ traces, seed = 1, profile, yields, log }: DayOptio
 
 function judge(source: DaySource, whole: EngineProfile, seed: number) {
   const { rows } = source
-  const mix = mixOf(rows, seed)
+  const mix = mixOf(rows, seededRandom(seed))
   const capacity = capacityOf(whole, mix)
   const { profile } = capacity
   const cost = costOfProfile(whole)
-  const tokenGapMs = Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * capacity.tokenGapP95Ms)
-  const asked = { ttftMs: TTFT_MS, tokenGapMs }
+  const asked = promiseOf(TTFT_MS, capacity)
   const first = fewestEngines({ profile, cost, promise: asked }, rows, capacity.unitsPerS)
   // Where prompts alone take longer than promised, what engines and neighbours add is promised.
   const ownMs = first.cannot === undefined ? 0 : Math.ceil(ownReadingP99Ms(profile, rows))
-  const promise = { ttftMs: TTFT_MS + ownMs, tokenGapMs }
+  const promise = { ...asked, ttftMs: TTFT_MS + ownMs }
   const pooled =
     ownMs === 0 ? first : fewestEngines({ profile, cost, promise }, rows, capacity.unitsPerS)
   const dedicated = tenantsOf(rows).map((own) =>
@@ -112,7 +110,7 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
     cap: profile.cap,
     capacityUnitsPerS: Math.round(capacity.unitsPerS),
     promiseTtftMs: promise.ttftMs,
-    promiseTokenGapMs: Math.round(tokenGapMs),
+    promiseTokenGapMs: Math.round(promise.tokenGapMs),
     utilisation: on.utilisation,
     batchOffUtilisation: round(alone),
     slotOccupancy: on.slotOccupancy,
@@ -162,7 +160,7 @@ function withBatch(day: Day, off: FleetRun, units: number) {
   const { profile, cost, engines, promise, source, mix } = day
   const unitsOf = ({ inputTokens, outputTokens }: Lengths) =>
     cost.input * inputTokens + cost.output * outputTokens
-  const portions = portionsOf(source.rows, Math.max(0, units))
+  const portions = portionsOf(source.rows, Math.max(0, units), DAY_MS)
   // Enough in the queue that no engine ever looks for work in vain.
   const ahead = Math.ceil(profile.cap * Math.max(0.25, engines))
   const batches = new SimBatches({ portions, mix, unitsOf, ahead })
@@ -200,21 +198,6 @@ function shareRow(share: number, day: Day, off: FleetRun) {
   return { share, utilisation, ttftP99OnOverOff, batchPastWindow }
 }
 
-/** Batch work by tenant, as their interactive requests are. */
-function portionsOf(rows: readonly TraceRow[], units: number): BatchPortion[] {
-  const tenants = tenantsOf(rows)
-  return tenants.flatMap((own) => {
-    const mine = (units * own.length) / rows.length
-    const tenant = own[0]?.tenant ?? ''
-    return Array.from({ length: 24 }, (_, hour) => ({
-      atMs: hour * HOUR_MS,
-      tenant,
-      units: hour === 0 ? mine / 2 : mine / 46,
-      deadlineMs: hour * HOUR_MS + DAY_MS,
-    }))
-  })
-}
-
 /** Lines left at the end of the day that a next day like this one could not finish in time. */
 function hopeless(batches: SimBatches, off: FleetRun, day: Day): number {
   const { interactiveUnits: hours } = off.recorder
@@ -245,15 +228,6 @@ const goodShare = ({ recorder }: FleetRun, day: Day) => recorder.goodUnits / cap
 
 function tenantsOf(rows: readonly TraceRow[]): TraceRow[][] {
   return [...Map.groupBy(rows, ({ tenant }) => tenant).values()]
-}
-
-/** Lengths drawn from the trace, in an order that has nothing to do with time. */
-function mixOf(rows: readonly TraceRow[], seed: number): Lengths[] {
-  const random = seededRandom(seed)
-  return Array.from({ length: MIX_SIZE }, () => {
-    const row = rows[Math.floor(random.next() * rows.length)]
-    return { inputTokens: row?.inputTokens ?? 1, outputTokens: row?.outputTokens ?? 1 }
-  })
 }
 
 const round = (value: number) => Math.round(value * 1e4) / 1e4

@@ -10,10 +10,12 @@ import { doctorCommand } from './doctor.ts'
 import { engineCommands } from './engines.ts'
 import { keyCommands } from './keys.ts'
 import { modelCommands } from './models.ts'
+import { planCommand } from './plan.ts'
 import { projectCommands } from './projects.ts'
 import { type StartServer, startCommand } from './start.ts'
 import { tenantCommands } from './tenants.ts'
 import { printable } from './terminal.ts'
+import { traceCommands } from './trace.ts'
 import { queueCommand, usageCommand } from './usage.ts'
 import { auditCommand, userCommands } from './users.ts'
 
@@ -61,6 +63,8 @@ function createProgram(context: CliContext, start: StartServer): Command {
   chatCommand(program, context)
   queueCommand(program, context)
   usageCommand(program, context)
+  planCommand(program, context)
+  traceCommands(program, context)
   auditCommand(program, context)
   doctorCommand(program, context)
   demoCommand(program, context, start)

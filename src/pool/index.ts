@@ -18,8 +18,8 @@ export {
 export { Scheduler } from './scheduler.ts'
 export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'
-export { type BatchPortion, type Lengths, SimBatches } from './sim-batch.ts'
-export { capacityOf, type SimCapacity } from './sim-capacity.ts'
+export { type BatchPortion, type Lengths, mixOf, portionsOf, SimBatches } from './sim-batch.ts'
+export { capacityOf, promiseOf, type SimCapacity } from './sim-capacity.ts'
 export {
   type Fleet,
   type FleetRun,
@@ -39,6 +39,7 @@ export {
   splitTenants,
 } from './sim-generate.ts'
 export { importTrace, parseClientLengths, parseRates, traceFormat } from './sim-import.ts'
+export { type PlanOptions, planFor } from './sim-plan.ts'
 export type { EngineProfile } from './sim-profile.ts'
 export { builtInProfiles, costOfProfile, decodeStepMs, parseProfile } from './sim-profile.ts'
 export { type SimPromise, SimRecorder, type Tail } from './sim-recorder.ts'

@@ -1,4 +1,7 @@
 /** Batch work of a simulation: portions of service with a window, fed into the queue in order. */
+import type { Random } from '../base/index.ts'
+import { DAY_MS, HOUR_MS } from './sim-generate.ts'
+import type { TraceRow } from './sim-trace.ts'
 import type { SimFeed, SimOutcome, SimRequest } from './sim-types.ts'
 
 /** Lengths of one request, for work that is drawn from a mix. */
@@ -106,4 +109,36 @@ export class SimBatches implements SimFeed {
       })
     }
   }
+}
+
+/**
+ * Batch work by tenant as their requests are: half of it at the beginning, the rest hour by hour,
+ * each with a window of a day.
+ */
+export function portionsOf(
+  rows: readonly TraceRow[],
+  units: number,
+  spanMs: number,
+): BatchPortion[] {
+  const hours = Math.max(1, Math.round(spanMs / HOUR_MS))
+  const tenants = [...Map.groupBy(rows, ({ tenant }) => tenant)]
+  return tenants.flatMap(([tenant, own]) => {
+    const mine = (units * own.length) / rows.length
+    return Array.from({ length: hours }, (_, hour) => ({
+      atMs: hour * HOUR_MS,
+      tenant,
+      units: hours === 1 ? mine : hour === 0 ? mine / 2 : mine / 2 / (hours - 1),
+      deadlineMs: hour * HOUR_MS + DAY_MS,
+    }))
+  })
+}
+
+const MIX_SIZE = 5000
+
+/** Lengths drawn from the trace, in an order that has nothing to do with time. */
+export function mixOf(rows: readonly TraceRow[], random: Random): Lengths[] {
+  return Array.from({ length: MIX_SIZE }, () => {
+    const row = rows[Math.floor(random.next() * rows.length)]
+    return { inputTokens: row?.inputTokens ?? 1, outputTokens: row?.outputTokens ?? 1 }
+  })
 }

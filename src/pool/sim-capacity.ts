@@ -4,6 +4,7 @@ import { Scheduler } from './scheduler.ts'
 import { type CostWeights, defaultSchedulerConfig } from './scheduler-types.ts'
 import type { Lengths } from './sim-batch.ts'
 import { costOfProfile, type EngineProfile } from './sim-profile.ts'
+import type { SimPromise } from './sim-recorder.ts'
 import type { SimFeed, SimRequest } from './sim-types.ts'
 import { Simulation } from './simulator.ts'
 
@@ -18,6 +19,14 @@ export interface SimCapacity {
 
 /** Share of the capacity that the knee must reach. */
 const KNEE_SHARE = 0.95
+
+const GAP_MS_MAX = 80
+const GAP_FACTOR_MAX = 1.5
+
+/** The pace that interactive requests are promised, by what the engine does at its knee. */
+export function promiseOf(ttftMs: number, { tokenGapP95Ms }: SimCapacity): SimPromise {
+  return { ttftMs, tokenGapMs: Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * tokenGapP95Ms) }
+}
 
 /** Time until the loop is in its stride, and time that is measured, milliseconds. */
 const WARM_MS = 60_000

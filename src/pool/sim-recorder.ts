@@ -32,6 +32,8 @@ export class SimRecorder implements SimObserver {
   readonly interactiveUnits: number[] = []
   /** Background service that was finished, by hour, units. */
   readonly backgroundUnits: number[] = []
+  /** Tokens of all that ended well, prompts and answers. */
+  tokens = 0
   /** Service of interactive requests that were late or slow. */
   lateUnits = 0
   /** Service of abandoned work and of what was computed twice. */
@@ -65,6 +67,7 @@ export class SimRecorder implements SimObserver {
       this.wastedUnits += units
       return
     }
+    this.tokens += ticket.request.inputTokens + ticket.generated
     const hour = Math.floor(nowMs / HOUR_MS)
     if (!isInteractive(ticket)) {
       this.background++
@@ -94,6 +97,10 @@ export class SimRecorder implements SimObserver {
 
   get goodUnits(): number {
     return sum(this.interactiveUnits) + sum(this.backgroundUnits)
+  }
+
+  get backgroundTotal(): number {
+    return sum(this.backgroundUnits)
   }
 
   get tenants(): string[] {
