@@ -1,11 +1,11 @@
 /** The contestants of `bench engine`: our engine program, the bare library, llama.cpp's server. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment, systemClock } from '../src/base/index.ts'
 import { engineArguments, engineEntry } from '../src/llama/index.ts'
+import { countEvents } from './engine-client.ts'
 
 export interface ArmOptions {
   model: string
@@ -110,14 +110,13 @@ function httpArm(
   url: string,
   body: (prompt: string, tokens: number) => object,
 ): Arm {
-  const completions = new URL('/v1/completions', url)
   return {
     pid: child.pid ?? 0,
     url,
     async round(prompts, tokens) {
       const startMs = systemClock.monotonicMs()
       const counts = await Promise.all(
-        prompts.map((prompt) => countEvents(completions, body(prompt, tokens))),
+        prompts.map((prompt) => countEvents(url, '/v1/completions', body(prompt, tokens))),
       )
       const elapsedS = (systemClock.monotonicMs() - startMs) / 1000
       // Some tokens make no text of their own, so events may be fewer; what was forced counts.
@@ -126,26 +125,6 @@ function httpArm(
     },
     stop: () => stop(child),
   }
-}
-
-/** Over a bare socket: what the client computes is taken from the engine on a small machine. */
-function countEvents(url: URL, body: object): Promise<number> {
-  const text = JSON.stringify(body)
-  const head =
-    `POST ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\nconnection: close\r\n` +
-    `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n`
-  return new Promise((resolve, reject) => {
-    let events = 0
-    let isFirst = true
-    const socket = connect(Number(url.port), url.hostname, () => socket.write(head + text))
-    socket.on('error', reject)
-    socket.on('close', () => resolve(events))
-    socket.on('data', (bytes) => {
-      if (isFirst && !bytes.includes('200 OK')) reject(new Error(`${url.href} answered an error`))
-      isFirst = false
-      for (let at = bytes.indexOf('data: '); at >= 0; at = bytes.indexOf('data: ', at + 6)) events++
-    })
-  })
 }
 
 async function nextLine(lines: Interface, child: ChildProcess): Promise<string> {

@@ -5,20 +5,33 @@
  */
 import { availableParallelism } from 'node:os'
 import { type Arm, type ArmOptions, engineArm, libraryArm, rivalArm } from './engine-arms.ts'
+import { eventLoopDelayP99Ms } from './engine-client.ts'
 import { type MemoryResult, measureMemory } from './engine-memory.ts'
+import { measurePrefill, type PrefillResult } from './engine-prefill.ts'
+import { measureRepeat, type RepeatResult } from './engine-repeat.ts'
+import { median } from './quantiles.ts'
+import { bootstrap, type Interval } from './statistics.ts'
 
 export interface BenchEngineOptions {
   /** Path of a GGUF file. */
   model: string
   /** Path of a llama-server binary. */
   rival?: string | undefined
-  /** Rounds of each arm per number of streams; at least 5 for a published figure. */
+  /**
+   * Rounds of each arm per number of streams: many short ones, because the noise of a machine is
+   * larger than what is to be found, and medians of pairs are not moved by it.
+   */
   pairs?: number
   streams?: readonly number[]
   tokens?: number
+  /** All cores but one where absent, as the engine itself chooses. */
   threads?: number
   /** Also 2,000 short requests and 500 aborts, watching memory. */
   memory?: boolean
+  /** Also a long prompt beside seven streams, and a short one beside seven of batch rank. */
+  prefill?: boolean
+  /** Also the share of answers that repeat. */
+  repeat?: boolean
   log?: (text: string) => void
 }
 
@@ -28,22 +41,32 @@ export interface BenchEngineResult {
   overLibrary: number[]
   /** The same ÷ the rival's; empty without one. */
   ratios: number[]
+  /** The same two with their bootstrap 95 % intervals. */
+  intervals: { overLibrary: Interval[]; ratios: Interval[] }
+  threads: number
+  /** Event-loop delay of the engine while it was measured, milliseconds. */
+  eventLoopDelayP99Ms: number
   /** Medians by number of streams. */
   tokensPerS: Record<string, number[]>
   /** Every measured value, by arm and number of streams. */
   values: Record<string, number[][]>
   rounds: number
   memory?: MemoryResult
+  prefill?: PrefillResult
+  repeat?: RepeatResult
 }
+
+const WARM_UPS = 3
+const SEED = 1
 
 const WORDS =
   'river mill wheel stone grain flour valley farmer miller harvest morning winter bridge barrel'
 
 /** Runs the benchmark; every arm stays loaded, and only one computes at a time. */
 export async function benchEngine(options: BenchEngineOptions): Promise<BenchEngineResult> {
-  const { model, rival, pairs = 5, streams = [1, 4, 8], tokens = 64 } = options
+  const { model, rival, pairs = 12, streams = [1, 4, 8], tokens = 64 } = options
   const log = options.log ?? (() => undefined)
-  const threads = options.threads ?? availableParallelism()
+  const threads = options.threads ?? Math.max(1, availableParallelism() - 1)
   const shape: ArmOptions = { model, threads, slots: Math.max(...streams) + 1, contextTokens: 512 }
   const arms: [string, Arm][] = []
   try {
@@ -51,7 +74,9 @@ export async function benchEngine(options: BenchEngineOptions): Promise<BenchEng
     if (rival !== undefined) arms.push(['rival', await rivalArm(rival, shape)])
     const values: Record<string, number[][]> = {}
     for (const [name] of arms) values[name] = streams.map(() => [])
-    for (const [, arm] of arms) await arm.round(promptsOf(2, 0), 8)
+    // Compiled code is quicker: every arm gets the same time to become so.
+    for (let i = 0; i < WARM_UPS; i++)
+      for (const [, arm] of arms) await arm.round(promptsOf(Math.max(...streams), 900 + i), tokens)
     for (const [s, count] of streams.entries())
       for (let pair = 0; pair < pairs; pair++) {
         const prompts = promptsOf(count, 1 + pair + s * 1000)
@@ -63,31 +88,45 @@ export async function benchEngine(options: BenchEngineOptions): Promise<BenchEng
           log(`${count} streams, pair ${pair + 1}, ${name}: ${speed.toFixed(1)} tokens/s`)
         }
       }
-    return { ...summary(values, streams), rounds: pairs, ...(await memoryOf(options, shape, log)) }
+    const eventLoopMs = await eventLoopDelayP99Ms(arms[0]?.[1].url ?? '')
+    for (const [, arm] of arms.splice(0)) await arm.stop()
+    return {
+      ...summary(values, streams),
+      threads,
+      eventLoopDelayP99Ms: eventLoopMs,
+      rounds: pairs,
+      ...(await furtherFigures(options, shape, log)),
+    }
   } finally {
     for (const [, arm] of arms) await arm.stop()
   }
 }
 
-async function memoryOf(
-  { memory }: BenchEngineOptions,
+async function furtherFigures(
+  { memory, prefill, repeat }: BenchEngineOptions,
   shape: ArmOptions,
   log: (text: string) => void,
-): Promise<{ memory?: MemoryResult }> {
-  if (!memory) return {}
-  return { memory: await measureMemory(shape, { requests: 2000, aborts: 500 }, log) }
+): Promise<Pick<BenchEngineResult, 'memory' | 'prefill' | 'repeat'>> {
+  return {
+    ...(prefill && { prefill: await measurePrefill(shape, log) }),
+    ...(repeat && { repeat: await measureRepeat(shape, log) }),
+    ...(memory && { memory: await measureMemory(shape, { requests: 2000, aborts: 500 }, log) }),
+  }
 }
 
 function summary(values: Record<string, number[][]>, streams: readonly number[]) {
   const over = (other: string) =>
-    (values[other] ?? []).map((theirs, s) =>
-      median(theirs.map((value, i) => (values.engine?.[s]?.[i] ?? 0) / value)),
-    )
+    (values[other] ?? []).map((theirs, s) => {
+      const ratios = theirs.map((value, i) => (values.engine?.[s]?.[i] ?? 0) / value)
+      return bootstrap(ratios, [], (drawn) => median(drawn), SEED)
+    })
+  const intervals = { overLibrary: over('library'), ratios: over('rival') }
   const medians = Object.entries(values).map(([name, rows]) => [name, rows.map(median)] as const)
   return {
     streams,
-    overLibrary: over('library'),
-    ratios: over('rival'),
+    overLibrary: intervals.overLibrary.map(({ value }) => value),
+    ratios: intervals.ratios.map(({ value }) => value),
+    intervals,
     tokensPerS: Object.fromEntries(medians),
     values,
   }
@@ -101,11 +140,4 @@ function promptsOf(count: number, seed: number): string[] {
     const list = Array.from({ length: 20 }, (_, k) => pick(k)).join(' ')
     return `Story ${seed}-${i} about ${list}:`
   })
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  const upper = sorted[Math.floor(middle)] ?? 0
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }

@@ -98,7 +98,7 @@ const benches: Record<string, Bench> = {
     },
   },
   engine: {
-    help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--memory]',
+    help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--threads N] [--prefill] [--repeat] [--memory]',
     async run(flags, log) {
       const { benchEngine } = await import('./engine.ts')
       const { circumstances } = await import('./harness.ts')
@@ -106,8 +106,10 @@ const benches: Record<string, Bench> = {
       const result = await benchEngine({
         model: flags.model,
         rival: typeof flags.rival === 'string' ? flags.rival : undefined,
-        ...given({ pairs: number(flags, 'pairs') }),
+        ...given({ pairs: number(flags, 'pairs'), threads: number(flags, 'threads') }),
         memory: flags.memory === true,
+        prefill: flags.prefill === true,
+        repeat: flags.repeat === true,
         log,
       })
       return { ...result, ...circumstances() }
@@ -121,10 +123,13 @@ const options: ParseArgsOptionsConfig = {
   json: flag,
   help: flag,
   memory: flag,
+  prefill: flag,
+  repeat: flag,
   quick: flag,
   ...Object.fromEntries(
     [
       'pairs',
+      'threads',
       'requests',
       'streams',
       'latency',
