@@ -133,7 +133,8 @@ async function tenantFor(client: AdminClient, name: string | undefined): Promise
   throw new GristmillError('not_found', { kind: 'tenant', id: '(there is none)' })
 }
 
-async function firstModel(client: AdminClient): Promise<string> {
+/** The model that is served first in the list, for those who name none. */
+export async function firstModel(client: AdminClient): Promise<string> {
   for await (const model of client.rows<ModelView>('/api/models')) return model.name
   throw new GristmillError('no_healthy_engine', { model: 'any model' })
 }

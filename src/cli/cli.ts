@@ -12,6 +12,7 @@ import { keyCommands } from './keys.ts'
 import { modelCommands } from './models.ts'
 import { planCommand } from './plan.ts'
 import { projectCommands } from './projects.ts'
+import { replayCommand } from './replay.ts'
 import { type StartServer, startCommand } from './start.ts'
 import { tenantCommands } from './tenants.ts'
 import { printable } from './terminal.ts'
@@ -65,6 +66,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   usageCommand(program, context)
   planCommand(program, context)
   traceCommands(program, context)
+  replayCommand(program, context)
   auditCommand(program, context)
   doctorCommand(program, context)
   demoCommand(program, context, start)
