@@ -97,6 +97,16 @@ const benches: Record<string, Bench> = {
       return { ...benchSimDay({ ...options, log }), ...circumstances() }
     },
   },
+  scheduler: {
+    help: 'one cycle of the scheduler at 1,000,000 queued [--pairs N] [--seed N]',
+    async run(flags, log) {
+      const { benchScheduler } = await import('./scheduler.ts')
+      return benchScheduler({
+        ...given({ pairs: number(flags, 'pairs'), seed: number(flags, 'seed') }),
+        log,
+      })
+    },
+  },
   engine: {
     help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--threads N] [--prefill] [--repeat] [--memory]',
     async run(flags, log) {

@@ -69,7 +69,7 @@ function sentence(
     case 'concurrency_limit':
       return `The tenant runs ${tenant.inFlight} requests, which is its limit.`
     case 'key_concurrency_limit':
-      return `The key runs ${ticket.keyGate?.inFlight ?? 0} requests, which is its limit.`
+      return `The key runs ${ticket.keyGate.inFlight} requests, which is its limit.`
     case 'background_reserve':
       return 'Free slots are kept for people who wait; background work runs when they stay free.'
     case 'own_queue':

@@ -4,11 +4,13 @@
  */
 import type { Clock, ServiceClass } from '../base/index.ts'
 import { bandOf } from '../base/index.ts'
+import type { EngineControl } from './engine-control.ts'
 import { type ExplainContext, explain } from './explain.ts'
 import type { Pool } from './pool.ts'
-import { HISTORY_STEP_MS, HISTORY_STEPS, TTFT_SPAN_MS, UTILISATION_SPAN_MS } from './pool-stats.ts'
+import { HISTORY_STEP_MS, HISTORY_STEPS, TTFT_SPAN_MS } from './pool-stats.ts'
 import type { TicketState } from './scheduler-types.ts'
 import type { PoolFloor, QueueEntry } from './types.ts'
+import { utilisationOf } from './utilisation.ts'
 
 const MINUTE_MS = 60_000
 const RATE_SPAN_MS = 10_000
@@ -30,8 +32,7 @@ export function queueOf(
   const dispatchPerS = pool.stats.dispatchRate(nowMs)
   const seen = new Map<string, number>()
   const entries: QueueEntry[] = []
-  for (const ticket of pool.scheduler.tickets()) {
-    if (ticket.state !== 'waiting') continue
+  for (const ticket of pool.scheduler.waitingTickets()) {
     const { arrival } = ticket
     if (tenantId !== undefined && arrival.tenantId !== tenantId) continue
     const line = `${arrival.tenantId} ${bandOf(arrival.serviceClass)}`
@@ -83,8 +84,8 @@ export function floorOf(pool: Pool, clock: Clock): PoolFloor {
     flex: 0,
     batch: 0,
   }
-  for (const ticket of pool.scheduler.tickets()) {
-    if (ticket.state === 'waiting') waitingByClass[ticket.arrival.serviceClass]++
+  for (const ticket of pool.scheduler.waitingTickets()) {
+    waitingByClass[ticket.arrival.serviceClass]++
   }
   const prompts = stats.promptTokens.sum(nowMs, MINUTE_MS)
   const ttft = stats.ttft.percentiles(nowMs, TTFT_SPAN_MS)
@@ -101,7 +102,7 @@ export function floorOf(pool: Pool, clock: Clock): PoolFloor {
       inPerS: stats.inputTokens.sum(nowMs, RATE_SPAN_MS) / (RATE_SPAN_MS / 1000),
       cachedShare: prompts > 0 ? stats.cachedTokens.sum(nowMs, MINUTE_MS) / prompts : null,
     },
-    utilisation: utilisationOf(pool, clock, nowMs),
+    utilisation: utilisationOf(pool, clock),
     ttft: { p50Ms: ttft.p50, p99Ms: ttft.p99, samples: ttft.n, spanS: TTFT_SPAN_MS / 1000 },
     history: {
       stepS: HISTORY_STEP_MS / 1000,
@@ -133,15 +134,18 @@ function enginesOf(pool: Pool): PoolFloor['engines'] {
     })
     slots.set(ticket.engineId, list)
   }
-  return [...pool.engines.values()].map(({ engine, profile, state, reason }) => ({
+  return [...pool.engines.values()].map(({ engine, profile, state, reason, control }) => ({
     id: engine.id,
     name: engine.name,
     model: profile.models.map((model) => model.name).join(', '),
     state,
     stateReason: reason,
-    cap: profile.cap,
+    cap: control.cap.cap,
     express: profile.express,
-    capReason: profile.capReason,
+    capReason: control.cap.reason,
+    reserve: control.reserve.reserve,
+    reserveReason: control.reserve.reason,
+    lastChange: lastChangeOf(control),
     slots: slots.get(engine.id) ?? [],
   }))
 }
@@ -176,26 +180,6 @@ function tenantsOf(pool: Pool, nowMs: number): PoolFloor['tenants'] {
   })
 }
 
-/** Goodput ÷ (calibrated capacity × seconds registered), over the last five minutes at most. */
-function utilisationOf(pool: Pool, clock: Clock, nowMs: number): PoolFloor['utilisation'] {
-  const capacity = [...pool.engines.values()].reduce<number | null>((sum, { profile }) => {
-    return sum === null || profile.capacityUnitsPerS === null
-      ? null
-      : sum + profile.capacityUnitsPerS
-  }, 0)
-  const oldest = Math.min(...[...pool.engines.values()].map((engine) => engine.registeredAtMs))
-  const spanMs = Math.min(UTILISATION_SPAN_MS, Math.max(1000, clock.nowMs() - oldest))
-  const goodput = pool.stats.goodput.sum(nowMs, spanMs) / (spanMs / 1000)
-  const computed = pool.stats.computed.sum(nowMs, spanMs)
-  const engines = pool.scheduler.engines()
-  const cap = engines.reduce((sum, engine) => sum + engine.cap, 0)
-  const inFlight = engines.reduce((sum, e) => sum + Math.min(e.inFlight, e.cap), 0)
-  return {
-    value: capacity === null || capacity === 0 ? null : goodput / capacity,
-    spanS: Math.round(spanMs / 1000),
-    capacityUnitsPerS: capacity === 0 ? null : capacity,
-    goodputUnitsPerS: goodput,
-    slotOccupancy: cap === 0 ? 0 : inFlight / cap,
-    wasteShare: computed > 0 ? pool.stats.wasted.sum(nowMs, spanMs) / computed : 0,
-  }
+function lastChangeOf({ cap, reserve }: EngineControl): string {
+  return reserve.changedAtMs > cap.changedAtMs ? reserve.reason : cap.reason
 }

@@ -1,5 +1,7 @@
 /**
  * Concurrency limits of tenants and keys: who is at one is taken out of selection until it opens.
+ * Every tenant and key that waits or runs has a gate, limited or not, so that a limit set while
+ * tickets run counts them.
  */
 import type { Arrival, Gate, TicketState } from './scheduler-types.ts'
 
@@ -7,60 +9,65 @@ export class Gates {
   readonly #tenants = new Map<string, Gate>()
   readonly #keys = new Map<string, Gate>()
 
-  /** Notes the limits that an arrival carries and returns its key's gate, if it has one. */
-  of(arrival: Arrival): Gate | undefined {
-    set(this.#tenants, arrival.tenantId, arrival.tenantConcurrencyMax)
-    return set(this.#keys, arrival.keyId, arrival.keyConcurrencyMax)
+  /** The gate of a ticket's tenant, with the limit that the arrival carries. */
+  enterTenant({ tenantId, tenantConcurrencyMax }: Arrival): Gate {
+    return enter(this.#tenants, tenantId, tenantConcurrencyMax)
+  }
+
+  /** The gate of a ticket's key, with the limit that the arrival carries. */
+  enterKey({ keyId, keyConcurrencyMax }: Arrival): Gate {
+    return enter(this.#keys, keyId, keyConcurrencyMax)
+  }
+
+  /** The ticket neither waits nor runs any more. */
+  leave({ tenantGate, keyGate }: TicketState): void {
+    if (--tenantGate.members === 0) this.#tenants.delete(tenantGate.id)
+    if (--keyGate.members === 0) this.#keys.delete(keyGate.id)
   }
 
   /** True where a limit keeps the ticket from running; its place is then parked at that limit. */
   park(ticket: TicketState): boolean {
-    const tenant = this.#tenants.get(ticket.arrival.tenantId)
-    if (tenant && tenant.inFlight >= tenant.limit) {
-      const place = ticket.place.parent?.parent
-      if (place) parkAt(tenant, place)
+    const { tenantGate, keyGate, place } = ticket
+    if (tenantGate.inFlight >= tenantGate.limit) {
+      const tenantPlace = place.parent?.parent
+      if (tenantPlace) parkAt(tenantGate, tenantPlace)
       return true
     }
-    const key = ticket.keyGate
-    if (key === undefined || key.inFlight < key.limit) return false
-    parkAt(key, ticket.place)
+    if (keyGate.inFlight < keyGate.limit) return false
+    parkAt(keyGate, place)
     return true
   }
 
   /** Which limit keeps the ticket waiting now, if one does. */
-  blocking(ticket: TicketState): 'tenant' | 'key' | undefined {
-    const tenant = this.#tenants.get(ticket.arrival.tenantId)
-    if (tenant && tenant.inFlight >= tenant.limit) return 'tenant'
-    const key = ticket.keyGate
-    return key && key.inFlight >= key.limit ? 'key' : undefined
+  blocking({ tenantGate, keyGate }: TicketState): 'tenant' | 'key' | undefined {
+    if (tenantGate.inFlight >= tenantGate.limit) return 'tenant'
+    return keyGate.inFlight >= keyGate.limit ? 'key' : undefined
   }
 
-  take(ticket: TicketState): void {
-    const tenant = this.#tenants.get(ticket.arrival.tenantId)
-    if (tenant) tenant.inFlight++
-    if (ticket.keyGate) ticket.keyGate.inFlight++
+  take({ tenantGate, keyGate }: TicketState): void {
+    tenantGate.inFlight++
+    keyGate.inFlight++
   }
 
-  release(ticket: TicketState): void {
-    giveBack(this.#tenants, ticket.arrival.tenantId, this.#tenants.get(ticket.arrival.tenantId))
-    giveBack(this.#keys, ticket.arrival.keyId, ticket.keyGate)
+  release({ tenantGate, keyGate }: TicketState): void {
+    tenantGate.inFlight--
+    keyGate.inFlight--
+    open(tenantGate)
+    open(keyGate)
   }
 }
 
-/**
- * Every tenant and key that runs has a gate, limited or not, so that a limit set while tickets run
- * counts them.
- */
-function set(gates: Map<string, Gate>, id: string, limit: number | null): Gate {
+function enter(gates: Map<string, Gate>, id: string, limit: number | null): Gate {
   const bound = limit ?? Number.POSITIVE_INFINITY
   let gate = gates.get(id)
   if (gate === undefined) {
-    gate = { limit: bound, inFlight: 0, parked: new Set() }
+    gate = { id, limit: bound, inFlight: 0, members: 0, parked: new Set() }
     gates.set(id, gate)
   } else if (gate.limit !== bound) {
     gate.limit = bound
     open(gate)
   }
+  gate.members++
   return gate
 }
 
@@ -70,16 +77,8 @@ function parkAt(gate: Gate, place: TicketState['place']): void {
   gate.parked.add(place)
 }
 
-function giveBack(gates: Map<string, Gate>, id: string, gate: Gate | undefined): void {
-  if (gate === undefined) return
-  gate.inFlight--
-  open(gate)
-  const isIdle = gate.inFlight === 0 && gate.parked.size === 0
-  if (isIdle && gate.limit === Number.POSITIVE_INFINITY && gates.get(id) === gate) gates.delete(id)
-}
-
 function open(gate: Gate): void {
-  if (gate.inFlight >= gate.limit) return
+  if (gate.parked.size === 0 || gate.inFlight >= gate.limit) return
   for (const place of gate.parked) {
     place.parked = false
     place.activate()

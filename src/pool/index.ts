@@ -1,4 +1,5 @@
 /** The pool: the scheduler, the engines behind it, and what it tells about itself. */
+export { PoolCalibrationPlaces } from './calibration-places.ts'
 export {
   CapControl,
   type CapOptions,

@@ -24,6 +24,15 @@ export class PoolGroups {
     return [...this.#engines.values()]
   }
 
+  engine(id: string): EngineState | undefined {
+    return this.#engines.get(id)
+  }
+
+  serves(model: string): boolean {
+    const group = this.#byModel.get(model)
+    return group?.engines.some((e) => e.cap > 0 && e.models.includes(model)) ?? false
+  }
+
   /** The pool of a model; a model that nothing serves gets a pool of its own to wait in. */
   of(model: string): PoolGroup {
     const found = this.#byModel.get(model)
@@ -50,7 +59,7 @@ export class PoolGroups {
     const engine = this.#engines.get(slots.id)
     const sameModels = engine && sameMembers(engine.models, slots.models)
     if (engine) Object.assign(engine, slots)
-    else this.#engines.set(slots.id, { ...slots, inFlight: 0 })
+    else this.#engines.set(slots.id, { ...slots, inFlight: 0, background: 0 })
     const moved = sameModels ? [] : this.#redraw()
     this.#markServable()
     return moved

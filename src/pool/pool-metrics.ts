@@ -1,15 +1,23 @@
 /** What the pool shows to Prometheus; no label without a bound. */
-import { Counter, Gauge, Histogram, type Registry, serviceClasses } from '../base/index.ts'
+import {
+  type Clock,
+  Counter,
+  Gauge,
+  Histogram,
+  type Registry,
+  serviceClasses,
+} from '../base/index.ts'
 import type { Pool } from './pool.ts'
 import type { PoolTicket } from './ticket.ts'
 import type { TicketEnd } from './types.ts'
+import { utilisationOf } from './utilisation.ts'
 
 export class PoolMetrics {
   readonly #started
   readonly #ended
   readonly #queueSeconds
 
-  constructor(registry: Registry, pool: Pool) {
+  constructor(registry: Registry, pool: Pool, clock: Clock) {
     const registers = [registry]
     this.#started = new Counter({
       name: 'gristmill_dispatches_total',
@@ -37,14 +45,15 @@ export class PoolMetrics {
       registers,
       collect() {
         for (const name of serviceClasses) this.set({ class: name }, 0)
-        for (const ticket of pool.scheduler.tickets()) {
-          if (ticket.state === 'waiting') this.inc({ class: ticket.arrival.serviceClass })
+        for (const ticket of pool.scheduler.waitingTickets()) {
+          this.inc({ class: ticket.arrival.serviceClass })
         }
       },
     })
+    this.#utilisation(registers, pool, clock)
     new Gauge({
       name: 'gristmill_engine_slots',
-      help: 'Sequences of an engine: in flight, cap and express',
+      help: 'Sequences of an engine: in flight, cap, express and kept free of background work',
       labelNames: ['engine', 'kind'],
       registers,
       collect() {
@@ -53,7 +62,38 @@ export class PoolMetrics {
           this.set({ engine: engine.id, kind: 'in_flight' }, engine.inFlight)
           this.set({ engine: engine.id, kind: 'cap' }, engine.cap)
           this.set({ engine: engine.id, kind: 'express' }, engine.express)
+          this.set({ engine: engine.id, kind: 'reserve' }, engine.backgroundReserve)
         }
+      },
+    })
+  }
+
+  /** As on the mill floor, over the last five minutes; without a sample where it is void. */
+  #utilisation(registers: Registry[], pool: Pool, clock: Clock): void {
+    const figures = {
+      utilisation_ratio: 'Service that kept its promise over calibrated capacity',
+      capacity_units_per_second: 'Calibrated capacity of all engines, service units per second',
+      goodput_units_per_second: 'Service that kept its promise, units per second',
+      slot_occupancy_ratio: 'Sequences in flight over the cap, now',
+      waste_ratio: 'Service of aborted and repeated work over all that was computed',
+    }
+    const gauge = new Gauge({
+      name: 'gristmill_pool',
+      help: Object.entries(figures)
+        .map(([name, meaning]) => `${name}: ${meaning}`)
+        .join('; '),
+      labelNames: ['figure'],
+      registers,
+      collect() {
+        const { value, ...now } = utilisationOf(pool, clock)
+        gauge.reset()
+        if (value !== null) gauge.set({ figure: 'utilisation_ratio' }, value)
+        if (now.capacityUnitsPerS !== null) {
+          gauge.set({ figure: 'capacity_units_per_second' }, now.capacityUnitsPerS)
+        }
+        gauge.set({ figure: 'goodput_units_per_second' }, now.goodputUnitsPerS)
+        gauge.set({ figure: 'slot_occupancy_ratio' }, now.slotOccupancy)
+        gauge.set({ figure: 'waste_ratio' }, now.wasteShare)
       },
     })
   }

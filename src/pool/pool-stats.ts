@@ -9,6 +9,8 @@ export const TTFT_SPAN_MS = 300_000
 export const HISTORY_STEP_MS = 5_000
 export const HISTORY_STEPS = 180
 
+const RETRY_AFTER_MS = { least: 1_000, most: 60_000, unknown: 5_000 }
+
 export class TenantStats {
   readonly service = new RollingSum(1000, 61)
   readonly entitled = new RollingSum(1000, 61)
@@ -68,6 +70,13 @@ export class PoolStats {
   dispatchRate(nowMs: number, tenantId?: string): number {
     const of = tenantId === undefined ? this.dispatches : this.tenants.get(tenantId)?.dispatches
     return of?.rate(nowMs, RATE_SPAN_MS) || of?.rate(nowMs, MINUTE_MS) || 0
+  }
+
+  /** When to come back, from the rate at which the tenant's queue was served lately. */
+  retryAfterMs(nowMs: number, tenantId: string): number {
+    const perS = this.dispatchRate(nowMs, tenantId)
+    if (perS === 0) return RETRY_AFTER_MS.unknown
+    return Math.min(RETRY_AFTER_MS.most, Math.max(RETRY_AFTER_MS.least, 1000 / perS))
   }
 
   /** Forgets tenants that have not been seen for fifteen minutes. */

@@ -224,3 +224,47 @@ test('every minute leaves one capacity row an engine, with service and waste by 
   assert.deepEqual(byId.b?.waste, { client_gone: 18 })
   pool.close()
 })
+
+test('the cap goes down while requests wait inside the engine, and the floor says why', () => {
+  const { pool, clock } = setUp(4)
+  pool.setEngine(engine('e'), { ...profile(4), tellsLoad: true }, 'up', 'It answers.')
+  const capOf = () => floorOf(pool, clock).engines[0]
+  assert.equal(capOf()?.cap, 4)
+  for (let second = 0; second < 3; second++) {
+    pool.noteLoad('e', { running: 4, waiting: 2, kvUsage: null, preemptions: null })
+    clock.advance(1000)
+  }
+  assert.equal(capOf()?.cap, 3)
+  assert.match(capOf()?.lastChange ?? '', /wait inside the engine/)
+  assert.equal(pool.scheduler.engines()[0]?.cap, 3)
+})
+
+test('background work leaves a place free, and more while interactive requests wait', async () => {
+  const { pool, clock } = setUp(4)
+  const batch = Array.from({ length: 6 }, () =>
+    pool.submit(request('night', { serviceClass: 'batch', waitMsMax: 1e9 })),
+  )
+  assert.equal(pool.running.size, 3)
+  for (let i = 0; i < 5; i++) void pool.submit(request('people'))
+  clock.advance(2000)
+  const [floor] = floorOf(pool, clock).engines
+  assert.equal(floor?.reserve, 2)
+  assert.match(floor?.lastChange ?? '', /An interactive request has waited/)
+  for (const one of batch.slice(0, 3)) {
+    await one.granted
+    one.finish(end(1))
+  }
+  const running = [...pool.running.values()].map(({ request: { tenantId } }) => tenantId)
+  assert.equal(running.includes('night'), false)
+})
+
+test('more than calibration found possible is no utilisation but a reason to calibrate', () => {
+  const { pool, clock } = setUp(4)
+  const ticket = pool.submit(request('a'))
+  ticket.progress(500_000)
+  ticket.finish(end(500_000))
+  clock.advance(1000)
+  const { value, voidReason } = floorOf(pool, clock).utilisation
+  assert.equal(value, null)
+  assert.match(voidReason ?? '', /calibrate/)
+})

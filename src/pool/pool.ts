@@ -2,35 +2,36 @@
  * The pool at work: it feeds the scheduler with arrivals, progress and ends, carries its decisions
  * to the waiting requests, and books what every tenant received. One object per gateway.
  */
-import {
-  bandOf,
-  type Clock,
-  GristmillError,
-  type Logger,
-  type Registry,
-  ShortLivedMap,
-} from '../base/index.ts'
-import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
+import { bandOf, type Clock, type Logger, type Registry, ShortLivedMap } from '../base/index.ts'
+import type { Engine, EngineLoad, EngineProfile, EngineState, Tokens } from '../engine/index.ts'
 import type { CapacityMinute } from '../meter/index.ts'
 import { CapacityMeter } from './capacity-meter.ts'
+import { EngineControl } from './engine-control.ts'
+import { interactiveWaits, ServedModels, slotsOf } from './engine-places.ts'
+import { entitle } from './entitlement.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
-import { Scheduler, shareOf } from './scheduler.ts'
-import { type Arrival, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
+import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
+import { Scheduler } from './scheduler.ts'
+import {
+  type Arrival,
+  type CostWeights,
+  type Dispatch,
+  defaultSchedulerConfig,
+} from './scheduler-types.ts'
 import { PoolTicket, type TicketOwner } from './ticket.ts'
 import type { PoolEngine, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
 const TICK_MS = 100
 const SECOND_MS = 1000
-/** How long requests wait for an engine that has gone before they are told so. */
-const ENGINE_RETURN_MS = 15_000
-const RETRY_AFTER_MS = { least: 1_000, most: 60_000, unknown: 5_000 }
 
 export interface PoolOptions {
   clock: Clock
   logger: Logger
   registry: Registry
   order: 'fair' | 'fcfs'
+  /** Weights of the cost unit, for the whole run; the standard ones where absent. */
+  cost?: CostWeights
   /** Receives the rows of every minute that ends. */
   recordCapacity: (rows: CapacityMinute[]) => void
 }
@@ -40,14 +41,14 @@ export class Pool implements TicketOwner {
   readonly stats = new PoolStats()
   readonly engines = new Map<string, PoolEngine>()
   readonly running = new ShortLivedMap<PoolTicket>()
-  readonly cost = defaultSchedulerConfig.cost
+  readonly cost: CostWeights
   readonly #waiting = new ShortLivedMap<PoolTicket>()
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #metrics: PoolMetrics
   readonly #meter: CapacityMeter
   readonly #recordCapacity: PoolOptions['recordCapacity']
-  readonly #servedAtMs = new Map<string, number>()
+  readonly #models: ServedModels
   readonly #timers
   /** Service by engine since the last second was booked. */
   readonly #served = new Map<string, number>()
@@ -57,9 +58,12 @@ export class Pool implements TicketOwner {
     this.#clock = options.clock
     this.#logger = options.logger
     this.#recordCapacity = options.recordCapacity
-    this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order: options.order })
+    const { order, cost = defaultSchedulerConfig.cost } = options
+    this.cost = cost
+    this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost })
+    this.#models = new ServedModels(this.scheduler)
     this.#meter = new CapacityMeter(options.clock.nowMs())
-    this.#metrics = new PoolMetrics(options.registry, this)
+    this.#metrics = new PoolMetrics(options.registry, this, options.clock)
     this.#timers = [
       options.clock.every(TICK_MS, () => this.#expire()),
       options.clock.every(SECOND_MS, () => this.#everySecond()),
@@ -69,7 +73,7 @@ export class Pool implements TicketOwner {
   /** Asks for a slot; the ticket's `granted` tells when there is one, or what refused it. */
   submit(request: TicketRequest): Ticket {
     const ticket = new PoolTicket(request, this.#clock.monotonicMs(), this)
-    if (this.#isLost(request.model)) {
+    if (this.#models.isLost(request.model, this.#clock.monotonicMs())) {
       ticket.refuse(noEngine(request.model))
       return ticket
     }
@@ -82,18 +86,27 @@ export class Pool implements TicketOwner {
     const known = this.engines.get(engine.id)
     const sinceMs = known?.state === state ? known.sinceMs : this.#clock.nowMs()
     const registeredAtMs = known?.registeredAtMs ?? this.#clock.nowMs()
-    this.engines.set(engine.id, { engine, profile, state, reason, sinceMs, registeredAtMs })
-    const isUp = state === 'up'
-    const models = profile.models.map((model) => model.name)
-    this.scheduler.setEngine({
-      id: engine.id,
-      models,
-      cap: isUp ? profile.cap : 0,
-      express: isUp ? profile.express : 0,
-      backgroundReserve: profile.express > 0 ? 0 : Math.min(1, profile.cap - 1),
-    })
-    if (isUp) for (const model of models) this.#servedAtMs.set(model, this.#clock.monotonicMs())
+    const nowMs = this.#clock.monotonicMs()
+    const control = known?.control.fits(profile) ? known.control : new EngineControl(profile, nowMs)
+    const times = { sinceMs, registeredAtMs }
+    this.engines.set(engine.id, { engine, profile, state, reason, ...times, control })
+    this.#applySlots(engine.id)
+    if (state === 'up') {
+      for (const { name } of profile.models) this.#models.note(name, nowMs)
+    }
     this.#meterEngine(engine.id)
+    this.#pump()
+  }
+
+  /** What an engine tells of its own load. */
+  noteLoad(engineId: string, load: EngineLoad): void {
+    this.engines.get(engineId)?.control.noteLoad(this.#clock.monotonicMs(), load)
+  }
+
+  /** Sets an engine's cap while it is calibrated; undefined ends that. */
+  allow(engineId: string, concurrency: number | undefined): void {
+    this.engines.get(engineId)?.control.allow(concurrency)
+    this.#applySlots(engineId)
     this.#pump()
   }
 
@@ -150,10 +163,12 @@ export class Pool implements TicketOwner {
       ticket.firstTokenAtMs = nowMs
       const ttftMs = nowMs - ticket.arrivedAtMs
       this.stats.firstToken(nowMs, ticket.request.tenantId, ttftMs)
+      this.#controlOf(ticket)?.firstToken(nowMs, ttftMs, ticket.inputTokens - ticket.cachedTokens)
     }
     this.scheduler.progress(ticket.id, outputTokens)
     this.stats.outputTokens.add(nowMs, tokens)
     this.stats.tenant(ticket.request.tenantId, nowMs).outputTokens.add(nowMs, tokens)
+    this.#tokensOf(ticket).output += tokens
     this.#book(ticket, nowMs, tokens * this.cost.output)
   }
 
@@ -167,6 +182,8 @@ export class Pool implements TicketOwner {
     this.stats.promptTokens.add(nowMs, inputTokens)
     this.stats.cachedTokens.add(nowMs, cachedTokens)
     this.#book(ticket, nowMs, (uncached - before) * this.cost.input)
+    this.#tokensOf(ticket).input += uncached
+    this.#tokensOf(ticket).cached += cachedTokens
   }
 
   finished(ticket: PoolTicket, end: TicketEnd): void {
@@ -177,6 +194,8 @@ export class Pool implements TicketOwner {
     this.#release(ticket)
     ticket.state = 'ended'
     const nowMs = this.#clock.monotonicMs()
+    const { firstTokenAtMs = nowMs, lastTokenAtMs, outputTokens } = ticket
+    this.#controlOf(ticket)?.ended(nowMs, { firstTokenAtMs, lastTokenAtMs, outputTokens })
     const units =
       (ticket.inputTokens - ticket.cachedTokens) * this.cost.input +
       ticket.outputTokens * this.cost.output
@@ -202,23 +221,29 @@ export class Pool implements TicketOwner {
 
   #queue(ticket: PoolTicket, order?: number): void {
     const { request } = ticket
-    const { tenantConcurrencyMax, keyConcurrencyMax } = request
+    const { keyConcurrencyMax } = request
     const arrival: Arrival = {
-      ...request,
+      id: request.id,
+      model: request.model,
+      tenantId: request.tenantId,
+      tenantWeight: request.tenantWeight,
+      projectId: request.projectId,
+      projectWeight: request.projectWeight,
+      keyId: request.keyId,
       // A key with its own limit is a level of its own, so that its queue can be held back alone.
       userId: keyConcurrencyMax === null ? request.userId : `${request.keyId}/${request.userId}`,
+      serviceClass: request.serviceClass,
+      estimatedInputTokens: request.estimatedInputTokens,
       deadlineMs: ticket.arrivedAtMs + request.waitMsMax,
-      tenantConcurrencyMax,
+      queueDepthMax: request.queueDepthMax,
+      tenantConcurrencyMax: request.tenantConcurrencyMax,
       keyConcurrencyMax,
-      ...(order !== undefined && { order }),
+      urgent: request.urgent === true,
     }
+    if (order !== undefined) arrival.order = order
     if (this.scheduler.arrive(arrival) === 'queue_full') {
       ticket.refuse(
-        new GristmillError(
-          'queue_full',
-          { tenant: request.tenantId, queueDepthMax: request.queueDepthMax },
-          { retryAfterMs: this.#retryAfterMs(request.tenantId) },
-        ),
+        queueFull(request, this.stats.retryAfterMs(this.#clock.monotonicMs(), request.tenantId)),
       )
       return
     }
@@ -252,6 +277,7 @@ export class Pool implements TicketOwner {
       engine: place.engine,
       takesPriority: place.profile.takesPriority,
       takesCacheSalt: place.profile.takesCacheSalt,
+      takesCacheOff: place.profile.takesCacheOff,
       rank: dispatch.rank,
       queueMs,
       express: dispatch.express,
@@ -269,6 +295,7 @@ export class Pool implements TicketOwner {
     this.stats.served(nowMs, tenantId, serviceClass, units)
     if (ticket.engineId === undefined) return
     this.#served.set(ticket.engineId, (this.#served.get(ticket.engineId) ?? 0) + units)
+    this.engines.get(ticket.engineId)?.control.served(units)
     this.#meter.served(ticket.engineId, tenantId, bandOf(serviceClass), units)
   }
 
@@ -286,10 +313,9 @@ export class Pool implements TicketOwner {
       const ticket = this.#waiting.get(arrival.id)
       this.#waiting.delete(arrival.id)
       ticket?.refuse(
-        new GristmillError(
-          'wait_limit_exceeded',
-          { waitedMs: ticket.request.waitMsMax },
-          { retryAfterMs: this.#retryAfterMs(arrival.tenantId) },
+        waitedTooLong(
+          ticket.request,
+          this.stats.retryAfterMs(this.#clock.monotonicMs(), arrival.tenantId),
         ),
       )
     }
@@ -297,8 +323,12 @@ export class Pool implements TicketOwner {
 
   #everySecond(): void {
     const nowMs = this.#clock.monotonicMs()
-    this.#entitle(nowMs)
-    this.#refuseLost(nowMs)
+    const elapsedMs = this.#sinceSecondMs === 0 ? SECOND_MS : nowMs - this.#sinceSecondMs
+    this.#sinceSecondMs = nowMs
+    entitle(this, this.#meter, this.#served, nowMs, elapsedMs)
+    this.#served.clear()
+    for (const model of this.#models.lost(nowMs)) this.#refuseModel(model)
+    this.#control(nowMs)
     for (const id of this.engines.keys()) this.#meterEngine(id)
     const rows = this.#meter.take(this.#clock.nowMs())
     if (rows.length > 0) {
@@ -307,59 +337,52 @@ export class Pool implements TicketOwner {
     }
   }
 
-  /**
-   * Books what each tenant was entitled to in the second that passed, while it ran or waited: for
-   * people a part of what was served, for the ledger a part of what could have been.
-   */
-  #entitle(nowMs: number): void {
-    const seconds = this.#sinceSecondMs === 0 ? 1 : (nowMs - this.#sinceSecondMs) / 1000
-    this.#sinceSecondMs = nowMs
-    for (const pool of this.scheduler.pools()) {
-      const slots = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
-      if (slots === 0) continue
-      const served = pool.engines.reduce((sum, { id }) => sum + (this.#served.get(id) ?? 0), 0)
-      for (const tenant of pool.tenants.values()) {
-        const part = shareOf(pool, tenant) / slots
-        this.stats.tenant(tenant.id, nowMs).entitled.add(nowMs, Math.max(0, part * served))
-        if (tenant.waiting === 0) continue
-        for (const { id } of pool.engines) {
-          const capacity = this.engines.get(id)?.profile.capacityUnitsPerS ?? 0
-          this.#meter.entitled(id, tenant.id, part * capacity * seconds)
-        }
-      }
+  /** Lets every engine's cap and reserve follow what was seen of it. */
+  #control(nowMs: number): void {
+    const waits = interactiveWaits(
+      this.scheduler,
+      (id) => this.#waiting.get(id)?.arrivedAtMs,
+      nowMs,
+    )
+    let isChanged = false
+    for (const { id, models, inFlight, background } of this.scheduler.engines()) {
+      const place = this.engines.get(id)
+      if (place?.state !== 'up') continue
+      const interactiveWaitMs = Math.max(0, ...models.map((model) => waits.get(model) ?? 0))
+      const seen = { inFlight, backgroundInFlight: background, interactiveWaitMs }
+      if (!place.control.update(nowMs, seen)) continue
+      this.#applySlots(id)
+      isChanged = true
+      const { cap, reserve } = place.control
+      this.#logger.debug({ engineId: id, cap, reserve }, 'cap or reserve changed')
     }
-    this.#served.clear()
+    if (isChanged) this.#pump()
+  }
+
+  #applySlots(engineId: string): void {
+    const place = this.engines.get(engineId)
+    if (place) this.scheduler.setEngine(slotsOf(place))
+  }
+
+  #tokensOf({ engineId = '' }: PoolTicket): Tokens {
+    return this.engines.get(engineId)?.control.tokens ?? { input: 0, cached: 0, output: 0 }
+  }
+
+  /** The control of the engine that an interactive ticket runs on. */
+  #controlOf({ engineId, request }: PoolTicket): EngineControl | undefined {
+    if (engineId === undefined || bandOf(request.serviceClass) !== 'interactive') return undefined
+    return this.engines.get(engineId)?.control
   }
 
   #meterEngine(id: string): void {
     const place = this.engines.get(id)
     if (!place) return
-    const slots = this.scheduler.engines().find((engine) => engine.id === id)
     this.#meter.set(id, this.#clock.nowMs(), {
       isUp: place.state === 'up',
-      inFlight: slots?.inFlight ?? 0,
-      cap: place.profile.cap,
+      inFlight: this.scheduler.engine(id)?.inFlight ?? 0,
+      cap: place.control.cap.cap,
       capacityUnitsPerS: place.profile.capacityUnitsPerS,
     })
-  }
-
-  #isServed(model: string): boolean {
-    return this.scheduler.engines().some((e) => e.cap > 0 && e.models.includes(model))
-  }
-
-  /** True where every engine of a model has been gone for longer than a restart takes. */
-  #isLost(model: string): boolean {
-    if (this.#isServed(model)) return false
-    const servedAtMs = this.#servedAtMs.get(model)
-    const goneMs = this.#clock.monotonicMs() - (servedAtMs ?? Number.NEGATIVE_INFINITY)
-    return goneMs > ENGINE_RETURN_MS
-  }
-
-  #refuseLost(nowMs: number): void {
-    for (const model of this.#servedAtMs.keys()) {
-      if (this.#isServed(model)) this.#servedAtMs.set(model, nowMs)
-      else if (this.#isLost(model)) this.#refuseModel(model)
-    }
   }
 
   #refuseModel(model: string): void {
@@ -368,15 +391,4 @@ export class Pool implements TicketOwner {
     }
     this.#logger.debug({ model }, 'no engine serves the model; waiting requests were told so')
   }
-
-  /** From the rate at which the tenant's queue was served lately. */
-  #retryAfterMs(tenantId: string): number {
-    const perS = this.stats.dispatchRate(this.#clock.monotonicMs(), tenantId)
-    if (perS === 0) return RETRY_AFTER_MS.unknown
-    return Math.min(RETRY_AFTER_MS.most, Math.max(RETRY_AFTER_MS.least, 1000 / perS))
-  }
-}
-
-function noEngine(model: string): GristmillError {
-  return new GristmillError('no_healthy_engine', { model }, { retryAfterMs: 5_000 })
 }

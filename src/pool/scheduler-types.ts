@@ -1,6 +1,7 @@
 /** The words of the scheduler: what happens to it and what it decides. Plain data, no behaviour. */
 import type { Band, ServiceClass } from '../base/index.ts'
 import type { Account, Place, ShareTree, Waiting } from './share-tree.ts'
+import type { Limited } from './wait-limits.ts'
 
 /** Weights of the cost unit: service = input × uncached prompt tokens + output × output tokens. */
 export interface CostWeights {
@@ -45,6 +46,8 @@ export interface Arrival {
   queueDepthMax: number
   tenantConcurrencyMax: number | null
   keyConcurrencyMax: number | null
+  /** Background work that would miss its window otherwise goes before other background work. */
+  urgent?: boolean
   /** Arrival number of an earlier attempt, which keeps its place in line. */
   order?: number
 }
@@ -58,6 +61,11 @@ export interface EngineSlots {
   express: number
   /** Sequences of the cap that background work leaves free. */
   backgroundReserve: number
+  /**
+   * Sequences beyond cap and express on which background work stands aside, so that interactive
+   * work has the places it took; none where absent.
+   */
+  spare?: number
 }
 
 /** Leave to run a ticket on an engine now. */
@@ -71,16 +79,21 @@ export interface Dispatch {
 
 export interface EngineState extends EngineSlots {
   inFlight: number
+  /** Those of `inFlight` that are background work. */
+  background: number
 }
 
 /** A concurrency limit and the places that wait for it to open. */
 export interface Gate {
+  readonly id: string
   limit: number
   inFlight: number
+  /** Tickets that wait or run under it. */
+  members: number
   parked: Set<Place<TicketState>>
 }
 
-export interface TicketState extends Waiting {
+export interface TicketState extends Waiting, Limited<TicketState> {
   arrival: Arrival
   state: 'waiting' | 'running'
   pool: PoolGroup
@@ -89,7 +102,8 @@ export interface TicketState extends Waiting {
   /** Account of the last level, charged with service. */
   account: Account<TicketState>
   tenant: TenantState
-  keyGate: Gate | undefined
+  tenantGate: Gate
+  keyGate: Gate
   engine: EngineState | undefined
   chargedInputTokens: number
   outputTokens: number

@@ -130,7 +130,7 @@ test('slots: never idle while work waits, never over cap + express, none leaked,
         assert.equal(state.inFlight, world.running.size)
         assert.ok(state.inFlight <= Math.max(cap + 1, world.running.size))
         const free = state.cap - state.inFlight
-        const eligible = [...world.scheduler.tickets()].some(
+        const eligible = [...world.scheduler.waitingTickets()].some(
           (ticket) =>
             ticket.state === 'waiting' &&
             ticket.arrival.tenantConcurrencyMax === null &&
@@ -144,7 +144,7 @@ test('slots: never idle while work waits, never over cap + express, none leaked,
       for (let i = 0; i < 20_000 && world.running.size + world.scheduler.waiting > 0; i++)
         world.step()
       assert.equal(world.inFlight(), 0)
-      assert.equal([...world.scheduler.tickets()].length, 0)
+      assert.equal([...world.scheduler.waitingTickets()].length, 0)
       for (let i = 0; i < world.serial; i++) assert.equal(world.ends.get(`t${i}`), 1, `t${i}`)
     }),
     { numRuns: 150 },
@@ -188,7 +188,7 @@ function gapWithinBound(
   const highs = new Map<string, number>()
   const refill = () => {
     for (const member of members) {
-      const waiting = [...world.scheduler.tickets()].filter(
+      const waiting = [...world.scheduler.waitingTickets()].filter(
         (t) =>
           t.state === 'waiting' &&
           t.arrival.tenantId === member.tenantId &&

@@ -129,7 +129,7 @@ test('using an idle pool is not punished when others arrive', () => {
   drain(s)
   const tenants: string[] = []
   for (let i = 0; i < 20; i++) {
-    const running = [...s.tickets()].find((t) => t.state === 'running')
+    const running = [...s.runningTickets()][0]
     assert.ok(running)
     s.progress(running.arrival.id, 50)
     s.finish(running.arrival.id)
@@ -330,4 +330,43 @@ test('changing the order keeps everybody in line', () => {
   }
   assert.equal(served, 7)
   assert.equal(s.waiting, 0)
+})
+
+const batch = (tenantId = 'night') => arrival(tenantId, { serviceClass: 'batch' })
+
+function withSpare(cap: number, spare: number): Scheduler {
+  const s = scheduler(cap, 1)
+  s.setEngine({ id: 'e', models: ['m'], cap, express: 1, backgroundReserve: 0, spare })
+  return s
+}
+
+test('where background work can stand aside interactive work starts at once beside it', () => {
+  const s = withSpare(4, 2)
+  offer(s, 9, () => batch())
+  assert.equal(drain(s).length, 4)
+  offer(s, 5, () => arrival('a'))
+  assert.equal(drain(s).length, 2)
+  assert.equal(s.engines()[0]?.inFlight, 6)
+})
+
+test('background work takes no spare sequence, and comes back as interactive work leaves', () => {
+  const s = withSpare(4, 2)
+  const night = offer(s, 9, () => batch())
+  drain(s)
+  const [one, two] = offer(s, 2, () => arrival('a'))
+  assert.equal(drain(s).length, 2)
+  s.finish(night[0]?.id ?? '')
+  s.finish(night[1]?.id ?? '')
+  assert.deepEqual(drain(s), [])
+  s.finish(one?.id ?? '')
+  s.finish(two?.id ?? '')
+  assert.equal(drain(s).length, 2)
+  assert.equal(s.engines()[0]?.background, 4)
+})
+
+test('interactive work alone never gets more than cap and express, however much is spare', () => {
+  const s = withSpare(4, 4)
+  offer(s, 20, () => arrival('a'))
+  offer(s, 20, () => arrival('b'))
+  assert.ok(drain(s).length <= 5)
 })

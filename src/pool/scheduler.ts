@@ -4,10 +4,11 @@
  * simulator and the property tests run the same code.
  *
  * What must stay true: never fewer than an engine's cap in flight while an eligible ticket waits,
- * never more than cap + express; every ticket leaves exactly once; tenants that wait for the same
+ * never more than cap + express, nor more than its spare of background work that stands aside
+ * beside them; every ticket leaves exactly once; tenants that wait for the same
  * engines in the same band receive service by weight, within 2U of each other.
  */
-import { bandOf, type ServiceClass, ShortLivedMap } from '../base/index.ts'
+import { bandOf, RANKS_PER_CLASS, type ServiceClass, ShortLivedMap } from '../base/index.ts'
 import { Gates } from './gates.ts'
 import { PoolGroups } from './pool-groups.ts'
 import type {
@@ -20,18 +21,32 @@ import type {
   TenantState,
   TicketState,
 } from './scheduler-types.ts'
-import { selectBackground, selectExpress, selectInteractive } from './selection.ts'
+import {
+  hasBackgroundCap,
+  hasCap,
+  hasExpress,
+  interactiveLoad,
+  selectBackground,
+  selectExpress,
+  selectInteractive,
+} from './selection.ts'
 import { WaitLimits } from './wait-limits.ts'
 
 const EVERYBODY = { tenantId: '*', tenantWeight: 1, projectId: '*', userId: '*' }
 
 export class Scheduler {
   #config: SchedulerConfig
-  readonly #tickets = new ShortLivedMap<TicketState>()
+  /** Apart, so that what happens to the few that run never searches among all that wait. */
+  readonly #waiting = new ShortLivedMap<TicketState>()
+  readonly #running = new ShortLivedMap<TicketState>()
   readonly #groups = new PoolGroups()
   readonly #gates = new Gates()
   readonly #limits = new WaitLimits<TicketState>()
   #order = 0
+
+  /** Parks a ticket that a concurrency limit holds back; true where it did. */
+  readonly #isClosed = (ticket: TicketState) =>
+    this.#config.order === 'fair' && this.#gates.park(ticket)
 
   constructor(config: SchedulerConfig) {
     this.#config = config
@@ -49,7 +64,7 @@ export class Scheduler {
 
   /** Changes the order for what waits and what comes. */
   setOrder(order: SchedulerConfig['order']): void {
-    const waiting = [...this.#tickets.values()].filter((ticket) => ticket.state === 'waiting')
+    const waiting = [...this.#waiting.values()]
     for (const ticket of waiting) this.#leave(ticket)
     this.#config = { ...this.#config, order }
     this.#requeue(waiting)
@@ -85,25 +100,21 @@ export class Scheduler {
   /** Tickets whose wait limit has passed; they have left the queue. */
   expire(nowMs: number): Arrival[] {
     const due = this.#limits.due(nowMs)
-    for (const ticket of due) {
-      this.#leave(ticket)
-      this.#tickets.delete(ticket.arrival.id)
-    }
+    for (const ticket of due) this.#giveUp(ticket)
     return due.map((ticket) => ticket.arrival)
   }
 
   /** The caller left the queue. False when the ticket does not wait (any more). */
   cancel(id: string): boolean {
-    const ticket = this.#tickets.get(id)
-    if (ticket?.state !== 'waiting') return false
-    this.#leave(ticket)
-    this.#tickets.delete(id)
+    const ticket = this.#waiting.get(id)
+    if (ticket === undefined) return false
+    this.#giveUp(ticket)
     return true
   }
 
   /** The engine told the real length of the prompt; corrects what dispatch charged. */
   promptRead(id: string, uncachedInputTokens: number): void {
-    const ticket = this.#running(id)
+    const ticket = this.#run(id)
     const units = (uncachedInputTokens - ticket.chargedInputTokens) * this.#config.cost.input
     ticket.chargedInputTokens = uncachedInputTokens
     if (units !== 0) ticket.account.charge(units)
@@ -111,7 +122,7 @@ export class Scheduler {
 
   /** @param outputTokens output tokens of this ticket so far, in all */
   progress(id: string, outputTokens: number): void {
-    const ticket = this.#running(id)
+    const ticket = this.#run(id)
     const units = (outputTokens - ticket.outputTokens) * this.#config.cost.output
     if (units <= 0) return
     ticket.outputTokens = outputTokens
@@ -120,32 +131,50 @@ export class Scheduler {
 
   /** The ticket gives its sequence back. @throws when it does not run, a programming error */
   finish(id: string): void {
-    const ticket = this.#running(id)
-    this.#tickets.delete(id)
-    if (ticket.engine) ticket.engine.inFlight--
+    const ticket = this.#run(id)
+    this.#running.delete(id)
+    if (ticket.engine) {
+      ticket.engine.inFlight--
+      if (isBackground(ticket)) ticket.engine.background--
+    }
     for (let at = ticket.account; at.parent; at = at.parent) at.inFlight--
     ticket.tenant.inFlight--
     this.#gates.release(ticket)
+    this.#gates.leave(ticket)
     forgetIdle(ticket.pool, ticket.tenant)
   }
 
   /** Read-only views for explanations and the live picture. */
   ticket(id: string): TicketState | undefined {
-    return this.#tickets.get(id)
+    return this.#running.get(id) ?? this.#waiting.get(id)
   }
 
-  tickets(): IterableIterator<TicketState> {
-    return this.#tickets.values()
+  runningTickets(): IterableIterator<TicketState> {
+    return this.#running.values()
+  }
+
+  /** Those that wait, oldest first. */
+  waitingTickets(): IterableIterator<TicketState> {
+    return this.#waiting.values()
   }
 
   /** Which concurrency limit holds a waiting ticket back, if one does. */
   blocking(id: string): 'tenant' | 'key' | undefined {
-    const ticket = this.#tickets.get(id)
+    const ticket = this.#waiting.get(id)
     return ticket && this.#gates.blocking(ticket)
   }
 
   engines(): readonly EngineState[] {
     return this.#groups.engines()
+  }
+
+  engine(id: string): EngineState | undefined {
+    return this.#groups.engine(id)
+  }
+
+  /** True while some engine that is up serves the model. */
+  serves(model: string): boolean {
+    return this.#groups.serves(model)
   }
 
   pools(): readonly PoolGroup[] {
@@ -162,18 +191,16 @@ export class Scheduler {
 
   #nextOf(pool: PoolGroup): Dispatch | undefined {
     const config = this.#config
-    const isFair = config.order === 'fair'
-    const isClosed = (ticket: TicketState) => isFair && this.#gates.park(ticket)
-    if (pool.engines.some((engine) => engine.inFlight < engine.cap)) {
-      const ticket = selectInteractive(pool, config, isClosed)
+    if (pool.engines.some(hasCap)) {
+      const ticket = selectInteractive(pool, config, this.#isClosed)
       if (ticket) return this.#dispatch(ticket, 'cap')
     }
-    if (pool.engines.some((e) => e.inFlight < e.cap - e.backgroundReserve)) {
-      const ticket = selectBackground(pool, config, isClosed)
+    if (pool.engines.some(hasBackgroundCap)) {
+      const ticket = selectBackground(pool, config, this.#isClosed)
       if (ticket) return this.#dispatch(ticket, 'reserve')
     }
-    if (isFair && pool.engines.some((e) => e.inFlight < e.cap + e.express)) {
-      const ticket = selectExpress(pool, config, isClosed)
+    if (config.order === 'fair' && pool.engines.some(hasExpress)) {
+      const ticket = selectExpress(pool, config, this.#isClosed)
       if (ticket) return this.#dispatch(ticket, 'express')
     }
     return undefined
@@ -183,12 +210,15 @@ export class Scheduler {
     const engine = roomiest(ticket.pool, ticket.arrival.model, room)
     if (engine === undefined) throw new Error('selected a ticket that no engine has room for')
     const rank = this.#rank(ticket)
-    const express = engine.inFlight >= engine.cap
+    const express = interactiveLoad(engine) >= engine.cap
     ticket.tenant.inFlight++
     this.#leave(ticket)
+    this.#waiting.delete(ticket.arrival.id)
+    this.#running.add(ticket.arrival.id, ticket)
     ticket.state = 'running'
     ticket.engine = engine
     engine.inFlight++
+    if (isBackground(ticket)) engine.background++
     for (let at = ticket.account; at.parent; at = at.parent) at.inFlight++
     this.#gates.take(ticket)
     ticket.chargedInputTokens = ticket.arrival.estimatedInputTokens
@@ -202,13 +232,15 @@ export class Scheduler {
     const { pool, tenant } = ticket
     const share = shareOf(pool, tenant)
     const eighths = Math.floor((8 * (tenant.inFlight + 1)) / Math.max(share, 1e-9))
-    return 16 * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
+    return RANKS_PER_CLASS * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
   }
 
   #enqueue(arrival: Arrival, pool: PoolGroup, tenant: TenantState, order: number): void {
     const fair = this.#config.order === 'fair'
     const band = pool.bands[fair ? bandOf(arrival.serviceClass) : 'interactive']
-    const isUpper = arrival.serviceClass === 'priority' || arrival.serviceClass === 'flex'
+    const { serviceClass } = arrival
+    const isUpper =
+      serviceClass === 'priority' || serviceClass === 'flex' || arrival.urgent === true
     const tree = this.#groups.tree(band, fair && isUpper ? 'upper' : 'lower', arrival.model)
     const who = fair ? arrival : EVERYBODY
     const account = band.root
@@ -222,23 +254,27 @@ export class Scheduler {
       tree,
       account,
       tenant,
-      keyGate: this.#gates.of(arrival),
+      tenantGate: this.#gates.enterTenant(arrival),
+      keyGate: this.#gates.enterKey(arrival),
       engine: undefined,
       chargedInputTokens: 0,
       outputTokens: 0,
       index: -1,
+      limitBucket: -1,
+      limitBefore: undefined,
+      limitAfter: undefined,
       deadlineMs: fair ? arrival.deadlineMs : 0,
       order,
     } as Omit<TicketState, 'place'> as TicketState
     tenant.waiting++
     if (isBounded(arrival)) tenant.queued++
-    this.#tickets.set(arrival.id, ticket)
+    this.#waiting.add(arrival.id, ticket)
     this.#limits.add(ticket, arrival.deadlineMs)
     ticket.place = tree.add(ticket, account)
   }
 
   #leave(ticket: TicketState): void {
-    this.#limits.remove(ticket, ticket.arrival.deadlineMs)
+    this.#limits.remove(ticket)
     ticket.tree.remove(ticket, ticket.place)
     ticket.tenant.waiting--
     if (isBounded(ticket.arrival)) ticket.tenant.queued--
@@ -248,21 +284,30 @@ export class Scheduler {
   /** Puts tickets whose pool has been redrawn, or whose order has changed, back in line. */
   #requeue(tickets: readonly TicketState[]): void {
     for (const ticket of tickets) {
-      if (this.#limits.has(ticket, ticket.arrival.deadlineMs)) this.#leave(ticket)
+      if (ticket.limitBucket !== -1) this.#leave(ticket)
+      this.#gates.leave(ticket)
       const pool = this.#groups.of(ticket.arrival.model)
       this.#enqueue(ticket.arrival, pool, tenantOf(pool, ticket.arrival), ticket.order)
     }
   }
 
-  #running(id: string): TicketState {
-    const ticket = this.#tickets.get(id)
-    if (ticket?.state !== 'running') throw new Error(`ticket ${id} is not running`)
+  #giveUp(ticket: TicketState): void {
+    this.#leave(ticket)
+    this.#gates.leave(ticket)
+    this.#waiting.delete(ticket.arrival.id)
+  }
+
+  #run(id: string): TicketState {
+    const ticket = this.#running.get(id)
+    if (ticket === undefined) throw new Error(`ticket ${id} is not running`)
     return ticket
   }
 }
 
 /** What has no bound of its own, such as a batch, takes nothing of the tenant's. */
 const isBounded = ({ queueDepthMax }: Arrival) => queueDepthMax !== Number.POSITIVE_INFINITY
+
+const isBackground = ({ arrival }: TicketState) => bandOf(arrival.serviceClass) === 'background'
 
 type Room = 'cap' | 'reserve' | 'express'
 
@@ -272,7 +317,8 @@ function roomiest(pool: PoolGroup, model: string, room: Room): EngineState | und
   for (const engine of pool.engines) {
     const extra =
       room === 'cap' ? 0 : room === 'express' ? engine.express : -engine.backgroundReserve
-    if (engine.inFlight >= engine.cap + extra || !engine.models.includes(model)) continue
+    const used = room === 'reserve' ? engine.inFlight : interactiveLoad(engine)
+    if (used >= engine.cap + extra || !engine.models.includes(model)) continue
     if (!best || engine.inFlight / engine.cap < best.inFlight / best.cap) best = engine
   }
   return best

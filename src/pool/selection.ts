@@ -12,16 +12,29 @@ type IsClosed = (ticket: TicketState) => boolean
 type Tree = ShareTree<TicketState>
 type TenantPlace = Place<TicketState>
 
+/**
+ * Sequences in flight as interactive work meets them: background work that can stand aside on a
+ * spare sequence takes no place from it.
+ */
+export function interactiveLoad({ inFlight, background, spare = 0 }: EngineState): number {
+  return inFlight - Math.min(background, spare)
+}
+
 /** Tenants looked at when an express place is free; the newcomer is near the head of the line. */
 const EXPRESS_SCAN_MAX = 31
+
+export const hasCap = (engine: EngineState) => interactiveLoad(engine) < engine.cap
+export const hasBackgroundCap = (engine: EngineState) =>
+  engine.inFlight < engine.cap - engine.backgroundReserve
+export const hasExpress = (engine: EngineState) =>
+  interactiveLoad(engine) < engine.cap + engine.express
 
 export function selectInteractive(
   pool: PoolGroup,
   config: SchedulerConfig,
   isClosed: IsClosed,
 ): TicketState | undefined {
-  const hasRoom = (engine: EngineState) => engine.inFlight < engine.cap
-  return selectInBand(pool, pool.bands.interactive, config, hasRoom, isClosed)
+  return selectInBand(pool, pool.bands.interactive, config, hasCap, isClosed)
 }
 
 export function selectBackground(
@@ -29,8 +42,7 @@ export function selectBackground(
   config: SchedulerConfig,
   isClosed: IsClosed,
 ): TicketState | undefined {
-  const hasRoom = (engine: EngineState) => engine.inFlight < engine.cap - engine.backgroundReserve
-  return selectInBand(pool, pool.bands.background, config, hasRoom, isClosed)
+  return selectInBand(pool, pool.bands.background, config, hasBackgroundCap, isClosed)
 }
 
 function selectInBand(
@@ -153,8 +165,7 @@ function expressIn(
   isClosed: IsClosed,
 ): TicketState | undefined {
   for (const tree of trees.values()) {
-    const hasRoom = (e: EngineState) => e.inFlight < e.cap + e.express
-    if (!pool.engines.some((e) => hasRoom(e) && e.models.includes(tree.model))) continue
+    if (!pool.engines.some((e) => hasExpress(e) && e.models.includes(tree.model))) continue
     for (;;) {
       const place = firstAmong(tree.root.children.members(), mayRun)
       if (place === undefined) break

@@ -49,7 +49,8 @@ export class Account<Item extends Waiting> {
   }
 
   get isWaiting(): boolean {
-    return this.places.some((place) => place.index >= 0)
+    for (const place of this.places) if (place.index >= 0) return true
+    return false
   }
 
   /** Smallest counter among the children that wait and can be served. */
@@ -68,7 +69,7 @@ export class Account<Item extends Waiting> {
     for (let account: Account<Item> = this; account.parent; account = account.parent) {
       account.counter += units / account.weight
       for (const place of account.places) {
-        if (place.index >= 0) place.parent?.children.update(place)
+        if (place.index >= 0) place.parent?.children.update(place, account.counter)
       }
     }
   }
@@ -85,13 +86,7 @@ export class Account<Item extends Waiting> {
   }
 }
 
-const counterFirst = <Item extends Waiting>(a: Place<Item>, b: Place<Item>) =>
-  a.account.counter !== b.account.counter
-    ? a.account.counter < b.account.counter
-    : a.order < b.order
-
-const deadlineFirst = (a: Waiting, b: Waiting) =>
-  a.deadlineMs !== b.deadlineMs ? a.deadlineMs < b.deadlineMs : a.order < b.order
+const olderFirst = (a: { order: number }, b: { order: number }) => a.order < b.order
 
 /** Where an account waits in one tree. It is in its parent's heap while it can be served. */
 export class Place<Item extends Waiting> implements HeapMember {
@@ -100,10 +95,10 @@ export class Place<Item extends Waiting> implements HeapMember {
   readonly account: Account<Item>
   readonly parent: Place<Item> | undefined
   readonly order: number
-  /** Places of the level below that can be served. */
-  readonly children: Heap<Place<Item>> = new Heap<Place<Item>>(counterFirst)
-  /** Waiting tickets; only at the last level. */
-  readonly items: Heap<Item> = new Heap<Item>(deadlineFirst)
+  /** Places of the level below that can be served, by the counter of their account. */
+  readonly children: Heap<Place<Item>> = new Heap<Place<Item>>(olderFirst)
+  /** Waiting tickets by deadline; only at the last level. */
+  readonly items: Heap<Item> = new Heap<Item>(olderFirst)
   /** Tickets waiting at or below this place, parked ones included. */
   waiting = 0
   /** True while a concurrency limit keeps it from being served. */
@@ -126,7 +121,7 @@ export class Place<Item extends Waiting> implements HeapMember {
     if (this.index >= 0 || this.parked || this.parent === undefined) return
     if (this.items.size === 0 && this.children.size === 0) return
     lift(this.account)
-    this.parent.children.push(this)
+    this.parent.children.push(this, this.account.counter)
     this.parent.activate()
   }
 
@@ -169,7 +164,7 @@ export class ShareTree<Item extends Waiting> {
   /** Queues a ticket under an account of the last level. */
   add(item: Item, leaf: Account<Item>): Place<Item> {
     const place = this.#placeOf(leaf)
-    place.items.push(item)
+    place.items.push(item, item.deadlineMs)
     for (let at: Place<Item> | undefined = place; at; at = at.parent) at.waiting++
     place.activate()
     return place
@@ -188,8 +183,7 @@ export class ShareTree<Item extends Waiting> {
 
   #placeOf(account: Account<Item>): Place<Item> {
     if (account.parent === undefined) return this.root
-    const found = account.places.find((place) => place.tree === this)
-    if (found !== undefined) return found
+    for (const place of account.places) if (place.tree === this) return place
     const parent = this.#placeOf(account.parent)
     const place = new Place<Item>(this, account, parent, this.#order++)
     account.places.push(place)

@@ -38,6 +38,9 @@ export interface SimulationOptions {
   untilMs?: number
 }
 
+/** Events of one moment need no order of their own. */
+const asTheyCome = () => false
+
 interface Leaving extends HeapMember {
   atMs: number
   ticket: SimTicket
@@ -51,8 +54,8 @@ export class Simulation {
   nowMs = 0
   readonly #options: SimulationOptions
   readonly #observers: readonly SimObserver[]
-  readonly #busy = new Heap<SimEngine>((a, b) => a.endMs < b.endMs)
-  readonly #leaving = new Heap<Leaving>((a, b) => a.atMs < b.atMs)
+  readonly #busy = new Heap<SimEngine>(asTheyCome)
+  readonly #leaving = new Heap<Leaving>(asTheyCome)
   readonly #feeds: readonly SimFeed[]
   readonly #feedOf = new Map<SimTicket, SimFeed>()
   readonly #placeOf = new Map<SimTicket, SimEngine>()
@@ -150,7 +153,8 @@ export class Simulation {
     this.scheduler.arrive(this.#arrivalOf(ticket))
     const { abortAfterMs } = request
     if (abortAfterMs === undefined) return
-    this.#leaving.push({ index: -1, atMs: this.nowMs + abortAfterMs, ticket })
+    const atMs = this.nowMs + abortAfterMs
+    this.#leaving.push({ index: -1, atMs, ticket }, atMs)
   }
 
   #arrivalOf({ id, request }: SimTicket): Arrival {
@@ -218,7 +222,7 @@ export class Simulation {
     }
     for (const engine of this.#unplanned) {
       engine.plan(this.nowMs)
-      if (!engine.isIdle) this.#busy.push(engine)
+      if (!engine.isIdle) this.#busy.push(engine, engine.endMs)
     }
     this.#unplanned.clear()
   }
@@ -229,7 +233,7 @@ export class Simulation {
     if (engine.isIdle) {
       if (engine.index >= 0) this.#busy.remove(engine)
       this.#unplanned.add(engine)
-    } else if (engine.index >= 0) this.#busy.update(engine)
+    } else if (engine.index >= 0) this.#busy.update(engine, engine.endMs)
   }
 
   /** The prompt is read and the first token is there. Called by engines. */

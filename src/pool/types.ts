@@ -1,6 +1,7 @@
 /** What the gateway asks of the pool and what it gets back. */
 import type { Band, GristmillError, ServiceClass } from '../base/index.ts'
 import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
+import type { EngineControl } from './engine-control.ts'
 
 /** Why a request waits, in one word; `explain` puts each into a sentence. */
 export type WaitReason =
@@ -43,6 +44,8 @@ export interface Grant {
   /** True where the engine takes `priority` and `cache_salt`. */
   takesPriority: boolean
   takesCacheSalt: boolean
+  /** True where it takes `cache_prompt`, which keeps tenants apart at the price of the cache. */
+  takesCacheOff: boolean
   /** Right of way inside the engine: lower goes first. */
   rank: number
   queueMs: number
@@ -113,6 +116,8 @@ export interface PoolEngine {
   sinceMs: number
   /** Wall-clock time at which it joined the pool. */
   registeredAtMs: number
+  /** Keeps its cap and reserve. */
+  control: EngineControl
 }
 
 /** The live picture without names, which only tenancy knows. */
@@ -127,6 +132,11 @@ export interface PoolFloor {
     cap: number
     express: number
     capReason: string
+    /** Sequences of the cap that background work leaves free, and why. */
+    reserve: number
+    reserveReason: string
+    /** Why cap or reserve changed last, whichever was later. */
+    lastChange: string
     slots: {
       requestId: string
       tenantId: string
@@ -155,6 +165,8 @@ export interface PoolFloor {
   tokens: { outPerS: number; inPerS: number; cachedShare: number | null }
   utilisation: {
     value: number | null
+    /** Why there is no value although there is a capacity, a sentence; else null. */
+    voidReason: string | null
     spanS: number
     capacityUnitsPerS: number | null
     goodputUnitsPerS: number

@@ -1,11 +1,21 @@
 /**
  * Moments at which waiting tickets give up, in buckets of time so that adding and leaving is O(1).
+ * The members of a bucket are linked to each other: a million of them need no table of their own.
  */
 
 const BUCKET_MS = 100
 
-export class WaitLimits<Item> {
-  readonly #buckets = new Map<number, Set<Item>>()
+/** What the limits keep in their members; only they write it. */
+export interface Limited<Item> {
+  /** Bucket it is in, -1 outside. */
+  limitBucket: number
+  limitBefore: Item | undefined
+  limitAfter: Item | undefined
+}
+
+export class WaitLimits<Item extends Limited<Item>> {
+  /** First member of each bucket. */
+  readonly #buckets = new Map<number, Item>()
   #next = Number.POSITIVE_INFINITY
   #size = 0
 
@@ -14,37 +24,44 @@ export class WaitLimits<Item> {
     return this.#size
   }
 
+  /** @param item is in no bucket */
   add(item: Item, atMs: number): void {
-    const key = Math.floor(atMs / BUCKET_MS)
-    let bucket = this.#buckets.get(key)
-    if (bucket === undefined) {
-      bucket = new Set()
-      this.#buckets.set(key, bucket)
-      if (key < this.#next) this.#next = key
-    }
-    bucket.add(item)
+    const bucket = Math.floor(atMs / BUCKET_MS)
+    const first = this.#buckets.get(bucket)
+    if (first !== undefined) first.limitBefore = item
+    else if (bucket < this.#next) this.#next = bucket
+    item.limitBucket = bucket
+    item.limitBefore = undefined
+    item.limitAfter = first
+    this.#buckets.set(bucket, item)
     this.#size++
   }
 
-  has(item: Item, atMs: number): boolean {
-    return this.#buckets.get(Math.floor(atMs / BUCKET_MS))?.has(item) ?? false
-  }
-
-  remove(item: Item, atMs: number): void {
-    const key = Math.floor(atMs / BUCKET_MS)
-    const bucket = this.#buckets.get(key)
-    if (!bucket?.delete(item)) return
+  /** Does nothing where the item is in no bucket. */
+  remove(item: Item): void {
+    const { limitBucket, limitBefore, limitAfter } = item
+    if (limitBucket === -1) return
+    if (limitAfter !== undefined) limitAfter.limitBefore = limitBefore
+    if (limitBefore !== undefined) limitBefore.limitAfter = limitAfter
+    else if (limitAfter !== undefined) this.#buckets.set(limitBucket, limitAfter)
+    else this.#buckets.delete(limitBucket)
+    item.limitBucket = -1
+    item.limitBefore = undefined
+    item.limitAfter = undefined
     this.#size--
-    if (bucket.size === 0) this.#buckets.delete(key)
   }
 
   /** Members whose bucket has wholly passed; the caller removes them. */
   due(nowMs: number): Item[] {
     const until = Math.floor(nowMs / BUCKET_MS)
     if (this.#next >= until) return []
-    const keys = [...this.#buckets.keys()].sort((a, b) => a - b)
-    const passed = keys.filter((key) => key < until)
-    this.#next = keys.find((key) => key >= until) ?? Number.POSITIVE_INFINITY
-    return passed.flatMap((key) => [...(this.#buckets.get(key) ?? [])])
+    const buckets = [...this.#buckets.keys()].sort((a, b) => a - b)
+    this.#next = buckets.find((bucket) => bucket >= until) ?? Number.POSITIVE_INFINITY
+    const due: Item[] = []
+    for (const bucket of buckets) {
+      if (bucket >= until) break
+      for (let at = this.#buckets.get(bucket); at !== undefined; at = at.limitAfter) due.push(at)
+    }
+    return due
   }
 }

@@ -79,18 +79,30 @@ export class RecentSamples {
     this.#times[at] = nowMs
   }
 
+  /** Nearest-rank quantile of the samples of the last `spanMs`; null where there are none. */
+  quantile(nowMs: number, spanMs: number, share: number): { value: number | null; n: number } {
+    const recent = this.#recent(nowMs, spanMs)
+    const value = recent[Math.max(0, Math.ceil(share * recent.length) - 1)] ?? null
+    return { value, n: recent.length }
+  }
+
   /** Percentiles of the samples of the last `spanMs`; null where there are none. */
   percentiles(
     nowMs: number,
     spanMs: number,
   ): { p50: number | null; p99: number | null; n: number } {
+    const recent = this.#recent(nowMs, spanMs)
+    const rank = (p: number) => recent[Math.max(0, Math.ceil(p * recent.length) - 1)] ?? null
+    return { p50: rank(0.5), p99: rank(0.99), n: recent.length }
+  }
+
+  /** Ascending. */
+  #recent(nowMs: number, spanMs: number): number[] {
     const recent: number[] = []
     const held = Math.min(this.#count, this.#values.length)
     for (let i = 0; i < held; i++) {
       if (nowMs - (this.#times[i] as number) <= spanMs) recent.push(this.#values[i] as number)
     }
-    recent.sort((a, b) => a - b)
-    const rank = (p: number) => recent[Math.max(0, Math.ceil(p * recent.length) - 1)] ?? null
-    return { p50: rank(0.5), p99: rank(0.99), n: recent.length }
+    return recent.sort((a, b) => a - b)
   }
 }

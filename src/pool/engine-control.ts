@@ -1,0 +1,130 @@
+/**
+ * What the scheduler may use of one engine: its cap and the reserve of background work, both kept
+ * by what is seen of the engine, once a second. Joins the two state machines; no I/O, no clock.
+ */
+import type { EngineLoad, EngineProfile, Tokens } from '../engine/index.ts'
+import { CapControl, type CapState, type EngineSignals } from './cap-control.ts'
+import { ReserveControl, type ReserveState } from './reserve-control.ts'
+import { RecentSamples } from './windows.ts'
+
+const GAP_MS_MAX = 80
+const GAP_FACTOR_MAX = 1.5
+const GAP_SPAN_MS = 30_000
+const GAP_SAMPLES_MAX = 256
+/** A percentile of fewer requests is chance. */
+const GAPS_LEAST = 20
+/** Means over fewer tokens say more of the first than of the pace. */
+const GAP_TOKENS_LEAST = 8
+
+/** What an engine was doing when it was looked at. */
+export interface EngineSeen {
+  inFlight: number
+  backgroundInFlight: number
+  /** Longest wait so far among interactive requests that could run here, milliseconds. */
+  interactiveWaitMs: number
+}
+
+/** An interactive request that has ended. */
+export interface EndedStream {
+  firstTokenAtMs: number
+  lastTokenAtMs: number
+  outputTokens: number
+}
+
+export class EngineControl {
+  readonly #profile: EngineProfile
+  readonly #cap: CapControl
+  readonly #reserve: ReserveControl
+  readonly #gaps = new RecentSamples(GAP_SAMPLES_MAX)
+  #signals: EngineSignals | null = null
+  #units = 0
+  #allowed: number | undefined
+  /** What the engine has worked through for anybody so far. */
+  readonly tokens: Tokens = { input: 0, cached: 0, output: 0 }
+
+  constructor(profile: EngineProfile, nowMs: number) {
+    this.#profile = profile
+    this.#cap = new CapControl(
+      {
+        start: profile.cap,
+        most: profile.capMost,
+        tokenGapMsMax: Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * (profile.tokenGapMs ?? 0)),
+        hasSignals: profile.tellsLoad,
+      },
+      profile.capReason,
+    )
+    this.#reserve = new ReserveControl({ yieldsBySteps: profile.yieldsBySteps })
+    this.#reserve.update(nowMs, { cap: profile.cap, backgroundInFlight: 0, interactiveWaitMs: 0 })
+  }
+
+  get cap(): CapState {
+    const { state } = this.#cap
+    if (this.#allowed === undefined) return state
+    return { ...state, cap: this.#allowed, reason: 'It is being calibrated.' }
+  }
+
+  get reserve(): ReserveState {
+    return this.#reserve.state
+  }
+
+  /** True where the engine still is what this control began with. */
+  fits({ cap, capMost, capReason, tokenGapMs, tellsLoad }: EngineProfile): boolean {
+    const own = this.#profile
+    return (
+      own.cap === cap &&
+      own.capMost === capMost &&
+      own.capReason === capReason &&
+      own.tokenGapMs === tokenGapMs &&
+      own.tellsLoad === tellsLoad
+    )
+  }
+
+  noteLoad(nowMs: number, { waiting, kvUsage, preemptions }: EngineLoad): void {
+    this.#signals = { atMs: nowMs, waiting, kvUsage, preemptions }
+  }
+
+  /** Sets the cap while a calibration runs; undefined ends that. */
+  allow(concurrency: number | undefined): void {
+    this.#allowed = concurrency
+  }
+
+  /** Service units that the engine has done for anybody. */
+  served(units: number): void {
+    this.#units += units
+  }
+
+  /**
+   * An interactive request has its first token.
+   * @param inputTokens uncached; what reading them takes is no delay of ours
+   */
+  firstToken(nowMs: number, ttftMs: number, inputTokens: number): void {
+    const { capacityUnitsPerS } = this.#profile
+    const ownMs = capacityUnitsPerS === null ? 0 : (1000 * inputTokens) / capacityUnitsPerS
+    this.#reserve.firstToken(nowMs, ttftMs, ownMs)
+  }
+
+  /** An interactive request has ended; its pace counts where it was streamed and long enough. */
+  ended(nowMs: number, { firstTokenAtMs, lastTokenAtMs, outputTokens }: EndedStream): void {
+    if (outputTokens < GAP_TOKENS_LEAST || lastTokenAtMs <= firstTokenAtMs) return
+    this.#gaps.add(nowMs, (lastTokenAtMs - firstTokenAtMs) / (outputTokens - 1))
+  }
+
+  /** Looks at the engine. @returns true where cap or reserve changed */
+  update(nowMs: number, seen: EngineSeen): boolean {
+    const before = [this.cap.cap, this.reserve.reserve]
+    const units = this.#units
+    this.#units = 0
+    const gaps = this.#gaps.quantile(nowMs, GAP_SPAN_MS, 0.95)
+    const tokenGapP95Ms = gaps.n < GAPS_LEAST ? null : gaps.value
+    const { inFlight, backgroundInFlight, interactiveWaitMs } = seen
+    if (this.#allowed !== undefined) return false
+    const { cap } = this.#cap.update(nowMs, {
+      inFlight,
+      units,
+      tokenGapP95Ms,
+      signals: this.#signals,
+    })
+    const { reserve } = this.#reserve.update(nowMs, { cap, backgroundInFlight, interactiveWaitMs })
+    return before[0] !== cap || before[1] !== reserve
+  }
+}

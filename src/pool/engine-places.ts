@@ -1,0 +1,81 @@
+/**
+ * How the pool's engines stand: their slots as the scheduler takes them, who waits for them, and
+ * which models have lost all of theirs. Decides nothing about tickets.
+ */
+import { bandOf } from '../base/index.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { EngineSlots } from './scheduler-types.ts'
+import type { PoolEngine } from './types.ts'
+
+/** Tickets looked at, oldest first, for one that waits: enough to see it, never a whole queue. */
+const WAIT_SCAN_MAX = 2000
+/** How long requests wait for an engine that has gone before they are told so. */
+const ENGINE_RETURN_MS = 15_000
+
+/** A model name that only this engine has; what is asked of it runs nowhere else. */
+export const pinnedModel = (engineId: string) => `only ${engineId}`
+
+/** What the scheduler may use of an engine now; nothing while it is not up. */
+export function slotsOf({ engine, profile, state, control }: PoolEngine): EngineSlots {
+  const isUp = state === 'up'
+  return {
+    id: engine.id,
+    models: [...profile.models.map((model) => model.name), pinnedModel(engine.id)],
+    cap: isUp ? control.cap.cap : 0,
+    express: isUp ? profile.express : 0,
+    backgroundReserve: control.reserve.reserve,
+    spare: profile.yieldsBySteps ? profile.spare : 0,
+  }
+}
+
+/**
+ * By model the longest wait of an interactive request that only a place could end.
+ * @param arrivedAtMs when a waiting ticket arrived, on the same clock as `nowMs`
+ */
+export function interactiveWaits(
+  scheduler: Scheduler,
+  arrivedAtMs: (id: string) => number | undefined,
+  nowMs: number,
+): Map<string, number> {
+  const waits = new Map<string, number>()
+  let looked = 0
+  for (const { arrival } of scheduler.waitingTickets()) {
+    if (++looked > WAIT_SCAN_MAX) break
+    if (bandOf(arrival.serviceClass) !== 'interactive') continue
+    if (waits.has(arrival.model) || scheduler.blocking(arrival.id) !== undefined) continue
+    waits.set(arrival.model, nowMs - (arrivedAtMs(arrival.id) ?? nowMs))
+  }
+  return waits
+}
+
+/** Models with the moment at which an engine last served each. */
+export class ServedModels {
+  readonly #scheduler: Scheduler
+  readonly #servedAtMs = new Map<string, number>()
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler
+  }
+
+  note(model: string, nowMs: number): void {
+    this.#servedAtMs.set(model, nowMs)
+  }
+
+  /** True where every engine of a model has been gone for longer than a restart takes. */
+  isLost(model: string, nowMs: number): boolean {
+    if (this.#isServed(model)) return false
+    const servedAtMs = this.#servedAtMs.get(model) ?? Number.NEGATIVE_INFINITY
+    return nowMs - servedAtMs > ENGINE_RETURN_MS
+  }
+
+  /** Those that are lost now; to be asked once a second, which keeps the moments fresh. */
+  lost(nowMs: number): string[] {
+    const models = [...this.#servedAtMs.keys()]
+    for (const model of models) if (this.#isServed(model)) this.#servedAtMs.set(model, nowMs)
+    return models.filter((model) => this.isLost(model, nowMs))
+  }
+
+  #isServed(model: string): boolean {
+    return this.#scheduler.engines().some((e) => e.cap > 0 && e.models.includes(model))
+  }
+}
