@@ -1,4 +1,4 @@
-/** `gristmill trace`: traffic without a word of it, from published files and from the own ledger. */
+/** `gristmill trace`: traffic without a word of it, from published files and the own ledger. */
 import { type Command, Option } from 'commander'
 import { type ServiceClass, serviceClasses } from '../base/index.ts'
 import type { RequestView } from '../http/index.ts'
@@ -58,7 +58,7 @@ async function exportTrace(
   )
 }
 
-/** The ledger knows how much of a prompt was cached, not what: within a project it is taken as one. */
+/** The ledger knows how much of a prompt was cached, not what; within a project it counts as one. */
 function rowOf(request: RequestView): TraceRow {
   const { tenantId, projectId, cachedTokens, inputTokens, outputTokens } = request
   return {

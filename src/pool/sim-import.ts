@@ -1,6 +1,6 @@
 /**
- * Reads published traces in the forms their authors gave them into rows of a trace; pure. Which form
- * a file has is seen from its first line. What a form does not tell stays open: `tenant` is empty
+ * Reads published traces in the forms their authors gave them into rows of a trace; pure. Which
+ * form a file has is seen from its first line. What a form does not tell stays open: `tenant` is empty
  * where it names none.
  */
 import { GristmillError, type ServiceClass } from '../base/index.ts'
