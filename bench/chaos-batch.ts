@@ -49,10 +49,12 @@ const GAP_MS = 5000
 const CALLERS = 3
 const BATCH_MS_MAX = 30 * 60_000
 const SETTLE_MS_MAX = 60_000
-/** The toy model needs about this long for a token of a stream beside seven others. */
-const TOY_TOKEN_MS = 1.2
-const TOY_SLOTS = 4
-const TOKENS_MAX = 1400
+/** What a token takes about, of a stream beside three others, milliseconds. */
+const TOKEN_MS = { toy: 0.9, other: 20 }
+const SLOTS = 4
+/** Kills take longer than the time between them: what died has to come back. */
+const KILLS_SHARE = 1.4
+const TOKENS_MAX = 1500
 /** Cap and threads are given, so that no start measures the engine. */
 const ENVIRONMENT = { GRISTMILL_ENGINE_CAP: '4', GRISTMILL_ENGINE_THREADS: '1' }
 
@@ -80,8 +82,8 @@ export async function chaosBatch(options: ChaosBatchOptions = {}): Promise<Chaos
   try {
     const people = await createTenant(run.server, 'people')
     const random = seededRandom(seed)
-    const tokensMax = tokensPerLine(lines, kills, gapMs)
-    const id = await submit(run, inputOf(lines, tokensMax, run.model, random))
+    const tokens = tokensPerLine(lines, kills, gapMs, run.server.toyModel)
+    const id = await submit(run, inputOf(lines, tokens, run.model, random))
     const callers = new Callers(run, people.key, seed)
     const [status] = await Promise.all([
       waitForEnd(run, id, log),
@@ -112,19 +114,20 @@ async function begin(server: Server): Promise<Run> {
   }
 }
 
-/** So long that the toy model's batch lasts about as long as all the kills take. */
-function tokensPerLine(lines: number, kills: number, gapMs: number): number {
-  const killsMs = kills * KINDS.length * gapMs
-  const tokens = (killsMs * TOY_SLOTS) / (lines * TOY_TOKEN_MS)
-  return Math.min(TOKENS_MAX, Math.max(16, Math.round(tokens)))
+/** Tokens of a line, so many that the batch lasts about as long as all the kills take. */
+function tokensPerLine(lines: number, kills: number, gapMs: number, isToy: boolean): number {
+  const killsMs = kills * KINDS.length * gapMs * KILLS_SHARE
+  const tokenMs = isToy ? TOKEN_MS.toy : TOKEN_MS.other
+  return (killsMs * SLOTS) / (lines * tokenMs)
 }
 
 /** The input file; lines differ in length. */
-function inputOf(lines: number, tokensMax: number, model: string, random: Random): string {
+function inputOf(lines: number, tokens: number, model: string, random: Random): string {
   const line = (index: number) => {
     const messages = [{ role: 'user', content: prompt(random) }]
-    const tokens = Math.max(4, Math.round(tokensMax * (0.5 + random.next())))
-    const body = { model, messages, max_tokens: tokens, ignore_eos: true }
+    const longer = Math.round(tokens * (0.5 + random.next()))
+    const maxTokens = Math.min(TOKENS_MAX, Math.max(4, longer))
+    const body = { model, messages, max_tokens: maxTokens, ignore_eos: true }
     const url = '/v1/chat/completions'
     return JSON.stringify({ custom_id: `line-${index}`, method: 'POST', url, body })
   }
