@@ -26,10 +26,11 @@ import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import { type CountOf, createLedger, type Ledger, recordCapacity } from './meter/index.ts'
-import { Pool, queueOf } from './pool/index.ts'
+import { defaultSchedulerConfig, Pool, queueOf } from './pool/index.ts'
 import {
   type BatchPart,
   batchPart,
+  Calibrations,
   type ChosenModel,
   chooseModel,
   type DatabasePart,
@@ -144,6 +145,7 @@ interface DataPlane {
   ledger: Ledger
   pool: Pool
   engines: EngineRegistry
+  calibrations: Calibrations
   gateway: Gateway
   batches: BatchPart
 }
@@ -158,7 +160,10 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const ledger = createLedger({ database, clock, logger, registry, limits })
   stack.defer(async () => void (await ledger.close()))
   const recorder = `${process.pid}@${clock.nowMs()}`
+  const standard = defaultSchedulerConfig.cost
+  const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
   const pool = new Pool({
+    cost: calibrations.cost,
     clock,
     logger,
     registry,
@@ -179,9 +184,12 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     secretKey: home.secret('engine-keys'),
   })
   stack.defer(() => engines.close())
+  stack.defer(() => calibrations.close())
   engines.listen({
-    changed: (engine, profile, state, reason) => pool.setEngine(engine, profile, state, reason),
+    changed: (engine, profile, state, reason) =>
+      pool.setEngine(engine, calibrations.applied(engine, profile), state, reason),
     removed: (id) => pool.removeEngine(id),
+    loaded: (id, load) => pool.noteLoad(id, load),
   })
   await engines.start()
   const gateway = createGateway({
@@ -200,7 +208,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
   const batches = batchPart({ config, home, part, tenancy, gateway, pool, clock, random, logger })
   stack.defer(() => batches.runner.close())
-  return { tenancy, ledger, pool, engines, gateway, batches }
+  stack.defer(() => batches.sweep.close())
+  return { tenancy, ledger, pool, engines, calibrations, gateway, batches }
 }
 
 async function startEngine(
@@ -238,9 +247,10 @@ async function openServer(
       entries: (tenantId, rowsMax) => queueOf(pool, clock, tenantId, rowsMax),
       waiting: (tenantId) => pool.waitingOf(tenantId),
     },
-    engines: engineService(data.engines, pool, restartsOf),
+    engines: engineService(data.engines, pool, data.calibrations, restartsOf),
     batches: batches.service,
     batchDoor: batches.door,
+    fileDoor: batches.fileDoor,
     demo,
     floor: () => floorView(pool, tenancy, clock, demo.view()),
     readiness: () => readiness(part, ledger, pool, isStopping),

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
 import { whenParentGone } from '../host/index.ts'
-import type { EngineView } from '../http/index.ts'
+import type { CalibrationView, EngineView } from '../http/index.ts'
 import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
 import type { AdminClient } from './client.ts'
 import {
@@ -22,6 +22,8 @@ import { modelPath } from './models.ts'
 import { type Column, printTable } from './table.ts'
 import { count, figure, moment } from './units.ts'
 import { between } from './values.ts'
+
+const CALIBRATION_POLL_MS = 1000
 
 /** Adds `engine` and `engine …` to the program. */
 export function engineCommands(program: Command, context: CliContext): void {
@@ -53,6 +55,7 @@ export function engineCommands(program: Command, context: CliContext): void {
   example(group, 'engine --model smollm2-135m-instruct --port 4500', 'engine list')
   listEngines(group, context)
   changeEngines(group, context)
+  calibrateEngines(group, context)
 }
 
 interface EngineFlags extends Partial<Omit<EngineOptions, 'model'>> {
@@ -152,6 +155,53 @@ function changeEngines(group: Command, context: CliContext): void {
         terminal.print(`${drained.name} drains: ${count(drained.inFlight)} requests still run.`),
       )
     })
+}
+
+/** Begins a calibration and waits for its end. */
+function calibrateEngines(group: Command, context: CliContext): void {
+  const { terminal, clock } = context
+  example(remote(group.command('calibrate <engine>')), 'engine calibrate gpu-1')
+    .description('measure what an engine can do; it runs behind all other work')
+    .action(async (engine: string, flags: RemoteFlags) => {
+      const client = connect(context, flags)
+      const { id, name } = await findEngine(client, engine)
+      let view = await client.post<CalibrationView>(`/api/engines/${id}/calibrate`)
+      while (view.state === 'running') {
+        terminal.status(`Calibrating ${name}: ${Math.round(view.progress * 100)} %`)
+        await clock.sleep(CALIBRATION_POLL_MS)
+        view = await client.get<CalibrationView>(`/api/engines/${id}/calibration`)
+      }
+      if (view.failure !== null || view.last === null) {
+        throw new GristmillError('engine_failed', {
+          reason: view.failure ?? 'nothing was measured',
+        })
+      }
+      const { last } = view
+      show(context, flags, view, () => {
+        printTable(terminal, last.points, calibrationColumns, '')
+        terminal.print(calibrationInWords(last))
+      })
+    })
+}
+
+type Calibrated = NonNullable<CalibrationView['last']>
+
+const calibrationColumns: Column<Calibrated['points'][number]>[] = [
+  { title: 'AT ONCE', value: ({ concurrency }) => count(concurrency), align: 'right' },
+  { title: 'UNITS/S', value: ({ unitsPerS }) => figure(unitsPerS), align: 'right' },
+  {
+    title: 'MS PER TOKEN, P95',
+    value: ({ tokenGapP95Ms: ms }) => (ms === null ? '–' : figure(ms)),
+    align: 'right',
+  },
+]
+
+function calibrationInWords({ capacityUnitsPerS, knee, weights }: Calibrated): string {
+  return [
+    `Capacity ${figure(capacityUnitsPerS)} units/s; ${count(knee)} requests at once do nearly as much.`,
+    `An output token costs ${weights.output} prompt tokens, one found read ${weights.cached};`,
+    'from the next start of the server on these are the weights of its cost unit.',
+  ].join('\n')
 }
 
 const columns: Column<EngineView>[] = [

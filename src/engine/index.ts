@@ -1,5 +1,14 @@
 /** Engines: one interface, one adapter per wire, and the list of those that are registered. */
 export {
+  type CalibrationPoint,
+  calibrationOf,
+  type EngineCalibration,
+  type Tokens,
+  unitsPerS,
+} from './calibration.ts'
+export { type CalibrationRow, insertCalibration, readCalibrations } from './calibration-rows.ts'
+export { type CalibrationPlace, type CalibrationPlaces, measureEngine } from './calibrator.ts'
+export {
   type EmbeddedEngine,
   type EmbeddedEngineOptions,
   startEmbeddedEngine,

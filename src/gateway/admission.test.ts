@@ -134,11 +134,11 @@ test('the shortest wait limit counts', () => {
 test('the body reaches the engine as it was written, with our fields last', () => {
   const text = '{ "model":"mill","seed":12345678901234567890,"messages":[{"role":"user"}] }\n'
   const request = readRequest('/v1/chat/completions', Buffer.from(text), testLimits)
-  const grant = { rank: 3, takesPriority: true, takesCacheSalt: true }
+  const grant = { rank: 3, takesPriority: true, takesCacheSalt: true, takesCacheOff: false }
   const body = engineBody(request, grant, 100, 'abc').toString()
   const ours = ',"priority":3,"cache_salt":"abc","max_tokens":100}'
   assert.equal(body, text.trimEnd().replace(/}$/, ours))
-  const bare = { rank: 3, takesPriority: false, takesCacheSalt: false }
+  const bare = { rank: 3, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
   assert.equal(engineBody(request, bare, null, 'abc'), request.raw)
 })
 
@@ -151,7 +151,7 @@ test("a client's own salt, priority and the like never reach the engine", () => 
     stream: true,
     stream_options: { include_usage: false, other: 1 },
   })
-  const grant = { rank: 5, takesPriority: true, takesCacheSalt: true }
+  const grant = { rank: 5, takesPriority: true, takesCacheSalt: true, takesCacheOff: false }
   const sent = JSON.parse(engineBody(request, grant, 10, 'ours').toString()) as object
   assert.deepEqual(sent, {
     model: 'mill',
@@ -162,9 +162,18 @@ test("a client's own salt, priority and the like never reach the engine", () => 
     priority: 5,
     cache_salt: 'ours',
   })
-  const untaken = { rank: 5, takesPriority: false, takesCacheSalt: false }
+  const untaken = { rank: 5, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
   const text = engineBody(request, untaken, 10, 'ours').toString()
   assert.equal(/cache_salt|priority/.test(text), false)
+})
+
+test('where a cache cannot be kept apart it is left out, whatever the client says', () => {
+  const off = { rank: 5, takesPriority: false, takesCacheSalt: false, takesCacheOff: true }
+  for (const fields of [{}, { cache_prompt: true, id_slot: 3 }]) {
+    const text = engineBody(chat(fields), off, 10, 'ours').toString()
+    assert.match(text, /"cache_prompt":false/)
+    assert.equal(/id_slot|true/.test(text), false)
+  }
 })
 
 test('tenants have different salts that only the secret gives', () => {

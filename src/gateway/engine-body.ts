@@ -8,7 +8,15 @@ import type { Grant } from '../pool/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
 
 /** Fields that order an engine's work or its cache; clients have no say in them. */
-const OWNED = ['priority', 'cache_salt', 'vllm_xargs', 'kv_transfer_params', 'request_id']
+const OWNED = [
+  'priority',
+  'cache_salt',
+  'cache_prompt',
+  'id_slot',
+  'vllm_xargs',
+  'kv_transfer_params',
+  'request_id',
+]
 const CLOSING_BRACE = 0x7d
 
 /**
@@ -17,7 +25,7 @@ const CLOSING_BRACE = 0x7d
  */
 export function engineBody(
   request: CanonicalRequest,
-  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt'>,
+  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>,
   outputTokensMax: number | null,
   salt: string,
 ): Buffer {
@@ -31,6 +39,7 @@ export function engineBody(
   let added = ''
   if (grant.takesPriority) added += `,"priority":${grant.rank}`
   if (grant.takesCacheSalt) added += `,"cache_salt":"${salt}"`
+  else if (grant.takesCacheOff) added += ',"cache_prompt":false'
   if (outputTokensMax !== null) added += `,"max_tokens":${outputTokensMax}`
   if (asksUsage) added += ',"stream_options":{"include_usage":true}'
   if (added === '') return raw
@@ -43,7 +52,7 @@ export function engineBody(
 
 function rewritten(
   { fields, stream }: CanonicalRequest,
-  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt'>,
+  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>,
   outputTokensMax: number | null,
   salt: string,
 ): Buffer {
@@ -51,6 +60,7 @@ function rewritten(
   for (const name of OWNED) delete body[name]
   if (grant.takesPriority) body.priority = grant.rank
   if (grant.takesCacheSalt) body.cache_salt = salt
+  else if (grant.takesCacheOff) body.cache_prompt = false
   if (outputTokensMax !== null) body.max_tokens = outputTokensMax
   if (stream) {
     body.stream_options = { ...(fields.stream_options as object | null), include_usage: true }

@@ -144,6 +144,33 @@ export interface EngineView {
   restarts: number
 }
 
+// POST /api/engines/:id/calibrate begins, GET /api/engines/:id/calibration tells how it goes.
+export interface CalibrationView {
+  engineId: string
+  state: 'none' | 'running' | 'done' | 'failed'
+  /** Why the last one failed, a sentence; else null. */
+  failure: string | null
+  /** How far a running one is, about; 0 to 1. */
+  progress: number
+  /** The newest result. */
+  last: {
+    model: string
+    measuredAt: string
+    cause: string
+    /** Highest service per second of the sweep, no promise applied. */
+    capacityUnitsPerS: number
+    /** Fewest requests at once that do nearly as much while tokens come quickly. */
+    knee: number
+    kneeUnitsPerS: number
+    tokenGapMs: number | null
+    readTokensPerS: number
+    writeTokensPerS: number
+    /** Fitted weights of a prompt token, one found read, and an output token. */
+    weights: { input: number; cached: number; output: number }
+    points: { concurrency: number; unitsPerS: number; tokenGapP95Ms: number | null }[]
+  } | null
+}
+
 // GET /api/models
 export interface ModelView {
   name: string
@@ -272,6 +299,11 @@ export interface FloorView {
     cap: number
     express: number
     capReason: string
+    /** Sequences of the cap that background work leaves free, and why. */
+    reserve: number
+    reserveReason: string
+    /** Why cap or reserve changed last, whichever was later. */
+    lastChange: string
     slots: SlotView[]
   }[]
   tenants: {
@@ -312,6 +344,8 @@ export interface FloorView {
   utilisation: {
     /** Goodput ÷ (capacity × seconds registered) over `spanS`; null before calibration. */
     value: number | null
+    /** Why there is no value although there is a capacity, a sentence; else null. */
+    voidReason: string | null
     spanS: number
     capacityUnitsPerS: number | null
     goodputUnitsPerS: number

@@ -22,7 +22,7 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   const note = (access: Access, action: string, subject: string, detail = {}) =>
     tenancy.audit.record(access.actor, { action, subject, tenantId: null, detail })
 
-  const { list, create, act, end } = routeShapes('engines', 'engines:read', 'engines:write')
+  const { list, read, create, act, end } = routeShapes('engines', 'engines:read', 'engines:write')
   const listSummary = 'Engines with health, slots and why they are as they are'
   api.openapi(list('/api/engines', listSummary, schemas.engine, {}), (c) =>
     c.json(slice(engines.list(), pageFrom(c.req.valid('query'), limits)), 200),
@@ -42,6 +42,19 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
     await note(c.get('access'), 'engine.drain', id, { name: drained.name })
     return c.json(drained, 200)
   })
+  const calibrateSummary = 'Measure what an engine can do, behind all other work'
+  const calibratePath = '/api/engines/{id}/calibrate'
+  api.openapi(act(calibratePath, calibrateSummary, schemas.calibration), async (c) => {
+    const { id } = c.req.valid('param')
+    const begun = engines.calibrate(id)
+    await note(c.get('access'), 'engine.calibrate', id)
+    return c.json(begun, 200)
+  })
+  const statePath = '/api/engines/{id}/calibration'
+  const stateSummary = 'How a calibration goes, and what the last one found'
+  api.openapi(read(statePath, stateSummary, schemas.calibration), (c) =>
+    c.json(engines.calibration(c.req.valid('param').id), 200),
+  )
   const endSummary = 'Remove an engine; what runs there ends with an error'
   api.openapi(end('/api/engines/{id}', endSummary), async (c) => {
     const { id } = c.req.valid('param')

@@ -126,6 +126,9 @@ describe('the live mill floor', () => {
         {
           ...engine,
           model: 'toy',
+          reserve: 0,
+          reserveReason: 'None is needed.',
+          lastChange: 'Calibrated.',
           slots: [
             { ...slot, ...rest, tenantId: mine },
             { ...slot, ...rest, tenantId: 'ten_secret1', requestId: 'req_secret' },

@@ -34,6 +34,36 @@ export const engine = z
   })
   .openapi('Engine') satisfies z.ZodType<contract.EngineView>
 
+const calibrationResult = z.object({
+  model: z.string(),
+  measuredAt: z.iso.datetime(),
+  cause: z.string(),
+  capacityUnitsPerS: z.number(),
+  knee: count,
+  kneeUnitsPerS: z.number(),
+  tokenGapMs: z.number().nullable(),
+  readTokensPerS: z.number(),
+  writeTokensPerS: z.number(),
+  weights: z.object({ input: z.number(), cached: z.number(), output: z.number() }),
+  points: z.array(
+    z.object({
+      concurrency: count,
+      unitsPerS: z.number(),
+      tokenGapP95Ms: z.number().nullable(),
+    }),
+  ),
+})
+
+export const calibration = z
+  .object({
+    engineId: z.string(),
+    state: z.enum(['none', 'running', 'done', 'failed']),
+    failure: z.string().nullable(),
+    progress: z.number(),
+    last: calibrationResult.nullable(),
+  })
+  .openapi('Calibration') satisfies z.ZodType<contract.CalibrationView>
+
 export const model = z
   .object({
     name: z.string(),

@@ -10,6 +10,7 @@ import type { Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
 import type {
   BatchStatusName,
   BatchView,
+  CalibrationView,
   DemoView,
   EngineView,
   FloorView,
@@ -54,6 +55,10 @@ export interface EngineService {
   remove(id: string): Promise<void>
   /** Finishes what runs and takes nothing new. @throws GristmillError `not_found` */
   drain(id: string): Promise<EngineView>
+  /** Begins a calibration. @throws GristmillError `not_found`, `conflict` */
+  calibrate(id: string): CalibrationView
+  /** @throws GristmillError `not_found` */
+  calibration(id: string): CalibrationView
   models(): ModelView[]
 }
 
@@ -95,6 +100,8 @@ export interface HttpServices {
   batches: BatchService
   /** `/v1/batches` and below. */
   batchDoor: GatewayService
+  /** `/v1/files` and below. */
+  fileDoor: GatewayService
   demo: DemoService
   /** The mill floor of the whole installation; names included. Called four times a second. */
   floor(): FloorView

@@ -7,7 +7,15 @@ import type { HttpServices } from './services.ts'
 
 export type StandIns = Pick<
   HttpServices,
-  'gateway' | 'queue' | 'engines' | 'batches' | 'batchDoor' | 'demo' | 'floor' | 'readiness'
+  | 'gateway'
+  | 'queue'
+  | 'engines'
+  | 'batches'
+  | 'batchDoor'
+  | 'fileDoor'
+  | 'demo'
+  | 'floor'
+  | 'readiness'
 >
 
 /** A fresh set; `changes` replaces single services. */
@@ -15,6 +23,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
   return {
     gateway: echo,
     batchDoor: echo,
+    fileDoor: echo,
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
     batches: batches(),
@@ -58,6 +67,14 @@ export const engine: EngineView = {
   restarts: 0,
 }
 
+const uncalibrated = {
+  engineId: '',
+  failure: null,
+  progress: 1,
+  state: 'none',
+  last: null,
+} as const
+
 function engines(): StandIns['engines'] {
   const known = new Map([[engine.id, engine]])
   const one = (id: string) => {
@@ -76,6 +93,8 @@ function engines(): StandIns['engines'] {
       known.delete(one(id).id)
     },
     drain: async (id) => ({ ...one(id), state: 'draining' }),
+    calibrate: (id) => ({ ...uncalibrated, engineId: one(id).id, state: 'running' }),
+    calibration: (id) => ({ ...uncalibrated, engineId: one(id).id }),
     models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
   }
 }
@@ -161,6 +180,7 @@ export function floor(changes: Partial<FloorView> = {}): FloorView {
     oldestWaitMs: null,
     tokens: { outPerS: 0, inPerS: 0, cachedShare: null },
     utilisation: {
+      voidReason: null,
       value: null,
       spanS: 300,
       capacityUnitsPerS: null,

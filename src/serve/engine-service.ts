@@ -1,7 +1,9 @@
 /** Engines as people see and change them: the registry and the pool joined into views. */
+import { GristmillError } from '../base/index.ts'
 import type { EngineRegistry } from '../engine/index.ts'
 import type { EngineService, EngineView, ModelView } from '../http/index.ts'
 import type { Pool, PoolEngine } from '../pool/index.ts'
+import type { Calibrations } from './calibrations.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -9,10 +11,11 @@ const HOUR_MS = 3_600_000
 export function engineService(
   registry: EngineRegistry,
   pool: Pool,
+  calibrations: Calibrations,
   restartsOf: (engineId: string) => number,
 ): EngineService {
   const view = (entry: PoolEngine): EngineView => {
-    const { engine, profile, state, reason, sinceMs } = entry
+    const { engine, profile, state, reason, sinceMs, control } = entry
     const running = [...pool.running.values()].filter((ticket) => ticket.engineId === engine.id)
     return {
       id: engine.id,
@@ -25,11 +28,11 @@ export function engineService(
       stateReason: reason,
       sinceAt: new Date(sinceMs).toISOString(),
       models: profile.models.map((model) => ({ ...model })),
-      cap: profile.cap,
+      cap: control.cap.cap,
       express: profile.express,
       inFlight: running.length,
       capacityUnitsPerS: profile.capacityUnitsPerS,
-      capReason: profile.capReason,
+      capReason: control.cap.reason,
       takesPriority: profile.takesPriority,
       takesCacheSalt: profile.takesCacheSalt,
       errorsLastHour: registry.errorsSince(engine.id, HOUR_MS),
@@ -44,11 +47,15 @@ export function engineService(
       await registry.drain(id)
       return viewOf(id)
     },
+    calibrate: (id) => calibrations.start(pool, id, 'Somebody asked for it.'),
+    calibration: (id) => calibrations.view(viewOf(id).id),
     models: () => modelsOf(pool),
   }
 
   function viewOf(id: string): EngineView {
-    return view(pool.engines.get(id) as PoolEngine)
+    const entry = pool.engines.get(id)
+    if (entry === undefined) throw new GristmillError('not_found', { kind: 'engine', id })
+    return view(entry)
   }
 }
 

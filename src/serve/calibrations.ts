@@ -1,0 +1,200 @@
+/**
+ * Calibrations of engines in the life of a server: begun on demand or because something changed,
+ * kept in the database, and applied to what engines tell of themselves.
+ */
+import { type Clock, GristmillError, type Logger, type Random } from '../base/index.ts'
+import {
+  type CalibrationRow,
+  calibrationOf,
+  type Engine,
+  type EngineProfile,
+  insertCalibration,
+  measureEngine,
+  readCalibrations,
+  unitsPerS,
+} from '../engine/index.ts'
+import type { CalibrationView } from '../http/index.ts'
+import { type CostWeights, type Pool, PoolCalibrationPlaces } from '../pool/index.ts'
+import type { Database } from '../store/index.ts'
+
+const POINT_MS = 6000
+/** Points of a sweep at most: nine numbers of requests at once and three mixes. */
+const POINTS_TYPICAL = 9
+
+interface Options {
+  database: Pick<Database, 'sql'>
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+interface Running {
+  points: number
+  sinceMs: number
+  stop: AbortController
+  done: Promise<void>
+}
+
+export class Calibrations {
+  readonly #options: Options
+  readonly #rows = new Map<string, CalibrationRow>()
+  readonly #running = new Map<string, Running>()
+  readonly #failures = new Map<string, string>()
+  /** Weights of the cost unit, frozen for this run of the server. */
+  readonly cost: CostWeights
+
+  private constructor(options: Options, rows: readonly CalibrationRow[], standard: CostWeights) {
+    this.#options = options
+    for (const row of rows) this.#rows.set(row.engineId, row)
+    const newest = rows.toSorted((a, b) => b.measuredAt.getTime() - a.measuredAt.getTime())[0]
+    const weights = newest?.result.weights
+    this.cost = weights ? { input: weights.input, output: weights.output } : standard
+  }
+
+  /** Reads what is stored. @param standard weights where nothing was calibrated yet */
+  static async open(options: Options, standard: CostWeights): Promise<Calibrations> {
+    return new Calibrations(options, await readCalibrations(options.database.sql), standard)
+  }
+
+  /** What an engine tells of itself, with what was measured of it in place of its guesses. */
+  applied(engine: Pick<Engine, 'id'>, profile: EngineProfile): EngineProfile {
+    const row = this.#rows.get(engine.id)
+    if (row === undefined || !isOf(row, profile)) {
+      // Capacity in units of the standard weights says nothing under others.
+      const isStandard = this.cost.input === 1 && this.cost.output === 2
+      return isStandard ? profile : { ...profile, capacityUnitsPerS: null }
+    }
+    const { result, measuredAt } = row
+    const even = result.points.filter(({ mix }) => mix === 'even')
+    const capacityUnitsPerS = Math.max(...even.map((point) => unitsPerS(point, this.cost)))
+    const measured = { capacityUnitsPerS, tokenGapMs: result.tokenGapMs }
+    // An operator's word and an engine's own sweep of its sequences stand.
+    if (profile.kind === 'gristmill' || isSetByOperator(profile)) return { ...profile, ...measured }
+    const day = measuredAt.toISOString().slice(0, 10)
+    const capReason = `Calibrated on ${day}: more at once hardly get more done.`
+    return { ...profile, ...measured, cap: result.knee, capReason }
+  }
+
+  /**
+   * Begins a calibration; `view` tells how it goes.
+   * @throws GristmillError `not_found`; `conflict` where one runs or the engine is not up
+   */
+  start(pool: Pool, engineId: string, cause: string): CalibrationView {
+    const place = pool.engines.get(engineId)
+    if (place === undefined) throw new GristmillError('not_found', { kind: 'engine', id: engineId })
+    const { engine, profile, state } = place
+    if (this.#running.has(engineId)) {
+      throw new GristmillError('conflict', { reason: `${engine.name} is being calibrated already` })
+    }
+    const [model] = profile.models
+    if (state !== 'up' || model === undefined) {
+      throw new GristmillError('conflict', { reason: `${engine.name} is not up: ${place.reason}` })
+    }
+    const { clock, logger } = this.#options
+    const running: Running = {
+      points: 0,
+      sinceMs: clock.nowMs(),
+      stop: new AbortController(),
+      done: Promise.resolve(),
+    }
+    this.#running.set(engineId, running)
+    this.#failures.delete(engineId)
+    running.done = this.#run(pool, engineId, model.name, cause, running)
+      .catch((error: Error) => {
+        this.#failures.set(engineId, error.message)
+        logger.warn({ engineId, error: error.message }, 'calibration failed')
+      })
+      .finally(() => this.#running.delete(engineId))
+    return this.view(engineId)
+  }
+
+  view(engineId: string): CalibrationView {
+    const running = this.#running.get(engineId)
+    const row = this.#rows.get(engineId)
+    return {
+      engineId,
+      state: running ? 'running' : this.#failures.has(engineId) ? 'failed' : row ? 'done' : 'none',
+      failure: this.#failures.get(engineId) ?? null,
+      progress: running ? Math.min(0.99, running.points / POINTS_TYPICAL) : 1,
+      last: row
+        ? {
+            model: row.model,
+            measuredAt: row.measuredAt.toISOString(),
+            cause: row.cause,
+            capacityUnitsPerS: row.result.capacityUnitsPerS,
+            knee: row.result.knee,
+            kneeUnitsPerS: row.result.kneeUnitsPerS,
+            tokenGapMs: row.result.tokenGapMs,
+            readTokensPerS: row.result.readTokensPerS,
+            writeTokensPerS: row.result.writeTokensPerS,
+            weights: row.result.weights,
+            points: row.result.points
+              .filter(({ mix }) => mix === 'even')
+              .map((point) => ({
+                concurrency: point.concurrency,
+                unitsPerS: unitsPerS(point, row.result.weights),
+                tokenGapP95Ms: point.tokenGapP95Ms,
+              })),
+          }
+        : null,
+    }
+  }
+
+  async close(): Promise<void> {
+    const running = [...this.#running.values()]
+    for (const { stop } of running) stop.abort(new Error('the server stops'))
+    await Promise.all(running.map(({ done }) => done))
+  }
+
+  async #run(
+    pool: Pool,
+    engineId: string,
+    model: string,
+    cause: string,
+    running: Running,
+  ): Promise<void> {
+    const { clock, random, logger, database } = this.#options
+    const places = new PoolCalibrationPlaces(pool, engineId, { clock, random })
+    const { engine, profile } = pool.engines.get(engineId) ?? {}
+    if (engine === undefined || profile === undefined) return
+    const onPoint = () => {
+      running.points++
+    }
+    const how = { clock, random, pointMs: POINT_MS, signal: running.stop.signal, onPoint }
+    let points: Awaited<ReturnType<typeof measureEngine>>
+    try {
+      points = await measureEngine({ engine, profile, model, places, ...how })
+    } finally {
+      places.end()
+    }
+    const result = calibrationOf(points)
+    const measuredAt = new Date(clock.nowMs())
+    const row = { engineId, model, ...subjectOf(engine, profile), cause, result, measuredAt }
+    await insertCalibration(database.sql, row)
+    this.#rows.set(engineId, row)
+    const { capacityUnitsPerS, knee, weights } = result
+    logger.info({ engineId, capacityUnitsPerS, knee, weights }, 'calibrated')
+    const now = pool.engines.get(engineId)
+    if (now) pool.setEngine(engine, this.applied(engine, now.profile), now.state, now.reason)
+  }
+}
+
+function subjectOf(engine: Engine, profile: EngineProfile) {
+  const { kind, version, models, express, capMost } = profile
+  return {
+    machine: { kind, version, url: engine.url },
+    settings: { models: models.map(({ name }) => name), express, capMost },
+  }
+}
+
+/** True where a calibration was made of what the engine is now. */
+function isOf({ machine, settings }: CalibrationRow, profile: EngineProfile): boolean {
+  const models = profile.models.map(({ name }) => name)
+  return (
+    machine.kind === profile.kind &&
+    machine.version === profile.version &&
+    JSON.stringify(settings.models) === JSON.stringify(models)
+  )
+}
+
+const isSetByOperator = ({ capReason }: EngineProfile) => capReason === 'Set by an operator.'
