@@ -145,7 +145,11 @@ export class BatchRun {
 
   /** Takes no further lines; those in flight are left to end, and `run` returns. */
   stop(): void {
+    if (this.#isStopping) return
     this.#isStopping = true
+    const { clock, limits } = this.#services
+    // A database that stays away must not keep us for ever; recovery finds what was stored.
+    clock.after(limits.shutdownMsMax, () => this.#writer.close())
     this.#wake()
   }
 
