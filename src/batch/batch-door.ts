@@ -10,6 +10,7 @@ import type { Principal } from '../tenancy/index.ts'
 import { cancelBatch, countUnfinished, findBatch, insertBatch, listBatches } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { batchObject, batchPage, readCreation, readPaging } from './batch-wire.ts'
+import { notAllowed, sendView } from './door.ts'
 import type { FileStore } from './file-store.ts'
 
 export interface BatchDoorOptions {
@@ -63,7 +64,7 @@ export class BatchDoor {
       if (method !== 'GET') throw notAllowed(method, pathname, 'GET')
       view = batchObject(await this.#find(principal, id))
     }
-    send(response, view, requestId)
+    sendView(response, view, requestId)
   }
 
   async #create(request: IncomingMessage, principal: Principal): Promise<BatchRow> {
@@ -131,10 +132,6 @@ function classOf({ policy, keyName }: Principal): BatchRow['serviceClass'] {
   throw new GristmillError('forbidden', { actor: `The key ${keyName}`, action: 'use class batch' })
 }
 
-function notAllowed(method: string, path: string, allowed: string): GristmillError {
-  return new GristmillError('method_not_allowed', { method, path, allowed })
-}
-
 async function jsonOf(request: IncomingMessage): Promise<unknown> {
   const text = await new Promise<string>((resolve, reject) => {
     request.once('close', () => reject(new GristmillError('invalid_json', { reason: GONE })))
@@ -152,14 +149,3 @@ async function jsonOf(request: IncomingMessage): Promise<unknown> {
 }
 
 const GONE = 'it ended early'
-
-function send(response: ServerResponse, view: object, requestId: string): void {
-  const text = JSON.stringify(view)
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    'x-request-id': requestId,
-    'x-gristmill-request-id': requestId,
-  })
-  response.end(text)
-}

@@ -30,10 +30,14 @@ const endpoints = new Map<string, Endpoint>([
 
 /** Everything at these paths and below them is another room's. */
 const BATCHES = '/v1/batches'
+const FILES = '/v1/files'
 const isBelow = (path: string, root: string) => path === root || path.startsWith(`${root}/`)
 
+/** Whether a request brings a file, which may take its time. */
+export const isUpload = (url: string) => isBelow(url, FILES)
+
 function endpointAt(path: string): Endpoint | undefined {
-  if (isBelow(path, BATCHES)) return { method: null, scopes: ['inference'] }
+  if (isBelow(path, BATCHES) || isBelow(path, FILES)) return { method: null, scopes: ['inference'] }
   return endpoints.get(path) ?? (path.startsWith('/v1/models/') ? get : undefined)
 }
 
@@ -93,6 +97,9 @@ function serve(
   const path = pathOf(request)
   if (isBelow(path, BATCHES)) {
     return options.batchDoor.handle(request, response, principal, requestId)
+  }
+  if (isBelow(path, FILES)) {
+    return options.fileDoor.handle(request, response, principal, requestId)
   }
   if (path !== '/v1/queue') {
     return options.gateway.handle(request, response, principal, requestId)
