@@ -9,6 +9,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type Clock, GristmillError, openAiErrorBody } from '../base/index.ts'
 import { identity } from './access.ts'
 import { createApp } from './app.ts'
+import { boundArrival } from './arrival.ts'
 import { clientAddress } from './client-address.ts'
 import { LiveFeed } from './live-feed.ts'
 import { openLogin } from './login.ts'
@@ -18,7 +19,7 @@ import { sessions } from './sessions.ts'
 import { staticFiles } from './static-files.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { AttemptThrottle } from './throttle.ts'
-import { v1Handler } from './v1.ts'
+import { isUpload, v1Handler } from './v1.ts'
 
 export interface HttpServer {
   /** Address people use, known after `listen`. */
@@ -38,6 +39,8 @@ const HEADERS_MS_MAX = 15_000
 const REQUEST_MS_MAX = 120_000
 /** Longer than common load balancers keep idle connections, so that they close first. */
 const KEEP_ALIVE_MS = 75_000
+/** How Node calls a request that did not arrive in time. */
+const LATE = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
 const API_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics'])
 
 /** @param options the services behind it */
@@ -70,12 +73,15 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     {
       maxHeaderSize: options.limits.headerBytesMax,
       headersTimeout: HEADERS_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
+      requestTimeout: Math.max(REQUEST_MS_MAX, options.limits.uploadMsMax),
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: 5000,
     },
     (request, response) => {
       const { url: target = '/' } = request
+      if (!isUpload(target)) {
+        boundArrival(request, clock, REQUEST_MS_MAX, () => refuseBroken(LATE, request.socket))
+      }
       if (target.startsWith('/v1/')) return v1(request, response)
       const path = pathOf(target)
       if (!path.startsWith('/api/') && !API_PATHS.has(path)) return files(request, response)
