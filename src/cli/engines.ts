@@ -166,8 +166,10 @@ function calibrateEngines(group: Command, context: CliContext): void {
       const client = connect(context, flags)
       const { id, name } = await findEngine(client, engine)
       let view = await client.post<CalibrationView>(`/api/engines/${id}/calibrate`)
-      while (view.state === 'running') {
-        terminal.status(`Calibrating ${name}: ${Math.round(view.progress * 100)} %`)
+      for (let shown = -1; view.state === 'running'; ) {
+        const percent = Math.round(view.progress * 100)
+        if (percent !== shown) terminal.status(`Calibrating ${name}: ${percent} %`)
+        shown = percent
         await clock.sleep(CALIBRATION_POLL_MS)
         view = await client.get<CalibrationView>(`/api/engines/${id}/calibration`)
       }
