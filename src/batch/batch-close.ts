@@ -44,7 +44,10 @@ export async function closeBatch(services: CloseServices, batch: BatchRow): Prom
   const { id, endCode, reason } = batch
   if (endCode !== null && batch.inProgressAt !== null) await reportRest(services, batch, endCode)
   await database.transaction(async (sql) => {
-    const files = await publish(sql, services.files, id)
+    const current = await findBatch(sql, id)
+    // Ended meanwhile, where the row that we go by was read just before.
+    if (current === undefined || current.endedAt !== null) return
+    const files = await publish(sql, services.files, current)
     const status = endCode === null ? 'completed' : statusOf[endCode]
     const isFailed = endCode !== null && status === 'failed'
     const errors = isFailed
@@ -95,11 +98,9 @@ function customIdOf(line: FileLine, batch: BatchRow): string {
 async function publish(
   sql: Transaction,
   files: FileStore,
-  id: string,
+  batch: BatchRow,
 ): Promise<Pick<BatchRow, 'outputFileId' | 'errorFileId'>> {
-  const batch = await findBatch(sql, id)
-  if (batch === undefined) return { outputFileId: null, errorFileId: null }
-  const { tenantId, outputFileId, errorFileId, outputExpiresAfterS } = batch
+  const { id, tenantId, outputFileId, errorFileId, outputExpiresAfterS } = batch
   const expiresAfterS = outputExpiresAfterS ?? undefined
   const about = { purpose: 'batch_output', expiresAfterS } as const
   for (const [fileId, what] of [
