@@ -88,7 +88,10 @@ describe('/v1/batches', () => {
     assert.equal(done.errors, null)
     assert.equal(done.error_file_id, null)
     const times = [done.created_at, done.in_progress_at, done.finalizing_at, done.completed_at]
-    assert.deepEqual(times, [...times].sort())
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => Number(a) - Number(b)),
+    )
     const file = await batches.files.get(creator, done.output_file_id ?? '')
     assert.equal(file.purpose, 'batch_output')
     assert.equal(file.expiresAt.getTime() - file.createdAt.getTime(), 7_200_000)

@@ -139,7 +139,7 @@ describe('batches', () => {
     const batch = await batches.ended((await batches.make(lines(2))).id)
     assert.equal(batch.linesCompleted, 2)
     assert.equal(tries.get('line-0'), 2)
-    const fates = batches.requests.map(({ fate }) => fate).sort()
+    const fates = batches.requests.map(({ fate }) => String(fate)).sort()
     assert.deepEqual(fates, ['dropped', 'stored', 'stored'])
   })
 
