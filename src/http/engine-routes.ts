@@ -4,7 +4,7 @@ import type { PageRequest } from '../tenancy/index.ts'
 import type { Access } from './access.ts'
 import { type Api, pageFrom } from './api.ts'
 import * as schemas from './pool-schemas.ts'
-import { routeShapes } from './route-shapes.ts'
+import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
 const engineInput = z.strictObject({
@@ -22,13 +22,13 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   const note = (access: Access, action: string, subject: string, detail = {}) =>
     tenancy.audit.record(access.actor, { action, subject, tenantId: null, detail })
 
-  const { list, read, create, act, end } = routeShapes('engines', 'engines:read', 'engines:write')
+  const shapes = new RouteShapes('engines', 'engines:read', 'engines:write')
   const listSummary = 'Engines with health, slots and why they are as they are'
-  api.openapi(list('/api/engines', listSummary, schemas.engine, {}), (c) =>
+  api.openapi(shapes.list('/api/engines', listSummary, schemas.engine, {}), (c) =>
     c.json(slice(engines.list(), pageFrom(c.req.valid('query'), limits)), 200),
   )
   const addSummary = 'Add an engine that speaks the OpenAI wire'
-  api.openapi(create('/api/engines', addSummary, engineInput, schemas.engine), async (c) => {
+  api.openapi(shapes.create('/api/engines', addSummary, engineInput, schemas.engine), async (c) => {
     const input = c.req.valid('json')
     const added = await engines.add(input)
     const { name, url } = added
@@ -36,7 +36,7 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
     return c.json(added, 201)
   })
   const drainSummary = 'Finish what runs on an engine and give it nothing new'
-  api.openapi(act('/api/engines/{id}/drain', drainSummary, schemas.engine), async (c) => {
+  api.openapi(shapes.act('/api/engines/{id}/drain', drainSummary, schemas.engine), async (c) => {
     const { id } = c.req.valid('param')
     const drained = await engines.drain(id)
     await note(c.get('access'), 'engine.drain', id, { name: drained.name })
@@ -44,7 +44,7 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   })
   const calibrateSummary = 'Measure what an engine can do, behind all other work'
   const calibratePath = '/api/engines/{id}/calibrate'
-  api.openapi(act(calibratePath, calibrateSummary, schemas.calibration), async (c) => {
+  api.openapi(shapes.act(calibratePath, calibrateSummary, schemas.calibration), async (c) => {
     const { id } = c.req.valid('param')
     const begun = engines.calibrate(id)
     await note(c.get('access'), 'engine.calibrate', id)
@@ -52,17 +52,17 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   })
   const statePath = '/api/engines/{id}/calibration'
   const stateSummary = 'How a calibration goes, and what the last one found'
-  api.openapi(read(statePath, stateSummary, schemas.calibration), (c) =>
+  api.openapi(shapes.read(statePath, stateSummary, schemas.calibration), (c) =>
     c.json(engines.calibration(c.req.valid('param').id), 200),
   )
   const endSummary = 'Remove an engine; what runs there ends with an error'
-  api.openapi(end('/api/engines/{id}', endSummary), async (c) => {
+  api.openapi(shapes.end('/api/engines/{id}', endSummary), async (c) => {
     const { id } = c.req.valid('param')
     await engines.remove(id)
     await note(c.get('access'), 'engine.remove', id)
     return c.body(null, 204)
   })
-  const models = routeShapes('engines', 'models:read', 'engines:write')
+  const models = new RouteShapes('engines', 'models:read', 'engines:write')
   const modelsSummary = 'Models that engines serve at the moment'
   api.openapi(models.list('/api/models', modelsSummary, schemas.model, {}), (c) =>
     c.json(slice(engines.models(), pageFrom(c.req.valid('query'), limits)), 200),

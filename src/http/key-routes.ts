@@ -16,10 +16,10 @@ import {
   tenantsInReach,
 } from './api.ts'
 import type { KeyView } from './contract.ts'
-import { routeShapes } from './route-shapes.ts'
+import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
-const shapes = routeShapes('keys', 'keys:read', 'keys:write')
+const shapes = new RouteShapes('keys', 'keys:read', 'keys:write')
 const tenantId = z.string().min(1).max(100)
 const filters = { tenant: tenantId.optional(), project: z.string().max(100).optional() }
 
@@ -36,7 +36,6 @@ const rotateKey = createRoute({
 /** @param api where the routes are added */
 export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
   const { keys } = tenancy
-  const { list, read, change } = shapes
   /** The key, if it is within reach. */
   const reached = async (access: Access, id: string) => {
     const key = await keys.get(id)
@@ -45,7 +44,12 @@ export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
   }
 
   api.openapi(
-    list('/api/keys', 'Keys within reach, newest first, revoked ones too', schemas.key, filters),
+    shapes.list(
+      '/api/keys',
+      'Keys within reach, newest first, revoked ones too',
+      schemas.key,
+      filters,
+    ),
     async (c) => {
       const query = c.req.valid('query')
       const within = tenantsInReach(c.get('access'), query.tenant) ?? undefined
@@ -54,16 +58,19 @@ export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
       return c.json(mapPage(page, keyView), 200)
     },
   )
-  api.openapi(read('/api/keys/{id}', 'One key', schemas.key), async (c) =>
+  api.openapi(shapes.read('/api/keys/{id}', 'One key', schemas.key), async (c) =>
     c.json(keyView(await reached(c.get('access'), c.req.valid('param').id)), 200),
   )
-  api.openapi(change('/api/keys/{id}', 'Change a key', keyChange, schemas.key), async (c) => {
-    const access = c.get('access')
-    const key = await reached(access, c.req.valid('param').id)
-    const input = c.req.valid('json')
-    checkGrant(access, key.tenantId, input.scopes, key)
-    return c.json(keyView(await keys.change(key.id, input, access.actor)), 200)
-  })
+  api.openapi(
+    shapes.change('/api/keys/{id}', 'Change a key', keyChange, schemas.key),
+    async (c) => {
+      const access = c.get('access')
+      const key = await reached(access, c.req.valid('param').id)
+      const input = c.req.valid('json')
+      checkGrant(access, key.tenantId, input.scopes, key)
+      return c.json(keyView(await keys.change(key.id, input, access.actor)), 200)
+    },
+  )
   newKeyRoutes(api, keys)
   keyEndRoutes(api, keys, reached)
 }
@@ -71,10 +78,9 @@ export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
 type Keys = HttpOptions['tenancy']['keys']
 
 function newKeyRoutes(api: Api, keys: Keys): void {
-  const { create } = shapes
   const createSummary = 'Create a key; the answer is the only place its secret is ever shown'
   const newKey = keyInput.extend({ tenantId })
-  api.openapi(create('/api/keys', createSummary, newKey, schemas.keyCreated), async (c) => {
+  api.openapi(shapes.create('/api/keys', createSummary, newKey, schemas.keyCreated), async (c) => {
     const { tenantId: id, ...input } = c.req.valid('json')
     checkGrant(c.get('access'), id, input.scopes)
     const { key, secret } = await keys.create(id, input, c.get('access').actor)
@@ -82,12 +88,15 @@ function newKeyRoutes(api: Api, keys: Keys): void {
   })
   const importSummary = 'Let a key of another gateway work here, by the SHA-256 of the whole key'
   const movedKey = newKey.extend({ sha256: sha256Hex })
-  api.openapi(create('/api/keys/import', importSummary, movedKey, schemas.key), async (c) => {
-    const { tenantId: id, sha256, ...input } = c.req.valid('json')
-    checkGrant(c.get('access'), id, input.scopes)
-    const key = await keys.importHash(id, sha256, input, c.get('access').actor)
-    return c.json(keyView(key), 201)
-  })
+  api.openapi(
+    shapes.create('/api/keys/import', importSummary, movedKey, schemas.key),
+    async (c) => {
+      const { tenantId: id, sha256, ...input } = c.req.valid('json')
+      checkGrant(c.get('access'), id, input.scopes)
+      const key = await keys.importHash(id, sha256, input, c.get('access').actor)
+      return c.json(keyView(key), 201)
+    },
+  )
 }
 
 function keyEndRoutes(

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { type Api, answer, mapPage, needs, pageFrom, schemas } from './api.ts'
 import type { UserView } from './contract.ts'
 import { type People, type Person, personChange, personInput } from './people.ts'
-import { routeShapes } from './route-shapes.ts'
+import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
 export interface PeopleParts {
@@ -24,14 +24,17 @@ const makeOwnerLink = createRoute({
 /** @param api where the routes are added */
 export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeopleParts): void {
   const { people, linkTo } = parts
-  const { list, create, change, end, act } = routeShapes('users', 'users:read', 'users:write')
+  const shapes = new RouteShapes('users', 'users:read', 'users:write')
   const invited = schemas.personInvited
-  api.openapi(list('/api/users', 'People, in order of creation', schemas.person, {}), async (c) => {
-    const page = await people.list(pageFrom(c.req.valid('query'), limits))
-    return c.json(mapPage(page, personView), 200)
-  })
   api.openapi(
-    create(
+    shapes.list('/api/users', 'People, in order of creation', schemas.person, {}),
+    async (c) => {
+      const page = await people.list(pageFrom(c.req.valid('query'), limits))
+      return c.json(mapPage(page, personView), 200)
+    },
+  )
+  api.openapi(
+    shapes.create(
       '/api/users',
       'Invite somebody; hand the one-time link over yourself',
       personInput,
@@ -43,7 +46,11 @@ export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeoplePar
     },
   )
   api.openapi(
-    act('/api/users/{id}/invite', 'A new one-time link, as for a forgotten password', invited),
+    shapes.act(
+      '/api/users/{id}/invite',
+      'A new one-time link, as for a forgotten password',
+      invited,
+    ),
     async (c) => {
       const { id } = c.req.valid('param')
       const token = await people.inviteAgain(id, c.get('access').actor)
@@ -51,17 +58,20 @@ export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeoplePar
     },
   )
   api.openapi(
-    change('/api/users/{id}', 'Change name, role or tenants', personChange, schemas.person),
+    shapes.change('/api/users/{id}', 'Change name, role or tenants', personChange, schemas.person),
     async (c) => {
       const { id } = c.req.valid('param')
       const changed = await people.change(id, c.req.valid('json'), c.get('access').actor)
       return c.json(personView(changed), 200)
     },
   )
-  api.openapi(end('/api/users/{id}', 'Remove somebody; their sessions end at once'), async (c) => {
-    await people.remove(c.req.valid('param').id, c.get('access').actor)
-    return c.body(null, 204)
-  })
+  api.openapi(
+    shapes.end('/api/users/{id}', 'Remove somebody; their sessions end at once'),
+    async (c) => {
+      await people.remove(c.req.valid('param').id, c.get('access').actor)
+      return c.body(null, 204)
+    },
+  )
   api.openapi(makeOwnerLink, async (c) =>
     c.json({ link: linkTo(await people.ownerLink(c.get('access').actor)) }, 200),
   )

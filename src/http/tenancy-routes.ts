@@ -9,19 +9,18 @@ import {
 } from '../tenancy/index.ts'
 import { type Api, checkReach, mapPage, pageFrom, schemas } from './api.ts'
 import type { ProjectView, TenantView } from './contract.ts'
-import { routeShapes } from './route-shapes.ts'
+import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
 const KEYS_END = 'its keys are revoked, its ledger rows stay'
-const shapes = routeShapes('tenants', 'tenants:read', 'tenants:write')
+const shapes = new RouteShapes('tenants', 'tenants:read', 'tenants:write')
 
 /** @param api where the routes are added */
 export function tenancyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
   const { tenants, projects } = tenancy
-  const { list, listOf, create, read, change, end } = shapes
 
   api.openapi(
-    list('/api/tenants', 'Tenants within reach, in order of creation', schemas.tenant, {}),
+    shapes.list('/api/tenants', 'Tenants within reach, in order of creation', schemas.tenant, {}),
     async (c) => {
       const ids = c.get('access').tenantIds
       const page = await tenants.list(pageFrom(c.req.valid('query'), limits), ids ?? undefined)
@@ -29,7 +28,7 @@ export function tenancyRoutes(api: Api, { tenancy, limits }: HttpOptions): void 
     },
   )
   api.openapi(
-    create(
+    shapes.create(
       '/api/tenants',
       'Create a tenant with a project named default',
       tenantInput,
@@ -40,25 +39,29 @@ export function tenancyRoutes(api: Api, { tenancy, limits }: HttpOptions): void 
       return c.json(tenantView(created), 201)
     },
   )
-  api.openapi(read('/api/tenants/{id}', 'One tenant', schemas.tenant), async (c) => {
+  api.openapi(shapes.read('/api/tenants/{id}', 'One tenant', schemas.tenant), async (c) => {
     const { id } = c.req.valid('param')
     checkReach(c.get('access'), id, 'tenant', id)
     return c.json(tenantView(await tenants.get(id)), 200)
   })
   api.openapi(
-    change('/api/tenants/{id}', 'Change a tenant', tenantChange, schemas.tenant),
+    shapes.change('/api/tenants/{id}', 'Change a tenant', tenantChange, schemas.tenant),
     async (c) => {
       const { id } = c.req.valid('param')
       const changed = await tenants.change(id, c.req.valid('json'), c.get('access').actor)
       return c.json(tenantView(changed), 200)
     },
   )
-  api.openapi(end('/api/tenants/{id}', `Archive a tenant: ${KEYS_END}`), async (c) => {
+  api.openapi(shapes.end('/api/tenants/{id}', `Archive a tenant: ${KEYS_END}`), async (c) => {
     await tenants.archive(c.req.valid('param').id, c.get('access').actor)
     return c.body(null, 204)
   })
   api.openapi(
-    listOf('/api/tenants/{id}/projects', 'Projects of a tenant, oldest first', schemas.project),
+    shapes.listOf(
+      '/api/tenants/{id}/projects',
+      'Projects of a tenant, oldest first',
+      schemas.project,
+    ),
     async (c) => {
       const { id } = c.req.valid('param')
       checkReach(c.get('access'), id, 'tenant', id)
@@ -71,9 +74,13 @@ export function tenancyRoutes(api: Api, { tenancy, limits }: HttpOptions): void 
 }
 
 function projectRoutes(api: Api, projects: HttpOptions['tenancy']['projects']): void {
-  const { createIn, change, end } = shapes
   api.openapi(
-    createIn('/api/tenants/{id}/projects', 'Create a project', projectInput, schemas.project),
+    shapes.createIn(
+      '/api/tenants/{id}/projects',
+      'Create a project',
+      projectInput,
+      schemas.project,
+    ),
     async (c) => {
       const { id } = c.req.valid('param')
       const created = await projects.create(id, c.req.valid('json'), c.get('access').actor)
@@ -81,14 +88,14 @@ function projectRoutes(api: Api, projects: HttpOptions['tenancy']['projects']): 
     },
   )
   api.openapi(
-    change('/api/projects/{id}', 'Change a project', projectChange, schemas.project),
+    shapes.change('/api/projects/{id}', 'Change a project', projectChange, schemas.project),
     async (c) => {
       const { id } = c.req.valid('param')
       const changed = await projects.change(id, c.req.valid('json'), c.get('access').actor)
       return c.json(projectView(changed), 200)
     },
   )
-  api.openapi(end('/api/projects/{id}', `Archive a project: ${KEYS_END}`), async (c) => {
+  api.openapi(shapes.end('/api/projects/{id}', `Archive a project: ${KEYS_END}`), async (c) => {
     await projects.archive(c.req.valid('param').id, c.get('access').actor)
     return c.body(null, 204)
   })
