@@ -63,7 +63,10 @@ export function benchSimDay({ traces, seed = 1, profile, yields, log }: DayOptio
   if (found === undefined) {
     throw new Error(`profiles are ${builtInProfiles.map(({ name }) => name).join(', ')}`)
   }
-  const engine = parseProfile({ ...found, ...(yields !== undefined && { yields }) })
+  const engine = parseProfile({
+    ...found,
+    ...(yields !== undefined && { yields, spare: Math.ceil(found.cap / 2) }),
+  })
   if (traces === undefined) log('No --traces: days come from the built-in generator.')
   const results = [...daySources(traces, seed)].map((source) => {
     const result = judge(source, engine, seed)

@@ -370,3 +370,14 @@ test('interactive work alone never gets more than cap and express, however much 
   offer(s, 20, () => arrival('b'))
   assert.ok(drain(s).length <= 5)
 })
+
+test('batch work in idle places costs its tenant no interactive rank inside the engine', () => {
+  const s = withSpare(8, 4)
+  offer(s, 8, () => batch('busy'))
+  drain(s)
+  s.arrive(arrival('busy'))
+  s.arrive(arrival('quiet'))
+  const ranks = drain(s).map(({ rank }) => rank)
+  assert.equal(ranks.length, 2)
+  assert.equal(ranks[0], ranks[1])
+})

@@ -226,12 +226,17 @@ export class Scheduler {
     return { id: ticket.arrival.id, engineId: engine.id, rank, express }
   }
 
-  /** Class first; inside a class eighths of the tenant's share that its running tickets fill. */
+  /**
+   * Class first; inside a class eighths of the tenant's share that its running tickets of the same
+   * band fill, so that batch work in idle places costs no interactive standing.
+   */
   #rank(ticket: TicketState): number {
     if (this.#config.order === 'fcfs') return 0
     const { pool, tenant } = ticket
     const share = shareOf(pool, tenant)
-    const eighths = Math.floor((8 * (tenant.inFlight + 1)) / Math.max(share, 1e-9))
+    let own = ticket.account
+    while (own.parent?.parent) own = own.parent
+    const eighths = Math.floor((8 * (own.inFlight + 1)) / Math.max(share, 1e-9))
     return RANKS_PER_CLASS * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
   }
 

@@ -3,6 +3,7 @@
  * token and read pieces of prompts, better-ranked prompts first. Steps of the same composition are
  * computed at once. What it leaves out: context lengths within a step, sampling, the network.
  */
+import { RANKS_PER_CLASS } from '../base/index.ts'
 import type { HeapMember } from './heap.ts'
 import { SimPrefixCache } from './sim-prefix-cache.ts'
 import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
@@ -13,6 +14,12 @@ const REPORT_TOKENS = 8
 /** Share of the memory that prefixes may fill. */
 const PREFIX_SHARE = 0.5
 const BARELY_MS = 1e-6
+/** Longest time that a stream stands aside for better-ranked prompts. */
+const YIELD_MS_MAX = 2000
+/** The best rank of background classes. */
+const BACKGROUND_RANK = 2 * RANKS_PER_CLASS
+/** After this long aside a stream goes before others of its class. */
+const TURN_MS = 1000
 
 export interface SimEngineEvents {
   promptRead(ticket: SimTicket, nowMs: number): void
@@ -190,19 +197,25 @@ export class SimEngine implements HeapMember {
   #planDecoding(nowMs: number): Segment | undefined {
     if (this.#decoding.length === 0) return undefined
     this.#makeRoom(nowMs)
-    const decode = this.#decoding.slice()
+    const decode = this.#withinRoom(nowMs)
     const steps = stepsUntilDone(decode, REPORT_TOKENS)
     return { startMs: nowMs, stepMs: this.#decodeMs(decode.length), steps, decode, read: [] }
   }
 
   #planReading(nowMs: number): Segment {
     this.#makeRoom(nowMs)
-    const { yields, chunkTokens, chunkTokensAlone } = this.profile
+    const { yields, chunkTokens, chunkTokensAlone, chunkTokensBackground } = this.profile
     const isStep = yields === 'step'
     this.#reading.sort(yields === 'none' ? begunFirst : bestFirst)
     const best = this.#reading[0]?.rank ?? 0
-    const decode = this.#decoding.filter((stream) => !isStep || stream.rank <= best)
-    const chunk = decode.length > 0 ? chunkTokens : chunkTokensAlone
+    const streams = this.#withinRoom(nowMs)
+    const isShared = !isStep || streams.some((stream) => stream.rank <= best)
+    const decode = isShared
+      ? streams
+      : streams.filter((stream) => nowMs - stream.lastTokenMs > YIELD_MS_MAX)
+    const isBackground = isStep && best >= BACKGROUND_RANK
+    const beside = isBackground ? (chunkTokensBackground ?? chunkTokens) : chunkTokens
+    const chunk = decode.length > 0 ? beside : chunkTokensAlone
     const read: { ticket: SimTicket; tokens: number }[] = []
     let left = chunk
     for (const ticket of this.#reading) {
@@ -216,6 +229,20 @@ export class SimEngine implements HeapMember {
     const most = isOneLong ? Math.min(REPORT_TOKENS, Math.floor(first.ticket.unread / chunk)) : 1
     const stepMs = this.#decodeMs(decode.length) + (chunk - left) * this.#readMs
     return { startMs: nowMs, stepMs, steps: stepsUntilDone(decode, most), decode, read }
+  }
+
+  /** Streams of the next step: beyond cap and express those of worse classes stand aside. */
+  #withinRoom(nowMs: number): readonly SimTicket[] {
+    const room = this.profile.cap + this.profile.express
+    const streams = this.#decoding
+    if (streams.length <= room || this.profile.yields !== 'step') return streams.slice()
+    const best = Math.min(...streams.map(classOf))
+    const isDue = (stream: SimTicket) => (nowMs - stream.lastTokenMs > TURN_MS ? 0 : 1)
+    const others = streams
+      .filter((stream) => classOf(stream) > best)
+      .sort((a, b) => classOf(a) - classOf(b) || isDue(a) - isDue(b) || a.order - b.order)
+    const aside = new Set(others.slice(Math.max(0, others.length - (streams.length - room))))
+    return streams.filter((stream) => !aside.has(stream))
   }
 
   /** Takes memory from the worst-ranked, youngest streams where the next steps would not fit. */
@@ -240,6 +267,8 @@ export class SimEngine implements HeapMember {
     return this.#stepMs[streams] ?? decodeStepMs(this.profile, streams)
   }
 }
+
+const classOf = ({ rank }: SimTicket) => Math.floor(rank / RANKS_PER_CLASS)
 
 const bestFirst = (a: SimTicket, b: SimTicket) =>
   a.rank - b.rank || a.unread - b.unread || a.order - b.order

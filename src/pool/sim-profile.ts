@@ -18,6 +18,8 @@ export const engineProfileSchema = z.strictObject({
   readTokensPerS: z.number().positive(),
   /** Most prompt tokens of one step beside running streams. */
   chunkTokens: z.int().min(1),
+  /** Most tokens of background prompts of one step, where the engine knows ranks (`step`). */
+  chunkTokensBackground: z.int().min(1).optional(),
   /** Most prompt tokens of one step that has no streams in it. */
   chunkTokensAlone: z.int().min(1),
   /** Length of a step by the streams in it; between two points on the line through them. */
@@ -32,10 +34,12 @@ export const engineProfileSchema = z.strictObject({
   /** True where prompts that begin alike are read once. */
   prefixCache: z.boolean(),
   /**
-   * What stands aside for a better-ranked prompt. `step`: worse-ranked prompts and streams, until
-   * it is read; `prompts`: worse-ranked prompts; `none`: nothing that has begun.
+   * What stands aside for a better-ranked prompt. `step`: worse-ranked prompts, and streams unless
+   * better ones go on; `prompts`: worse-ranked prompts; `none`: nothing that has begun.
    */
   yields: z.enum(['step', 'prompts', 'none']),
+  /** Sequences beyond cap and express on which background work stands aside, where it does. */
+  spare: z.int().min(0).max(4096).default(0),
 })
 
 export type EngineProfile = z.infer<typeof engineProfileSchema>
@@ -84,12 +88,14 @@ export const builtInProfiles: readonly EngineProfile[] = [
     express: 8,
     readTokensPerS: 27_000,
     chunkTokens: 2048,
+    chunkTokensBackground: 512,
     chunkTokensAlone: 2048,
     decode: rooflineDecode([1, 64], 6, 0.1),
     kvTokens: 400_000,
     contextTokens: 131_072,
     prefixCache: true,
     yields: 'none',
+    spare: 0,
   },
   {
     name: 'l40s-8b',
@@ -105,6 +111,7 @@ export const builtInProfiles: readonly EngineProfile[] = [
     contextTokens: 131_072,
     prefixCache: true,
     yields: 'none',
+    spare: 0,
   },
   {
     name: 'a10g-7b',
@@ -120,6 +127,7 @@ export const builtInProfiles: readonly EngineProfile[] = [
     contextTokens: 4096,
     prefixCache: true,
     yields: 'none',
+    spare: 0,
   },
   {
     name: 'slots-16',
@@ -135,6 +143,7 @@ export const builtInProfiles: readonly EngineProfile[] = [
     contextTokens: 131_072,
     prefixCache: false,
     yields: 'none',
+    spare: 0,
   },
   {
     name: 'embedded-135m',
@@ -155,5 +164,6 @@ export const builtInProfiles: readonly EngineProfile[] = [
     contextTokens: 4096,
     prefixCache: true,
     yields: 'step',
+    spare: 4,
   },
 ]

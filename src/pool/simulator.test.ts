@@ -21,6 +21,7 @@ const plain: EngineProfile = {
   contextTokens: 1e9,
   prefixCache: false,
   yields: 'none',
+  spare: 0,
 }
 
 const ask = (atMs: number, change: Partial<SimRequest> = {}): SimRequest => ({

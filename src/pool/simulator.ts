@@ -91,6 +91,7 @@ export class Simulation {
       cap: change.cap ?? profile.cap,
       express: change.express ?? profile.express,
       backgroundReserve: change.reserve ?? 0,
+      spare: profile.yields === 'step' ? profile.spare : 0,
     })
   }
 
