@@ -19,7 +19,7 @@ const FIRST_STAND_IN = 0xf0000
 const STAND_INS_MAX = 0xfffd
 const STAND_IN = /([\u{F0000}-\u{FFFFD}])/u
 /** Texts are tokenised in pieces of this length, so that no turn of the event loop is long. */
-const PIECE_CHARACTERS = 16_000
+const PIECE_CHARACTERS = 8000
 
 export interface RenderOptions {
   tools: readonly ToolDefinition[]
@@ -31,11 +31,16 @@ export class ChatTemplate {
   readonly #template: Template
   readonly #controls: string[]
   readonly #controlPattern: RegExp | undefined
+  readonly #contextTokens: number
+  readonly #tokenCharactersMax: number
   /** True when the template itself shows tools to the model. */
   readonly rendersTools: boolean
 
-  constructor(model: LlamaModel) {
+  /** @param contextTokens prompts that cannot fit are refused before they are tokenised */
+  constructor(model: LlamaModel, contextTokens: number) {
     this.#model = model
+    this.#contextTokens = contextTokens
+    this.#tokenCharactersMax = longestToken(model)
     this.#controls = controlTexts(model).slice(0, STAND_INS_MAX)
     this.#controlPattern = alternation(this.#controls)
     const own = model.fileInfo.metadata.tokenizer?.chat_template
@@ -47,10 +52,14 @@ export class ChatTemplate {
   /**
    * The prompt for a conversation.
    * @throws GristmillError `invalid_value` with the template's own words when it refuses the
-   * messages
+   * messages, `context_length_exceeded` where they are too long whatever their tokens are
    */
   async render(messages: readonly ChatMessage[], options: RenderOptions): Promise<Token[]> {
     const { tokens } = this.#model
+    this.#checkLength(
+      messages.reduce((sum, { content }) => sum + content.length, 0),
+      'messages',
+    )
     let text: string
     try {
       text = this.#template.render({
@@ -68,8 +77,22 @@ export class ChatTemplate {
   }
 
   /** Tokens of a text without template, for legacy completions; control tokens stay text. */
-  async encodePlain(text: string): Promise<Token[]> {
+  async encodePlain(text: string, param = 'prompt'): Promise<Token[]> {
+    this.#checkLength(text.length, param)
     return this.#withStart(await tokeniseInPieces(this.#model, text, false))
+  }
+
+  /** Reading megabytes that are refused afterwards would hold up everybody's answers. */
+  #checkLength(characters: number, param: string): void {
+    const tokensMin = Math.ceil(characters / this.#tokenCharactersMax)
+    if (tokensMin <= this.#contextTokens) return
+    throw new GristmillError('context_length_exceeded', {
+      param,
+      contextTokens: this.#contextTokens,
+      requestTokens: tokensMin,
+      promptTokens: tokensMin,
+      maxTokens: 0,
+    })
   }
 
   #withStart(prompt: Token[]): Token[] {
@@ -106,6 +129,14 @@ export class ChatTemplate {
       ) as T
     return value
   }
+}
+
+/** Characters of the longest token of a vocabulary. */
+function longestToken(model: LlamaModel): number {
+  let longest = 1
+  for (const token of model.iterateAllTokens())
+    longest = Math.max(longest, model.detokenize([token], true).length)
+  return longest
 }
 
 function controlTexts(model: LlamaModel): string[] {

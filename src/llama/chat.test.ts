@@ -183,3 +183,22 @@ test('embeddings are unit vectors, the same in both encodings', async () => {
   assert.equal(bytes.readFloatLE(0), Math.fround(first[0]))
   assert.ok(packed.body.usage.prompt_tokens > 0)
 })
+
+test('megabytes that cannot fit are refused without reading them, and streams go on', async () => {
+  const content = 'grain '.repeat(500_000)
+  for (const [path, body] of [
+    [CHAT, user(content)],
+    ['/v1/completions', { prompt: content }],
+    ['/v1/embeddings', { input: content }],
+  ] as const) {
+    const answer = await engine.post(path, body)
+    assert.equal(answer.status, 400)
+    assert.equal(answer.body.error.code, 'context_length_exceeded')
+  }
+  await engine.get('/metrics')
+  await engine.post(CHAT, user(content))
+  const { body: metrics } = await engine.get('/metrics')
+  const delayS = /event_loop_delay_p99_seconds ([\d.e-]+)/.exec(metrics)?.[1]
+  // A generous bound: reading three megabytes of text as tokens takes seconds.
+  assert.ok(Number(delayS) < 0.5, `${delayS}`)
+})

@@ -161,7 +161,8 @@ test('a paused stream costs nothing and goes on when it is woken', async () => {
   }
   const one = driver.run(request(5, { onToken, isPaused: () => paused, tokensMax: 9 }))
   await systemClock.sleep(15)
-  assert.deepEqual(log, ['a start 5'])
+  // The step that was under way when the client fell behind is the last one.
+  assert.deepEqual(log, ['a start 5', 'a next'])
   paused = false
   driver.wake()
   assert.equal(await one, 'length')

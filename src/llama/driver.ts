@@ -1,7 +1,8 @@
 /**
  * Drives all sequences in lockstep: every step is one batch, and between two steps nothing runs in
  * the library, so that sequences can be cleared, prompts admitted and streams ended at once. A
- * token is handed on as soon as it is sampled, while the library samples those of the others.
+ * token is handed on as soon as it is sampled, while the library samples those of the others; the
+ * last one of a step waits until the next step computes, so that no core waits for it.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
@@ -62,6 +63,8 @@ interface Active extends Waiting, StepCandidate {
   lastStepMs: number
   /** Tokens of this generation (`progress` adds up all choices of a request). */
   generated: number
+  /** Its consumer wants no more; a token that is being computed is dropped. */
+  stopped: boolean
   /** How it ended in the step that is under way. */
   end: GenerationEnd | undefined
   /** What failed in the step that is under way. */
@@ -77,6 +80,8 @@ export class Driver {
   readonly #pool: SequencePool<Runner>
   readonly #active = new Set<Active>()
   #waiting: Waiting[] = []
+  /** The last token of the last step, which is still to be handed on. */
+  #kept: { active: Active; sampled: SampledToken } | undefined
   #between: (() => Promise<void>)[] = []
   #order = 0
   #running = false
@@ -157,6 +162,7 @@ export class Driver {
       await this.#admit()
       const plan = this.#plan()
       if (plan) await this.#step(plan)
+      else if (this.#kept) this.#handOnKept()
       // Whatever arrived since the top of this turn may have been missed by it.
       else if (this.#between.length === 0 && !this.#woken) break
     }
@@ -204,6 +210,7 @@ export class Driver {
         firstTokenMs: undefined,
         lastStepMs: nowMs,
         generated: 0,
+        stopped: false,
         end: undefined,
         error: undefined,
         priority: request.priority,
@@ -234,13 +241,14 @@ export class Driver {
     const startMs = clock.monotonicMs()
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
+    const step = { open: plan.decode.length + plan.read.length }
     const work = [
-      ...plan.decode.map((active) => this.#attempt(active, () => active.runner.next())),
+      ...plan.decode.map((active) => this.#attempt(step, active, () => active.runner.next())),
       ...reading.map(({ candidate, tokens }) =>
-        this.#attempt(candidate, () => this.#read(candidate, tokens)),
+        this.#attempt(step, candidate, () => this.#read(candidate, tokens)),
       ),
     ]
-    const stepped = await Promise.all(work)
+    const [stepped] = await Promise.all([Promise.all(work), this.#handOnWhileComputing()])
     const endMs = clock.monotonicMs()
     for (const active of stepped) {
       active.lastStepMs = endMs
@@ -253,13 +261,18 @@ export class Driver {
     onStep({ durationMs: endMs - startMs, decoded: plan.decode.length, readTokens })
   }
 
-  async #attempt(active: Active, act: () => Promise<SampledToken | undefined>): Promise<Active> {
+  async #attempt(
+    step: { open: number },
+    active: Active,
+    act: () => Promise<SampledToken | undefined>,
+  ): Promise<Active> {
     try {
       const sampled = await act()
-      if (sampled) active.end = this.#handOn(active, sampled)
+      if (sampled) active.end = this.#settle(active, sampled, step.open === 1)
     } catch (error) {
       active.error = error ?? new Error('unknown')
     }
+    step.open--
     return active
   }
 
@@ -273,22 +286,52 @@ export class Driver {
     return undefined
   }
 
-  /** Counts a token and gives it to its consumer; returns how the generation ends, if it does. */
-  #handOn(active: Active, sampled: SampledToken): GenerationEnd | undefined {
+  /**
+   * Counts a token and gives it to its consumer, or keeps it where it is the last of its step.
+   * @returns how the generation ends, if it does
+   */
+  #settle(active: Active, sampled: SampledToken, isLast: boolean): GenerationEnd | undefined {
     const { request } = active
     const { progress } = request
+    // In order, also where a step is over before its turn of the event loop.
+    this.#handOnKept()
     if (active.firstTokenMs === undefined) {
       active.firstTokenMs = this.#options.clock.monotonicMs()
       progress.prefillMs += active.firstTokenMs - active.startedMs
     }
+    if (active.stopped) return 'stopped'
     const isEnd = this.#options.isEndToken(sampled.token)
     if (isEnd && !request.ignoreEnd && active.generated >= request.tokensMin) return 'end'
     active.generated++
     progress.completionTokens++
     // A client that is gone gets nothing; its request is removed between two steps.
     if (request.signal.aborted) return undefined
+    const isFull = active.generated >= request.tokensMax
+    if (isLast && !isFull) {
+      this.#kept = { active, sampled }
+      return undefined
+    }
     if (!request.onToken(sampled)) return 'stopped'
-    return active.generated >= request.tokensMax ? 'length' : undefined
+    return isFull ? 'length' : undefined
+  }
+
+  /** Two turns of the event loop later the library has handed the batch to its thread. */
+  async #handOnWhileComputing(): Promise<void> {
+    if (!this.#kept) return
+    await setImmediate()
+    await setImmediate()
+    this.#handOnKept()
+  }
+
+  #handOnKept(): void {
+    const kept = this.#kept
+    this.#kept = undefined
+    if (!kept || kept.active.request.signal.aborted) return
+    try {
+      kept.active.stopped = !kept.active.request.onToken(kept.sampled)
+    } catch (error) {
+      kept.active.error = error ?? new Error('unknown')
+    }
   }
 
   async #release(active: Active): Promise<void> {

@@ -1,4 +1,4 @@
-/** `POST /v1/embeddings`. Inputs are computed one by one between the steps of running streams. */
+/** `POST /v1/embeddings`. Inputs are computed one by one, in pieces beside running streams. */
 import type { Token } from 'node-llama-cpp'
 import { z } from 'zod'
 import { checked, GristmillError } from '../base/index.ts'
@@ -36,7 +36,7 @@ export async function handleEmbeddings(engine: Engine, exchange: Exchange): Prom
   await onRecord(engine, exchange, progress, async (signal) => {
     for (const [index, input] of inputs.entries()) {
       if (signal.aborted) return 'aborted'
-      const vector = await engine.driver.exclusively(() => engine.embedder.embed(input))
+      const vector = await embed(engine, input)
       const embedding = body.encoding_format === 'base64' ? base64(vector) : [...vector]
       data.push({ object: 'embedding', index, embedding })
     }
@@ -45,6 +45,9 @@ export async function handleEmbeddings(engine: Engine, exchange: Exchange): Prom
     return 'finished'
   })
 }
+
+const embed = ({ driver, embedder }: Engine, input: Token[]) =>
+  embedder.worksInPieces ? embedder.embed(input) : driver.exclusively(() => embedder.embed(input))
 
 /**
  * Prompts given as text, tokens, or several of either.
@@ -60,7 +63,7 @@ export async function promptTokens(
   const vocabulary = engine.loaded.summary.vocabularySize
   const result: Token[][] = []
   for (const prompt of prompts) {
-    if (typeof prompt === 'string') result.push(await engine.template.encodePlain(prompt))
+    if (typeof prompt === 'string') result.push(await engine.template.encodePlain(prompt, param))
     else if (prompt.every((token) => token < vocabulary)) result.push(prompt as Token[])
     else throw new GristmillError('invalid_value', { param, reason: 'there is no such token' })
   }

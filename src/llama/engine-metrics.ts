@@ -5,7 +5,7 @@ import type { Driver, StepReport } from './driver.ts'
 import type { Progress } from './generation.ts'
 import type { RequestEnd } from './request-log.ts'
 
-/** The event-loop monitor's own period, which its measurements include; each one costs a wake-up. */
+/** The event-loop monitor's period, which its measurements include; each costs a wake-up. */
 const DELAY_RESOLUTION_MS = 50
 
 export class EngineMetrics {

@@ -167,7 +167,7 @@ async function assemble(
   metrics.watch(driver)
   await warmUp(driver, loaded)
   logger.info({ model: loaded.name, cap, express, spare, contextTokens, threads }, 'engine ready')
-  const template = new ChatTemplate(loaded.model)
+  const template = new ChatTemplate(loaded.model, contextTokens)
   const requests = new RequestLog(clock)
   const embedder = new Embedder(loaded.model, { contextTokens, threads })
   const engine: Engine = {

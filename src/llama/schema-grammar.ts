@@ -3,14 +3,8 @@
  * cannot be enforced is refused rather than ignored.
  */
 import { GristmillError } from '../base/index.ts'
-import {
-  commaList,
-  FORMAT_RULES,
-  JSON_RULES,
-  literal,
-  oneOf,
-  oneOfLiterals,
-} from './grammar-rules.ts'
+import { commaList, FORMAT_RULES, JSON_RULES, oneOf, oneOfLiterals } from './grammar-rules.ts'
+import { membersRule } from './property-choice.ts'
 
 type Schema = Record<string, unknown>
 
@@ -40,7 +34,7 @@ const ENUMERATED_MAX = 1000
 /** Fixed values of one grammar together: llama.cpp compares all that may come next in pairs. */
 const VALUES_MAX = 2000
 /** Characters; reading a grammar holds up everybody's answers. */
-const TEXT_MAX = 100_000
+const TEXT_MAX = 150_000
 
 /** Collects rules; several schemas may share one grammar. */
 export class SchemaGrammar {
@@ -161,19 +155,12 @@ class SchemaCompiler {
     if (names.length === 0) return this.#map(schema.additionalProperties, path, depth)
     if (isSchema(schema.additionalProperties))
       throw unsupported('properties together with additionalProperties of a schema', path)
-    // `later` begins with a comma, `first` does not; both match what follows a member.
-    let first = ''
-    let later = ''
-    for (const name of names.toReversed()) {
-      const value = this.compile(properties[name], `${path}/properties/${name}`, depth + 1)
-      const member = this.#parts.define(`${literal(JSON.stringify(name))} ":" space ${value}`)
-      const isRequired = required.includes(name)
-      const asFirst = sequence(member, later)
-      first = this.#parts.define(isRequired ? asFirst : alternative(asFirst, first))
-      const asLater = `("," space ${member})${isRequired ? '' : '?'}`
-      later = this.#parts.define(sequence(asLater, later))
-    }
-    return `"{" space ${first} "}"`
+    const members = names.map((name) => ({
+      name,
+      value: this.compile(properties[name], `${path}/properties/${name}`, depth + 1),
+      isRequired: required.includes(name),
+    }))
+    return `"{" space ${membersRule(members, this.#parts.define)} "}"`
   }
 
   #map(additional: unknown, path: string, depth: number): string {
@@ -230,11 +217,6 @@ class SchemaCompiler {
     return this.#parts.define(this.compile(target, pointer, depth + 1), name)
   }
 }
-
-const sequence = (head: string, rest: string) => (rest === '' ? head : `${head} ${rest}`)
-
-const alternative = (one: string, other: string) =>
-  other === '' ? `(${one})?` : oneOf([one, other])
 
 function string(schema: Schema, path: string): string {
   const { format } = schema

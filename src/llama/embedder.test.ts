@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createLogger } from '../base/index.ts'
+import { Embedder } from './embedder.ts'
+import { loadModel } from './loaded-model.ts'
+import { startToyEngine, user } from './toy-engine.fixture.ts'
+import { writeToyModel } from './toy-model.ts'
+
+const text = 'the miller writes every sack in a book '.repeat(20)
+
+test('an input computed in pieces has the vector that it has as a whole', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'embedder-'))
+  const path = join(folder, 'toy.gguf')
+  await writeToyModel(path, { kind: 'random', seed: 1, contextTokens: 2048 })
+  const logger = createLogger('error', 'engine')
+  const { model } = await loadModel(path, { name: 'toy', gpu: 'off', logger })
+  const tokens = model.tokenize(text)
+  const vectors = []
+  for (const pieceTokens of [16, 1024]) {
+    const embedder = new Embedder(model, { contextTokens: 1024, threads: 1, pieceTokens })
+    assert.ok(embedder.worksInPieces)
+    vectors.push(await embedder.embed([...tokens]))
+    await embedder.close()
+  }
+  const [pieces, whole] = vectors as [Float32Array, Float32Array]
+  const cosine = pieces.reduce((sum, value, i) => sum + value * (whole[i] ?? 0), 0)
+  assert.ok(cosine > 0.9999, `${cosine}`)
+  await model.dispose()
+  await rm(folder, { recursive: true })
+})
+
+test('a running stream takes its steps while long inputs are embedded', async () => {
+  const engine = await startToyEngine('random')
+  let events = 0
+  let atStart = 0
+  let atEnd = 0
+  let embedded: Promise<void> | undefined
+  const embed = async () => {
+    atStart = events
+    const input = Array.from({ length: 4 }, (_, i) => `${i} ${text.repeat(3)}`)
+    assert.equal((await engine.post('/v1/embeddings', { input })).status, 200)
+    atEnd = events
+  }
+  const onEvent = () => {
+    if (++events === 5) embedded = embed()
+  }
+  const body = { ...user('x'), max_tokens: 1500, ignore_eos: true }
+  try {
+    await engine.stream('/v1/chat/completions', body, { onEvent })
+    await embedded
+  } finally {
+    await engine.stop()
+  }
+  // Computed whole they would leave a step or two between one input and the next.
+  assert.ok(atEnd - atStart > 12, `${atEnd - atStart} events`)
+})
