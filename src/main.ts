@@ -209,6 +209,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const batches = batchPart({ config, home, part, tenancy, gateway, pool, clock, random, logger })
   stack.defer(() => batches.runner.close())
   stack.defer(() => batches.sweep.close())
+  stack.defer(() => batches.sender.close())
   return { tenancy, ledger, pool, engines, calibrations, gateway, batches }
 }
 
@@ -251,6 +252,7 @@ async function openServer(
     batches: batches.service,
     batchDoor: batches.door,
     fileDoor: batches.fileDoor,
+    webhooks: batches.webhooks,
     demo,
     floor: () => floorView(pool, tenancy, clock, demo.view()),
     readiness: () => readiness(part, ledger, pool, isStopping),

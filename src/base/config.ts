@@ -101,6 +101,11 @@ const schema = z.object({
   GRISTMILL_TRUSTED_PROXIES: list
     .default([])
     .describe('addresses or CIDR ranges whose `x-forwarded-for` is believed, comma-separated'),
+  GRISTMILL_WEBHOOK_TARGETS: list
+    .default([])
+    .describe(
+      'addresses or CIDR ranges that webhooks may reach though they are private, comma-separated; also by plain http',
+    ),
   HF_ENDPOINT: z.url().default('https://huggingface.co').describe('hub that models come from'),
   HF_TOKEN: z.string().min(1).optional().describe('token for models that are not open to all'),
   GRISTMILL_PARENTS: list
@@ -139,6 +144,8 @@ export interface Config {
   /** `fcfs` exists for the demo and the benchmarks: first come, first served and no express. */
   schedulerOrder: 'fair' | 'fcfs'
   trustedProxies: string[]
+  /** Addresses that webhooks may reach though they are not public. */
+  webhookTargets: string[]
   /** Hugging Face hub or a mirror of it, from which models are fetched. */
   hubUrl: string
   hubToken: string | undefined
@@ -195,6 +202,7 @@ export function readConfig(environment: Environment = process.env): Config {
     revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,
     trustedProxies: env.GRISTMILL_TRUSTED_PROXIES,
+    webhookTargets: env.GRISTMILL_WEBHOOK_TARGETS,
     hubUrl: env.HF_ENDPOINT,
     hubToken: env.HF_TOKEN,
     parents: env.GRISTMILL_PARENTS.map(Number),

@@ -6,9 +6,20 @@ export type { Room } from './batch-run.ts'
 export { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts'
 export { cancelBatch, findBatch, listBatches } from './batch-store.ts'
 export type * from './batch-types.ts'
+export { batchEndpoints } from './batch-types.ts'
 export { FileDoor, type FileDoorOptions } from './file-door.ts'
+export { splitLines } from './file-lines.ts'
 export { FileStore, type FileStoreOptions } from './file-store.ts'
 export { FileSweep, type FileSweepOptions, livesBy } from './file-sweep.ts'
 export type * from './file-types.ts'
 export { uploadPurposes } from './file-types.ts'
+export { isBlank, readLine } from './line-format.ts'
 export { storedAnswers } from './line-store.ts'
+export { WebhookSender, type WebhookSenderOptions } from './webhook-sender.ts'
+export {
+  type Webhook,
+  type WebhookDelivery,
+  WebhookStore,
+  type WebhookStoreOptions,
+} from './webhook-store.ts'
+export { WebhookTargets } from './webhook-target.ts'

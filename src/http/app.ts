@@ -25,6 +25,7 @@ import { type SessionParts, sessionRoutes } from './session-routes.ts'
 import { documentStreams } from './stream-routes.ts'
 import { tenancyRoutes } from './tenancy-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 export interface AppParts extends SessionParts, PeopleParts {
   identity: Identity
@@ -52,6 +53,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   })
   healthRoutes(api, options, parts.address)
   tenancyRoutes(api, options)
+  webhookRoutes(api, options)
   keyRoutes(api, options)
   queueRoutes(api, options)
   auditRoutes(api, options)

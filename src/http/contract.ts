@@ -5,6 +5,7 @@
 
 export type * from './contract-batches.ts'
 export type * from './contract-plan.ts'
+export type * from './contract-webhooks.ts'
 
 export type ServiceClassName = 'priority' | 'standard' | 'flex' | 'batch'
 export type RoleName = 'owner' | 'operator' | 'member' | 'viewer' | 'finance'

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
+import type { WebhookStore } from '../batch/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
@@ -100,6 +101,7 @@ export interface HttpServices {
   batches: BatchService
   /** `/v1/batches` and below. */
   batchDoor: GatewayService
+  webhooks: Pick<WebhookStore, 'get' | 'set' | 'remove'>
   /** `/v1/files` and below. */
   fileDoor: GatewayService
   demo: DemoService

@@ -11,6 +11,7 @@ export type StandIns = Pick<
   | 'queue'
   | 'engines'
   | 'batches'
+  | 'webhooks'
   | 'batchDoor'
   | 'fileDoor'
   | 'demo'
@@ -27,6 +28,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
     batches: batches(),
+    webhooks: webhooks(),
     demo: demo(),
     floor: () => floor(),
     readiness: () => ({ ready: true, reasons: [] }),
@@ -107,6 +109,16 @@ function batches(): StandIns['batches'] {
     list: async () => ({ rows: [], next: null }),
     get: async (id) => none(id),
     cancel: async (id) => none(id),
+  }
+}
+
+function webhooks(): StandIns['webhooks'] {
+  return {
+    get: async (id) => {
+      throw new GristmillError('not_found', { kind: 'webhook of tenant', id })
+    },
+    set: async () => ({ secret: 'whsec_test' }),
+    remove: async () => {},
   }
 }
 

@@ -8,6 +8,9 @@ import {
   FileSweep,
   livesBy,
   type Room,
+  WebhookSender,
+  WebhookStore,
+  WebhookTargets,
 } from '../batch/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Home } from '../host/index.ts'
@@ -24,6 +27,8 @@ export interface BatchPart {
   door: BatchDoor
   fileDoor: FileDoor
   sweep: FileSweep
+  webhooks: WebhookStore
+  sender: WebhookSender
   service: BatchService
 }
 
@@ -47,6 +52,8 @@ export function batchPart(options: BatchPartOptions): BatchPart {
   const masterKey = config.contentKey ?? home.secret('content')
   const base = { database, clock, random, logger, limits }
   const files = new FileStore({ ...base, masterKey })
+  const targets = new WebhookTargets(config.webhookTargets)
+  const webhooks = new WebhookStore({ ...base, masterKey, targets })
   const runner = new BatchRunner({
     ...base,
     files,
@@ -54,13 +61,17 @@ export function batchPart(options: BatchPartOptions): BatchPart {
     principalOf: (keyId) => tenancy.principalOfKey(keyId),
     roomFor: (model) => roomFor(pool, model),
     isOurs: () => otherHolder(lease) === undefined,
-    onEnded: async () => undefined,
+    // Named as OpenAI names it: batch.completed, batch.failed, batch.expired, batch.cancelled.
+    onEnded: (sql, { id, tenantId, status }) =>
+      webhooks.enqueue(sql, tenantId, `batch.${status}`, { id }),
   })
   const door = new BatchDoor({ ...base, files, wake: () => runner.wake() })
   const fileDoor = new FileDoor({ files, limits })
   const isLiving = (id: string) => livesBy((tenantId) => tenancy.tenants.get(tenantId), id)
   const sweep = new FileSweep({ ...base, files, isLiving })
-  return { files, runner, door, fileDoor, sweep, service: batchService(database, runner, clock) }
+  const sender = new WebhookSender({ ...base, store: webhooks, targets })
+  const service = batchService(database, runner, clock)
+  return { files, runner, door, fileDoor, sweep, webhooks, sender, service }
 }
 
 function roomFor(pool: Pool, model: string | null): Room {

@@ -1,0 +1,70 @@
+/** One attempt to deliver a webhook: signed, bounded in time, to where it may go only. */
+import { createHmac } from 'node:crypto'
+import { Agent, request } from 'undici'
+import type { Clock } from '../base/index.ts'
+import type { WebhookTargets } from './webhook-target.ts'
+
+export interface WebhookMessage {
+  id: string
+  body: string
+  url: string
+  /** `whsec_` and base64. */
+  secret: string
+}
+
+const PREFIX = 'whsec_'
+export const POST_MS_MAX = 15_000
+const CONNECT_MS_MAX = 5000
+const ANSWER_BYTES_MAX = 16 * 1024
+
+/** A secret as receivers configure it. */
+export const secretOf = (bytes: Uint8Array) => `${PREFIX}${Buffer.from(bytes).toString('base64')}`
+
+/** The headers of Standard Webhooks (standardwebhooks.com): HMAC-SHA256 of id, time and body. */
+export function signedHeaders(message: WebhookMessage, nowMs: number): Record<string, string> {
+  const { id, body, secret } = message
+  const timestamp = String(Math.floor(nowMs / 1000))
+  const key = Buffer.from(secret.slice(PREFIX.length), 'base64')
+  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': timestamp,
+    'webhook-signature': `v1,${signature}`,
+  }
+}
+
+/**
+ * Sends it once; redirects are not followed.
+ * @returns undefined where it was acknowledged by a status 2xx, else why not
+ */
+export async function postWebhook(
+  message: WebhookMessage,
+  targets: WebhookTargets,
+  clock: Clock,
+): Promise<string | undefined> {
+  const late = new AbortController()
+  const timer = clock.after(POST_MS_MAX, () => late.abort(new Error('it did not answer in time')))
+  let agent: Agent | undefined
+  try {
+    const url = targets.check(message.url)
+    agent = new Agent({ connect: { lookup: targets.lookupFor(url), timeout: CONNECT_MS_MAX } })
+    const { statusCode, body } = await request(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'gristmill',
+        ...signedHeaders(message, clock.nowMs()),
+      },
+      body: message.body,
+      dispatcher: agent,
+      signal: late.signal,
+    })
+    await body.dump({ limit: ANSWER_BYTES_MAX, signal: late.signal })
+    return statusCode >= 200 && statusCode < 300 ? undefined : `it answered with ${statusCode}`
+  } catch (error) {
+    return (error as Error).message || 'it could not be reached'
+  } finally {
+    timer.cancel()
+    await agent?.destroy()
+  }
+}
