@@ -58,7 +58,7 @@ async function exportTrace(
   )
 }
 
-/** The ledger knows how much of a prompt was cached, not what; within a project it counts as one. */
+/** The ledger knows how much of a prompt was cached, not what; a project's counts as one. */
 function rowOf(request: RequestView): TraceRow {
   const { tenantId, projectId, cachedTokens, inputTokens, outputTokens } = request
   return {

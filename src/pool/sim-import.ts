@@ -1,7 +1,7 @@
 /**
  * Reads published traces in the forms their authors gave them into rows of a trace; pure. Which
- * form a file has is seen from its first line. What a form does not tell stays open: `tenant` is empty
- * where it names none.
+ * form a file has is seen from its first line. What a form does not tell stays open: `tenant` is
+ * empty where it names none.
  */
 import { GristmillError, type ServiceClass } from '../base/index.ts'
 import { type PrefixPart, parseTrace, type TraceRow, traceHeader } from './sim-trace.ts'
