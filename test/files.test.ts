@@ -14,7 +14,7 @@ import { removeHome, startServer, type TestServer } from './server.ts'
 
 const BYTES = Number(process.env.GRISTMILL_TEST_FILE_BYTES ?? 48 * 1024 * 1024)
 const MEBIBYTE = 1024 * 1024
-/** Some pieces at a time and what the collector has not taken yet; less than any file that counts. */
+/** Some pieces at a time, and what the collector has not taken yet. */
 const MEMORY_GROWTH_MAX = 160 * MEBIBYTE
 
 let server: TestServer

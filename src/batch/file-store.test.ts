@@ -103,7 +103,7 @@ describe('files', () => {
     const ids: string[] = []
     for (let i = 0; i < 5; i++) {
       ids.push((await store(Buffer.from(`${i}`))).id)
-      await clock.advance(1000)
+      clock.advance(1000)
     }
     const first = await files.list(creator, { limit: 3, order: 'desc' })
     assert.deepEqual(
@@ -181,7 +181,7 @@ describe('files', () => {
     const held = await files.create(creator, streamed(Buffer.from('3')), hour)
     const until = new Date(clock.nowMs() + DAY_MS)
     await files.keepUntil(database.sql, creator, held.id, until)
-    await clock.advance(3_600_000)
+    clock.advance(3_600_000)
     await assert.rejects(files.get(creator, short.id), { code: 'not_found' })
     assert.equal((await files.get(creator, held.id)).id, held.id)
     const destroyed = await database.transaction((sql) => files.destroyOld(sql, new Date(0), 10))

@@ -69,7 +69,8 @@ export class WebhookStore {
     await database.sql`
       insert into webhooks ${database.sql(row)}
       on conflict (tenant_id) do update set
-        url = excluded.url, sealed_secret = excluded.sealed_secret, created_at = excluded.created_at`
+        url = excluded.url, sealed_secret = excluded.sealed_secret,
+        created_at = excluded.created_at`
     return { secret: secretOf(secret) }
   }
 

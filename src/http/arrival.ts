@@ -1,4 +1,4 @@
-/** How long a request may take to arrive, where that differs from what the server allows at most. */
+/** How long a request may take to arrive, where that is less than the server allows at most. */
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../base/index.ts'
 
