@@ -2,11 +2,13 @@
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
+import { plainFont } from './font.ts'
 
 const gateway = 'http://127.0.0.1:4400'
 
-export default defineConfig({
+export default defineConfig(async () => ({
   plugins: [react(), tailwindcss()],
+  resolve: { alias: { 'inter-plain.woff2': await plainFont() } },
   build: {
     outDir: 'dist',
     emptyOutDir: true,
@@ -16,4 +18,4 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { '/api': gateway, '/v1': gateway } },
-})
+}))

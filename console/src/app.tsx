@@ -7,7 +7,6 @@ import { SignedInContext, sessionKey, useSessionQuery } from './api/session.ts'
 import { MillFloor } from './floor/mill-floor.tsx'
 import { ErrorNote } from './parts/error-note.tsx'
 import { Loading } from './parts/loading.tsx'
-import { NotFound } from './shell/not-found.tsx'
 import { Shell } from './shell/shell.tsx'
 
 const SignIn = lazy(() => import('./sign-in/sign-in.tsx'))
@@ -22,6 +21,7 @@ const Requests = lazy(() => import('./requests/requests.tsx'))
 const Request = lazy(() => import('./requests/request.tsx'))
 const Audit = lazy(() => import('./audit/audit.tsx'))
 const People = lazy(() => import('./people/people.tsx'))
+const NotFound = lazy(() => import('./shell/not-found.tsx'))
 
 const client = new QueryClient({
   queryCache: new QueryCache({

@@ -9,7 +9,7 @@ import {
 } from '../parts/table-looks.ts'
 import { count, duration, percent } from '../units.ts'
 
-export function DemoTable({ rows }: { rows: readonly DemoRow[] }) {
+export default function DemoTable({ rows }: { rows: readonly DemoRow[] }) {
   const tenants = [...new Set(rows.map(({ tenant }) => tenant))]
   const hasBoth = rows.some(({ half }) => half === 'fair')
   const find = (tenant: string, half: DemoRow['half']) =>

@@ -1,5 +1,6 @@
 /** The demonstration: one team floods the pool, first without and then with fair sharing. */
 import { useMutation } from '@tanstack/react-query'
+import { lazy, Suspense } from 'react'
 import { change } from '../api/client.ts'
 import type { DemoRow, DemoView } from '../api/contract.ts'
 import { useCalmFeed } from '../api/live.ts'
@@ -8,7 +9,8 @@ import { Card } from '../parts/card.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { ExportButton } from '../parts/export-button.tsx'
-import { DemoTable } from './demo-table.tsx'
+
+const DemoTable = lazy(() => import('./demo-table.tsx'))
 
 const halves = { fcfs: 'first come, first served', fair: 'fair sharing' } as const
 
@@ -34,7 +36,11 @@ export function Demo({ mayRun }: { mayRun: boolean }) {
           that appears here shows what that changes for each of them.
         </p>
       )}
-      {demo !== null && <DemoTable rows={demo.rows} />}
+      {demo !== null && (
+        <Suspense fallback={null}>
+          <DemoTable rows={demo.rows} />
+        </Suspense>
+      )}
       {error !== null && (
         <div className="mt-3">
           <ErrorNote error={error} />

@@ -11,9 +11,14 @@ import { onSubmit } from '../parts/on-submit.ts'
 
 const PASSWORD_LENGTH_MIN = 10
 
-export default function PasswordForm({ onClose }: { onClose: () => void }) {
+export interface PasswordFormProps {
+  isOpen: boolean
+  onClose: () => void
+}
+
+export default function PasswordForm({ isOpen, onClose }: PasswordFormProps) {
   return (
-    <Dialog title="Change your password" isOpen onClose={onClose}>
+    <Dialog title="Change your password" isOpen={isOpen} onClose={onClose}>
       <Form onClose={onClose} />
     </Dialog>
   )

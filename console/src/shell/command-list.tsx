@@ -9,7 +9,7 @@ export interface CommandListProps {
   onClose: () => void
 }
 
-export function CommandList({ commands, isOpen, onClose }: CommandListProps) {
+export default function CommandList({ commands, isOpen, onClose }: CommandListProps) {
   return (
     <Dialog title="Commands" isOpen={isOpen} onClose={onClose}>
       <Chooser commands={commands} onClose={onClose} />

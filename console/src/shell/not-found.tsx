@@ -2,7 +2,7 @@
 import { Link } from 'wouter'
 import { PageHead } from '../parts/page-head.tsx'
 
-export function NotFound() {
+export default function NotFound() {
   return (
     <PageHead
       sentence="There is no page at this address."

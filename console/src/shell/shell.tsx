@@ -1,20 +1,24 @@
 /** The frame around every page: where one can go, who one is, and the keys that work everywhere. */
 import { Menu } from 'lucide-react'
-import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { useSignedIn, useSignOut } from '../api/session.ts'
 import { Dialog } from '../parts/dialog.tsx'
-import { CommandList } from './command-list.tsx'
 import { Mark } from './mark.tsx'
 import { navigationFor, placeOf } from './navigation.ts'
 import { type Shortcut, useShortcuts } from './shortcuts.ts'
 import { SideBar } from './side-bar.tsx'
 import { nextTheme } from './theme.ts'
 
+const CommandList = lazy(() => import('./command-list.tsx'))
+
 export function Shell({ children }: { children: ReactNode }) {
   const [path] = useLocation()
   const [isMenuOpen, setMenuOpen] = useState(false)
   const [isListOpen, setListOpen] = useState(false)
+  // Fetched when it is first asked for, and kept, so that closing gives the focus back.
+  const isListFetched = useRef(false)
+  isListFetched.current ||= isListOpen
   const commands = useCommands(() => setListOpen(true))
   useShortcuts(commands)
   const main = useRef<HTMLElement>(null)
@@ -74,7 +78,11 @@ export function Shell({ children }: { children: ReactNode }) {
       >
         {children}
       </main>
-      <CommandList commands={commands} isOpen={isListOpen} onClose={() => setListOpen(false)} />
+      {isListFetched.current && (
+        <Suspense fallback={null}>
+          <CommandList commands={commands} isOpen={isListOpen} onClose={() => setListOpen(false)} />
+        </Suspense>
+      )}
     </div>
   )
 }

@@ -1,6 +1,6 @@
 /** The list of rooms, and below it the person, the theme and the commands. */
 import { KeyRound, LogOut, Monitor, Moon, Sun } from 'lucide-react'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import { useSignedIn, useSignOut } from '../api/session.ts'
 import { Mark } from './mark.tsx'
@@ -17,6 +17,9 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
   const [path] = useLocation()
   const signOut = useSignOut()
   const [isPasswordOpen, setPasswordOpen] = useState(false)
+  // Fetched when it is first asked for, and kept, so that closing gives the focus back.
+  const isPasswordFetched = useRef(false)
+  isPasswordFetched.current ||= isPasswordOpen
   const { choice } = useTheme()
   const ThemeIcon = themeIcons[choice]
   const here = placeOf(path)
@@ -91,9 +94,9 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
           </button>
         </div>
       </div>
-      {isPasswordOpen && (
+      {isPasswordFetched.current && (
         <Suspense fallback={null}>
-          <PasswordForm onClose={() => setPasswordOpen(false)} />
+          <PasswordForm isOpen={isPasswordOpen} onClose={() => setPasswordOpen(false)} />
         </Suspense>
       )}
     </nav>
