@@ -180,11 +180,16 @@ export class FileStore {
     return old.length
   }
 
-  /** Destroys everything a tenant has. */
-  async destroyTenant(sql: Transaction, tenantId: string): Promise<void> {
-    await sql`select 1 from content_keys where tenant_id = ${tenantId} for update`
-    await sql`delete from files where tenant_id = ${tenantId}`
-    await this.#keys.release(sql, tenantId, 0)
+  /**
+   * Destroys what a tenant has, but for files that a batch still writes.
+   * @returns how many files, `filesMax` at most
+   */
+  async destroyOf(sql: Transaction, tenantId: string, filesMax: number): Promise<number> {
+    const found = await sql<OpenFile[]>`
+      select id, tenant_id as "tenantId" from files
+      where tenant_id = ${tenantId} and state <> 'writing' order by id limit ${filesMax}`
+    for (const file of found) await this.#destroy(sql, file)
+    return found.length
   }
 
   /** Tenants that have content. */

@@ -68,9 +68,20 @@ describe('the sweep', () => {
     await store('ten_1')
     await store('ten_2')
     archived = ['ten_1']
-    await sweep.sweep()
+    assert.equal(await sweep.sweep(), 1)
     assert.deepEqual(await count(), { files: 1, keys: 1 })
     assert.deepEqual(await files.tenantIds(), ['ten_2'])
+  })
+
+  it('waits for the files that a batch of an archived tenant still writes', async () => {
+    const creator = { tenantId: 'ten_1', projectId: 'prj_1', keyId: 'key_1' }
+    const about = { filename: 'out', purpose: 'batch_output' as const }
+    const output = await database.transaction((sql) => files.begin(sql, creator))
+    archived = ['ten_1']
+    assert.equal(await sweep.sweep(), 0)
+    await database.transaction((sql) => files.publish(sql, output, about))
+    assert.equal(await sweep.sweep(), 1)
+    assert.deepEqual(await count(), { files: 0, keys: 0 })
   })
 
   it('leaves expired files to the gateway that is at it already', async () => {

@@ -3,7 +3,7 @@
  * content of tenants that were archived. One gateway at a time does it.
  */
 import { type Clock, GristmillError, type Logger, type Timer } from '../base/index.ts'
-import type { Database } from '../store/index.ts'
+import type { Database, Transaction } from '../store/index.ts'
 import type { FileStore } from './file-store.ts'
 
 export interface FileSweepOptions {
@@ -38,24 +38,27 @@ export class FileSweep {
 
   /** Destroys all that is due, unless another gateway is at it. @returns how many files */
   async sweep(): Promise<number> {
-    const { database, files, clock } = this.#options
-    let destroyed = 0
-    for (;;) {
-      const count = await database.transaction(async (sql) => {
-        const [lock] = await sql<{ taken: boolean }[]>`
-          select pg_try_advisory_xact_lock(${LOCK_KEY}) as taken`
-        if (!lock?.taken) return 0
-        const abandonedBefore = new Date(clock.nowMs() - ABANDONED_MS)
-        return files.destroyOld(sql, abandonedBefore, FILES_AT_ONCE)
-      })
-      destroyed += count
-      if (count < FILES_AT_ONCE) break
-    }
+    const { files, clock } = this.#options
+    const abandonedBefore = new Date(clock.nowMs() - ABANDONED_MS)
+    let destroyed = await this.#all((sql) => files.destroyOld(sql, abandonedBefore, FILES_AT_ONCE))
     for (const tenantId of await files.tenantIds()) {
       if (await this.#options.isLiving(tenantId)) continue
-      await database.transaction((sql) => files.destroyTenant(sql, tenantId))
+      destroyed += await this.#all((sql) => files.destroyOf(sql, tenantId, FILES_AT_ONCE))
     }
     return destroyed
+  }
+
+  /** A few files in one transaction, so that none takes long, until there are no more. */
+  async #all(destroySome: (sql: Transaction) => Promise<number>): Promise<number> {
+    for (let destroyed = 0; ; ) {
+      const count = await this.#options.database.transaction(async (sql) => {
+        const [lock] = await sql<{ taken: boolean }[]>`
+          select pg_try_advisory_xact_lock(${LOCK_KEY}) as taken`
+        return lock?.taken ? destroySome(sql) : 0
+      })
+      destroyed += count
+      if (count < FILES_AT_ONCE) return destroyed
+    }
   }
 
   /** Ends it; what is being destroyed is waited for. */

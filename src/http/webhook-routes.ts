@@ -79,7 +79,9 @@ export function webhookRoutes(api: Api, { tenancy, webhooks }: HttpOptions): voi
     await tenancy.tenants.get(id)
     const { url } = c.req.valid('json')
     const { secret } = await webhooks.set(id, url)
-    const entry = { action: 'webhook.set', subject: id, tenantId: id, detail: { url } }
+    // The rest of an address may be a secret.
+    const detail = { host: new URL(url).host }
+    const entry = { action: 'webhook.set', subject: id, tenantId: id, detail }
     await tenancy.audit.record(access.actor, entry)
     return c.json({ url, secret }, 200)
   })
