@@ -51,7 +51,7 @@ const benches: Record<string, Bench> = {
     },
   },
   utilisation: {
-    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--seed N] [--seconds N] [--calibration N] [--samples FILE]',
+    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--seed N] [--seconds N] [--calibration N] [--samples FILE] [--curve]',
     async run(flags, log) {
       const { benchUtilisation } = await import('./utilisation.ts')
       const { circumstances } = await import('./harness.ts')
@@ -62,6 +62,7 @@ const benches: Record<string, Bench> = {
           seconds: number(flags, 'seconds'),
           calibration: number(flags, 'calibration'),
         }),
+        curve: flags.curve === true,
         samples: typeof flags.samples === 'string' ? flags.samples : undefined,
         log,
       })
@@ -136,6 +137,7 @@ const options: ParseArgsOptionsConfig = {
   prefill: flag,
   repeat: flag,
   quick: flag,
+  curve: flag,
   ...Object.fromEntries(
     [
       'pairs',

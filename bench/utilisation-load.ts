@@ -64,7 +64,7 @@ export async function playArm(plan: ArmPlan): Promise<Arm> {
   return { interactive, batch, fromMs, untilMs, occupancy: await sampling }
 }
 
-/** Closed loop of one tenant for `durationMs`; resolves to its requests and the moments measured. */
+/** Closed loop of one tenant for `durationMs`; resolves to its requests and when it measured. */
 export async function saturate(
   target: Target,
   inFlight: number,

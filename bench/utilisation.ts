@@ -34,6 +34,8 @@ export interface UtilisationOptions {
   calibration?: number
   /** File to which raw figures are added, and from which all runs are pooled. */
   samples?: string | undefined
+  /** Also measures batch with fewer and fewer places; four more arms. */
+  curve?: boolean
   log?: (line: string) => void
 }
 
@@ -69,6 +71,7 @@ interface Bench {
   calibrator: Target
   interactive: Target[]
   batch: Target[]
+  batchIds: string[]
 }
 
 export async function benchUtilisation(options: UtilisationOptions = {}): Promise<object> {
@@ -76,9 +79,15 @@ export async function benchUtilisation(options: UtilisationOptions = {}): Promis
   const server = await startServer({ model, log })
   try {
     const bench = await prepare(server)
-    const sample = await run(bench, seed, options, log)
+    const { sample, curve } = await run(bench, seed, options, log)
     const all = samples === undefined ? [sample] : pooled(samples, sample)
-    return { ...resultOf(all, bench.cap, seed), seed, rounds: all.length, model: server.model }
+    return {
+      ...resultOf(all, bench.cap, seed),
+      ...curve,
+      seed,
+      rounds: all.length,
+      model: server.model,
+    }
   } finally {
     await server.stop()
   }
@@ -92,12 +101,12 @@ async function prepare(server: Server): Promise<Bench> {
   const target = async (name: string, weight: number, fields: object) => ({
     url,
     model,
-    key: (await createTenant(server, name, weight)).key,
+    ...(await createTenant(server, name, weight)),
     fields: { ...forced, ...fields },
   })
   const interactive = WEIGHTS.map((weight) => target(`interactive-${weight}`, weight, {}))
-  const batch = BATCH_WEIGHTS.map((weight) =>
-    target(`batch-${weight}`, weight, { service_tier: 'batch' }),
+  const batch = await Promise.all(
+    BATCH_WEIGHTS.map((weight) => target(`batch-${weight}`, weight, { service_tier: 'batch' })),
   )
   return {
     server,
@@ -105,24 +114,24 @@ async function prepare(server: Server): Promise<Bench> {
     cost: { input: 1, output: 2 },
     calibrator: await target('calibration', 1, {}),
     interactive: await Promise.all(interactive),
-    batch: await Promise.all(batch),
+    batch,
+    batchIds: batch.map(({ id }) => id),
   }
 }
 
 async function run(
   bench: Bench,
   seed: number,
-  { seconds = 45, calibration = 60 }: UtilisationOptions,
+  { seconds = 45, calibration = 60, curve: wantsCurve = false }: UtilisationOptions,
   log: (line: string) => void,
-): Promise<Sample> {
+): Promise<{ sample: Sample; curve: { curve?: CurvePoint[] } }> {
   const before = await calibrate(bench, seed, calibration * 1000, log)
   const promises = {
     ttftMs: TTFT_MS_MAX,
     tokenGapMs: Math.max(TOKEN_GAP_MS_MAX, TOKEN_GAP_FACTOR * before.tokenGapMs),
   }
   const arms: Record<'on' | 'off', ArmFigures[]> = { on: [], off: [] }
-  for (const [block, which] of (['off', 'on', 'on', 'off'] as const).entries()) {
-    const own = seed * 1000 + Math.floor(block / 2)
+  const play = async (which: 'on' | 'off', own: number) => {
     const arrivals = drawArrivals(WEIGHTS, before, seconds * 1000, seededRandom(own))
     const arm = await playArm({
       interactive: bench.interactive,
@@ -133,17 +142,73 @@ async function run(
       random: seededRandom(own + 500),
     })
     const figures = figuresOf(arm, which === 'on' ? BATCH_WEIGHTS.length : 0, promises, bench.cost)
-    arms[which].push(figures)
     log(`batch ${which}: ${inWords(figures, before.capacityUnitsPerS)}`)
+    return figures
   }
+  for (const [block, which] of (['off', 'on', 'on', 'off'] as const).entries()) {
+    arms[which].push(await play(which, seed * 1000 + Math.floor(block / 2)))
+  }
+  const [off] = arms.off
+  const points = wantsCurve && off ? await drawCurve(bench, off, () => play('on', seed * 1000)) : []
   const after = await calibrate(bench, seed + 1, calibration * 1000, log)
-  return {
+  const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
+  const curve = points.map(({ goodputUnitsPerS, ...point }) => ({
+    ...point,
+    goodputUtilisation: goodputUnitsPerS / capacity,
+  }))
+  const sample: Sample = {
     seed,
     capacityBefore: before.capacityUnitsPerS,
     capacityAfter: after.capacityUnitsPerS,
     promises,
     ...arms,
   }
+  return { sample, curve: wantsCurve ? { curve } : {} }
+}
+
+/** Batch with so many places of the cap left free, against the arm without batch. */
+interface CurvePoint {
+  reserve: number
+  goodputUtilisation: number
+  e2eP50OnOverOff: number
+  e2eP99OnOverOff: number
+  ttftP99OnMs: number
+}
+
+const CURVE_RESERVES = [0, 1 / 8, 1 / 4, 1 / 2]
+
+/** The places of batch are bounded by the concurrency limits of its tenants, 1 : 2. */
+async function drawCurve(
+  { cap, batchIds, server }: Bench,
+  off: ArmFigures,
+  play: () => Promise<ArmFigures>,
+): Promise<(Omit<CurvePoint, 'goodputUtilisation'> & { goodputUnitsPerS: number })[]> {
+  const points = []
+  for (const share of CURVE_RESERVES) {
+    const reserve = Math.round(share * cap)
+    const few = Math.max(1, Math.round((cap - reserve) / 3))
+    const limits = [few, Math.max(1, cap - reserve - few)]
+    for (const [i, id] of batchIds.entries()) {
+      const concurrencyMax = limits[i] ?? 1
+      await server.admin.patch(`/api/tenants/${id}`, { limits: { concurrencyMax } })
+    }
+    const on = await play()
+    const ratio = (p: number) => {
+      const of = ({ met }: ArmFigures) => met.map((m) => m.endToEndMs)
+      return percentile(of(on), p) / percentile(of(off), p)
+    }
+    points.push({
+      reserve,
+      goodputUnitsPerS: on.goodputUnitsPerS,
+      e2eP50OnOverOff: ratio(0.5),
+      e2eP99OnOverOff: ratio(0.99),
+      ttftP99OnMs: percentile(
+        on.met.map(({ ttftMs }) => ttftMs),
+        0.99,
+      ),
+    })
+  }
+  return points
 }
 
 function inWords({ met, goodputUnitsPerS, failed }: ArmFigures, capacity: number): string {

@@ -66,6 +66,8 @@ export interface Running {
   close(): Promise<void>
 }
 
+/** How often it is looked whether an engine must be calibrated anew. */
+const CALIBRATION_CHECK_MS = 60_000
 /** For asking an engine what a request came to that a crash of the gateway left open. */
 const COUNT_MS_MAX = 1000
 
@@ -185,6 +187,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   })
   stack.defer(() => engines.close())
   stack.defer(() => calibrations.close())
+  const checking = clock.every(CALIBRATION_CHECK_MS, () => calibrations.check(pool))
+  stack.defer(() => checking.cancel())
   engines.listen({
     changed: (engine, profile, state, reason) =>
       pool.setEngine(engine, calibrations.applied(engine, profile), state, reason),

@@ -49,7 +49,7 @@ export async function insertCalibration(sql: Queries, row: CalibrationRow): Prom
             ${JSON.stringify(row.result)}::text::jsonb, ${row.measuredAt})`
 }
 
-/** The newest calibration of every engine and model; rows that cannot be understood are left out. */
+/** The newest calibration of every engine and model; rows that make no sense are left out. */
 export async function readCalibrations(sql: Queries): Promise<CalibrationRow[]> {
   const rows = await sql<(Omit<CalibrationRow, 'result'> & { result: unknown })[]>`
     select distinct on (engine_id, model) engine_id as "engineId", model, machine, settings,

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type CalibrationPoint, calibrationOf, fitSeconds, weightsOf } from './calibration.ts'
 
-/** An engine that takes 1 ms for a prompt token, 0.1 ms for a cached one, 4 ms for an output one. */
+/** An engine that takes 1 ms for a prompt token, 0.1 for a cached one, 4 for an output one. */
 function point(
   mix: CalibrationPoint['mix'],
   concurrency: number,

@@ -20,8 +20,8 @@ export interface CalibrationPlace {
 
 /** What a calibration asks of whoever schedules the engine. */
 export interface CalibrationPlaces {
-  /** Waits for a place. @throws where none can be had any more */
-  take(): Promise<CalibrationPlace>
+  /** Waits for a place. @throws where none can be had any more, and at the signal */
+  take(signal: AbortSignal): Promise<CalibrationPlace>
   /** Lets so many requests run at once from now on. */
   allow(concurrency: number): void
   /** Tokens that the engine has worked through for everybody so far. */
@@ -126,7 +126,7 @@ async function askOnce(
   { engine, profile, model, places, clock, random, signal }: CalibratorOptions,
   mix: CalibrationPoint['mix'],
 ): Promise<number | null> {
-  const place = await places.take()
+  const place = await places.take(signal)
   let tokens: Tokens | null = null
   try {
     const request = { id: place.id, mix, model, rank: place.rank }

@@ -2,7 +2,7 @@
  * Places on one engine for a calibration: tickets of class batch that wait like everybody's, under
  * a model name that only this engine has, so that they stand behind all other work.
  */
-import { type Clock, newId, type Random } from '../base/index.ts'
+import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
 import type { CalibrationPlace, CalibrationPlaces, Tokens } from '../engine/index.ts'
 import { pinnedModel } from './engine-places.ts'
 import type { Pool } from './pool.ts'
@@ -26,10 +26,13 @@ export class PoolCalibrationPlaces implements CalibrationPlaces {
     this.#random = random
   }
 
-  async take(): Promise<CalibrationPlace> {
+  async take(signal: AbortSignal): Promise<CalibrationPlace> {
     const request = this.#request()
     const ticket = this.#pool.submit(request)
-    const { rank } = await ticket.granted
+    const leave = () => ticket.cancel(new GristmillError('shutting_down'))
+    signal.addEventListener('abort', leave, { once: true })
+    if (signal.aborted) leave()
+    const { rank } = await ticket.granted.finally(() => signal.removeEventListener('abort', leave))
     return {
       id: request.id,
       rank,

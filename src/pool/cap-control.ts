@@ -50,6 +50,10 @@ const DARK_EVERY_MS = 10_000
 const DARK_SHARE = 0.5
 /** What a lower cap does is seen only after what runs has thinned out. */
 const DOWN_EVERY_MS = 3000
+/** The pace is known only from requests that have ended, so a step is judged after this long. */
+const PACE_EVERY_MS = 30_000
+/** A step down that makes the pace no better than this was none that helps. */
+const PACE_GAIN = 0.95
 /** Up to the start, which calibration vouches for, it returns a step at a time. */
 const RETURN_EVERY_MS = 3000
 /** Above the start a cap is judged by the work done while it was full for this long. */
@@ -77,6 +81,9 @@ export class CapControl {
   #trial: Trial = { ms: 0, units: 0 }
   /** Work per second at the cap below, while one above the start is tried. */
   #below: number | undefined
+  /** The pace when the cap was last lowered for its sake. */
+  #paceBefore: number | undefined
+  #paceBarredUntilMs = Number.NEGATIVE_INFINITY
   #barredUntilMs = Number.NEGATIVE_INFINITY
 
   /** @param reason where the start comes from, a sentence */
@@ -94,21 +101,35 @@ export class CapControl {
   update(nowMs: number, reading: CapReading): CapState {
     const elapsedMs = nowMs - (this.#lastAtMs ?? nowMs)
     this.#lastAtMs = nowMs
-    const trouble = this.#trouble(reading)
-    if (trouble !== undefined) this.#down(nowMs, DOWN_EVERY_MS, 1, trouble)
+    const told = reading.signals && this.#told(reading.signals)
+    if (told) this.#down(nowMs, DOWN_EVERY_MS, 1, told)
+    else if (this.#isPaceBroken(nowMs, reading)) this.#downForPace(nowMs, reading)
     else if (this.#isDark(nowMs, reading)) this.#dim(nowMs)
     else this.#up(nowMs, elapsedMs, reading)
     return this.state
   }
 
-  /** What speaks against the present cap, a sentence. */
-  #trouble({ tokenGapP95Ms, signals }: CapReading): string | undefined {
-    const told = signals && this.#told(signals)
-    if (told) return told
-    const { tokenGapMsMax } = this.#options
-    if (tokenGapP95Ms === null || tokenGapP95Ms <= tokenGapMsMax) return undefined
-    const [is, most] = [tokenGapP95Ms, tokenGapMsMax].map(Math.round)
-    return `Tokens came every ${is} ms, and ${most} ms are promised.`
+  /** True where tokens come too slowly and fewer at once may still help. */
+  #isPaceBroken(nowMs: number, { tokenGapP95Ms }: CapReading): boolean {
+    if (tokenGapP95Ms === null || tokenGapP95Ms <= this.#options.tokenGapMsMax) {
+      this.#paceBefore = undefined
+      return false
+    }
+    return nowMs >= this.#paceBarredUntilMs
+  }
+
+  /** One step; where the step before made nothing better, the cap is not to blame and returns. */
+  #downForPace(nowMs: number, { tokenGapP95Ms }: CapReading): void {
+    const gapMs = tokenGapP95Ms ?? 0
+    if (nowMs - this.#changedAtMs < PACE_EVERY_MS) return
+    if (this.#paceBefore !== undefined && gapMs > PACE_GAIN * this.#paceBefore) {
+      this.#paceBefore = undefined
+      this.#paceBarredUntilMs = nowMs + RETRY_MS
+      return
+    }
+    this.#paceBefore = gapMs
+    const [is, most] = [gapMs, this.#options.tokenGapMsMax].map(Math.round)
+    this.#down(nowMs, 0, 1, `Tokens came every ${is} ms, and ${most} ms are promised.`)
   }
 
   /** What the engine itself complains of; each of its answers counts once. */

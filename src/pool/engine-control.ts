@@ -60,7 +60,9 @@ export class EngineControl {
   get cap(): CapState {
     const { state } = this.#cap
     if (this.#allowed === undefined) return state
-    return { ...state, cap: this.#allowed, reason: 'It is being calibrated.' }
+    // A calibration is background work: the reserve comes on top of what it may use.
+    const cap = this.#allowed + this.reserve.reserve
+    return { ...state, cap, reason: 'It is being calibrated.' }
   }
 
   get reserve(): ReserveState {

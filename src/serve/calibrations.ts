@@ -14,10 +14,11 @@ import {
   unitsPerS,
 } from '../engine/index.ts'
 import type { CalibrationView } from '../http/index.ts'
-import { type CostWeights, type Pool, PoolCalibrationPlaces } from '../pool/index.ts'
+import { type CostWeights, type Pool, PoolCalibrationPlaces, utilisationOf } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 
 const POINT_MS = 6000
+const AGAIN_MS = 3_600_000
 /** Points of a sweep at most: nine numbers of requests at once and three mixes. */
 const POINTS_TYPICAL = 9
 
@@ -26,6 +27,8 @@ interface Options {
   clock: Clock
   random: Random
   logger: Logger
+  /** Length of one point of the sweep, milliseconds; six seconds where absent. */
+  pointMs?: number
 }
 
 interface Running {
@@ -40,6 +43,7 @@ export class Calibrations {
   readonly #rows = new Map<string, CalibrationRow>()
   readonly #running = new Map<string, Running>()
   readonly #failures = new Map<string, string>()
+  readonly #startedAtMs = new Map<string, number>()
   /** Weights of the cost unit, frozen for this run of the server. */
   readonly cost: CostWeights
 
@@ -98,6 +102,7 @@ export class Calibrations {
       done: Promise.resolve(),
     }
     this.#running.set(engineId, running)
+    this.#startedAtMs.set(engineId, clock.nowMs())
     this.#failures.delete(engineId)
     running.done = this.#run(pool, engineId, model.name, cause, running)
       .catch((error: Error) => {
@@ -106,6 +111,25 @@ export class Calibrations {
       })
       .finally(() => this.#running.delete(engineId))
     return this.view(engineId)
+  }
+
+  /**
+   * Begins what is due: an engine that is not what it was when it was calibrated, and all that are
+   * up where more is done than was found possible. At most one an hour for each engine.
+   */
+  check(pool: Pool): void {
+    const { clock, logger } = this.#options
+    const { voidReason } = utilisationOf(pool, clock)
+    for (const [engineId, { profile, state }] of pool.engines) {
+      const sinceMs = clock.nowMs() - (this.#startedAtMs.get(engineId) ?? Number.NEGATIVE_INFINITY)
+      if (state !== 'up' || this.#running.has(engineId) || sinceMs < AGAIN_MS) continue
+      const row = this.#rows.get(engineId)
+      const isChanged = row !== undefined && !isOf(row, profile)
+      if (!isChanged && voidReason === null) continue
+      const cause = isChanged ? 'The engine, its version or its models changed.' : voidReason
+      logger.info({ engineId, cause }, 'calibrating anew')
+      this.start(pool, engineId, cause ?? '')
+    }
   }
 
   view(engineId: string): CalibrationView {
@@ -160,7 +184,13 @@ export class Calibrations {
     const onPoint = () => {
       running.points++
     }
-    const how = { clock, random, pointMs: POINT_MS, signal: running.stop.signal, onPoint }
+    const how = {
+      clock,
+      random,
+      pointMs: this.#options.pointMs ?? POINT_MS,
+      signal: running.stop.signal,
+      onPoint,
+    }
     let points: Awaited<ReturnType<typeof measureEngine>>
     try {
       points = await measureEngine({ engine, profile, model, places, ...how })
