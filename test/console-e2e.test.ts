@@ -1,0 +1,184 @@
+/**
+ * The console in a browser on the real program: real PostgreSQL, the real engine with the toy
+ * model. From the one-time link to signing out, each step by what a person sees and presses.
+ */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import type { Browser, Locator, Page } from 'playwright-core'
+import { launch, openPage, withoutBrowser } from './console/browser.ts'
+import { buildConsole } from './console/build.ts'
+import { removeHome, startServer, type TestServer, until } from './server.ts'
+
+const EMAIL = 'ada@example.org'
+const PASSWORDS = ['a first long password', 'another long password']
+
+describe('the console on the real program', { skip: withoutBrowser }, () => {
+  let server: TestServer
+  let browser: Browser
+  let page: Page
+  let complaints: string[]
+
+  before(async () => {
+    await buildConsole()
+    ;[server, browser] = await Promise.all([startServer(), launch()])
+    ;({ page, complaints } = await openPage(browser, { width: 1440 }))
+    page.setDefaultTimeout(8000)
+  })
+  after(async () => {
+    await browser?.close()
+    await server?.stop()
+    if (server) removeHome(server.home)
+  })
+
+  test('the one-time link makes an owner with a password, once', async () => {
+    const link = server.line.adminLink ?? assert.fail('a first start prints a link')
+    await page.goto(link)
+    await page.getByLabel('Name', { exact: true }).fill('Ada Miller')
+    await page.getByLabel('Email', { exact: true }).fill(EMAIL)
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORDS[0] ?? '')
+    await page.getByRole('button', { name: 'Become the owner' }).click()
+    await page.getByRole('heading', { level: 1, name: /^The pool/ }).waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    const { page: other } = await openPage(browser, { width: 1440 })
+    await other.goto(link)
+    await other.getByText('This link does not open anything.').waitFor()
+    await other.context().close()
+  })
+
+  test('a tenant is created, with a project and a key that works', async () => {
+    await goTo('Tenants')
+    await page.getByRole('button', { name: 'New tenant' }).click()
+    await field('Name').fill('Support')
+    await dialog().getByRole('button', { name: 'Create', exact: true }).click()
+    await page.getByRole('link', { name: 'Support' }).first().click()
+    await page.getByRole('heading', { level: 1, name: /^Support is due/ }).waitFor()
+
+    await page.getByRole('button', { name: 'New project' }).click()
+    await field('Name').fill('nightly')
+    await dialog().getByRole('button', { name: 'Create', exact: true }).click()
+    await row('nightly').getByRole('button', { name: 'Change' }).click()
+    await field('Name').fill('hourly')
+    await dialog().getByRole('button', { name: 'Save', exact: true }).click()
+    await row('hourly').getByRole('button', { name: 'Archive' }).click()
+    await dialog().getByText('gristmill project remove hourly --tenant Support').waitFor()
+    await dialog().getByRole('button', { name: 'Archive hourly', exact: true }).click()
+    await row('hourly').waitFor({ state: 'detached' })
+
+    await page.getByRole('button', { name: 'New key' }).click()
+    await field('What it is for').fill('ticket bot')
+    await dialog().getByRole('button', { name: 'Create the key', exact: true }).click()
+    const key = (await dialog().locator('code', { hasText: /^gm-/ }).textContent()) ?? ''
+    await dialog().getByRole('button', { name: 'I have copied it', exact: true }).click()
+    await row('ticket bot').waitFor()
+    assert.equal(await asks(key), 200)
+  })
+
+  test('a key is changed, rotated with an overlap, and one of another gateway moves in', async () => {
+    await row('ticket bot').getByRole('button', { name: 'Change' }).click()
+    await field('Running at once').fill('4')
+    await field('Default class').selectOption('flex')
+    await dialog()
+      .getByText(/gristmill key update key_\w+ --class flex --concurrency 4$/)
+      .waitFor()
+    await dialog().getByRole('button', { name: 'Save', exact: true }).click()
+    await row('ticket bot').getByText('4 running').waitFor()
+    await row('ticket bot').getByText('flex').waitFor()
+
+    await row('ticket bot').getByRole('button', { name: 'Rotate' }).click()
+    await dialog().getByRole('button', { name: 'Make a new secret', exact: true }).click()
+    await dialog().getByRole('button', { name: 'I have copied it', exact: true }).click()
+    await row('ticket bot')
+      .getByText(/old secret until \d+ \w+/)
+      .waitFor()
+
+    await goTo('Keys')
+    await page.getByRole('button', { name: 'Move one in' }).click()
+    const sha256 = createHash('sha256').update('sk-from-elsewhere').digest('hex')
+    await field('SHA-256 of the whole key').fill(sha256)
+    await field('Tenant').selectOption('Support')
+    await field('What it is for').fill('moved')
+    await dialog().getByRole('button', { name: 'Let it in', exact: true }).click()
+    await row('moved').waitFor()
+    assert.equal(await asks('sk-from-elsewhere'), 200)
+  })
+
+  test('the playground streams an answer while the mill floor shows it', async () => {
+    const floor = await page.context().newPage()
+    await floor.goto(server.url)
+    await floor.getByText('Live', { exact: true }).waitFor()
+    const share = floor.getByLabel('Shares').getByText('Support')
+    await goTo('Playground')
+    await page.getByLabel('Tenant', { exact: true }).selectOption({ label: 'Support' })
+    await page.getByLabel('Question', { exact: true }).fill('Tell me a long story about mills.')
+    await page.getByLabel('Max tokens', { exact: true }).fill('200')
+    await page.getByRole('button', { name: 'Send' }).click()
+    const answer = page.getByRole('article').filter({ hasText: 'Tell me a long story' })
+    await answer
+      .getByText(/tokens/)
+      .first()
+      .waitFor()
+    await share.first().waitFor()
+    await floor.close()
+  })
+
+  test('usage has its tokens, the audit log who changed what', async () => {
+    await goTo('Usage')
+    const support = page.getByRole('row').filter({ hasText: 'Support' })
+    await until('the answer is booked', async () => {
+      await page.reload()
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      return (await support.count()) > 0
+    })
+    await goTo('Audit')
+    await page.getByRole('heading', { level: 1, name: /^The last change was/ }).waitFor()
+    const changes = page.getByRole('row')
+    await changes
+      .filter({ hasText: /key.*import|import.*key/i })
+      .first()
+      .waitFor()
+    await changes.filter({ hasText: EMAIL }).first().waitFor()
+  })
+
+  test('the password is changed, and counts from then on', async () => {
+    await page.getByRole('button', { name: 'Change your password' }).click()
+    await dialog()
+      .getByLabel('Present password')
+      .fill(PASSWORDS[0] ?? '')
+    await dialog()
+      .getByLabel('New password')
+      .fill(PASSWORDS[1] ?? '')
+    await dialog().getByRole('button', { name: 'Change it', exact: true }).click()
+    await dialog().getByRole('button', { name: 'Done', exact: true }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { level: 1, name: /Sign in/ }).waitFor()
+    assert.deepEqual(complaints, [])
+    await signIn(PASSWORDS[0] ?? '')
+    await page.getByText(/password is not right/).waitFor()
+    await signIn(PASSWORDS[1] ?? '')
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { level: 1, name: /Sign in/ }).waitFor()
+  })
+
+  const dialog = (): Locator => page.locator('dialog[open]')
+  const field = (label: string): Locator => dialog().getByLabel(label, { exact: true })
+  const row = (text: string): Locator => page.getByRole('row').filter({ hasText: text })
+
+  async function goTo(room: string): Promise<void> {
+    const link = page.getByRole('navigation').getByRole('link', { name: room, exact: true })
+    await link.click()
+    await page.getByRole('heading', { level: 1 }).waitFor()
+  }
+
+  async function signIn(password: string): Promise<void> {
+    await page.getByLabel('Email', { exact: true }).fill(EMAIL)
+    await page.getByLabel('Password', { exact: true }).fill(password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+  }
+
+  async function asks(key: string): Promise<number> {
+    const headers = { authorization: `Bearer ${key}` }
+    return (await fetch(`${server.url}/v1/models`, { headers })).status
+  }
+})
