@@ -104,6 +104,7 @@ function HashField() {
         title="64 hexadecimal digits"
         autoComplete="off"
         spellCheck={false}
+        data-first
       />
       <CliCommand className="mt-1.5" command={'printf %s "$KEY" | sha256sum'} />
     </div>

@@ -108,7 +108,7 @@ function keyColumns(nowMs: number): Column<KeyView>[] {
       show: ({ name, hint, tenantId, id }) => (
         <Link href={`/requests?tenant=${tenantId}&key=${id}`} className="hover:underline">
           <span className="font-[560]">{name}</span>{' '}
-          <code className="font-mono text-[0.75rem] text-soft">
+          <code className="block font-mono text-[0.75rem] text-soft">
             {hint ? `${hint}…` : 'moved in'}
           </code>
         </Link>
@@ -140,7 +140,7 @@ function keyColumns(nowMs: number): Column<KeyView>[] {
       note: 'Of its requests that name none',
       show: ({ defaultClass }) =>
         defaultClass === null ? (
-          <span className="text-soft">the tenant’s</span>
+          <span className="whitespace-nowrap text-soft">the tenant’s</span>
         ) : (
           <ClassTag name={defaultClass} />
         ),
