@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { type GristmillError, toGristmillError } from '../base/index.ts'
+import { batchCommands } from './batch.ts'
 import { chatCommand } from './chat.ts'
 import { ServerError } from './client.ts'
 import { type CliContext, ExitWith } from './context.ts'
@@ -62,6 +63,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   keyCommands(program, context)
   userCommands(program, context)
   chatCommand(program, context)
+  batchCommands(program, context)
   queueCommand(program, context)
   usageCommand(program, context)
   planCommand(program, context)

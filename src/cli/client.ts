@@ -77,21 +77,26 @@ export class AdminClient {
     return rows
   }
 
-  /** An answer that is read as it comes: a stream, or text that is not JSON. */
+  /**
+   * An answer that is read as it comes: a stream, or text that is not JSON.
+   * @param options a body is sent as JSON, or as the form that it is
+   */
   async open(
     method: string,
     path: string,
     options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const hasBody = options.body !== undefined
+    const { body } = options
+    const isForm = body instanceof FormData
+    const hasBody = body !== undefined
     const response = await fetch(this.url + path, {
       method,
       headers: {
         ...this.#headers,
-        ...(hasBody && { 'content-type': 'application/json' }),
+        ...(hasBody && !isForm && { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      ...(hasBody && { body: JSON.stringify(options.body) }),
+      ...(hasBody && { body: isForm ? body : JSON.stringify(body) }),
       ...(options.signal && { signal: options.signal }),
     }).catch((error: unknown) => {
       if (options.signal?.aborted) throw error

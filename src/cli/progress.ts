@@ -23,13 +23,17 @@ export function progressLine(
     const step = Math.floor(share * (terminal.isTerminal ? 200 : STEPS))
     if (step === shown) return
     shown = step
-    const full = Math.round(share * BAR_CELLS)
-    const bar = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full)
     const total = totalBytes === undefined ? '' : ` of ${bytes(totalBytes)}`
     terminal.status(
-      `${title} ${bar} ${Math.round(share * 100)} % (${bytes(receivedBytes)}${total})`,
+      `${title} ${progressBar(share)} ${Math.round(share * 100)} % (${bytes(receivedBytes)}${total})`,
     )
   }
+}
+
+/** @param share what is done, between 0 and 1 */
+export function progressBar(share: number): string {
+  const full = Math.round(share * BAR_CELLS)
+  return '█'.repeat(full) + '░'.repeat(BAR_CELLS - full)
 }
 
 /** Time between lines about the same thing where lines stay. */

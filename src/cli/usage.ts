@@ -127,7 +127,7 @@ function queueColumns(names: Map<string, string>): Column<Waiting>[] {
 }
 
 /** Names of the tenants within reach by id; a key that may not see them sees ids. */
-async function tenantNames(client: AdminClient): Promise<Map<string, string>> {
+export async function tenantNames(client: AdminClient): Promise<Map<string, string>> {
   const tenants = await client.all<TenantView>('/api/tenants').catch((error: unknown) => {
     if (error instanceof ServerError && error.status === 403) return []
     throw error
