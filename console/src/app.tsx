@@ -12,6 +12,8 @@ import { Shell } from './shell/shell.tsx'
 const SignIn = lazy(() => import('./sign-in/sign-in.tsx'))
 const FirstRun = lazy(() => import('./sign-in/first-run.tsx'))
 const Playground = lazy(() => import('./playground/playground.tsx'))
+const Batches = lazy(() => import('./batches/batches.tsx'))
+const Batch = lazy(() => import('./batches/batch.tsx'))
 const Engines = lazy(() => import('./engines/engines.tsx'))
 const Tenants = lazy(() => import('./tenants/tenants.tsx'))
 const Tenant = lazy(() => import('./tenants/tenant.tsx'))
@@ -86,6 +88,8 @@ function Pages() {
     <Switch>
       <Route path="/" component={MillFloor} />
       <Route path="/playground" component={Playground} />
+      <Route path="/batches" component={Batches} />
+      <Route path="/batches/:id">{({ id }) => <Batch id={id} />}</Route>
       <Route path="/engines" component={Engines} />
       <Route path="/tenants" component={Tenants} />
       <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>

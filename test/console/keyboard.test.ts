@@ -25,7 +25,14 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
   test('g and a letter go to every room', async () => {
     await page.goto(fixture.url)
     await page.getByRole('navigation').waitFor()
-    const places = { p: '/playground', e: '/engines', t: '/tenants', k: '/keys', o: '/people' }
+    const places = {
+      p: '/playground',
+      b: '/batches',
+      e: '/engines',
+      t: '/tenants',
+      k: '/keys',
+      o: '/people',
+    }
     const records = { u: '/usage', r: '/requests', a: '/audit', f: '/' }
     for (const [key, path] of Object.entries({ ...places, ...records })) {
       await page.keyboard.press('g')

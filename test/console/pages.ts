@@ -11,6 +11,15 @@ export interface ConsolePage {
 export const consolePages: ConsolePage[] = [
   { name: 'mill-floor', path: '/', sentence: /^The pool (is|has) / },
   { name: 'playground', path: '/playground', sentence: /Ask the pool as Support/ },
+  { name: 'batches', path: '/batches', sentence: /^3 batches are under way: .* lines done at/ },
+  { name: 'batch', path: '/batches/batch_01jd8mfixturerunning', sentence: /^A batch of Labels is/ },
+  { name: 'batch-late', path: '/batches/batch_01jd8mfixturelate', sentence: /of Research is 6\d/ },
+  { name: 'batch-failed', path: '/batches/batch_01jd8mfixturefailed', sentence: /for 3 errors/ },
+  {
+    name: 'batch-done',
+    path: '/batches/batch_01jd8mfixturecompleted',
+    sentence: /3 of them failed/,
+  },
   { name: 'engines', path: '/engines', sentence: /embedded-1 is up: 8 of 8 slots are busy/ },
   { name: 'tenants', path: '/tenants', sentence: /4 tenants share the pool/ },
   { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25\s% of the pool/ },

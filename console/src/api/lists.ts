@@ -54,16 +54,19 @@ export const useEngines = () => useAll<EngineView>('/api/engines', {}, 2000)
 export const useModels = () => useAll<ModelView>('/api/models')
 export const useUsers = () => useAll<UserView>('/api/users')
 
-/** The newest rows, and more when asked for. */
-export function usePaged<Row>(path: string, query: Query, rows = 50) {
+const FIRST_ROWS = 50
+
+/** The newest rows, and more when asked for; looked up again every `refetchMs` where given. */
+export function usePaged<Row>(path: string, query: Query, options: { refetchMs?: number } = {}) {
   return useInfiniteQuery({
     queryKey: [path, 'paged', query],
     queryFn: ({ pageParam, signal }) => {
-      const url = address(path, { ...query, limit: String(rows), cursor: pageParam })
+      const url = address(path, { ...query, limit: String(FIRST_ROWS), cursor: pageParam })
       return get<Page<Row>>(url, signal)
     },
     initialPageParam: '',
     getNextPageParam: ({ next }) => next,
+    refetchInterval: options.refetchMs ?? false,
   })
 }
 

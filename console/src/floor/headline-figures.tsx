@@ -50,9 +50,11 @@ export function HeadlineFigures({ floor, isStale }: { floor: FloorView | null; i
   )
 }
 
-function utilisationBasis({ value, capacityUnitsPerS, slotOccupancy }: FloorView['utilisation']) {
+function utilisationBasis(utilisation: FloorView['utilisation']) {
+  const { value, voidReason, capacityUnitsPerS, slotOccupancy } = utilisation
   if (value === null || capacityUnitsPerS === null) {
-    return `capacity not calibrated yet · ${percent(slotOccupancy)} of slots busy`
+    const why = voidReason ?? 'Capacity is not calibrated yet.'
+    return `${why} ${percent(slotOccupancy)} of slots are busy.`
   }
   const busy = `slots ${percent(slotOccupancy)} busy`
   return `goodput ÷ ${rate(capacityUnitsPerS)} units/s · ${busy}`

@@ -1,8 +1,9 @@
 /** Home: the pool as it is now. */
 import { useQueryClient } from '@tanstack/react-query'
-import { Fragment, useEffect } from 'react'
+import { Fragment, lazy, Suspense, useEffect } from 'react'
 import { useCalmFeed } from '../api/live.ts'
 import { sessionKey, useMay } from '../api/session.ts'
+import { Card } from '../parts/card.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { clockTime } from '../units.ts'
 import { Capacity } from './capacity.tsx'
@@ -15,9 +16,12 @@ import { Shares } from './shares.tsx'
 import { Stones } from './stones.tsx'
 import { Waiting } from './waiting.tsx'
 
+const BatchStrip = lazy(() => import('../batches/batch-strip.tsx'))
+
 export function MillFloor() {
   useSessionCheck()
   const mayRunDemo = useMay('demo:run')
+  const maySeeBatches = useMay('batches:read')
   return (
     <>
       <Head />
@@ -31,6 +35,11 @@ export function MillFloor() {
           <Capacity />
           <FirstTokens />
         </div>
+        {maySeeBatches && (
+          <Suspense fallback={<Card title="Batches in progress"> </Card>}>
+            <BatchStrip />
+          </Suspense>
+        )}
         <Waiting />
         <Demo mayRun={mayRunDemo} />
       </div>

@@ -69,7 +69,7 @@ function EngineSlots({ engine, tenants, isSmall }: EngineSlotsProps) {
           </Link>{' '}
           · {engine.model}
         </span>
-        <span>{capSentence(engine)}</span>
+        <span title={engine.reserveReason}>{capSentence(engine)}</span>
       </p>
       <ul className={`grid ${size}`}>
         {seats.current.map((id, place) => {
@@ -97,9 +97,12 @@ function EngineSlots({ engine, tenants, isSmall }: EngineSlotsProps) {
   )
 }
 
-function capSentence({ state, stateReason, cap, express, capReason }: FloorEngine): string {
+/** `8 slots + 1 express, 2 of them kept free of background work · why that changed last` */
+function capSentence(engine: FloorEngine): string {
+  const { state, stateReason, cap, express, reserve, lastChange } = engine
   if (state !== 'up') return stateReason
-  return `${plural(cap, 'slot')} + ${express} express · ${capReason}`
+  const kept = reserve === 0 ? '' : `, background leaves ${reserve} free`
+  return `${plural(cap, 'slot')} + ${express} express${kept} · ${lastChange}`
 }
 
 function LoadingSlots() {

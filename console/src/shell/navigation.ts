@@ -19,6 +19,7 @@ export const navigation: PlaceGroup[] = [
     places: [
       { path: '/', name: 'Mill floor', key: 'f', permission: 'floor:read' },
       { path: '/playground', name: 'Playground', key: 'p', permission: 'playground:use' },
+      { path: '/batches', name: 'Batches', key: 'b', permission: 'batches:read' },
     ],
   },
   {
