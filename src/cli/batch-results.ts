@@ -52,8 +52,8 @@ export async function copyResults(
       terminal.print(`${count(lines.completed)} answers in ${output.path} (${bytes(output.bytes)})`)
     })
   }
-  const { failed } = batch.lines
-  if (errors) terminal.note(`${count(failed)} failed lines in ${errors.path}`)
+  if (errors?.bytes === 0) terminal.note(`Every line has its answer; ${errors.path} is empty.`)
+  else if (errors) terminal.note(`Lines without an answer are in ${errors.path}.`)
   else if (batch.errorFileId) terminal.note('Some lines have no answer: --errors FILE says why.')
 }
 

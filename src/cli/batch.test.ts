@@ -1,6 +1,8 @@
 /** Batches from the command line, on a real server, database and runner; the engines stand in. */
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -114,6 +116,7 @@ describe('a batch from the command line', () => {
     const { output, errors } = JSON.parse(written.out)
     assert.equal(readFileSync(at('answers.jsonl'), 'utf8'), printed.out)
     assert.deepEqual(output, { path: at('answers.jsonl'), bytes: printed.out.length })
+    assert.match(written.err, /Every line has its answer/)
     assert.deepEqual(errors, { path: at('errors.jsonl'), bytes: 0 })
     assert.deepEqual(
       readdirSync(home).filter((name) => name.endsWith('.part')),
@@ -172,6 +175,27 @@ describe('a batch from the command line', () => {
     assert.equal(code, 0, err)
     assert.match(err, /^in progress █+░+ 8 of 10.*lines\/s, ends about/)
     assert.equal(JSON.parse(out).status, 'completed')
+  })
+
+  it('is watched on while the server starts again', async () => {
+    const looks = [200, 503, 200]
+    let seen = { status: 'in_progress', endedAt: null as string | null }
+    const id = idOf(await batch('submit', fileOf(lines(1))))
+    await batches.ended(id)
+    const last = JSON.parse((await admin('status', id, '--json')).out)
+    const restarting = createServer((_, response) => {
+      const status = looks.shift() ?? 500
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(status === 200 ? { ...last, ...seen } : { error: {} }))
+      if (status === 503) seen = last
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => restarting.on('listening', resolve))
+    const { port } = restarting.address() as AddressInfo
+    const { code, out, err } = await batch('watch', id, '--url', `http://127.0.0.1:${port}`)
+    restarting.close()
+    assert.equal(code, 0, err)
+    assert.match(err, /^in progress.*The server does not answer; the batch goes on.*completed/s)
+    assert.match(out, /is completed/)
   })
 
   it('ends with 1 where its lines are refused, and says which', async () => {

@@ -24,7 +24,7 @@ import { between } from './values.ts'
 interface SubmitFlags extends RemoteFlags {
   endpoint?: string
   window: string
-  metadata: Record<string, string>
+  metadata?: Record<string, string>
   watch?: true
 }
 
@@ -39,7 +39,7 @@ export function batchCommands(program: Command, context: CliContext): void {
     .description('check a JSONL file of requests, send it and make a batch of it')
     .option('--endpoint <path>', 'what the lines ask for (default: what the first one names)')
     .option('--window <span>', 'time in which it should be done: 90m, 24h, 7d', window, '24h')
-    .option('--metadata <key=value>', 'said of the batch, may be repeated', pair, {})
+    .option('--metadata <key=value>', 'said of the batch, may be repeated', pair)
     .option('--watch', 'stay until it has ended')
     .action((file: string, flags: SubmitFlags) => submit(context, file, flags))
   example(withServer(group.command('list'), ANY_KEY), 'batch list --last 5')
@@ -121,7 +121,7 @@ function openOwn(context: CliContext, flags: RemoteFlags): Opened {
 async function submit(context: CliContext, path: string, flags: SubmitFlags): Promise<void> {
   const { terminal } = context
   const { client, batches } = openOwn(context, flags)
-  const { endpoint, window, metadata } = flags
+  const { endpoint, window, metadata = {} } = flags
   const file = await checkFile(path, {
     endpoint,
     lineBytesMax: configWith(context, {}).limits.bodyBytesMax,
@@ -176,7 +176,7 @@ function window(text: string): string {
   throw new InvalidArgumentError('Give a span such as 90m, 24h or 7d.')
 }
 
-function pair(text: string, others: Record<string, string>): Record<string, string> {
+function pair(text: string, others: Record<string, string> = {}): Record<string, string> {
   const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? []
   if (key === undefined || value === undefined) {
     throw new InvalidArgumentError('Give a key and a value as in run=nightly.')
