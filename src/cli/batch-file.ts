@@ -2,7 +2,7 @@
  * The input of a batch on this machine: looked through line by line before anything is sent, and
  * sent as it lies on the disk. What only the server knows, such as models, is left to it.
  */
-import { createReadStream, openAsBlob, type Stats, statSync } from 'node:fs'
+import { createReadStream, type Stats, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { GristmillError } from '../base/index.ts'
 import type { FileLine } from '../batch/index.ts'
@@ -61,16 +61,34 @@ export async function checkFile(path: string, options: CheckOptions): Promise<Ch
   return { path, bytes: size, lines, endpoint }
 }
 
+/** No line of a file that was looked at begins so, since it would not be JSON. */
+const BOUNDARY = 'gristmill-batch-lines'
+
 /**
- * Sends the file as it lies there, never as a whole in memory.
+ * Sends a file that was looked at, as it lies on the disk and never as a whole in memory.
  * @returns identifier of the file at the server
  */
-export async function uploadFile(client: AdminClient, path: string): Promise<string> {
-  const form = new FormData()
-  form.append('purpose', 'batch')
-  form.append('file', await openAsBlob(path), basename(path))
-  const response = await client.open('POST', '/v1/files', { body: form })
-  return ((await response.json()) as { id: string }).id
+export async function uploadFile(
+  client: AdminClient,
+  { path, bytes }: Pick<CheckedFile, 'path' | 'bytes'>,
+): Promise<string> {
+  const name = basename(path).replace(/["\r\n]/g, encodeURIComponent)
+  const head = Buffer.from(
+    `--${BOUNDARY}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n` +
+      `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="${name}"\r\n` +
+      'content-type: application/octet-stream\r\n\r\n',
+  )
+  const tail = Buffer.from(`\r\n--${BOUNDARY}--\r\n`)
+  const form = async function* (): AsyncGenerator<Uint8Array> {
+    yield head
+    yield* createReadStream(path)
+    yield tail
+  }
+  const sent = await client.upload<{ id: string }>('/v1/files', form(), {
+    'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+    'content-length': String(head.length + bytes + tail.length),
+  })
+  return sent.id
 }
 
 function fileAt(path: string): Stats {

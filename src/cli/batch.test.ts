@@ -100,7 +100,12 @@ const idOf = ({ code, out, err }: Outcome) => {
 describe('a batch from the command line', () => {
   it('is sent, watched and read, each line with its answer', async () => {
     answering = goodAnswer
-    const sent = await batch('submit', fileOf(lines(25)), '--metadata', 'run=nightly')
+    const sent = await batch(
+      'submit',
+      fileOf(lines(25), 'grüne "lines".jsonl'),
+      '--metadata',
+      'run=nightly',
+    )
     assert.match(sent.err, /Sending 25 lines \(.*Next: gristmill batch watch batch_/s)
     const id = idOf(sent)
     const watched = await batch('watch', id)
@@ -282,7 +287,7 @@ describe('a file that cannot be a batch', () => {
   it('says so where it is missing, or no file, or too large for the server', async () => {
     assert.match(await refused(at('missing.jsonl')), /missing\.jsonl: there is no such file/)
     assert.match(await refused(home), /it is not a file/)
-    assert.match(await refused(fileOf(lines(1000))), /The file is larger than 100000 bytes/)
+    assert.match(await refused(fileOf(lines(40_000))), /The file is larger than 100000 bytes/)
   })
 
   it('is taken back where no batch can be made of it', async () => {

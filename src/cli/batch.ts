@@ -128,7 +128,7 @@ async function submit(context: CliContext, path: string, flags: SubmitFlags): Pr
     onProblem: (line, problem) => terminal.note(`${path}:${line}: ${problem}`),
   })
   terminal.note(`Sending ${count(file.lines)} lines (${bytes(file.bytes)}) to ${client.url}`)
-  const inputFileId = await uploadFile(client, path)
+  const inputFileId = await uploadFile(client, file)
   const fields = { inputFileId, endpoint: file.endpoint, window, metadata }
   const made = await create(client, batches, fields)
   if (flags.watch) {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { type Config, GristmillError } from '../base/index.ts'
 import type { ApiError, Page } from '../http/index.ts'
 
@@ -77,26 +78,21 @@ export class AdminClient {
     return rows
   }
 
-  /**
-   * An answer that is read as it comes: a stream, or text that is not JSON.
-   * @param options a body is sent as JSON, or as the form that it is
-   */
+  /** An answer that is read as it comes: a stream, or text that is not JSON. */
   async open(
     method: string,
     path: string,
     options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const { body } = options
-    const isForm = body instanceof FormData
-    const hasBody = body !== undefined
+    const hasBody = options.body !== undefined
     const response = await fetch(this.url + path, {
       method,
       headers: {
         ...this.#headers,
-        ...(hasBody && !isForm && { 'content-type': 'application/json' }),
+        ...(hasBody && { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      ...(hasBody && { body: isForm ? body : JSON.stringify(body) }),
+      ...(hasBody && { body: JSON.stringify(options.body) }),
       ...(options.signal && { signal: options.signal }),
     }).catch((error: unknown) => {
       if (options.signal?.aborted) throw error
@@ -104,6 +100,29 @@ export class AdminClient {
     })
     if (!response.ok) throw await errorOf(response)
     return response
+  }
+
+  /**
+   * Sends a large body as it is read.
+   * @param headers with its type and its length
+   */
+  async upload<Answer>(
+    path: string,
+    body: AsyncIterable<Uint8Array>,
+    headers: Record<string, string>,
+  ): Promise<Answer> {
+    // The built-in fetch reads faster than it sends, and would hold all of it in memory.
+    const { request } = await import('undici')
+    const { statusCode: status, body: answer } = await request(this.url + path, {
+      method: 'POST',
+      headers: { ...this.#headers, ...headers },
+      body: Readable.from(body, { objectMode: false }),
+    }).catch((error: unknown) => {
+      throw new GristmillError('no_server', { where: `at ${this.url}` }, { cause: error })
+    })
+    const response = new Response(await answer.text(), { status })
+    if (!response.ok) throw await errorOf(response, this.url + path)
+    return (await response.json()) as Answer
   }
 
   async #json<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
@@ -129,14 +148,14 @@ function credentials(
   return token === undefined ? {} : { 'x-gristmill-local': token.trim() }
 }
 
-async function errorOf(response: Response): Promise<ServerError> {
+async function errorOf(response: Response, url = response.url): Promise<ServerError> {
   const text = await response.text()
   try {
     const { error } = JSON.parse(text) as ApiError
     return new ServerError(response.status, error.code, error.message)
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause
-    const message = `${response.url} answered with status ${response.status} and not as Gristmill does. Check the address.`
+    const message = `${url} answered with status ${response.status} and not as Gristmill does. Check the address.`
     return new ServerError(response.status, 'unknown_answer', message)
   }
 }
