@@ -27,8 +27,8 @@ export default function Batch({ id }: { id: string }) {
   const { data, error, refetch, dataUpdatedAt } = useQuery({
     queryKey: ['/api/batches', id],
     queryFn: ({ signal }) => get<BatchView>(`/api/batches/${encodeURIComponent(id)}`, signal),
-    refetchInterval: ({ state }) =>
-      state.data === undefined || isUnderWay(state.data) ? REFRESH_MS : false,
+    refetchInterval: ({ state: { data: seen } }) =>
+      seen !== undefined && isUnderWay(seen) ? REFRESH_MS : false,
   })
   if (data !== undefined) {
     return <Found batch={data} {...(error !== null && { lostSinceMs: dataUpdatedAt })} />
