@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { makeBatches } from '../../console/fixture/batches.ts'
 import { type Fixture, startFixture } from '../../console/fixture/server.ts'
-import { batchSentence, listSentence } from '../../console/src/batches/batch-words.ts'
+import { batchSentence, donePercent, listSentence } from '../../console/src/batches/batch-words.ts'
 import type { BatchView } from '../../src/http/contract.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
@@ -44,7 +44,16 @@ describe('a batch in words', () => {
 
   test('tells a refused input from work that failed', () => {
     assert.match(said(one('failed')), /refused for 3 errors; no line was run\.$/)
-    assert.match(said({ ...running, status: 'failed' }), /failed after 1,378 of 4,000 lines\.$/)
+    assert.match(
+      said({ ...running, status: 'failed' }),
+      /failed with 1,372 of 4,000 lines answered\.$/,
+    )
+  })
+
+  test('counts only answers where the rest was given up', () => {
+    assert.match(said(one('cancelled')), /cancelled with 214 of 600 lines answered\.$/)
+    assert.match(said(one('expired')), /8,412 of 9,000 lines had an answer when its window closed/)
+    assert.equal(donePercent(one('expired')).replace('\u00a0', ' '), '93 %')
   })
 
   test('the list sums up what is under way, and names risk', () => {

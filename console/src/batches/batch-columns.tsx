@@ -8,6 +8,7 @@ import {
   donePercent,
   doneShare,
   endedLines,
+  hasGivenUp,
   pace,
   standingWords,
   statusWords,
@@ -68,10 +69,11 @@ export function batchColumns(tenantOf: (id: string) => Named, nowMs: number): Co
 const countColumns: Column<BatchView>[] = [
   {
     title: 'Failed',
-    note: 'Lines that ended with an error',
-    show: ({ lines }) => (
-      <span className={lines.failed > 0 ? 'text-bad' : 'text-soft'}>{count(lines.failed)}</span>
-    ),
+    note: 'Lines that ended with an error, or were given up with their batch',
+    show: (batch) => {
+      const isBad = batch.lines.failed > 0 && !hasGivenUp(batch)
+      return <span className={isBad ? 'text-bad' : 'text-soft'}>{count(batch.lines.failed)}</span>
+    },
     csv: ({ lines }) => lines.failed,
     isNumber: true,
   },

@@ -2,7 +2,7 @@
 import type { BatchView } from '../api/contract.ts'
 import { Figure, Figures } from '../parts/figure.tsx'
 import { compact, count, duration, plural, rate } from '../units.ts'
-import { doneShare, endedLines, isUnderWay, timeInWords } from './batch-words.ts'
+import { doneShare, endedLines, hasGivenUp, isUnderWay, timeInWords } from './batch-words.ts'
 
 export interface BatchFiguresProps {
   batch: BatchView
@@ -14,6 +14,7 @@ export function BatchFigures({ batch, isStale, nowMs }: BatchFiguresProps) {
   const { lines, tokens } = batch
   const known = lines.total > 0
   const failed = lines.failed === 0 ? 'none failed' : `${count(lines.failed)} failed`
+  const rest = hasGivenUp(batch) ? 'the rest failed or was not run' : failed
   return (
     <Figures isStale={isStale}>
       <Figure
@@ -22,12 +23,12 @@ export function BatchFigures({ batch, isStale, nowMs }: BatchFiguresProps) {
         unit="%"
         basis={
           known
-            ? `${count(endedLines(batch))} of ${plural(lines.total, 'line')}, ${failed}`
+            ? `${count(endedLines(batch))} of ${plural(lines.total, 'line')}, ${rest}`
             : batch.endedAt === null
               ? 'its lines are being counted'
               : 'its input was never counted'
         }
-        definition="Lines with an answer or an error of their own, of all lines of the input"
+        definition="Lines with an answer or an error of their own, of all lines of the input; of a batch that gave up, those with an answer"
       />
       <Pace batch={batch} />
       <End batch={batch} nowMs={nowMs} />

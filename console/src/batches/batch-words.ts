@@ -22,8 +22,13 @@ export const isUnderWay = ({ endedAt }: BatchView): boolean => endedAt === null
 export const canBeCancelled = ({ status }: BatchView): boolean =>
   status === 'validating' || status === 'in_progress'
 
-/** Lines that have their end, good or bad. */
-export const endedLines = ({ lines }: BatchView): number => lines.completed + lines.failed
+/** Whether it ended before its last line; those it gave up are counted with the failed ones. */
+export const hasGivenUp = ({ status }: BatchView): boolean =>
+  status === 'cancelled' || status === 'expired' || status === 'failed'
+
+/** Lines that have their end, good or bad; of a batch that gave up, those with an answer. */
+export const endedLines = (batch: BatchView): number =>
+  batch.lines.completed + (hasGivenUp(batch) ? 0 : batch.lines.failed)
 
 /** 0 to 1. */
 export const doneShare = (batch: BatchView): number =>
@@ -69,13 +74,13 @@ export function batchSentence(batch: BatchView, who: string, nowMs: number): str
       return `${subject} is done: ${plural(lines.total, 'line')}${time}, ${bad}.`
     }
     case 'failed':
-      return endedLines(batch) === 0
+      return lines.total === 0
         ? `${subject} was refused for ${plural(errors.length, 'error')}; no line was run.`
-        : `${subject} failed after ${of}.`
+        : `${subject} failed with ${of} answered.`
     case 'expired':
-      return `${subject} ran out of time: ${of} had their end when its window closed.`
+      return `${subject} ran out of time: ${of} had an answer when its window closed.`
     case 'cancelled':
-      return `${subject} was cancelled after ${of}.`
+      return `${subject} was cancelled with ${of} answered.`
   }
 }
 

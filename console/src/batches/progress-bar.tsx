@@ -2,7 +2,7 @@
 import type { BatchView } from '../api/contract.ts'
 import { hueStyle } from '../hues.ts'
 import { count } from '../units.ts'
-import { donePercent } from './batch-words.ts'
+import { donePercent, hasGivenUp } from './batch-words.ts'
 
 interface Part {
   name: string
@@ -10,15 +10,21 @@ interface Part {
   look: string
 }
 
-export function partsOf({ lines, endedAt }: BatchView): Part[] {
-  const { total, completed, failed, queued, running } = lines
+function partsOf(batch: BatchView): Part[] {
+  const { total, completed, failed, queued, running } = batch.lines
+  if (hasGivenUp(batch)) {
+    return [
+      { name: 'completed', lines: completed, look: 'bg-tenant' },
+      { name: 'failed or not run', lines: total - completed, look: 'bg-sunk' },
+    ]
+  }
   const rest = Math.max(0, total - completed - failed - queued - running)
   return [
     { name: 'completed', lines: completed, look: 'bg-tenant' },
     { name: 'failed', lines: failed, look: 'bg-bad' },
     { name: 'running', lines: running, look: 'bg-tenant/45' },
     { name: 'queued', lines: queued, look: 'hatched' },
-    { name: endedAt === null ? 'to come' : 'not run', lines: rest, look: 'bg-sunk' },
+    { name: 'to come', lines: rest, look: 'bg-sunk' },
   ]
 }
 
