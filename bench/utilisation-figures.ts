@@ -116,7 +116,7 @@ export interface TenantRatio {
 }
 
 export function ttftRatios(on: readonly Met[], off: readonly Met[], random: Random): TenantRatio[] {
-  const tenants = [...new Set(off.map(({ tenant }) => tenant))].sort()
+  const tenants = [...new Set(off.map(({ tenant }) => tenant))].sort((a, b) => a - b)
   return tenants.map((tenant) => {
     const of = (met: readonly Met[]) => met.filter((m) => m.tenant === tenant).map((m) => m.ttftMs)
     const [above, below] = [of(on), of(off)]

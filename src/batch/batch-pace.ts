@@ -79,7 +79,8 @@ function basisOf(lines: number, spanS: number, remaining: number): string {
   if (remaining === 0) return 'Every line has its end.'
   if (lines === 0) return `No line has ended in the last ${Math.round(spanS)} s.`
   const few = lines < LINES_MIN ? ', too few to go by' : ''
-  return `${lines} lines ended in the last ${Math.round(spanS)} s${few}.`
+  const ended = lines === 1 ? '1 line' : `${lines} lines`
+  return `${ended} ended in the last ${Math.round(spanS)} s${few}.`
 }
 
 function standingOf(input: PaceInput, endsAtMs: number | null): Forecast['standing'] {

@@ -162,7 +162,9 @@ export class Pool implements TicketOwner {
     if (ticket.firstTokenAtMs === undefined) {
       ticket.firstTokenAtMs = nowMs
       const ttftMs = nowMs - ticket.arrivedAtMs
-      this.stats.firstToken(nowMs, ticket.request.tenantId, ttftMs)
+      if (bandOf(ticket.request.serviceClass) === 'interactive') {
+        this.stats.firstToken(nowMs, ticket.request.tenantId, ttftMs)
+      }
       this.#controlOf(ticket)?.firstToken(nowMs, ttftMs, ticket.inputTokens - ticket.cachedTokens)
     }
     this.scheduler.progress(ticket.id, outputTokens)
