@@ -308,6 +308,7 @@ export class BatchRun {
   async #reload(): Promise<void> {
     const found = await findBatch(this.#services.database.sql, this.#batch.id)
     if (found) this.#batch = found
+    this.#forecast = this.#foresee()
   }
 
   async #until(holds: () => boolean): Promise<void> {
