@@ -27,17 +27,8 @@ export class ShortLivedMap<Value> {
     return this.#boxes.has(key)
   }
 
+  /** A key that is entered already gets a new box: looking first would cost every other one. */
   set(key: string, value: Value): void {
-    const entered = this.#boxes.get(key)
-    if (entered) {
-      entered.value = value
-      return
-    }
-    this.add(key, value)
-  }
-
-  /** Enters a key that is not there; cheaper than `set`, which looks first. */
-  add(key: string, value: Value): void {
     const box = this.#free.pop() ?? { value: undefined }
     box.value = value
     this.#boxes.set(key, box)

@@ -1,56 +1,24 @@
 /** Routes that show and cancel batches; they are made below `/v1/`, with a key. */
-import { createRoute, z } from '@hono/zod-openapi'
-import {
-  type Api,
-  answer,
-  checkReach,
-  idParam,
-  needs,
-  pageFrom,
-  pageOfSchema,
-  pageQuery,
-  tenantsInReach,
-} from './api.ts'
+import { z } from '@hono/zod-openapi'
+import { type Api, checkReach, pageFrom, tenantsInReach } from './api.ts'
 import * as schemas from './batch-schemas.ts'
+import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
-const tags = ['batches']
+const routes = new RouteShapes('batches', 'batches:read', 'batches:write')
 
-const listBatches = createRoute({
-  ...needs('batches:read'),
-  tags,
-  method: 'get',
-  path: '/api/batches',
-  summary: 'Batches with progress and expected end, newest first',
-  request: {
-    query: z.object({
-      tenant: z.string().max(100).optional(),
-      status: schemas.batchStatus.optional(),
-      ...pageQuery,
-    }),
-  },
-  responses: { 200: answer('A page of batches.', pageOfSchema(schemas.batch)) },
-})
-
-const readBatch = createRoute({
-  ...needs('batches:read'),
-  tags,
-  method: 'get',
-  path: '/api/batches/{id}',
-  summary: 'One batch',
-  request: { params: idParam },
-  responses: { 200: answer('The batch.', schemas.batch) },
-})
-
-const cancelBatch = createRoute({
-  ...needs('batches:write'),
-  tags,
-  method: 'post',
-  path: '/api/batches/{id}/cancel',
-  summary: 'Stop a batch; what is done stays, the rest is reported as cancelled',
-  request: { params: idParam },
-  responses: { 200: answer('The batch as it is now.', schemas.batch) },
-})
+const listBatches = routes.list(
+  '/api/batches',
+  'Batches with progress and expected end, newest first',
+  schemas.batch,
+  { tenant: z.string().max(100).optional(), status: schemas.batchStatus.optional() },
+)
+const readBatch = routes.read('/api/batches/{id}', 'One batch', schemas.batch)
+const cancelBatch = routes.act(
+  '/api/batches/{id}/cancel',
+  'Stop a batch; what is done stays, the rest is reported as cancelled',
+  schemas.batch,
+)
 
 /** @param api where the routes are added */
 export function batchRoutes(api: Api, { batches, tenancy, limits }: HttpOptions): void {

@@ -214,7 +214,7 @@ export class Scheduler {
     ticket.tenant.inFlight++
     this.#leave(ticket)
     this.#waiting.delete(ticket.arrival.id)
-    this.#running.add(ticket.arrival.id, ticket)
+    this.#running.set(ticket.arrival.id, ticket)
     ticket.state = 'running'
     ticket.engine = engine
     engine.inFlight++
@@ -273,7 +273,7 @@ export class Scheduler {
     } as Omit<TicketState, 'place'> as TicketState
     tenant.waiting++
     if (isBounded(arrival)) tenant.queued++
-    this.#waiting.add(arrival.id, ticket)
+    this.#waiting.set(arrival.id, ticket)
     this.#limits.add(ticket, arrival.deadlineMs)
     ticket.place = tree.add(ticket, account)
   }
