@@ -1,125 +1,195 @@
 /**
- * A min-heap whose members know their place, so that any of them can move or leave. Memory decides
- * its speed: keys lie in an array of their own, so that comparing reads no member, and each node
- * has eight children, whose keys fill one cache line, so that few members move.
+ * A min-heap whose members know their place, so that any of them can move or leave, and whose keys
+ * may rise without anybody telling it: the first member is looked at anew when it is asked for.
+ *
+ * Memory decides its speed. What moves are numbers in arrays of their own; members are read only
+ * where keys are equal and written only as they come and go. Each node has eight children, whose
+ * keys fill one cache line. A heap of one member, as most are, needs no array at all.
  */
 
 const CHILDREN = 8
 
 export interface HeapMember {
-  /** Place in the heap, -1 outside it. Only the heap writes it. */
+  /** Its number in the heap, -1 outside it. Only the heap writes it. */
   index: number
 }
 
 export class Heap<Member extends HeapMember> {
-  readonly #members: Member[] = []
-  readonly #keys: number[] = []
   readonly #tie: (a: Member, b: Member) => boolean
+  readonly #keyOf: ((member: Member) => number) | undefined
+  /** The member of a heap that has never had two. */
+  #only: Member | undefined
+  #onlyKey = 0
+  #rows: Rows<Member> | undefined
 
-  /** @param tie true where `a` leaves the heap ahead of `b` though their keys are equal */
-  constructor(tie: (a: Member, b: Member) => boolean) {
+  /**
+   * @param tie true where `a` leaves the heap ahead of `b` though their keys are equal
+   * @param keyOf a member's key now, where keys rise by themselves; one that falls needs `update`
+   */
+  constructor(tie: (a: Member, b: Member) => boolean, keyOf?: (member: Member) => number) {
     this.#tie = tie
+    this.#keyOf = keyOf
   }
 
   get size(): number {
-    return this.#members.length
+    return this.#rows === undefined ? (this.#only === undefined ? 0 : 1) : this.#rows.keys.length
   }
 
+  /** The member with the smallest key; what is found with an old one is put right first. */
   peek(): Member | undefined {
-    return this.#members[0]
+    const rows = this.#rows
+    if (rows === undefined) return this.#only
+    const keyOf = this.#keyOf
+    for (;;) {
+      const slot = rows.slots[0]
+      if (slot === undefined) return undefined
+      const first = rows.members[slot] as Member
+      if (keyOf === undefined) return first
+      const key = keyOf(first)
+      if (key === rows.keys[0]) return first
+      this.#sink(rows, 0, slot, key)
+    }
   }
 
-  /** The members in no particular order; the first is the smallest. Must not be changed. */
-  members(): readonly Member[] {
-    return this.#members
+  /**
+   * The member at a position: the first is the smallest, the next eight are below it, and so on,
+   * as far as keys have not risen meanwhile.
+   */
+  at(position: number): Member | undefined {
+    const rows = this.#rows
+    if (rows === undefined) return position === 0 ? this.#only : undefined
+    const slot = rows.slots[position]
+    return slot === undefined ? undefined : rows.members[slot]
+  }
+
+  /** All members, in no particular order. */
+  *members(): IterableIterator<Member> {
+    for (let i = 0; i < this.size; i++) yield this.at(i) as Member
   }
 
   push(member: Member, key: number): void {
-    member.index = this.#members.length
-    this.#members.push(member)
-    this.#keys.push(key)
-    this.#rise(member.index)
+    if (this.#rows === undefined) {
+      if (this.#only === undefined) {
+        this.#only = member
+        this.#onlyKey = key
+        member.index = 0
+        return
+      }
+      const { index } = this.#only
+      this.#rows = {
+        members: [this.#only],
+        free: [],
+        keys: [this.#onlyKey],
+        slots: [index],
+        positions: [0],
+      }
+      this.#only = undefined
+    }
+    const rows = this.#rows
+    const slot = rows.free.pop() ?? rows.members.length
+    rows.members[slot] = member
+    member.index = slot
+    rows.keys.push(key)
+    rows.slots.push(slot)
+    this.#rise(rows, rows.keys.length - 1, slot, key)
   }
 
   remove(member: Member): void {
-    const hole = member.index
-    const last = this.#members.pop()
-    const key = this.#keys.pop()
+    const slot = member.index
     member.index = -1
-    if (last === undefined || key === undefined || last === member) return
-    this.#members[hole] = last
-    last.index = hole
-    this.update(last, key)
+    const rows = this.#rows
+    if (rows === undefined) {
+      this.#only = undefined
+      return
+    }
+    const hole = rows.positions[slot] as number
+    rows.members[slot] = undefined
+    rows.free.push(slot)
+    const key = rows.keys.pop() as number
+    const last = rows.slots.pop() as number
+    if (last !== slot) this.#settle(rows, hole, last, key)
   }
 
   /** Gives the member a new key and restores the order. */
   update(member: Member, key: number): void {
-    const before = member.index
-    this.#keys[before] = key
-    this.#rise(before)
-    if (member.index === before) this.#sink(before)
+    const rows = this.#rows
+    if (rows === undefined) this.#onlyKey = key
+    else this.#settle(rows, rows.positions[member.index] as number, member.index, key)
   }
 
-  #rise(start: number): void {
-    const members = this.#members
-    const keys = this.#keys
-    const member = members[start] as Member
-    const key = keys[start] as number
+  #settle(rows: Rows<Member>, position: number, slot: number, key: number): void {
+    if (this.#rise(rows, position, slot, key) === position) this.#sink(rows, position, slot, key)
+  }
+
+  /** Moves a member up from `start` as far as it goes; returns where that is. */
+  #rise(rows: Rows<Member>, start: number, slot: number, key: number): number {
+    const { keys, slots, positions } = rows
     let hole = start
     while (hole > 0) {
-      const above = Math.floor((hole - 1) / CHILDREN)
-      const parent = members[above] as Member
+      const above = (hole - 1) >> 3
       const aboveKey = keys[above] as number
-      if (key > aboveKey || (key === aboveKey && !this.#tie(member, parent))) break
-      members[hole] = parent
+      const parent = slots[above] as number
+      if (key > aboveKey || (key === aboveKey && !this.#precedes(rows, slot, parent))) break
       keys[hole] = aboveKey
-      parent.index = hole
+      slots[hole] = parent
+      positions[parent] = hole
       hole = above
     }
-    members[hole] = member
     keys[hole] = key
-    member.index = hole
+    slots[hole] = slot
+    positions[slot] = hole
+    return hole
   }
 
-  #sink(start: number): void {
-    const members = this.#members
-    const keys = this.#keys
-    const member = members[start] as Member
-    const key = keys[start] as number
-    const size = members.length
+  #sink(rows: Rows<Member>, start: number, slot: number, key: number): void {
+    const { keys, slots, positions } = rows
+    const size = keys.length
     let hole = start
     for (;;) {
       const first = CHILDREN * hole + 1
       if (first >= size) break
-      const below = this.#least(first, Math.min(first + CHILDREN, size))
-      const child = members[below] as Member
-      const childKey = keys[below] as number
-      if (childKey > key || (childKey === key && !this.#tie(child, member))) break
-      members[hole] = child
-      keys[hole] = childKey
-      child.index = hole
+      const below = this.#least(rows, first, Math.min(first + CHILDREN, size))
+      const belowKey = keys[below] as number
+      const child = slots[below] as number
+      if (belowKey > key || (belowKey === key && !this.#precedes(rows, child, slot))) break
+      keys[hole] = belowKey
+      slots[hole] = child
+      positions[child] = hole
       hole = below
     }
-    members[hole] = member
     keys[hole] = key
-    member.index = hole
+    slots[hole] = slot
+    positions[slot] = hole
   }
 
-  /** Where the smallest of the members from `start` up to `end` is. */
-  #least(start: number, end: number): number {
-    const keys = this.#keys
+  /** Where the smallest key from `start` up to `end` is. */
+  #least(rows: Rows<Member>, start: number, end: number): number {
+    const { keys, slots } = rows
     let least = start
     let leastKey = keys[start] as number
     for (let at = start + 1; at < end; at++) {
       const key = keys[at] as number
       if (key > leastKey) continue
-      if (key === leastKey) {
-        const members = this.#members
-        if (!this.#tie(members[at] as Member, members[least] as Member)) continue
-      }
+      const isEqual = key === leastKey
+      if (isEqual && !this.#precedes(rows, slots[at] as number, slots[least] as number)) continue
       least = at
       leastKey = key
     }
     return least
   }
+
+  #precedes({ members }: Rows<Member>, a: number, b: number): boolean {
+    return this.#tie(members[a] as Member, members[b] as Member)
+  }
+}
+
+/** A member keeps its slot while it is in the heap; what moves is the slot's number. */
+interface Rows<Member> {
+  /** By slot. */
+  members: (Member | undefined)[]
+  free: number[]
+  positions: number[]
+  /** By position. */
+  keys: number[]
+  slots: number[]
 }

@@ -113,7 +113,7 @@ function waitingIn(group: PoolGroup): TicketState[] {
   const tickets: TicketState[] = []
   for (const tree of treesOf(group)) {
     const visit = (place: typeof tree.root) => {
-      tickets.push(...place.items.members())
+      tickets.push(...place.items.items())
       for (const account of place.account.children.values()) {
         const below = account.places.find((p) => p.tree === tree)
         if (below) visit(below)

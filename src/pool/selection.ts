@@ -167,7 +167,7 @@ function expressIn(
   for (const tree of trees.values()) {
     if (!pool.engines.some((e) => hasExpress(e) && e.models.includes(tree.model))) continue
     for (;;) {
-      const place = firstAmong(tree.root.children.members(), mayRun)
+      const place = firstAmong(tree.root.children, mayRun)
       if (place === undefined) break
       const ticket = headOf(place)
       if (!isClosed(ticket)) return ticket
@@ -178,13 +178,13 @@ function expressIn(
 
 /** The smallest counter among the top of the heap's levels that may run. */
 function firstAmong(
-  places: readonly TenantPlace[],
+  places: TenantPlace['children'],
   mayRun: (place: TenantPlace) => boolean,
 ): TenantPlace | undefined {
   let best: TenantPlace | undefined
-  const count = Math.min(places.length, EXPRESS_SCAN_MAX)
+  const count = Math.min(places.size, EXPRESS_SCAN_MAX)
   for (let i = 0; i < count; i++) {
-    const place = places[i] as TenantPlace
+    const place = places.at(i) as TenantPlace
     if (best && best.account.counter <= place.account.counter) continue
     if (mayRun(place)) best = place
   }

@@ -8,15 +8,11 @@
  * Source: virtual token counter with lift, Sheng et al., "Fairness in Serving Large Language
  * Models", arXiv 2401.00588, algorithm 2; applied at each level of the hierarchy.
  */
+import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
 import { Heap, type HeapMember } from './heap.ts'
 
-/** A ticket as the tree sees it. */
-export interface Waiting extends HeapMember {
-  /** Earlier goes first inside the last level. */
-  deadlineMs: number
-  /** Arrival number; breaks ties and keeps decisions reproducible. */
-  order: number
-}
+/** A ticket as the tree sees it; inside the last level the earlier deadline goes first. */
+export type Waiting = Deadlined
 
 export class Account<Item extends Waiting> {
   readonly key: string
@@ -29,6 +25,8 @@ export class Account<Item extends Waiting> {
   readonly places: Place<Item>[] = []
   /** The child that stopped waiting last; its counter is the time of an empty queue. */
   lastLeft: Account<Item> | undefined
+  /** Asked for last: most accounts have one child, or one that asks again and again. */
+  #lastChild: Account<Item> | undefined
   #sweepAt = 1024
 
   constructor(key: string, weight: number, parent: Account<Item> | undefined) {
@@ -38,13 +36,15 @@ export class Account<Item extends Waiting> {
   }
 
   child(key: string, weight: number): Account<Item> {
-    let child = this.children.get(key)
+    const last = this.#lastChild
+    let child = last?.key === key ? last : this.children.get(key)
     if (child === undefined) {
       if (this.children.size >= this.#sweepAt) this.#sweep()
       child = new Account<Item>(key, weight, this)
       this.children.set(key, child)
     }
     child.weight = weight
+    this.#lastChild = child
     return child
   }
 
@@ -64,10 +64,14 @@ export class Account<Item extends Waiting> {
     return least
   }
 
-  /** Adds service to this account and those above it; negative units correct an estimate. */
+  /**
+   * Adds service to this account and those above it; negative units correct an estimate. Heaps
+   * find out by themselves what has risen when it comes to their head.
+   */
   charge(units: number): void {
     for (let account: Account<Item> = this; account.parent; account = account.parent) {
       account.counter += units / account.weight
+      if (units >= 0) continue
       for (const place of account.places) {
         if (place.index >= 0) place.parent?.children.update(place, account.counter)
       }
@@ -77,6 +81,7 @@ export class Account<Item extends Waiting> {
   /** Forgets idle children whose return would be lifted above their old counter anyway. */
   #sweep(): void {
     const least = this.leastWaiting()
+    this.#lastChild = undefined
     const floor = Number.isFinite(least) ? least : (this.lastLeft?.counter ?? 0)
     for (const [key, child] of this.children) {
       const idle = child.inFlight === 0 && child.places.length === 0 && child.children.size === 0
@@ -87,6 +92,7 @@ export class Account<Item extends Waiting> {
 }
 
 const olderFirst = (a: { order: number }, b: { order: number }) => a.order < b.order
+const counterOf = (place: { account: { counter: number } }) => place.account.counter
 
 /** Where an account waits in one tree. It is in its parent's heap while it can be served. */
 export class Place<Item extends Waiting> implements HeapMember {
@@ -96,9 +102,9 @@ export class Place<Item extends Waiting> implements HeapMember {
   readonly parent: Place<Item> | undefined
   readonly order: number
   /** Places of the level below that can be served, by the counter of their account. */
-  readonly children: Heap<Place<Item>> = new Heap<Place<Item>>(olderFirst)
+  readonly children: Heap<Place<Item>> = new Heap<Place<Item>>(olderFirst, counterOf)
   /** Waiting tickets by deadline; only at the last level. */
-  readonly items: Heap<Item> = new Heap<Item>(olderFirst)
+  readonly items = new DeadlineQueue<Item>()
   /** Tickets waiting at or below this place, parked ones included. */
   waiting = 0
   /** True while a concurrency limit keeps it from being served. */
@@ -164,7 +170,7 @@ export class ShareTree<Item extends Waiting> {
   /** Queues a ticket under an account of the last level. */
   add(item: Item, leaf: Account<Item>): Place<Item> {
     const place = this.#placeOf(leaf)
-    place.items.push(item, item.deadlineMs)
+    place.items.push(item)
     for (let at: Place<Item> | undefined = place; at; at = at.parent) at.waiting++
     place.activate()
     return place

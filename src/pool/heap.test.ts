@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
+import { Heap, type HeapMember } from './heap.ts'
+
+interface Member extends HeapMember {
+  order: number
+  key: number
+}
+
+const older = (a: { order: number }, b: { order: number }) => a.order < b.order
+
+/** What a sorted list would give next. */
+const least = <Item>(items: readonly Item[], before: (a: Item, b: Item) => boolean) =>
+  items.reduce<Item | undefined>(
+    (best, item) => (best && !before(item, best) ? best : item),
+    undefined,
+  )
+
+const step = fc.record({
+  what: fc.constantFrom('push', 'push', 'rise', 'fall', 'remove', 'pop'),
+  which: fc.nat(1000),
+  key: fc.nat(20),
+})
+
+describe('the heap', () => {
+  it('has the smallest member first, however keys rise, fall, come and go', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        const heap = new Heap<Member>(older, (member) => member.key)
+        const inside: Member[] = []
+        const before = (a: Member, b: Member) => a.key < b.key || (a.key === b.key && older(a, b))
+        for (const [order, { what, which, key }] of steps.entries()) {
+          const some = inside[which % Math.max(1, inside.length)]
+          const gone = what === 'pop' ? heap.peek() : what === 'remove' ? some : undefined
+          if (what === 'push') {
+            const member = { index: -1, order, key }
+            heap.push(member, key)
+            inside.push(member)
+          } else if (what === 'rise' && some) some.key += key
+          else if (what === 'fall' && some) {
+            some.key -= key
+            heap.update(some, some.key)
+          } else if (gone) {
+            heap.remove(gone)
+            inside.splice(inside.indexOf(gone), 1)
+            assert.equal(gone.index, -1)
+          }
+          assert.equal(heap.size, inside.length)
+          assert.equal(heap.peek(), least(inside, before))
+          assert.deepEqual(new Set(heap.members()), new Set(inside))
+        }
+      }),
+    )
+  })
+})
+
+describe('the queue of a last level', () => {
+  it('gives the earliest deadline first, also where tickets come out of order or leave early', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        const queue = new DeadlineQueue<Deadlined>()
+        const inside: Deadlined[] = []
+        const before = (a: Deadlined, b: Deadlined) =>
+          a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && older(a, b))
+        for (const [order, { what, which, key }] of steps.entries()) {
+          const some = inside[which % Math.max(1, inside.length)]
+          const gone = what === 'pop' ? queue.peek() : what === 'remove' ? some : undefined
+          if (gone) {
+            queue.remove(gone)
+            inside.splice(inside.indexOf(gone), 1)
+          } else if (what !== 'remove' && what !== 'pop') {
+            // Mostly in order, as tickets come.
+            const deadlineMs = what === 'fall' ? key : order + key / 10
+            const item = { index: -1, order, deadlineMs }
+            queue.push(item)
+            inside.push(item)
+          }
+          assert.equal(queue.size, inside.length)
+          assert.equal(queue.peek(), least(inside, before))
+          assert.deepEqual(new Set(queue.items()), new Set(inside))
+        }
+      }),
+    )
+  })
+})
