@@ -24,10 +24,15 @@ export interface Target {
   model: string
   /** Further fields of every body, such as a service tier. */
   fields?: object
+  /**
+   * True asks for a completion of the bare text: a chat's template begins all prompts alike, which
+   * a cache may hold or not.
+   */
+  isBare?: boolean
 }
 
 interface Event {
-  choices?: { delta?: { content?: string } }[]
+  choices?: { text?: string; delta?: { content?: string } }[]
   usage?: {
     prompt_tokens: number
     completion_tokens: number
@@ -52,14 +57,16 @@ export async function ask(
 ): Promise<void> {
   const parser = createParser({ onEvent: ({ data }) => readEvent(data, call) })
   try {
-    const answer = await request(`${target.url}/v1/chat/completions`, {
+    const { content } = body
+    const path = target.isBare ? '/v1/completions' : '/v1/chat/completions'
+    const answer = await request(`${target.url}${path}`, {
       method: 'POST',
       dispatcher,
       signal,
       headers: { authorization: `Bearer ${target.key}`, 'content-type': 'application/json' },
       body: JSON.stringify({
         model: target.model,
-        messages: [{ role: 'user', content: body.content }],
+        ...(target.isBare ? { prompt: content } : { messages: [{ role: 'user', content }] }),
         max_tokens: body.maxTokens,
         ...target.fields,
         stream: true,
@@ -84,7 +91,8 @@ function readEvent(data: string, call: Call): void {
   if (data === '[DONE]') return
   const { choices, usage, error } = JSON.parse(data) as Event
   if (error) throw new Error(error.message)
-  if (choices?.[0]?.delta?.content) call.tokenMs.push(performance.now())
+  const [choice] = choices ?? []
+  if (choice?.text || choice?.delta?.content) call.tokenMs.push(performance.now())
   if (usage) {
     call.usage = {
       promptTokens: usage.prompt_tokens,

@@ -51,7 +51,7 @@ const benches: Record<string, Bench> = {
     },
   },
   utilisation: {
-    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--seed N] [--seconds N] [--calibration N] [--samples FILE] [--curve]',
+    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--seed N] [--runs N] [--seconds N] [--calibration N] [--samples FILE] [--curve]',
     async run(flags, log) {
       const { benchUtilisation } = await import('./utilisation.ts')
       const { circumstances } = await import('./harness.ts')
@@ -59,6 +59,7 @@ const benches: Record<string, Bench> = {
         model: typeof flags.model === 'string' ? flags.model : undefined,
         ...given({
           seed: number(flags, 'seed'),
+          runs: number(flags, 'runs'),
           seconds: number(flags, 'seconds'),
           calibration: number(flags, 'calibration'),
         }),
@@ -152,6 +153,7 @@ const options: ParseArgsOptionsConfig = {
       'profile',
       'traces',
       'yields',
+      'runs',
       'seconds',
       'calibration',
       'samples',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { seededRandom } from '../src/base/index.ts'
-import { percentile, ratioInterval } from './quantiles.ts'
+import { pairedRatioInterval, percentile, ratioInterval } from './quantiles.ts'
 
 describe('percentiles', () => {
   it('are values that were measured, by nearest rank', () => {
@@ -25,5 +25,23 @@ describe('the interval of a ratio', () => {
       if (low <= 3 && 3 <= high) held++
     }
     assert.ok(held >= runs * 0.85, `${held} of ${runs}, seed ${seed}`)
+  })
+
+  it('is narrower where pairs share what strikes them, and still holds the true ratio', () => {
+    const seed = 6
+    const random = seededRandom(seed)
+    const runs = 60
+    let held = 0
+    let widths = 0
+    for (let run = 0; run < runs; run++) {
+      const below = Array.from({ length: 200 }, () => 1 + random.next() ** 8)
+      const above = below.map((value) => value * (1.2 + 0.02 * random.next()))
+      const { low, high } = pairedRatioInterval(above, below, 0.99, random)
+      const apart = ratioInterval(above, below, 0.99, random)
+      if (low <= 1.21 && 1.21 <= high) held++
+      widths += (high - low) / (apart.high - apart.low)
+    }
+    assert.ok(held >= runs * 0.85, `${held} of ${runs}, seed ${seed}`)
+    assert.ok(widths / runs < 0.5, `${widths / runs}, seed ${seed}`)
   })
 })

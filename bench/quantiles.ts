@@ -29,13 +29,35 @@ export function ratioInterval(
   share: number,
   random: Random,
 ): { low: number; high: number } {
-  const draw = (values: readonly number[]) => {
-    const drawn = Float64Array.from(
-      values,
-      () => values[Math.floor(random.next() * values.length)] ?? Number.NaN,
-    ).sort()
-    return drawn[Math.max(0, Math.ceil(drawn.length * share) - 1)] ?? Number.NaN
-  }
-  const ratios = Array.from({ length: RESAMPLES }, () => draw(above) / draw(below))
+  const draw = (values: readonly number[]) => drawn(values, indices(values.length, random), share)
+  return intervalOf(() => draw(above) / draw(below))
+}
+
+/**
+ * The same where the n-th values of both samples belong together, as of one arrival with and
+ * without something: pairs are drawn, so that what strikes both is not taken for a difference.
+ */
+export function pairedRatioInterval(
+  above: readonly number[],
+  below: readonly number[],
+  share: number,
+  random: Random,
+): { low: number; high: number } {
+  return intervalOf(() => {
+    const pairs = indices(above.length, random)
+    return drawn(above, pairs, share) / drawn(below, pairs, share)
+  })
+}
+
+const indices = (count: number, random: Random) =>
+  Uint32Array.from({ length: count }, () => Math.floor(random.next() * count))
+
+function drawn(values: readonly number[], at: Uint32Array, share: number): number {
+  const sample = Float64Array.from(at, (i) => values[i] ?? Number.NaN).sort()
+  return sample[Math.max(0, Math.ceil(sample.length * share) - 1)] ?? Number.NaN
+}
+
+function intervalOf(draw: () => number): { low: number; high: number } {
+  const ratios = Array.from({ length: RESAMPLES }, draw)
   return { low: percentile(ratios, 0.025), high: percentile(ratios, 0.975) }
 }

@@ -1,7 +1,7 @@
 /** From what requests met with to the figures of `bench utilisation`; no clock, no network. */
 import type { Random } from '../src/base/index.ts'
 import type { Call } from './chat-load.ts'
-import { mean, percentile, ratioInterval } from './quantiles.ts'
+import { mean, pairedRatioInterval, percentile } from './quantiles.ts'
 import type { Arm, TenantCall } from './utilisation-load.ts'
 
 /** Weights of the cost unit: uncached prompt tokens and output tokens. */
@@ -83,10 +83,10 @@ export function unitsWithin(
 export function figuresOf(
   arm: Arm,
   batchTenants: number,
-  promises: Promises,
+  ttftPromiseMs: number,
   cost: CostWeights,
 ): ArmFigures {
-  const kept = arm.interactive.filter((call) => metOf(call).ttftMs <= promises.ttftMs)
+  const kept = arm.interactive.filter((call) => metOf(call).ttftMs <= ttftPromiseMs)
   const batchUnits = Array.from({ length: batchTenants }, (_, tenant) =>
     unitsWithin(
       arm.batch.filter((call) => call.tenant === tenant),
@@ -115,13 +115,18 @@ export interface TenantRatio {
   n: number
 }
 
+/**
+ * @param on what the same arrivals met with as in `off`, in the same order
+ * @throws Error where they are not as many
+ */
 export function ttftRatios(on: readonly Met[], off: readonly Met[], random: Random): TenantRatio[] {
+  if (on.length !== off.length) throw new Error('the arms did not have the same arrivals')
   const tenants = [...new Set(off.map(({ tenant }) => tenant))].sort((a, b) => a - b)
   return tenants.map((tenant) => {
     const of = (met: readonly Met[]) => met.filter((m) => m.tenant === tenant).map((m) => m.ttftMs)
     const [above, below] = [of(on), of(off)]
     const [onMs, offMs] = [percentile(above, 0.99), percentile(below, 0.99)]
-    const { low, high } = ratioInterval(above, below, 0.99, random)
+    const { low, high } = pairedRatioInterval(above, below, 0.99, random)
     return { tenant, onMs, offMs, ratio: onMs / offMs, low, high, n: above.length }
   })
 }

@@ -64,9 +64,12 @@ export async function playArm(plan: ArmPlan): Promise<Arm> {
   return { interactive, batch, fromMs, untilMs, occupancy: await sampling }
 }
 
-/** Closed loop of one tenant for `durationMs`; resolves to its requests and when it measured. */
+/**
+ * Closed loop of some tenants for `durationMs`, with as many requests each; resolves to their
+ * requests and when it measured.
+ */
 export async function saturate(
-  target: Target,
+  targets: readonly Target[],
   inFlight: number,
   durationMs: number,
   random: Random,
@@ -74,14 +77,17 @@ export async function saturate(
   const dispatcher = newDispatcher()
   const over = new AbortController()
   const calls: TenantCall[] = []
-  const loop = keepBusy(target, 0, inFlight, random, calls, dispatcher, over.signal)
+  const loops = targets.map((target, tenant) => {
+    const own = Math.floor((inFlight + tenant) / targets.length)
+    return keepBusy(target, tenant, own, random, calls, dispatcher, over.signal)
+  })
   // The first requests begin together and end together; later ones are spread.
   await sleep(Math.min(FILL_MS, durationMs / 4))
   const fromMs = performance.now()
   await sleep((durationMs * 3) / 4)
   const untilMs = performance.now()
   over.abort()
-  await loop
+  await Promise.all(loops)
   await dispatcher.destroy()
   return { interactive: calls, batch: [], fromMs, untilMs, occupancy: [] }
 }

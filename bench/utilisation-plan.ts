@@ -27,8 +27,7 @@ export interface Measured {
 }
 
 /** Forced lengths of answers; interactive and batch requests draw from the same mix. */
-const OUTPUT_TOKENS = [16, 24, 32, 48, 64]
-const SENTENCES_MAX = 3
+const OUTPUT_TOKENS = [8, 12, 16, 24, 32]
 /** Part of the capacity that the interactive tenants ask for together. */
 const INTERACTIVE_SHARE = 0.5
 const BURST_MAX = 4
@@ -36,8 +35,7 @@ const BURST_STEP_MS = 25
 
 export function drawAsk(random: Random): Ask {
   const below = (count: number) => Math.floor(random.next() * count)
-  const sentences = Array.from({ length: 1 + below(SENTENCES_MAX) }, () => prompt(random))
-  return { content: sentences.join(' '), maxTokens: OUTPUT_TOKENS[below(5)] ?? 32 }
+  return { content: prompt(random), maxTokens: OUTPUT_TOKENS[below(OUTPUT_TOKENS.length)] ?? 16 }
 }
 
 /**

@@ -3,34 +3,26 @@
  * interactive tenants, and what that costs their first tokens. The words are those of
  * docs/benchmarks.md.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import { seededRandom } from '../src/base/index.ts'
+import { promisedTokenGapMs, seededRandom, TTFT_PROMISE_MS } from '../src/base/index.ts'
 import type { EngineView } from '../src/http/index.ts'
 import type { Target } from './chat-load.ts'
-import { mean, percentile } from './quantiles.ts'
+import { percentile } from './quantiles.ts'
 import { createTenant, type Server, startServer } from './server.ts'
-import {
-  type ArmFigures,
-  type CostWeights,
-  figuresOf,
-  metOf,
-  type Promises,
-  tokenGapMs,
-  tokenGapP95,
-  ttftRatios,
-  unitsWithin,
-  weightedShareError,
-} from './utilisation-figures.ts'
-import { type Arm, playArm, saturate } from './utilisation-load.ts'
+import { type Calibrated, calibrate } from './utilisation-calibration.ts'
+import { type ArmFigures, figuresOf } from './utilisation-figures.ts'
+import { playArm } from './utilisation-load.ts'
 import { drawArrivals, type Measured } from './utilisation-plan.ts'
+import { BATCH_WEIGHTS, pooled, resultOf, type Sample } from './utilisation-result.ts'
 
 export interface UtilisationOptions {
   /** Path of a GGUF file, a model's name or `toy`; the toy where absent. */
   model?: string | undefined
   seed?: number
+  /** Runs one after the other, each with a seed of its own; a calibration stands between two. */
+  runs?: number
   /** Length of each of the four arms, seconds. */
   seconds?: number
-  /** Length of each of the two calibrations, seconds. */
+  /** Length of each calibration, seconds. */
   calibration?: number
   /** File to which raw figures are added, and from which all runs are pooled. */
   samples?: string | undefined
@@ -40,54 +32,34 @@ export interface UtilisationOptions {
 }
 
 const WEIGHTS = [1, 2, 3]
-const BATCH_WEIGHTS = [1, 2]
-const TTFT_MS_MAX = 1000
-const TOKEN_GAP_MS_MAX = 80
-const TOKEN_GAP_FACTOR = 1.5
-const ENOUGH = 1000
-const DRIFT_MAX = 0.1
-/** Parts of a calibration's time by requests in flight, as parts of the cap. */
-const SWEEP = [
-  { part: 1 / 4, share: 0.15 },
-  { part: 1 / 2, share: 0.2 },
-  { part: 1, share: 0.3 },
-  { part: 2, share: 0.35 },
-]
 
-/** What one run leaves for the pooled figures. */
-export interface Sample {
-  seed: number
-  capacityBefore: number
-  capacityAfter: number
-  promises: Promises
-  on: ArmFigures[]
-  off: ArmFigures[]
-}
-
-interface Bench {
+interface Bench extends Calibrated {
   server: Server
-  cap: number
-  cost: CostWeights
-  calibrator: Target
   interactive: Target[]
   batch: Target[]
   batchIds: string[]
 }
 
 export async function benchUtilisation(options: UtilisationOptions = {}): Promise<object> {
-  const { model = 'toy', seed = 1, samples, log = () => undefined } = options
+  const { model = 'toy', seed = 1, runs = 1, samples, log = () => undefined } = options
+  const { calibration = 60, curve: wantsCurve = false } = options
   const server = await startServer({ model, log })
   try {
     const bench = await prepare(server)
-    const { sample, curve } = await run(bench, seed, options, log)
-    const all = samples === undefined ? [sample] : pooled(samples, sample)
-    return {
-      ...resultOf(all, bench.cap, seed),
-      ...curve,
-      seed,
-      rounds: all.length,
-      model: server.model,
+    const measure = (own: number) => calibrate(bench, own, calibration * 1000, log)
+    let all: Sample[] = []
+    let before = await measure(seed)
+    for (let own = seed; own < seed + runs; own++) {
+      log(`run ${own - seed + 1} of ${runs}`)
+      const sample = await run(bench, own, before, options)
+      before = await measure(own + 1)
+      sample.capacityAfter = before.capacityUnitsPerS
+      all = samples === undefined ? [...all, sample] : pooled(samples, sample)
     }
+    const [off] = all.at(-1)?.off ?? []
+    const figures = resultOf(all, bench.cap, seed)
+    const curve = wantsCurve && off ? { curve: await drawCurve(bench, off, before, options) } : {}
+    return { ...figures, ...curve, seed, rounds: all.length, model: server.model }
   } finally {
     await server.stop()
   }
@@ -103,6 +75,7 @@ async function prepare(server: Server): Promise<Bench> {
     model,
     ...(await createTenant(server, name, weight)),
     fields: { ...forced, ...fields },
+    isBare: true,
   })
   const interactive = WEIGHTS.map((weight) => target(`interactive-${weight}`, weight, {}))
   const batch = await Promise.all(
@@ -112,61 +85,59 @@ async function prepare(server: Server): Promise<Bench> {
     server,
     cap: engines.reduce((sum, { cap }) => sum + cap, 0),
     cost: { input: 1, output: 2 },
-    calibrator: await target('calibration', 1, {}),
+    calibrators: await Promise.all(
+      BATCH_WEIGHTS.map((weight) => target(`calibration-${weight}`, weight, {})),
+    ),
     interactive: await Promise.all(interactive),
     batch,
     batchIds: batch.map(({ id }) => id),
   }
 }
 
+/** The arms of one run between two calibrations; the second is still to be made. */
 async function run(
   bench: Bench,
   seed: number,
-  { seconds = 45, calibration = 60, curve: wantsCurve = false }: UtilisationOptions,
-  log: (line: string) => void,
-): Promise<{ sample: Sample; curve: { curve?: CurvePoint[] } }> {
-  const before = await calibrate(bench, seed, calibration * 1000, log)
+  before: Measured,
+  options: UtilisationOptions,
+): Promise<Sample> {
+  const { capacityUnitsPerS } = before
   const promises = {
-    ttftMs: TTFT_MS_MAX,
-    tokenGapMs: Math.max(TOKEN_GAP_MS_MAX, TOKEN_GAP_FACTOR * before.tokenGapMs),
+    ttftMs: TTFT_PROMISE_MS,
+    tokenGapMs: promisedTokenGapMs(before.tokenGapMs),
   }
   const arms: Record<'on' | 'off', ArmFigures[]> = { on: [], off: [] }
-  const play = async (which: 'on' | 'off', own: number) => {
-    const arrivals = drawArrivals(WEIGHTS, before, seconds * 1000, seededRandom(own))
-    const arm = await playArm({
-      interactive: bench.interactive,
-      arrivals,
-      batch: which === 'on' ? bench.batch : [],
-      cap: bench.cap,
-      durationMs: seconds * 1000,
-      random: seededRandom(own + 500),
-    })
-    const figures = figuresOf(arm, which === 'on' ? BATCH_WEIGHTS.length : 0, promises, bench.cost)
-    log(`batch ${which}: ${inWords(figures, before.capacityUnitsPerS)}`)
-    return figures
-  }
   for (const [block, which] of (['off', 'on', 'on', 'off'] as const).entries()) {
-    arms[which].push(await play(which, seed * 1000 + Math.floor(block / 2)))
+    const own = seed * 1000 + Math.floor(block / 2)
+    arms[which].push(await play(bench, which, own, before, options))
   }
-  const [off] = arms.off
-  const points = wantsCurve && off ? await drawCurve(bench, off, () => play('on', seed * 1000)) : []
-  const after = await calibrate(bench, seed + 1, calibration * 1000, log)
-  const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
-  const curve = points.map(({ goodputUnitsPerS, ...point }) => ({
-    ...point,
-    goodputUtilisation: goodputUnitsPerS / capacity,
-  }))
-  const sample: Sample = {
-    seed,
-    capacityBefore: before.capacityUnitsPerS,
-    capacityAfter: after.capacityUnitsPerS,
-    promises,
-    ...arms,
-  }
-  return { sample, curve: wantsCurve ? { curve } : {} }
+  const [capacityBefore, capacityAfter] = [capacityUnitsPerS, Number.NaN]
+  return { seed, capacityBefore, capacityAfter, promises, ...arms }
 }
 
-/** Batch with so many places of the cap left free, against the arm without batch. */
+/** One arm; the same seed gives the same arrivals, with and without batch. */
+async function play(
+  { interactive, batch, cap, cost }: Bench,
+  which: 'on' | 'off',
+  seed: number,
+  before: Measured,
+  { seconds = 90, log = () => undefined }: UtilisationOptions,
+): Promise<ArmFigures> {
+  const durationMs = seconds * 1000
+  const arm = await playArm({
+    interactive,
+    arrivals: drawArrivals(WEIGHTS, before, durationMs, seededRandom(seed)),
+    batch: which === 'on' ? batch : [],
+    cap,
+    durationMs,
+    random: seededRandom(seed + 500),
+  })
+  const figures = figuresOf(arm, which === 'on' ? BATCH_WEIGHTS.length : 0, TTFT_PROMISE_MS, cost)
+  log(`batch ${which}: ${inWords(figures, before.capacityUnitsPerS)}`)
+  return figures
+}
+
+/** Batch with so many places of the cap left free, against the last run's arm without batch. */
 interface CurvePoint {
   reserve: number
   goodputUtilisation: number
@@ -179,11 +150,14 @@ const CURVE_RESERVES = [0, 1 / 8, 1 / 4, 1 / 2]
 
 /** The places of batch are bounded by the concurrency limits of its tenants, 1 : 2. */
 async function drawCurve(
-  { cap, batchIds, server }: Bench,
+  bench: Bench,
   off: ArmFigures,
-  play: () => Promise<ArmFigures>,
-): Promise<(Omit<CurvePoint, 'goodputUtilisation'> & { goodputUnitsPerS: number })[]> {
-  const points = []
+  before: Measured,
+  options: UtilisationOptions,
+): Promise<CurvePoint[]> {
+  const { cap, batchIds, server } = bench
+  const { seed = 1, runs = 1 } = options
+  const points: CurvePoint[] = []
   for (const share of CURVE_RESERVES) {
     const reserve = Math.round(share * cap)
     const few = Math.max(1, Math.round((cap - reserve) / 3))
@@ -192,20 +166,18 @@ async function drawCurve(
       const concurrencyMax = limits[i] ?? 1
       await server.admin.patch(`/api/tenants/${id}`, { limits: { concurrencyMax } })
     }
-    const on = await play()
+    const on = await play(bench, 'on', (seed + runs - 1) * 1000, before, options)
     const ratio = (p: number) => {
       const of = ({ met }: ArmFigures) => met.map((m) => m.endToEndMs)
       return percentile(of(on), p) / percentile(of(off), p)
     }
+    const ttfts = on.met.map(({ ttftMs }) => ttftMs)
     points.push({
       reserve,
-      goodputUnitsPerS: on.goodputUnitsPerS,
+      goodputUtilisation: on.goodputUnitsPerS / before.capacityUnitsPerS,
       e2eP50OnOverOff: ratio(0.5),
       e2eP99OnOverOff: ratio(0.99),
-      ttftP99OnMs: percentile(
-        on.met.map(({ ttftMs }) => ttftMs),
-        0.99,
-      ),
+      ttftP99OnMs: percentile(ttfts, 0.99),
     })
   }
   return points
@@ -218,147 +190,4 @@ function inWords({ met, goodputUnitsPerS, failed }: ArmFigures, capacity: number
   const queue = [0.5, 0.99].map((p) => of(({ queueMs }) => queueMs, p)).join('/')
   const used = ((100 * goodputUnitsPerS) / capacity).toFixed(1)
   return `${used} % of capacity, ${met.length} first tokens p50/p99 ${ttft} ms, in queue ${queue} ms, ${failed} failed`
-}
-
-/** Sweeps the requests in flight; the best rate is the capacity, no promise applied. */
-async function calibrate(
-  { calibrator, cap, cost }: Bench,
-  seed: number,
-  durationMs: number,
-  log: (line: string) => void,
-): Promise<Measured> {
-  const points: Measured[] = []
-  for (const { part, share } of SWEEP) {
-    const inFlight = Math.max(1, Math.round(part * cap))
-    const arm = await saturate(calibrator, inFlight, share * durationMs, seededRandom(seed))
-    points.push({ ...measuredOf(arm, cost), knee: cap })
-  }
-  log(`calibration: ${points.map((p) => p.capacityUnitsPerS.toFixed(0)).join(', ')} units/s`)
-  const capacityUnitsPerS = Math.max(...points.map((point) => point.capacityUnitsPerS))
-  // The pace of a full engine is that of the point at the cap; beyond it requests only queue.
-  return { ...(points[2] as Measured), capacityUnitsPerS }
-}
-
-function measuredOf(arm: Arm, cost: CostWeights): Measured {
-  const ended = arm.interactive.filter((call) => call.usage !== null)
-  const uncut = { fromMs: -Infinity, untilMs: Infinity }
-  const met = ended.map(metOf)
-  return {
-    capacityUnitsPerS: (1000 * unitsWithin(ended, arm, cost)) / (arm.untilMs - arm.fromMs),
-    unitsPerRequest: unitsWithin(ended, uncut, cost) / ended.length,
-    knee: 1,
-    firstTokenMs: mean(met.map(({ ttftMs }) => ttftMs)),
-    tokenGapMs: percentile(
-      ended.flatMap((call) => tokenGapMs(call) ?? []),
-      0.95,
-    ),
-  }
-}
-
-/** Adds a run to the file and reads all of them. */
-function pooled(file: string, sample: Sample): Sample[] {
-  const known = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
-  // JSON has no infinity, and a request that failed waits for ever.
-  const text = JSON.stringify(sample, (_, value) => (value === Infinity ? 1e12 : value))
-  appendFileSync(file, `${text}\n`)
-  return [...known.filter(Boolean), text].map((line) => JSON.parse(line) as Sample)
-}
-
-/** The published figures over all runs. */
-export function resultOf(samples: readonly Sample[], cap: number, seed: number): object {
-  const on = samples.flatMap((sample) => sample.on)
-  const off = samples.flatMap((sample) => sample.off)
-  const [metOn, metOff] = [on, off].map((arms) => arms.flatMap(({ met }) => met)) as [
-    ArmFigures['met'],
-    ArmFigures['met'],
-  ]
-  const shares = samples.map((sample) => utilisations(sample))
-  const ratios = ttftRatios(metOn, metOff, seededRandom(seed))
-  const worst = ratios.reduce((a, b) => (b.ratio > a.ratio ? b : a))
-  const endToEnd = (p: number) => {
-    const of = (met: ArmFigures['met']) =>
-      percentile(
-        met.map((m) => m.endToEndMs),
-        p,
-      )
-    return of(metOn) / of(metOff)
-  }
-  const [last] = samples.slice(-1)
-  const promises = last?.promises ?? { ttftMs: TTFT_MS_MAX, tokenGapMs: TOKEN_GAP_MS_MAX }
-  const voids = voidsOf(samples, metOff, promises, shares)
-  return {
-    valid: voids.length === 0,
-    enough: Math.min(metOn.length, metOff.length) >= ENOUGH,
-    void: voids,
-    capacityUnitsPerS: mean(shares.map((share) => share.capacity)),
-    capacityBefore: samples.map((sample) => sample.capacityBefore),
-    capacityAfter: samples.map((sample) => sample.capacityAfter),
-    goodputUtilisation: mean(shares.map((share) => share.on)),
-    goodputUtilisations: shares.map((share) => share.on),
-    batchOffUtilisation: mean(shares.map((share) => share.off)),
-    slotOccupancy: mean(on.map(({ occupancy }) => occupancy)),
-    ttftP50OnMs: percentile(
-      metOn.map((m) => m.ttftMs),
-      0.5,
-    ),
-    ttftP50OffMs: percentile(
-      metOff.map((m) => m.ttftMs),
-      0.5,
-    ),
-    ttftP99OnMs: worst.onMs,
-    ttftP99OffMs: worst.offMs,
-    ttftP99OnOverOff: worst.ratio,
-    ttftRatioLow: worst.low,
-    ttftRatioHigh: worst.high,
-    tenants: ratios,
-    queueP99OnMs: percentile(
-      metOn.map((m) => m.queueMs),
-      0.99,
-    ),
-    queueP99OffMs: percentile(
-      metOff.map((m) => m.queueMs),
-      0.99,
-    ),
-    tpotP95OnMs: tokenGapP95(metOn),
-    tpotP95OffMs: tokenGapP95(metOff),
-    e2eP50OnOverOff: endToEnd(0.5),
-    e2eP99OnOverOff: endToEnd(0.99),
-    failed: [...on, ...off].reduce((sum, arm) => sum + arm.failed, 0),
-    weightedShareError: weightedShareError(
-      BATCH_WEIGHTS.map((_, i) => on.reduce((sum, arm) => sum + (arm.batchUnits[i] ?? 0), 0)),
-      BATCH_WEIGHTS,
-    ),
-    nInteractive: Math.min(metOn.length, metOff.length),
-    promises,
-    cap,
-  }
-}
-
-function utilisations(sample: Sample): { capacity: number; on: number; off: number } {
-  const capacity = Math.max(sample.capacityBefore, sample.capacityAfter)
-  const of = (arms: ArmFigures[]) => mean(arms.map((arm) => arm.goodputUnitsPerS)) / capacity
-  return { capacity, on: of(sample.on), off: of(sample.off) }
-}
-
-/** Why the figures must not be believed; empty where they may. */
-function voidsOf(
-  samples: readonly Sample[],
-  metOff: ArmFigures['met'],
-  promises: Promises,
-  shares: readonly { on: number; off: number }[],
-): string[] {
-  const voids: string[] = []
-  for (const { capacityBefore, capacityAfter } of samples) {
-    const drift = Math.abs(capacityAfter - capacityBefore) / Math.max(capacityBefore, capacityAfter)
-    if (drift > DRIFT_MAX) voids.push(`the calibrations differ by ${(100 * drift).toFixed(0)} %`)
-  }
-  if (shares.some(({ on, off }) => Math.max(on, off) > 1)) voids.push('a utilisation above 1')
-  const ttftP99Ms = percentile(
-    metOff.map((m) => m.ttftMs),
-    0.99,
-  )
-  if (ttftP99Ms > promises.ttftMs || tokenGapP95(metOff) > promises.tokenGapMs) {
-    voids.push('the promises were not kept without batch')
-  }
-  return voids
 }

@@ -14,6 +14,12 @@ const SHAPES: Record<Mix, { words: number; shared: number; outputTokens: number 
   prefixes: { words: 170, shared: 160, outputTokens: 4 },
 }
 
+/**
+ * Answers and prompts differ by up to this part of their length: equal ones would begin together
+ * and end together, so that no stream ever waited while another's prompt is read.
+ */
+const SPREAD = 0.5
+
 const WORDS = [
   ...['mill', 'river', 'stone', 'grain', 'wheel', 'flour', 'baker', 'valley', 'bridge', 'harvest'],
   ...['winter', 'market', 'carter', 'meadow', 'barn', 'oven', 'bread', 'rope', 'sack', 'water'],
@@ -61,7 +67,7 @@ function bodyOf(
   isChat: boolean,
   random: Random,
 ): object {
-  const { words, shared, outputTokens } = SHAPES[mix]
+  const { words, shared, outputTokens } = shapeOf(mix, random)
   const text = [
     ...Array.from({ length: shared }, (_, i) => WORDS[i % WORDS.length]),
     // Its own from here on, so that nothing more of it is found read.
@@ -80,6 +86,15 @@ function bodyOf(
     stream: true,
     stream_options: { include_usage: true },
   }
+}
+
+function shapeOf(
+  mix: Mix,
+  random: Random,
+): { words: number; shared: number; outputTokens: number } {
+  const { words, shared, outputTokens } = SHAPES[mix]
+  const around = (count: number) => Math.round(count * (1 + SPREAD * (2 * random.next() - 1)))
+  return { words: shared + around(words - shared), shared, outputTokens: around(outputTokens) }
 }
 
 interface Event {

@@ -2,6 +2,7 @@
  * What a calibration of an engine comes to: its capacity, its knee, its rates and the weights of
  * the cost unit. Pure: points that were measured go in, figures come out.
  */
+import { promisedTokenGapMs } from '../base/index.ts'
 
 /** Tokens that an engine worked through. */
 export interface Tokens {
@@ -49,8 +50,6 @@ export interface EngineCalibration {
 }
 
 const KNEE_SHARE = 0.95
-const GAP_MS_MAX = 80
-const GAP_FACTOR_MAX = 1.5
 /** Weights beyond these are noise, not an engine. */
 const OUTPUT_WEIGHT = { least: 0.25, most: 64 }
 /** Where the points do not tell: what is assumed before any calibration. */
@@ -116,7 +115,7 @@ export function calibrationOf(points: readonly CalibrationPoint[]): EngineCalibr
   const rate = (point: CalibrationPoint) => unitsPerS(point, weights)
   const capacityUnitsPerS = Math.max(...sweep.map(rate))
   const aloneMs = sweep[0]?.tokenGapP95Ms ?? 0
-  const limitMs = Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * aloneMs)
+  const limitMs = promisedTokenGapMs(aloneMs)
   const quick = sweep.filter(({ tokenGapP95Ms }) => (tokenGapP95Ms ?? 0) <= limitMs)
   const eligible = quick.length > 0 ? quick : sweep.slice(0, 1)
   const best = Math.max(...eligible.map(rate))

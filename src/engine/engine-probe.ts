@@ -51,7 +51,7 @@ const modelsSchema = z.object({
             .object({
               capacityUnitsPerS: z.number().positive(),
               knee: z.number(),
-              rows: z.array(z.object({ streams: z.number(), meanTokenGapP95Ms: z.number() })),
+              kneeTokenGapP95Ms: z.number().nullish(),
             })
             .nullish(),
         })
@@ -216,7 +216,6 @@ function gristmillTraits(models: Models): Traits {
   const meta = models[0]?.meta
   const isCalibrated = meta?.calibration != null
   const cap = meta?.cap ?? CAP_UNKNOWN
-  const atCap = meta?.calibration?.rows.find((row) => row.streams === cap)
   return {
     ...plain,
     kind: 'gristmill',
@@ -230,7 +229,7 @@ function gristmillTraits(models: Models): Traits {
     express: meta?.express ?? 0,
     spare: meta?.spare ?? 0,
     capacityUnitsPerS: meta?.calibration?.capacityUnitsPerS ?? null,
-    tokenGapMs: atCap?.meanTokenGapP95Ms ?? null,
+    tokenGapMs: meta?.calibration?.kneeTokenGapP95Ms ?? null,
     takesPriority: true,
     takesCacheSalt: true,
     yieldsBySteps: true,

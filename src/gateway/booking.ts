@@ -190,7 +190,8 @@ function outcomeOf(
   if (end.reason !== 'done') return OUTCOMES[end.reason]
   const { ttftMs, queueMs } = life.progress
   const { serviceClass } = life.options.standing
-  return keptPromise(serviceClass, ttftMs ?? queueMs, tokenGapMs) ? 'kept' : 'late'
+  const gapMsMax = end.grant?.tokenGapMsMax ?? 0
+  return keptPromise(serviceClass, ttftMs ?? queueMs, tokenGapMs, gapMsMax) ? 'kept' : 'late'
 }
 
 function waited(options: RequestLife['options'], endedAtMs: number): number {

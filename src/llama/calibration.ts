@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Clock } from '../base/index.ts'
+import { type Clock, promisedTokenGapMs } from '../base/index.ts'
 
 const rowSchema = z.object({
   streams: z.number(),
@@ -23,6 +23,11 @@ const calibrationSchema = z.object({
   rows: z.array(rowSchema).min(1),
   capacityUnitsPerS: z.number(),
   knee: z.number(),
+  /**
+   * Time between tokens at the knee while requests of all lengths come and go, so that streams also
+   * wait while others' prompts are read: what the promise of pace rests on.
+   */
+  kneeTokenGapP95Ms: z.number(),
   /** Milliseconds since the epoch. */
   measuredAtMs: z.number(),
 })
@@ -33,11 +38,6 @@ export type Calibration = z.infer<typeof calibrationSchema>
 export const STREAM_COUNTS = [1, 2, 4, 8, 16] as const
 /** Share of the highest throughput that the knee must reach. */
 const KNEE_SHARE = 0.95
-/**
- * A mean time between tokens up to this counts as quick, or up to a factor of that of one stream.
- */
-const GAP_MS_MAX = 80
-const GAP_FACTOR_MAX = 1.5
 
 /** The counts are gone through this many times, so that one disturbance spoils one pass only. */
 const PASSES = 2
@@ -47,10 +47,13 @@ export type MeasureStreams = (
   streams: number,
   threads: number,
   durationMs: number,
+  /** `mixed`: of different lengths; equal ones begin and end together. */
+  mix?: 'equal' | 'mixed',
 ) => Promise<CalibrationRow>
 
 /**
- * The sweep: a fifth of the time picks the threads, the rest goes through `STREAM_COUNTS`.
+ * The sweep: a fifth of the time picks the threads, a fifth measures the pace at the knee, the rest
+ * goes through `STREAM_COUNTS`.
  * @param durationMs of the whole sweep
  */
 export async function calibrate(
@@ -66,7 +69,7 @@ export async function calibrate(
       if (row.serviceUnitsPerS > best) threads = count
       best = Math.max(best, row.serviceUnitsPerS)
     }
-  const eachMs = (durationMs * 0.8) / STREAM_COUNTS.length / PASSES
+  const eachMs = (durationMs * 0.6) / STREAM_COUNTS.length / PASSES
   const rows: CalibrationRow[] = []
   for (let pass = 0; pass < PASSES; pass++)
     for (const [i, streams] of STREAM_COUNTS.entries()) {
@@ -74,7 +77,16 @@ export async function calibrate(
       rows[i] = better(rows[i], row)
     }
   const capacityUnitsPerS = Math.max(...rows.map((row) => row.serviceUnitsPerS))
-  return { threads, rows, capacityUnitsPerS, knee: kneeOf(rows), measuredAtMs: clock.nowMs() }
+  const knee = kneeOf(rows)
+  const atKnee = await measure(knee, threads, durationMs / 5, 'mixed')
+  return {
+    threads,
+    rows,
+    capacityUnitsPerS,
+    knee,
+    kneeTokenGapP95Ms: atKnee.meanTokenGapP95Ms,
+    measuredAtMs: clock.nowMs(),
+  }
 }
 
 /**
@@ -92,7 +104,7 @@ function better(a: CalibrationRow | undefined, b: CalibrationRow): CalibrationRo
  */
 export function kneeOf(rows: readonly CalibrationRow[]): number {
   const alone = rows.find((row) => row.streams === 1)?.meanTokenGapP95Ms ?? 0
-  const limitMs = Math.max(GAP_MS_MAX, alone * GAP_FACTOR_MAX)
+  const limitMs = promisedTokenGapMs(alone)
   const quick = rows.filter((row) => row.meanTokenGapP95Ms <= limitMs)
   const eligible = quick.length > 0 ? quick : rows.slice(0, 1)
   const highest = Math.max(...eligible.map((row) => row.serviceUnitsPerS))

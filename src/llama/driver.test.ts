@@ -123,6 +123,23 @@ test('those who wait are served best rank first; too many are refused', async ()
   assert.deepEqual(order, ['first', 'high', 'middle', 'low'])
 })
 
+test('only those without a sequence count as waiting, not those who join at the next step', async () => {
+  const { driver } = setUp(2)
+  const seen: number[] = []
+  const others: Promise<string>[] = []
+  const first = request(5, {
+    tokensMax: 3,
+    onToken: () => {
+      others.push(driver.run(request(5, { cacheSalt: 'other' })))
+      seen.push(driver.counts.waiting)
+      return true
+    },
+  })
+  await driver.run(first)
+  await Promise.all(others)
+  assert.deepEqual(seen, [0, 1, 2])
+})
+
 test('an aborted request gives its sequence back, waiting or running', async () => {
   const { driver, runners } = setUp(1)
   const stop = new AbortController()

@@ -10,7 +10,7 @@ import { type Clock, GristmillError } from '../base/index.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
 import type { Pace } from './pace.ts'
 import { type PooledSequence, SequencePool, type TakenSequence } from './sequence-pool.ts'
-import { planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
+import { isBackground, planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
 
 /** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
 export interface Runner extends PooledSequence {
@@ -87,16 +87,19 @@ export class Driver {
   #running = false
   #woken = false
   #lastArrivalMs = 0
+  /** Time spent on prompts since streams had their last token. */
+  #readMs = 0
 
   constructor(options: DriverOptions) {
     this.#options = options
     this.#pool = new SequencePool(options.runners)
   }
 
+  /** Those that have a sequence coming at the next step do not count as waiting. */
   get counts(): { running: number; waiting: number; slots: number } {
     return {
       running: this.#active.size,
-      waiting: this.#waiting.length,
+      waiting: Math.max(0, this.#waiting.length - this.#pool.free),
       slots: this.#pool.size,
     }
   }
@@ -186,7 +189,8 @@ export class Driver {
     this.#waiting.sort((a, b) => a.request.priority - b.request.priority || a.order - b.order)
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0] as Waiting
-      const taken = this.#pool.take(first.request.cacheSalt, first.request.prompt)
+      const { cacheSalt, prompt } = first.request
+      const taken = this.#pool.take(cacheSalt, prompt, isBackground(first.request))
       if (!taken) return
       this.#waiting.shift()
       await this.#begin(first, taken)
@@ -215,6 +219,7 @@ export class Driver {
         error: undefined,
         priority: request.priority,
         unread: request.prompt.length - kept,
+        toRead: request.prompt.length - kept,
         paused: false,
         idleMs: 0,
       })
@@ -233,7 +238,8 @@ export class Driver {
     const { pace, room, yieldMsMax } = this.#options
     // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
     const ordered = [...this.#active].sort((a, b) => a.index - b.index)
-    return planStep(ordered, { readBudget: pace.readBudget, room, yieldMsMax })
+    const readMs = this.#readMs
+    return planStep(ordered, { readBudget: pace.readBudget, room, yieldMsMax, readMs })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {
@@ -257,8 +263,10 @@ export class Driver {
       if (active.error !== undefined) active.reject(engineFailed(active.error))
       else if (active.end !== undefined) active.resolve(active.end)
     }
-    pace.record(endMs - startMs, plan.decode.length, readTokens)
-    onStep({ durationMs: endMs - startMs, decoded: plan.decode.length, readTokens })
+    const durationMs = endMs - startMs
+    this.#readMs = plan.decode.length > 0 ? 0 : this.#readMs + durationMs
+    pace.record(durationMs, plan.decode.length, readTokens)
+    onStep({ durationMs, decoded: plan.decode.length, readTokens })
   }
 
   async #attempt(

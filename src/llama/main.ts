@@ -25,6 +25,7 @@ import { type EngineOptions, type ParsedEngineOptions, parseEngineOptions } from
 import { Pace } from './pace.ts'
 import { RequestLog } from './request-log.ts'
 import { SamplerMemory } from './sampler-memory.ts'
+import { REST_TOKENS_MAX } from './step-plan.ts'
 import { forcedRequest, SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
 
 export interface EngineResources {
@@ -140,14 +141,14 @@ async function assemble(
   const threads = options.threads ?? calibration?.threads ?? threadsFor(loaded)
   const cap = options.cap ?? calibration?.knee ?? 1
   const express = options.express ?? Math.max(1, Math.ceil(cap / 8))
-  const spare = options.spare ?? Math.ceil(cap / 2)
+  const spare = options.spare ?? cap
   const slots = cap + express + spare
   const contextTokens = contextTokensFor(loaded.model, slots, options.context)
   const sequences = await openSequences(loaded, {
     sequences: slots,
     contextTokens,
     threads,
-    batchTokens: READ_TOKENS_MAX + slots,
+    batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX + slots,
     onSampler: () => memory.noteSampler(),
   })
   const metrics = new EngineMetrics()
@@ -243,7 +244,7 @@ async function calibrationOf(
         sequences: Math.max(...STREAM_COUNTS),
         contextTokens: SWEEP_CONTEXT_TOKENS,
         threads,
-        batchTokens: READ_TOKENS_MAX,
+        batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX,
         onSampler: () => memory.noteSampler(),
       })
       close = sequences.close

@@ -4,7 +4,7 @@ import type { LlamaModel } from 'node-llama-cpp'
 import { GristmillError } from '../base/index.ts'
 
 /** Share of the machine's memory that the state may take unless a context is asked for. */
-const MEMORY_SHARE = 1 / 16
+const MEMORY_SHARE = 1 / 12
 const CONTEXT_TOKENS_MIN = 2048
 const BYTES_PER_VALUE = 2
 

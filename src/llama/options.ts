@@ -18,8 +18,8 @@ const schema = z.object({
   /** Further sequences for newcomers; an eighth of the cap where absent. */
   express: whole(0, 256),
   /**
-   * Further sequences that background work may hold while it stands aside; half of the cap where
-   * absent.
+   * Further sequences that background work may hold while it stands aside; as many as the cap
+   * where absent.
    */
   spare: whole(0, 256),
   threads: whole(1, 512),

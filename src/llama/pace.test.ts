@@ -6,46 +6,85 @@ const learned = (decodeMs: number, msPerToken: number) => {
   const pace = new Pace({ readTokensMax: 512, readStepMs: 250 })
   for (let i = 0; i < 50; i++) {
     pace.record(decodeMs, 7, 0)
-    pace.record(decodeMs + 64 * msPerToken, 7, 64)
+    pace.record(64 * msPerToken, 0, 64)
   }
   return pace
 }
+const step = { prompts: 1, areShort: false, readMs: 0 }
 
-test('beside equal streams a step grows to at most three times a decoding step', () => {
+test('between two tokens of equal streams up to two and a half of their steps are read', () => {
   const pace = learned(45, 1.5)
-  const tokens = pace.readBudget({ decoders: 7, prompts: 1, standing: 'equal' })
-  const stepMs = 45 + tokens * 1.5
-  assert.ok(stepMs <= 3.05 * 45 && stepMs > 2 * 45, `${stepMs}`)
+  const tokens = pace.readBudget({ ...step, decoders: 7, standing: 'equal' })
+  assert.ok(tokens * 1.5 <= 113 && tokens * 1.5 > 100, `${tokens}`)
 })
 
-test('beside better streams it grows less, with nobody to wait it grows to the aim', () => {
+test('beside better streams it is less, with nobody to wait it grows to the aim', () => {
   const pace = learned(45, 1.5)
   const budget = (standing: 'alone' | 'equal' | 'below') =>
-    pace.readBudget({ decoders: standing === 'alone' ? 0 : 7, prompts: 1, standing })
+    pace.readBudget({ ...step, decoders: standing === 'alone' ? 0 : 7, standing })
   assert.ok(budget('below') < budget('equal'))
   assert.ok(budget('equal') < budget('alone'))
   assert.ok(Math.abs(budget('alone') * 1.5 - 250) < 5)
 })
 
+test('background prompts are read in small pieces, even with nobody else there', () => {
+  const pace = learned(45, 1.5)
+  const alone = pace.readBudget({ ...step, decoders: 0, standing: 'background' })
+  assert.ok(alone * 1.5 <= 30, `${alone}`)
+  const beside = pace.readBudget({ ...step, decoders: 7, standing: 'background' })
+  assert.ok(beside * 1.5 <= 45, `${beside}`)
+  const second = pace.readBudget({ ...step, decoders: 7, standing: 'background', readMs: 45 })
+  assert.ok(second > 0, 'but more than one of them in a turn')
+})
+
+test('prompts and streams take turns, whatever either costs', () => {
+  for (const [decodeMs, msPerToken] of [
+    [45, 1.5],
+    [70, 6],
+    [5, 0.01],
+    [600, 20],
+  ] as const) {
+    const pace = learned(decodeMs, msPerToken)
+    for (const standing of ['equal', 'below', 'background'] as const) {
+      const budget = (readMs: number) => pace.readBudget({ ...step, decoders: 7, standing, readMs })
+      const first = budget(0)
+      assert.ok(first > 0, 'after a step of the streams something is read')
+      let readMs = 0
+      for (let n = 0; n < 10 && budget(readMs) > 0; n++) readMs += budget(readMs) * msPerToken
+      assert.equal(budget(readMs), 0, 'then it is their turn again')
+    }
+  }
+})
+
+test('short prompts that come together are read before others have their next token', () => {
+  const pace = learned(45, 6)
+  const budget = (areShort: boolean, readMs: number) =>
+    pace.readBudget({ decoders: 7, prompts: 4, areShort, standing: 'equal', readMs })
+  assert.ok(budget(true, 300) > 0)
+  assert.equal(budget(true, 500), 0, 'but not for ever')
+  assert.equal(budget(false, 300), 0)
+  assert.ok(budget(true, 0) * 6 <= 250, 'a step stays short enough to let others in')
+})
+
 test('where more wait for a first token than for a next one, more is read', () => {
   const pace = learned(10, 1)
-  const few = pace.readBudget({ decoders: 1, prompts: 1, standing: 'equal' })
-  const many = pace.readBudget({ decoders: 1, prompts: 7, standing: 'equal' })
+  const few = pace.readBudget({ ...step, decoders: 1, standing: 'equal' })
+  const many = pace.readBudget({ ...step, decoders: 1, prompts: 7, standing: 'equal' })
   assert.ok(many > 2 * few)
 })
 
 test('one disturbed step does not change the pace', () => {
   const pace = learned(20, 1)
-  const before = pace.readBudget({ decoders: 7, prompts: 1, standing: 'equal' })
-  pace.record(2000, 7, 64)
+  const before = pace.readBudget({ ...step, decoders: 7, standing: 'equal' })
+  pace.record(2000, 0, 64)
   pace.record(2000, 7, 0)
-  const after = pace.readBudget({ decoders: 7, prompts: 1, standing: 'equal' })
-  assert.ok(after >= 32 && after < 6 * before)
+  const after = pace.readBudget({ ...step, decoders: 7, standing: 'equal' })
+  assert.ok(after >= 16 && after < 6 * before)
 })
 
 test('the budget stays within the batch, before anything is known too', () => {
   const pace = new Pace({ readTokensMax: 40, readStepMs: 250 })
-  assert.equal(pace.readBudget({ decoders: 0, prompts: 1, standing: 'alone' }), 40)
+  assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }), 40)
   pace.record(1, 0, 40)
-  assert.equal(pace.readBudget({ decoders: 0, prompts: 1, standing: 'alone' }), 40)
+  assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }), 40)
 })

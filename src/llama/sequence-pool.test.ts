@@ -73,6 +73,42 @@ test('busy sequences stay neighbours, so that one pass computes them all', () =>
   assert.equal(places.take('5', tokens(5))?.index, 3)
 })
 
+test('a short beginning is read again where that spares a pass, a long one is not', () => {
+  const { pool: places, sequences } = pool(5)
+  const busy = [0, 1].map((i) => places.take(String(i), tokens(i))?.index)
+  assert.deepEqual(busy, [0, 1])
+  const long = Array.from({ length: 60 }, (_, i) => i)
+  const [, , , , last] = sequences as [Held, Held, Held, Held, Held]
+  for (const [length, index] of [
+    [10, 2],
+    [60, 4],
+  ] as const) {
+    const own = tokens(...long.slice(0, length))
+    for (const salt of ['x', 'y', 'a']) places.take(salt, own)
+    last.tokens = [...own]
+    for (const one of sequences.slice(2)) places.giveBack(one)
+    assert.equal(places.take('a', tokens(...own, 99))?.index, index)
+    places.giveBack(sequences[index] as Held)
+  }
+})
+
+test('background work takes the lowest sequences, whoever has used them', () => {
+  const { pool: places, sequences } = pool(6)
+  const batch = () => places.take('batch', tokens(7, 8, 9), true)?.index
+  assert.deepEqual([batch(), batch(), batch()], [0, 1, 2])
+  const person = places.take('person', tokens(1, 2, 3))
+  assert.equal(person?.index, 3)
+  places.giveBack(sequences[1] as Held)
+  places.giveBack(person?.sequence as Held)
+  assert.deepEqual([batch(), batch()], [1, 3])
+})
+
+test('what the chosen sequence holds of the prompt is kept, however little', () => {
+  const { pool: places } = pool(1)
+  use(places, 'a', tokens(1, 2, 3, 4, 5, 6))
+  assert.equal(places.take('a', tokens(1, 9, 9, 9, 9, 9))?.reusable, 1)
+})
+
 test('busy sequences are not handed out, and none is given back twice', () => {
   const { pool: places } = pool(1)
   const taken = places.take('a', tokens(1))

@@ -1,7 +1,9 @@
 /**
- * Which sequence a request gets: the one that already holds the beginning of its prompt, if it
- * belongs to the same cache salt; else one next to those in use, because llama.cpp computes only
- * neighbouring sequences in one pass over the weights. Pure bookkeeping.
+ * Which sequence a request gets. One that already holds the beginning of its prompt spares reading
+ * it, if it belongs to the same cache salt; one next to those in use spares a pass over the weights
+ * in every step, because llama.cpp computes only neighbouring sequences in one pass. Background work
+ * takes the lowest ones: so it stays together and leaves what others may come back to. Pure
+ * bookkeeping.
  */
 import type { Token } from 'node-llama-cpp'
 
@@ -22,13 +24,19 @@ interface Place<S> {
 }
 
 /** A shorter overlap is not worth the eviction of another conversation. */
-const REUSE_SHARE_MIN = 0.5
+const REUSE_SHARE_MIN = 0.4
+/**
+ * Prompt tokens that are worth reading again to spare a pass in every step of a request: a pass
+ * takes about as long as two of them (10 ms and 6 on a core without matrix instructions), and
+ * answers have tens of tokens, but whoever waits for a first token waits for the reading.
+ */
+const PASS_TOKENS = 12
 
 export interface TakenSequence<S> {
   sequence: S
   /** Position among all sequences. */
   index: number
-  /** Leading tokens that may be kept: 0 when the salt differs or the overlap is small. */
+  /** Leading tokens that may be kept: 0 when the salt differs. */
   reusable: number
 }
 
@@ -58,29 +66,26 @@ export class SequencePool<S extends PooledSequence> {
    * Takes a free sequence for a prompt.
    * @param salt only state written under the same salt is reused, so that neither timing nor the
    *   count of cached tokens tells one tenant what another sent (CVE-2025-46570)
+   * @param isBackground nobody waits for its first token
    * @returns undefined when all are busy
    */
-  take(salt: string, tokens: readonly Token[]): TakenSequence<S> | undefined {
-    const free = this.#places.filter((place) => !place.busy)
+  take(salt: string, tokens: readonly Token[], isBackground = false): TakenSequence<S> | undefined {
     const worthwhile = tokens.length * REUSE_SHARE_MIN
-    let choice: Place<S> | undefined
-    let reusable = 0
-    for (const place of free) {
-      if (place.salt !== salt) continue
-      const common = place.sequence.commonPrefix(tokens)
-      const closer =
-        common > reusable ||
-        (common === reusable && choice && this.#heldBy(place) < this.#heldBy(choice))
-      if (common >= worthwhile && common > 0 && closer) {
-        choice = place
-        reusable = common
-      }
-    }
-    choice ??= this.#compact(free)
-    if (!choice) return undefined
-    choice.busy = true
-    choice.salt = salt
-    return { sequence: choice.sequence, index: choice.index, reusable }
+    const [first] = this.#places
+      .filter((place) => !place.busy)
+      .map((place) => {
+        const reusable = place.salt === salt ? place.sequence.commonPrefix(tokens) : 0
+        const spared = reusable >= worthwhile ? reusable : 0
+        const lost = spared > 0 ? place.sequence.heldTokens() - spared : 0
+        const gain = spared + PASS_TOKENS * (isBackground ? -place.index : this.#joined(place))
+        return { place, reusable, gain, lost }
+      })
+      .sort((a, b) => b.gain - a.gain || a.lost - b.lost || a.place.lastUse - b.place.lastUse)
+    if (!first) return undefined
+    const { place, reusable } = first
+    place.busy = true
+    place.salt = salt
+    return { sequence: place.sequence, index: place.index, reusable }
   }
 
   /** Gives a sequence back; exactly once per `take`. */
@@ -91,17 +96,9 @@ export class SequencePool<S extends PooledSequence> {
     place.lastUse = ++this.#uses
   }
 
-  /**
-   * The place that leaves the busy ones in the fewest runs of neighbours; then the longest unused.
-   */
-  #compact(free: readonly Place<S>[]): Place<S> | undefined {
-    const isBusy = (index: number) => this.#places[index]?.busy ?? false
-    // Next to one run its number stays, between two they join, elsewhere a new one begins.
-    const joined = ({ index }: Place<S>) => Number(isBusy(index - 1)) + Number(isBusy(index + 1))
-    return free.toSorted((a, b) => joined(b) - joined(a) || a.lastUse - b.lastUse)[0]
-  }
-
-  #heldBy(place: Place<S>): number {
-    return place.sequence.heldTokens()
+  /** Next to one run of busy places their number stays, between two they join. */
+  #joined({ index }: Place<S>): number {
+    const isBusy = (at: number) => this.#places[at]?.busy ?? false
+    return Number(isBusy(index - 1)) + Number(isBusy(index + 1))
   }
 }

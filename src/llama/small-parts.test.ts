@@ -37,7 +37,8 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
   const clock = new FakeClock()
   const seen = new Set<number>()
   const calibration = await calibrate(
-    async (streams, threads) => {
+    async (streams, threads, _, mix) => {
+      if (mix === 'mixed') return row(streams, 1, 10 * streams)
       const disturbed = !seen.has(streams) && threads === 2 && streams === 8
       seen.add(streams)
       return row(streams, disturbed ? 1 : streams * threads, 10)
@@ -47,6 +48,7 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
   assert.equal(calibration.threads, 2)
   assert.equal(calibration.rows.find((r) => r.streams === 8)?.serviceUnitsPerS, 16)
   assert.equal(calibration.knee, 16)
+  assert.equal(calibration.kneeTokenGapP95Ms, 160, 'measured while requests come and go')
 })
 
 test('counts of an ended request are kept for a minute', () => {

@@ -1,18 +1,27 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { RANKS_PER_CLASS } from '../base/index.ts'
 import { planStep, type StepCandidate } from './step-plan.ts'
 
 let order = 0
 const candidate = (fields: Partial<StepCandidate> = {}): StepCandidate => ({
   priority: 0,
   order: order++,
+  index: 0,
   unread: 0,
+  toRead: fields.unread ?? 0,
   paused: false,
   idleMs: 0,
   ...fields,
 })
+const ROOM = { room: 4, yieldMsMax: 1000, readMs: 0 }
 const plan = (candidates: StepCandidate[], budget = 64) =>
-  planStep(candidates, { readBudget: () => budget, room: 4, yieldMsMax: 1000 })
+  planStep(
+    candidates.map((one, index) => Object.assign(one, { index })),
+    { ...ROOM, readBudget: () => budget },
+  )
+const BATCH = 3 * RANKS_PER_CLASS
+const PEOPLE = RANKS_PER_CLASS
 
 test('all streams step together, those whose client is slow stay behind', () => {
   const streams = [candidate(), candidate({ paused: true }), candidate({ priority: 9 })]
@@ -24,32 +33,64 @@ test('all streams step together, those whose client is slow stay behind', () => 
 test('while a prompt is read worse-ranked streams stand aside', () => {
   const worse = candidate({ priority: 7 })
   const prompt = candidate({ priority: 5, unread: 100 })
-  assert.deepEqual(plan([worse, prompt])?.decode, [])
+  assert.deepEqual(plan([worse, prompt]), {
+    decode: [],
+    read: [{ candidate: prompt, tokens: 64 }],
+  })
 })
 
-test('where a better or equal stream steps along, worse ones do, at hardly any price', () => {
+test('a step reads or gives tokens, never both, as each is a pass of its own', () => {
+  const streams = [candidate({ priority: 1 }), candidate({ priority: 5 }), candidate()]
+  const prompt = candidate({ priority: 5, unread: 100 })
+  assert.deepEqual(plan([...streams, prompt])?.decode, [])
+  assert.deepEqual(plan([...streams, prompt], 0), { decode: streams, read: [] })
+})
+
+test('where a better or equal stream takes its turn, worse ones share it', () => {
   const better = candidate({ priority: 1 })
   const equal = candidate({ priority: 5 })
   const worse = candidate({ priority: 7 })
   const prompt = candidate({ priority: 5, unread: 100 })
   for (const stream of [better, equal]) {
-    assert.deepEqual(plan([stream, worse, prompt])?.decode, [stream, worse])
+    assert.deepEqual(plan([stream, worse, prompt], 0)?.decode, [stream, worse])
   }
+})
+
+test('no interactive prompt waits for a token of background work', () => {
+  const person = candidate({ priority: PEOPLE })
+  const batch = candidate({ priority: BATCH })
+  const prompt = candidate({ priority: PEOPLE + 3, unread: 100 })
+  assert.deepEqual(plan([batch, person, prompt], 0)?.decode, [person])
+  const second = candidate({ priority: BATCH + 1, unread: 100 })
+  assert.deepEqual(plan([batch, person, second], 0)?.decode, [batch, person])
 })
 
 test('of more streams than there is room for the worst class stands aside, the last ones first', () => {
   const batch = Array.from({ length: 4 }, (_, i) => candidate({ priority: 48 + ((i * 7) % 16) }))
   const people = [candidate({ priority: 20 }), candidate({ priority: 17 })]
-  const streams = [...batch, ...people]
-  assert.deepEqual(plan(streams)?.decode, [batch[0], batch[1], ...people])
+  const streams = [...people, ...batch]
+  assert.deepEqual(plan(streams)?.decode, [...people, batch[0], batch[1]])
+})
+
+test('streams between two neighbours come along, as a pass around them costs as much', () => {
+  const person = () => candidate({ priority: PEOPLE })
+  const batch = () => candidate({ priority: BATCH })
+  const few = [batch(), batch(), batch(), batch(), batch(), person()]
+  assert.deepEqual(plan(few)?.decode, few)
+  const many = [batch(), batch(), batch(), batch(), batch(), batch(), person()]
+  assert.deepEqual(plan(many)?.decode, [...many.slice(0, 3), many[6]])
+  const idle = [batch(), batch(), batch(), batch(), person()]
+  const apart = idle.map((one, i) => Object.assign(one, { index: i < 4 ? i : 9 }))
+  const decode = planStep(apart, { ...ROOM, readBudget: () => 0 })?.decode
+  assert.deepEqual(decode, [...apart.slice(0, 3), apart[4]])
 })
 
 test('streams that stood aside have their turn before others of their class', () => {
-  const fresh = Array.from({ length: 3 }, () => candidate({ priority: 50 }))
+  const fresh = Array.from({ length: 5 }, () => candidate({ priority: 50 }))
   const aside = candidate({ priority: 50, idleMs: 1001 })
   const person = candidate({ priority: 20 })
-  const decode = plan([...fresh, aside, person])?.decode
-  assert.deepEqual(decode, [fresh[0], fresh[1], aside, person])
+  const decode = plan([person, ...fresh, aside])?.decode
+  assert.deepEqual(decode, [person, fresh[0], fresh[1], aside])
 })
 
 test('streams of one class all step, however many they are', () => {
@@ -60,7 +101,7 @@ test('streams of one class all step, however many they are', () => {
 test('a stream that stood aside for long steps along', () => {
   const worse = candidate({ priority: 7, idleMs: 1001 })
   const prompt = candidate({ priority: 5, unread: 100 })
-  assert.deepEqual(plan([worse, prompt])?.decode, [worse])
+  assert.deepEqual(plan([worse, prompt], 0)?.decode, [worse])
 })
 
 test('only prompts of the best rank are read', () => {
@@ -88,16 +129,25 @@ test('a prompt is never read beyond its end and the budget never exceeded', () =
   }
 })
 
+test('a short rest of the only prompt is read along', () => {
+  const tokens = (unread: number) => plan([candidate({ unread })], 20)?.read[0]?.tokens
+  assert.deepEqual([20, 21, 30, 31, 400].map(tokens), [20, 21, 30, 20, 20])
+  const long = plan([candidate({ unread: 120 })], 100)?.read[0]?.tokens
+  assert.equal(long, 100, 'and no more than a batch holds')
+})
+
 test('the budget is asked for with the number of streams and how the prompt ranks', () => {
   const asked: unknown[] = []
   const ask = (candidates: StepCandidate[]) =>
-    planStep(candidates, { readBudget: (step) => asked.push(step), room: 4, yieldMsMax: 1000 })
+    planStep(candidates, { ...ROOM, readMs: 7, readBudget: (step) => asked.push(step) })
   ask([candidate({ unread: 5 })])
   ask([candidate(), candidate({ unread: 5 }), candidate({ unread: 5 })])
-  ask([candidate({ priority: -1 }), candidate({ unread: 5 })])
+  ask([candidate({ priority: -1 }), candidate({ unread: 5, toRead: 500 })])
+  ask([candidate({ priority: BATCH, unread: 5 })])
   assert.deepEqual(asked, [
-    { decoders: 0, prompts: 1, standing: 'alone' },
-    { decoders: 1, prompts: 2, standing: 'equal' },
-    { decoders: 1, prompts: 1, standing: 'below' },
+    { decoders: 0, prompts: 1, areShort: true, standing: 'alone', readMs: 7 },
+    { decoders: 1, prompts: 2, areShort: true, standing: 'equal', readMs: 7 },
+    { decoders: 1, prompts: 1, areShort: false, standing: 'below', readMs: 7 },
+    { decoders: 0, prompts: 1, areShort: true, standing: 'background', readMs: 7 },
   ])
 })

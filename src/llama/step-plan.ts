@@ -10,8 +10,12 @@ export interface StepCandidate {
   priority: number
   /** Position in order of arrival. */
   order: number
+  /** Position of its sequence; neighbours are computed in one pass over the weights. */
+  index: number
   /** Prompt tokens that are still unread; 0 once the request generates. */
   unread: number
+  /** Prompt tokens that were unread when it began. */
+  toRead: number
   /** The client does not keep up, so nothing is computed for it. */
   paused: boolean
   /** Milliseconds since its last step. */
@@ -25,14 +29,21 @@ export interface StepPlan<C extends StepCandidate> {
   read: { candidate: C; tokens: number }[]
 }
 
-/** Prompt tokens that one step may read. */
+/** Prompt tokens that one step may read; 0 where it is the streams' turn. */
 export type ReadBudget = (step: {
-  /** Streams that take their step along. */
+  /** Streams that wait for their next token meanwhile. */
   decoders: number
   /** Prompts that are to be read. */
   prompts: number
-  /** How the prompts rank against those streams. */
-  standing: 'alone' | 'equal' | 'below'
+  /** True where none of them is long. */
+  areShort: boolean
+  /**
+   * How the prompts rank against those streams; `background` ones, for which nobody waits, must let
+   * others in soon.
+   */
+  standing: 'alone' | 'equal' | 'below' | 'background'
+  /** Milliseconds of reading since streams had their last token. */
+  readMs: number
 }) => number
 
 export interface StepPlanOptions {
@@ -43,19 +54,31 @@ export interface StepPlanOptions {
   room: number
   /** Longest time that a stream stands aside for better-ranked prompts, milliseconds. */
   yieldMsMax: number
+  /** Milliseconds of reading since streams had their last token. */
+  readMs: number
 }
 
+/** The best class of background work, for which nobody waits. */
+const BACKGROUND_CLASS = 2
+/** Prompts up to this length are read before others have their next token. */
+const SHORT_TOKENS = 64
+/** Tokens by which a step may exceed its budget to end a prompt. */
+export const REST_TOKENS_MAX = 16
 /** Share of the budget kept for the oldest prompt, so that short ones cannot starve it. */
 const OLDEST_SHARE = 0.25
+/** Streams between two neighbours that cost no more than the pass that they spare. */
+const GAP_MAX = 2
 /** After this long aside a stream goes before others of its class. */
 const TURN_MS = 1000
 
 /**
- * Plans one step. Only prompts of the best rank present are read. Streams of a worse rank stand
- * aside until those prompts have their first token, unless a stream of that rank or a better one
- * takes its step along: then all do, because one pass over the weights serves many streams at
- * nearly the price of one. Among prompts of equal rank the shorter remainder goes first, a quarter
- * is kept for the oldest.
+ * Plans one step, which either reads prompts or gives streams their next token: llama.cpp computes
+ * the two in passes of their own even where they share a batch, so apart they cost the same and a
+ * first token does not wait for everybody's next one. Only prompts of the best rank present are
+ * read. Streams of a worse rank stand aside until those prompts have their first token, unless one of
+ * that rank or a better one waits for its next: then they take turns with the prompts, all but
+ * background work, for which no interactive prompt waits. Among prompts of equal rank the shorter remainder goes first, a quarter is kept for the
+ * oldest.
  * @param candidates in the order of their sequences
  * @returns undefined when there is nothing to compute
  */
@@ -70,23 +93,31 @@ export function planStep<C extends StepCandidate>(
     options.room,
   )
   if (prompts.length === 0) return streams.length > 0 ? { decode: streams, read: [] } : undefined
-  const best = Math.min(...prompts.map((prompt) => prompt.priority))
-  const isShared = streams.some((stream) => stream.priority <= best)
-  const decode = streams.filter((stream) => isShared || stream.idleMs > options.yieldMsMax)
-  const reading = prompts.filter((prompt) => prompt.priority === best)
+  const first = prompts.reduce((a, b) => (b.priority < a.priority ? b : a))
+  const isShared = streams.some((stream) => stream.priority <= first.priority)
+  const mayStep = (stream: C) => isShared && (isBackground(first) || !isBackground(stream))
+  const decode = streams.filter((one) => mayStep(one) || one.idleMs > options.yieldMsMax)
+  const reading = prompts.filter((prompt) => prompt.priority === first.priority)
+  const rivals = prompts.filter((prompt) => isBackground(prompt) === isBackground(first))
   const budget = options.readBudget({
     decoders: decode.length,
-    prompts: reading.length,
-    standing: standing(decode, best),
+    prompts: rivals.length,
+    areShort: rivals.every(({ toRead }) => toRead <= SHORT_TOKENS),
+    standing: standing(decode, first),
+    readMs: options.readMs,
   })
-  return { decode, read: shareBudget(reading, Math.max(1, budget)) }
+  if (decode.length > 0 && budget <= 0) return { decode, read: [] }
+  return { decode: [], read: shareBudget(reading, Math.max(1, budget)) }
 }
 
-const classOf = ({ priority }: StepCandidate) => Math.floor(priority / RANKS_PER_CLASS)
+const classOf = ({ priority }: { priority: number }) => Math.floor(priority / RANKS_PER_CLASS)
+/** True where nobody waits for it. */
+export const isBackground = (one: { priority: number }) => classOf(one) >= BACKGROUND_CLASS
 
 /**
  * Those that step: all of the best class, and of the others as many as there is room for. Of equal
- * ones the last stand aside, so that those who step are neighbours.
+ * ones the last stand aside, so that those who step are neighbours; and where only a few stand
+ * between two neighbours, they come along, for a pass around them costs as much as they do.
  */
 function withinRoom<C extends StepCandidate>(streams: C[], room: number): C[] {
   if (streams.length <= room) return streams
@@ -101,12 +132,34 @@ function withinRoom<C extends StepCandidate>(streams: C[], room: number): C[] {
         b.position - a.position,
     )
   const aside = new Set(others.slice(0, streams.length - room).map(({ stream }) => stream))
+  for (const stream of between(streams, aside)) aside.delete(stream)
   return streams.filter((stream) => !aside.has(stream))
 }
 
-function standing(decode: readonly StepCandidate[], best: number): 'alone' | 'equal' | 'below' {
+/** Those aside of which at most a few stand in a row between two that step, with no idle one. */
+function between<C extends StepCandidate>(streams: readonly C[], aside: ReadonlySet<C>): C[] {
+  const found: C[] = []
+  let [row, last]: [C[], C | undefined] = [[], undefined]
+  for (const stream of streams) {
+    if (aside.has(stream)) {
+      row.push(stream)
+      continue
+    }
+    const isUnbroken = last !== undefined && stream.index - last.index === row.length + 1
+    if (isUnbroken && row.length <= GAP_MAX) found.push(...row)
+    row = []
+    last = stream
+  }
+  return found
+}
+
+function standing(
+  decode: readonly StepCandidate[],
+  prompt: StepCandidate,
+): 'alone' | 'equal' | 'below' | 'background' {
+  if (isBackground(prompt)) return 'background'
   if (decode.length === 0) return 'alone'
-  return decode.every((stream) => stream.priority < best) ? 'below' : 'equal'
+  return decode.every((stream) => stream.priority < prompt.priority) ? 'below' : 'equal'
 }
 
 function shareBudget<C extends StepCandidate>(prompts: C[], budget: number): StepPlan<C>['read'] {
@@ -114,7 +167,11 @@ function shareBudget<C extends StepCandidate>(prompts: C[], budget: number): Ste
   let left = budget
   const give = (prompt: C, most: number) => {
     const given = shares.get(prompt) ?? 0
-    const tokens = Math.min(prompt.unread - given, most, left)
+    const rest = prompt.unread - given
+    const over = rest - left
+    // A short rest is read along: it would cost a pass of its own.
+    const isLast = prompts.length === 1 && over <= Math.min(left / 2, REST_TOKENS_MAX)
+    const tokens = isLast ? rest : Math.min(rest, most, left)
     if (tokens > 0) shares.set(prompt, given + tokens)
     left -= Math.max(0, tokens)
   }

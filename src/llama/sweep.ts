@@ -11,6 +11,8 @@ import { Pace } from './pace.ts'
 const PROMPT =
   'Write two or three plain sentences about a river, a mill and the people who share it, please.'
 const OUTPUT_TOKENS = 48
+/** Tokens of prompt and answer at most in a mix, where both differ from request to request. */
+const MIXED_TOKENS = { prompt: 24, output: 40 }
 export const SWEEP_CONTEXT_TOKENS = 256
 
 const SAMPLING: Sampling = {
@@ -38,12 +40,12 @@ export interface SweepResources {
 /** A `MeasureStreams` over real sequences. */
 export function sweepWith(resources: SweepResources): MeasureStreams {
   let opened: { threads: number; driver: Driver } | undefined
-  return async (streams, threads, durationMs) => {
+  return async (streams, threads, durationMs, mix = 'equal') => {
     if (opened?.threads !== threads) {
       const runners = await resources.open(threads)
       opened = { threads, driver: newDriver(runners, resources) }
     }
-    return measure(opened.driver, resources, streams, durationMs)
+    return measure(opened.driver, resources, { streams, durationMs, mix })
   }
 }
 
@@ -58,8 +60,7 @@ function newDriver(runners: Runner[], { clock, onStep }: SweepResources): Driver
 async function measure(
   driver: Driver,
   { clock, prompt }: SweepResources,
-  streams: number,
-  durationMs: number,
+  { streams, durationMs, mix }: { streams: number; durationMs: number; mix: 'equal' | 'mixed' },
 ): Promise<CalibrationRow> {
   const tokens = prompt(PROMPT)
   const stop = new AbortController()
@@ -68,7 +69,9 @@ async function measure(
   const one = async () => {
     while (!stop.signal.aborted) {
       // A salt of its own for each, so that no prompt is found already read.
-      const run = forcedRequest(tokens, OUTPUT_TOKENS, `sweep-${request++}`, stop.signal)
+      const [read, write] = lengths(mix, request, tokens.length)
+      const salt = `sweep-${request++}`
+      const run = forcedRequest(tokens.slice(0, read), write, salt, stop.signal)
       progresses.push(run.progress)
       await driver.run(run)
     }
@@ -80,6 +83,15 @@ async function measure(
   const elapsedS = (clock.monotonicMs() - startMs) / 1000
   await Promise.all(running)
   return summarise(streams, progresses, elapsedS)
+}
+
+/** Tokens of prompt and answer of the n-th request; mixed ones go through three quarters and back. */
+function lengths(mix: 'equal' | 'mixed', n: number, promptTokens: number): [number, number] {
+  if (mix === 'equal') return [promptTokens, OUTPUT_TOKENS]
+  // Steps of 3 and 5 eighths, so that neither length repeats soon nor goes with the other.
+  const part = (step: number) => 0.25 + 0.75 * (((n * step) % 8) / 7)
+  const prompt = Math.min(promptTokens, MIXED_TOKENS.prompt)
+  return [Math.ceil(prompt * part(3)), Math.ceil(MIXED_TOKENS.output * part(5))]
 }
 
 /** A request that generates exactly `tokensMax` tokens and shows them to nobody. */

@@ -2,13 +2,12 @@
  * What the scheduler may use of one engine: its cap and the reserve of background work, both kept
  * by what is seen of the engine, once a second. Joins the two state machines; no I/O, no clock.
  */
+import { promisedTokenGapMs } from '../base/index.ts'
 import type { EngineLoad, EngineProfile, Tokens } from '../engine/index.ts'
 import { CapControl, type CapState, type EngineSignals } from './cap-control.ts'
 import { ReserveControl, type ReserveState } from './reserve-control.ts'
 import { RecentSamples } from './windows.ts'
 
-const GAP_MS_MAX = 80
-const GAP_FACTOR_MAX = 1.5
 const GAP_SPAN_MS = 30_000
 const GAP_SAMPLES_MAX = 256
 /** A percentile of fewer requests is chance. */
@@ -39,16 +38,19 @@ export class EngineControl {
   #signals: EngineSignals | null = null
   #units = 0
   #allowed: number | undefined
+  /** Promised mean time between tokens, p95 over interactive requests, milliseconds. */
+  readonly tokenGapMsMax: number
   /** What the engine has worked through for anybody so far. */
   readonly tokens: Tokens = { input: 0, cached: 0, output: 0 }
 
   constructor(profile: EngineProfile, nowMs: number) {
     this.#profile = profile
+    this.tokenGapMsMax = promisedTokenGapMs(profile.tokenGapMs)
     this.#cap = new CapControl(
       {
         start: profile.cap,
         most: profile.capMost,
-        tokenGapMsMax: Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * (profile.tokenGapMs ?? 0)),
+        tokenGapMsMax: this.tokenGapMsMax,
         hasSignals: profile.tellsLoad,
       },
       profile.capReason,
@@ -60,13 +62,16 @@ export class EngineControl {
   get cap(): CapState {
     const { state } = this.#cap
     if (this.#allowed === undefined) return state
-    // A calibration is background work: the reserve comes on top of what it may use.
-    const cap = this.#allowed + this.reserve.reserve
+    const cap = Math.max(state.cap, this.#allowed)
     return { ...state, cap, reason: 'It is being calibrated.' }
   }
 
+  /** A calibration is background work, which alone it bounds: interactive work keeps its places. */
   get reserve(): ReserveState {
-    return this.#reserve.state
+    const { state } = this.#reserve
+    if (this.#allowed === undefined) return state
+    const reserve = Math.max(state.reserve, this.cap.cap - this.#allowed)
+    return { ...state, reserve, reason: 'It is being calibrated.' }
   }
 
   /** True where the engine still is what this control began with. */
@@ -85,7 +90,7 @@ export class EngineControl {
     this.#signals = { atMs: nowMs, waiting, kvUsage, preemptions }
   }
 
-  /** Sets the cap while a calibration runs; undefined ends that. */
+  /** Sets how many background requests run while a calibration does; undefined ends that. */
   allow(concurrency: number | undefined): void {
     this.#allowed = concurrency
   }
@@ -126,7 +131,10 @@ export class EngineControl {
       tokenGapP95Ms,
       signals: this.#signals,
     })
-    const { reserve } = this.#reserve.update(nowMs, { cap, backgroundInFlight, interactiveWaitMs })
+    const { yieldsBySteps, spare } = this.#profile
+    const inTheWay = Math.max(0, backgroundInFlight - (yieldsBySteps ? spare : 0))
+    const held = { backgroundInFlight, inTheWay, interactiveWaitMs }
+    const { reserve } = this.#reserve.update(nowMs, { cap, ...held })
     return before[0] !== cap || before[1] !== reserve
   }
 }

@@ -280,6 +280,7 @@ export class Pool implements TicketOwner {
       takesPriority: place.profile.takesPriority,
       takesCacheSalt: place.profile.takesCacheSalt,
       takesCacheOff: place.profile.takesCacheOff,
+      tokenGapMsMax: place.control.tokenGapMsMax,
       rank: dispatch.rank,
       queueMs,
       express: dispatch.express,

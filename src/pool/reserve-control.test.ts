@@ -52,6 +52,14 @@ test('it does not grow where no background work is to blame', () => {
   assert.deepEqual(run(control, 0, 5, alone), [1, 1, 1, 1, 1])
 })
 
+test('it does not grow where all background work stands aside, however long somebody waits', () => {
+  const control = new ReserveControl({ yieldsBySteps: true })
+  const aside = { cap: 16, backgroundInFlight: 8, inTheWay: 0, interactiveWaitMs: 3000 }
+  for (let second = 0; second < 20; second++) control.firstToken(1000 * second, 3000)
+  assert.deepEqual(new Set(run(control, 0, 20, aside)), new Set([0]))
+  assert.equal(control.update(21_000, { ...aside, inTheWay: 1 }).reserve, 1)
+})
+
 test('late first tokens make it grow, unless the prompt itself took that long', () => {
   const late = new ReserveControl()
   late.update(0, calm)
@@ -88,6 +96,7 @@ test('whatever happens it stays between 0 and one less than the cap, with a reas
   const reading = fc.record({
     cap: fc.integer({ min: 1, max: 64 }),
     backgroundInFlight: fc.integer({ min: 0, max: 64 }),
+    inTheWay: fc.integer({ min: 0, max: 64 }),
     interactiveWaitMs: fc.integer({ min: 0, max: 5000 }),
     ttftMs: fc.option(fc.integer({ min: 0, max: 5000 })),
     stepMs: fc.integer({ min: 1, max: 20_000 }),

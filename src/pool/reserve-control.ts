@@ -2,6 +2,7 @@
  * How many sequences of an engine background work leaves free. A state machine: it is told what
  * happened and what time it is, and answers with a number and the reason; no I/O, no clock.
  */
+import { TTFT_PROMISE_MS } from '../base/index.ts'
 import { RecentSamples } from './windows.ts'
 
 export interface ReserveOptions {
@@ -17,7 +18,7 @@ export interface ReserveOptions {
 }
 
 export const defaultReserveOptions: ReserveOptions = {
-  promiseMs: 1000,
+  promiseMs: TTFT_PROMISE_MS,
   target: 0.95,
   yieldsBySteps: false,
 }
@@ -28,6 +29,11 @@ export interface ReserveReading {
   cap: number
   /** Background sequences in flight. */
   backgroundInFlight: number
+  /**
+   * Those of them that take a place from interactive work; all where absent. Others stand aside on
+   * spare sequences, and whatever interactive work waits for, it is not they.
+   */
+  inTheWay?: number
   /** Longest wait so far among interactive requests that could run here; 0 where none waits. */
   interactiveWaitMs: number
 }
@@ -125,8 +131,9 @@ export class ReserveControl {
     this.#pressedAtMs = nowMs
     const { reserve } = this.state
     // More helps only once what is reserved has come free, and only against background work.
-    const isInForce = reading.backgroundInFlight <= reading.cap - reserve
-    if (reserve >= most || !isInForce || reading.backgroundInFlight === 0) return
+    const { backgroundInFlight, inTheWay = backgroundInFlight } = reading
+    const isInForce = backgroundInFlight <= reading.cap - reserve
+    if (reserve >= most || !isInForce || inTheWay === 0) return
     if (nowMs - this.#changedAtMs < GROW_EVERY_MS) return
     const step = Math.max(1, Math.ceil(GROW_STEP * reading.cap))
     this.#set(nowMs, Math.min(most, reserve + step), danger)

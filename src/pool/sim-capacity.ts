@@ -1,5 +1,5 @@
 /** What an engine of a profile can do with a mix of lengths: a saturated closed loop, simulated. */
-
+import { promisedTokenGapMs } from '../base/index.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, defaultSchedulerConfig } from './scheduler-types.ts'
 import type { Lengths } from './sim-batch.ts'
@@ -20,12 +20,9 @@ export interface SimCapacity {
 /** Share of the capacity that the knee must reach. */
 const KNEE_SHARE = 0.95
 
-const GAP_MS_MAX = 80
-const GAP_FACTOR_MAX = 1.5
-
 /** The pace that interactive requests are promised, by what the engine does at its knee. */
 export function promiseOf(ttftMs: number, { tokenGapP95Ms }: SimCapacity): SimPromise {
-  return { ttftMs, tokenGapMs: Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * tokenGapP95Ms) }
+  return { ttftMs, tokenGapMs: promisedTokenGapMs(tokenGapP95Ms) }
 }
 
 /** Time until the loop is in its stride, and time that is measured, milliseconds. */

@@ -46,6 +46,8 @@ export interface Grant {
   takesCacheSalt: boolean
   /** True where it takes `cache_prompt`, which keeps tenants apart at the price of the cache. */
   takesCacheOff: boolean
+  /** Mean time between tokens that is promised there, milliseconds. */
+  tokenGapMsMax: number
   /** Right of way inside the engine: lower goes first. */
   rank: number
   queueMs: number

@@ -1,13 +1,10 @@
 /**
  * The mill floor as people see it: the pool's live picture with tenants' names, hues and weights.
  */
-import type { Clock } from '../base/index.ts'
+import { type Clock, TTFT_PROMISE_MS } from '../base/index.ts'
 import type { DemoView, FloorView } from '../http/index.ts'
 import { floorOf, type Pool } from '../pool/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
-
-/** Promised time to first token of interactive requests, milliseconds. */
-const TTFT_PROMISE_MS = 1000
 
 export function floorView(
   pool: Pool,
