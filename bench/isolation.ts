@@ -280,5 +280,7 @@ function resultOf(arms: Arms, seed: number): Omit<IsolationResult, 'cap' | 'seed
 
 function inWords({ alone, fair }: Arms): string {
   const p99 = (arms: Arm[]) => `${percentile(ttfts(arms), 0.99).toFixed(0)} ms`
-  return `first token p99 alone ${p99(alone)}, beside the flood ${p99(fair)}`
+  const queueMs = fair.flatMap(({ light }) => light.map((call) => call.queueMs ?? 0))
+  const queued = `at most ${Math.max(...queueMs).toFixed(0)} ms of it in the queue`
+  return `first token p99 alone ${p99(alone)}, beside the flood ${p99(fair)}, ${queued}`
 }
