@@ -1,4 +1,4 @@
-/** The calibrations of `bench utilisation`: what an engine does at its best, through the gateway. */
+/** Calibrations of `bench utilisation`: what an engine does at its best, through the gateway. */
 import { seededRandom } from '../src/base/index.ts'
 import type { Target } from './chat-load.ts'
 import { mean, percentile } from './quantiles.ts'

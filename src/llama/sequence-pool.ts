@@ -1,8 +1,8 @@
 /**
  * Which sequence a request gets. One that already holds the beginning of its prompt spares reading
  * it, if it belongs to the same cache salt; one next to those in use spares a pass over the weights
- * in every step, because llama.cpp computes only neighbouring sequences in one pass. Background work
- * takes the lowest ones: so it stays together and leaves what others may come back to. Pure
+ * in every step, because llama.cpp computes only neighbouring sequences in one pass. Background
+ * work takes the lowest ones: so it stays together and leaves what others may come back to. Pure
  * bookkeeping.
  */
 import type { Token } from 'node-llama-cpp'

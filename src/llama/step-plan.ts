@@ -75,10 +75,10 @@ const TURN_MS = 1000
  * Plans one step, which either reads prompts or gives streams their next token: llama.cpp computes
  * the two in passes of their own even where they share a batch, so apart they cost the same and a
  * first token does not wait for everybody's next one. Only prompts of the best rank present are
- * read. Streams of a worse rank stand aside until those prompts have their first token, unless one of
- * that rank or a better one waits for its next: then they take turns with the prompts, all but
- * background work, for which no interactive prompt waits. Among prompts of equal rank the shorter remainder goes first, a quarter is kept for the
- * oldest.
+ * read. Streams of a worse rank stand aside until those prompts have their first token, unless one
+ * of that rank or a better one waits for its next: then they take turns with the prompts, all but
+ * background work, for which no interactive prompt waits. Among prompts of equal rank the shorter
+ * remainder goes first, a quarter is kept for the oldest.
  * @param candidates in the order of their sequences
  * @returns undefined when there is nothing to compute
  */

@@ -85,7 +85,7 @@ async function measure(
   return summarise(streams, progresses, elapsedS)
 }
 
-/** Tokens of prompt and answer of the n-th request; mixed ones go through three quarters and back. */
+/** Tokens of prompt and answer of the n-th request. */
 function lengths(mix: 'equal' | 'mixed', n: number, promptTokens: number): [number, number] {
   if (mix === 'equal') return [promptTokens, OUTPUT_TOKENS]
   // Steps of 3 and 5 eighths, so that neither length repeats soon nor goes with the other.
