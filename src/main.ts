@@ -40,6 +40,7 @@ import {
   localToken,
   modelsOf,
   openDatabasePart,
+  planDesk,
   readiness,
   writeServerFile,
 } from './serve/index.ts'
@@ -243,6 +244,14 @@ async function openServer(
   const url = () => server.url
   const model = () => modelsOf(pool)[0]?.name
   const demo = createDemo({ tenancy, pool, url, model, clock, logger })
+  const plans = planDesk({
+    sql: part.database.sql,
+    clock,
+    random: systemRandom,
+    logger,
+    limits: config.limits,
+  })
+  stack.defer(() => plans.close())
   const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
   const server: HttpServer = await createHttpServer({
     database: part.database,
@@ -258,6 +267,7 @@ async function openServer(
     fileDoor: batches.fileDoor,
     webhooks: batches.webhooks,
     demo,
+    plans,
     floor: () => floorView(pool, tenancy, clock, demo.view()),
     readiness: () => readiness(part, ledger, pool, isStopping),
     registry,

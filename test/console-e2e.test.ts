@@ -140,6 +140,31 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
     await changes.filter({ hasText: EMAIL }).first().waitFor()
   })
 
+  test('a plan is worked out beside the gateway, and a question about it answered', async () => {
+    await goTo('Plan')
+    await page.getByRole('heading', { level: 1, name: /^How many engines/ }).waitFor()
+    await page.getByLabel('A trace file').check()
+    const rows = Array.from({ length: 60 }, (_, i) => `${i},team-${i % 3},standard,60,20,`)
+    const trace = ['time_s,tenant,class,input,output,prefix', ...rows].join('\n')
+    await page.getByLabel('Trace', { exact: true }).fill(trace)
+    await page.getByLabel('Engines like').selectOption('embedded-135m')
+    await page.getByRole('button', { name: 'Work it out' }).click()
+    const verdict = /^One pool needs 1 engine where tenants alone need 3/
+    await page.getByRole('heading', { level: 1, name: verdict }).waitFor({ timeout: 60_000 })
+    await page.getByRole('button', { name: 'Double the load' }).click()
+    await page
+      .getByLabel('What if')
+      .getByText(/120 requests|60 requests/)
+      .waitFor({ timeout: 60_000 })
+    assert.deepEqual(complaints, [])
+  })
+
+  test('an engine says what was measured of it', async () => {
+    await goTo('Engines')
+    await page.getByRole('heading', { level: 3, name: 'Calibration' }).waitFor()
+    await page.getByText('Reserve', { exact: true }).waitFor()
+  })
+
   test('the password is changed, and counts from then on', async () => {
     await page.getByRole('button', { name: 'Change your password' }).click()
     await dialog()

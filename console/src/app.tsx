@@ -14,6 +14,7 @@ const FirstRun = lazy(() => import('./sign-in/first-run.tsx'))
 const Playground = lazy(() => import('./playground/playground.tsx'))
 const Batches = lazy(() => import('./batches/batches.tsx'))
 const Batch = lazy(() => import('./batches/batch.tsx'))
+const Plan = lazy(() => import('./plan/plan.tsx'))
 const Engines = lazy(() => import('./engines/engines.tsx'))
 const Tenants = lazy(() => import('./tenants/tenants.tsx'))
 const Tenant = lazy(() => import('./tenants/tenant.tsx'))
@@ -90,6 +91,7 @@ function Pages() {
       <Route path="/playground" component={Playground} />
       <Route path="/batches" component={Batches} />
       <Route path="/batches/:id">{({ id }) => <Batch id={id} />}</Route>
+      <Route path="/plan" component={Plan} />
       <Route path="/engines" component={Engines} />
       <Route path="/tenants" component={Tenants} />
       <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>

@@ -312,6 +312,19 @@ export const errorTable = {
     'Try again after Retry-After.',
     true,
   ),
+  plan_running: entry(
+    409,
+    'conflict_error',
+    'A plan of yours is being worked out.',
+    'Wait until it is done, or cancel it.',
+  ),
+  too_many_plans: entry(
+    429,
+    'rate_limit_error',
+    'The gateway works out {plansMax} plans at the moment, which is its limit.',
+    'Wait for the time in Retry-After.',
+    true,
+  ),
   internal_error: entry(
     500,
     'server_error',

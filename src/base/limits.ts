@@ -111,6 +111,16 @@ export const limitTable = {
     'GRISTMILL_BATCH_LINES_IN_FLIGHT_MAX',
     'lines of one batch that wait for an engine or run on one',
   ),
+  planTraceBytesMax: limit(
+    16 * 1024 * 1024,
+    'GRISTMILL_PLAN_TRACE_BYTES_MAX',
+    'largest trace that a plan is made for in the gateway, bytes',
+  ),
+  planMsMax: limit(
+    300_000,
+    'GRISTMILL_PLAN_MS_MAX',
+    'longest time that a plan, or a question about it, is worked on, milliseconds',
+  ),
   pageRowsMax: limit(200, 'GRISTMILL_PAGE_ROWS_MAX', 'rows of one page of a list'),
   shutdownMsMax: limit(
     30_000,

@@ -30,7 +30,29 @@ describe('gristmill plan', () => {
     assert.equal(code, 0)
     assert.match(out, /own engines each +4/)
     assert.match(out, /one shared pool +1/)
-    assert.match(out, /One pool needs 1 engines where tenants alone need 4/)
+    assert.match(out, /One pool needs 1 engine where tenants alone need 4/)
+  })
+
+  it('answers what would change, from the busiest time of the trace', async () => {
+    const ask = (...change: string[]) =>
+      cli(['plan', '--trace', trace, '--engine', 'a10g-7b', '--what-if', ...change], {})
+    const load = await ask('load=10')
+    assert.match(load.out, /One engine (keeps|does not keep) the promise/)
+    assert.match(load.err, /the busiest \d+ min of the trace, 120 requests/)
+    const tenant = await ask('tenant=client-1', '--json')
+    const report = JSON.parse(tenant.out)
+    assert.deepEqual(report.change, { kind: 'tenant', like: 'client-1' })
+    assert.equal(report.after.requests, 150)
+    const fewer = await ask('engines=-1')
+    assert.equal(fewer.code, 1)
+    assert.match(fewer.err, /at least one must stay/)
+    const wrong = await ask('more=1')
+    assert.match(wrong.err, /load=2, tenant=NAME or engines=\+1/)
+  })
+
+  it('makes a plan for its own example, and wants to be told which trace', async () => {
+    const none = await cli(['plan'], {})
+    assert.match(none.err, /--trace or --example/)
   })
 
   it('prints the report as JSON', async () => {

@@ -1,15 +1,25 @@
 /** `gristmill plan`: what a trace of traffic needs, each tenant alone and all together. */
 import type { Command } from 'commander'
-import type { PlanArrangement, PlanReport, PlanTenant } from '../http/index.ts'
-import { planFor } from '../pool/index.ts'
+import { GristmillError } from '../base/index.ts'
+import type {
+  PlanArrangement,
+  PlanChangeView,
+  PlanReport,
+  PlanTenant,
+  WhatIfReport,
+} from '../http/index.ts'
+import { exampleTrace, planFor, whatIf } from '../pool/index.ts'
 import { type CliContext, example, show, withJson } from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { readProfile, readTraceFile } from './trace-file.ts'
 import { count, duration, figure, UNKNOWN } from './units.ts'
-import { between, positive } from './values.ts'
+import { between, planChange, positive } from './values.ts'
 
 interface PlanFlags {
-  trace: string
+  trace?: string
+  example?: true
+  whatIf?: PlanChangeView
+  poolEngines?: number
   engine: string
   ttftP99: number
   costPerEngineHour?: number
@@ -32,9 +42,21 @@ export function planCommand(program: Command, context: CliContext): void {
     withJson(program.command('plan')),
     'plan --trace traffic.csv',
     'plan --trace traffic.csv --engine a10g-7b --ttft-p99 2000 --cost-per-engine-hour 1.2',
+    'plan --example --what-if load=2',
   )
     .description('engines that a trace needs: each tenant alone, one pool, a pool with batch')
-    .requiredOption('--trace <file>', 'a trace: the own form (docs/traces.md) or a published one')
+    .option('--trace <file>', 'a trace: the own form (docs/traces.md) or a published one')
+    .option('--example', 'a made-up trace of six teams instead')
+    .option(
+      '--what-if <change>',
+      'only what this changes: load=2, tenant=NAME, engines=+1',
+      planChange,
+    )
+    .option(
+      '--pool-engines <n>',
+      'that the pool of --what-if has; the fewest that do where absent',
+      between(1, 10_000),
+    )
     .option('--engine <profile>', 'name of a built-in profile, or a JSON file', 'h100-8b')
     .option('--ttft-p99 <ms>', 'promised p99 of the time to first token', positive, 1000)
     .option('--cost-per-engine-hour <amount>', 'in whatever currency', positive)
@@ -44,15 +66,46 @@ export function planCommand(program: Command, context: CliContext): void {
 }
 
 function plan(context: CliContext, flags: PlanFlags): void {
-  const rows = readTraceFile(flags.trace, flags)
+  const { ttftP99: ttftP99Ms, costPerEngineHour, seed, whatIf: change } = flags
+  const rows = flags.example ? exampleTrace() : readTraceFile(traceOf(flags), flags)
+  const common = { rows, profile: readProfile(flags.engine), ttftP99Ms, seed }
+  if (change !== undefined) {
+    const answer: WhatIfReport = whatIf({ ...common, change, engines: flags.poolEngines })
+    show(context, flags, answer, () => tellAnswer(context, answer))
+    return
+  }
   const report: PlanReport = planFor({
-    rows,
-    profile: readProfile(flags.engine),
-    ttftP99Ms: flags.ttftP99,
-    ...(flags.costPerEngineHour !== undefined && { costPerEngineHour: flags.costPerEngineHour }),
-    seed: flags.seed,
+    ...common,
+    ...(costPerEngineHour !== undefined && { costPerEngineHour }),
   })
   show(context, flags, report, () => tell(context, report))
+}
+
+function traceOf({ trace }: PlanFlags): string {
+  if (trace !== undefined) return trace
+  throw new GristmillError('invalid_value', { param: 'plan', reason: 'give --trace or --example' })
+}
+
+function tellAnswer({ terminal }: CliContext, { basis, before, after, sentence }: WhatIfReport) {
+  terminal.note(basis)
+  const was = new Map(before.tenants.map((tenant) => [tenant.tenant, tenant]))
+  const worst = after.tenants.toSorted((a, b) => b.ttftP99Ms - a.ttftP99Ms)
+  const p99Before = ({ tenant }: PlanTenant) => {
+    const tail = was.get(tenant)
+    return tail === undefined ? UNKNOWN : duration(tail.ttftP99Ms)
+  }
+  printTable(
+    terminal,
+    worst.slice(0, TENANTS_SHOWN),
+    [
+      { title: 'TENANT', value: ({ tenant }) => tenant },
+      right('TTFT P99 BEFORE', p99Before),
+      right('AFTER', ({ ttftP99Ms }) => duration(ttftP99Ms)),
+    ],
+    'Nobody asked.',
+  )
+  terminal.note(`Utilisation ${percent(before.utilisation)}, then ${percent(after.utilisation)}.`)
+  terminal.print(terminal.paint(after.late.length === 0 ? 'green' : 'yellow', sentence))
 }
 
 function tell({ terminal }: CliContext, report: PlanReport): void {

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import { type ServiceClass, serviceClasses } from '../base/index.ts'
 import type { RequestView } from '../http/index.ts'
-import { type TraceRow, traceHeader, traceLine } from '../pool/index.ts'
+import { ledgerTraceRow, type TraceRow, traceHeader, traceLine } from '../pool/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote } from './context.ts'
 import { findTenant } from './tenants.ts'
 import { readTraceFile } from './trace-file.ts'
@@ -48,7 +48,7 @@ async function exportTrace(
   for await (const request of client.rows<RequestView>('/api/requests', { tenant })) {
     const atMs = Date.parse(request.arrivedAt)
     if (atMs < sinceMs) break
-    if (request.settledAt !== null) found.push({ atMs, row: rowOf(request) })
+    if (request.settledAt !== null) found.push({ atMs, row: ledgerTraceRow(request, 0) })
   }
   found.sort((a, b) => a.atMs - b.atMs)
   const beginMs = found[0]?.atMs ?? 0
@@ -56,19 +56,6 @@ async function exportTrace(
     context,
     found.map(({ atMs, row }) => ({ ...row, atMs: atMs - beginMs })),
   )
-}
-
-/** The ledger knows how much of a prompt was cached, not what; a project's counts as one. */
-function rowOf(request: RequestView): TraceRow {
-  const { tenantId, projectId, cachedTokens, inputTokens, outputTokens } = request
-  return {
-    atMs: 0,
-    tenant: tenantId,
-    serviceClass: request.servedClass ?? request.serviceClass,
-    inputTokens,
-    outputTokens,
-    prefix: cachedTokens > 0 ? [{ id: projectId, tokens: cachedTokens }] : [],
-  }
 }
 
 function write({ terminal }: CliContext, rows: readonly TraceRow[]): void {

@@ -1,5 +1,6 @@
 /** Parsing of values on the command line, with a sentence on what is expected. */
 import { InvalidArgumentError } from 'commander'
+import type { PlanChange } from '../pool/index.ts'
 
 /** A positive number, such as a weight. */
 export function positive(text: string): number {
@@ -51,4 +52,14 @@ export function span(text: string): number {
     throw new InvalidArgumentError('Give a span such as 90s, 30min, 24h or 30d.')
   }
   return Number(number) * seconds
+}
+
+/** A question about a plan: `load=2`, `tenant=NAME`, `engines=+1` or `engines=-1`. */
+export function planChange(text: string): PlanChange {
+  const [, kind, value = ''] = /^(load|tenant|engines)=(.+)$/.exec(text) ?? []
+  const number = Number(value)
+  if (kind === 'tenant') return { kind, like: value }
+  if (kind === 'load' && number > 0) return { kind, factor: number }
+  if (kind === 'engines' && Number.isSafeInteger(number)) return { kind, more: number }
+  throw new InvalidArgumentError('Give load=2, tenant=NAME or engines=+1.')
 }

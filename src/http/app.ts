@@ -17,6 +17,7 @@ import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
+import { PLAN_PATH, planRoutes } from './plan-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -46,9 +47,10 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value)
   })
-  const maxBytes = Math.min(BODY_BYTES_MAX, limits.bodyBytesMax)
+  const standard = Math.min(BODY_BYTES_MAX, limits.bodyBytesMax)
   api.use(async (c, next) => {
-    checkLength(c.env.incoming, maxBytes)
+    const isTrace = c.req.path === PLAN_PATH
+    checkLength(c.env.incoming, isTrace ? limits.planTraceBytesMax : standard)
     await next()
   })
   healthRoutes(api, options, parts.address)
@@ -63,6 +65,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   usageRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)
+  planRoutes(api, options)
   documentStreams(api)
   document(api, options.version)
   api.notFound((c) => {

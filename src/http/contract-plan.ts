@@ -60,3 +60,79 @@ export interface PlanSensitivity {
   dedicatedEngines: number | null
   pooledEngines: number | null
 }
+
+// GET /api/plan/engines → PlanEngineView[]: engines that a plan can be made for.
+export interface PlanEngineView {
+  name: string
+  /** Where its figures come from, a sentence. */
+  basis: string
+}
+
+// POST /api/plan?source=trace|ledger|example&hours&engine&ttftP99Ms&costPerEngineHour&tenants&seed
+// begins one and answers PlanView (409 `plan_running` while one of the same person runs); for
+// `source=trace` the body is the trace itself, as text. GET /api/plan tells how it goes, null where
+// none was begun; DELETE /api/plan stops it. Plans are kept in memory, the newest of a person only.
+export interface PlanView {
+  id: string
+  /** `running` while a plan or the answer to a question is being worked out. */
+  state: 'running' | 'done' | 'failed' | 'cancelled'
+  /** What is being worked out, a few words, and how far it is, 0 to 1. */
+  step: string
+  progress: number
+  startedAt: string
+  endedAt: string | null
+  /** Why the plan, or the last question, has no answer: a sentence. */
+  failure: string | null
+  input: PlanInputView
+  report: PlanReport | null
+  /** Answered questions, the newest first. */
+  answers: WhatIfReport[]
+}
+
+/** What a plan was asked for. */
+export interface PlanInputView {
+  source: 'trace' | 'ledger' | 'example'
+  /** Of a trace, as the person called it. */
+  name: string | null
+  /** Of the ledger: how far back. */
+  hours: number | null
+  engine: string
+  ttftP99Ms: number
+  costPerEngineHour: number | null
+  /** Tenants that a trace without any was split over. */
+  tenants: number
+  seed: number
+}
+
+// POST /api/plan/what-if {change} → PlanView: a question about the plan that was worked out last.
+export type PlanChangeView =
+  /** One more tenant that asks as this one does. */
+  | { kind: 'tenant'; like: string }
+  /** So many times the traffic of each tenant. */
+  | { kind: 'load'; factor: number }
+  /** So many engines more; fewer where negative. */
+  | { kind: 'engines'; more: number }
+
+export interface WhatIfReport {
+  change: PlanChangeView
+  sentence: string
+  /** What of the trace was played, a sentence. */
+  basis: string
+  before: WhatIfOutcome
+  after: WhatIfOutcome
+  /** Fewest engines of one pool that keep the promise after the change; null where none do. */
+  enginesNeeded: number | null
+  /** Why none do. */
+  cannot: string | null
+}
+
+export interface WhatIfOutcome {
+  engines: number
+  requests: number
+  /** Service that kept its promise as a part of capacity. */
+  utilisation: number
+  /** Tenants whose p99 of the time to first token misses the promise. */
+  late: string[]
+  /** Over all the time that was played. */
+  tenants: PlanTenant[]
+}

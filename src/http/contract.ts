@@ -139,8 +139,17 @@ export interface EngineView {
   inFlight: number
   capacityUnitsPerS: number | null
   capReason: string
+  /** Sequences of the cap that background work leaves free, and why. */
+  reserve: number
+  reserveReason: string
+  /** Why cap or reserve changed last, whichever was later. */
+  lastChange: string
   takesPriority: boolean
   takesCacheSalt: boolean
+  /** True where it tells of its own load: what runs and waits inside it. */
+  tellsLoad: boolean
+  /** What an operator could improve, a sentence; null where nothing is known. */
+  advice: string | null
   errorsLastHour: number
   restarts: number
 }

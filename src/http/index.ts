@@ -9,6 +9,8 @@ export type {
   HttpOptions,
   HttpServices,
   NewEngine,
+  PlanInput,
+  PlanService,
   QueueService,
   Readiness,
 } from './services.ts'

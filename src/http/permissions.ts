@@ -28,6 +28,7 @@ export const permissionTable = {
   /** Names and shares of tenants that are not one's own. */
   'floor:others': ['owner', 'operator', 'viewer'],
   'playground:use': ['owner', 'operator', 'member'],
+  'plan:run': ['owner', 'operator', 'finance'],
   'demo:run': running,
   'metrics:read': running,
 } as const satisfies Record<string, readonly Role[]>

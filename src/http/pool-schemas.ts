@@ -27,8 +27,13 @@ export const engine = z
     inFlight: count,
     capacityUnitsPerS: z.number().nullable(),
     capReason: z.string(),
+    reserve: count,
+    reserveReason: z.string(),
+    lastChange: z.string(),
     takesPriority: z.boolean(),
     takesCacheSalt: z.boolean(),
+    tellsLoad: z.boolean(),
+    advice: z.string().nullable(),
     errorsLastHour: count,
     restarts: count,
   })

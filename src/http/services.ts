@@ -16,6 +16,8 @@ import type {
   EngineView,
   FloorView,
   ModelView,
+  PlanChangeView,
+  PlanView,
 } from './contract.ts'
 
 /** Everything below `/v1/` but the queue; or, of another room, everything below a path there. */
@@ -86,6 +88,40 @@ export interface DemoService {
   cancel(): Promise<DemoView | null>
 }
 
+/** What a plan is made of. */
+export interface PlanInput {
+  source:
+    | { kind: 'trace'; name: string | null; bytes: Uint8Array }
+    /** @property tenantIds null: all */
+    | { kind: 'ledger'; hours: number; tenantIds: readonly string[] | null }
+    | { kind: 'example' }
+  /** Name of a built-in profile. */
+  engine: string
+  ttftP99Ms: number
+  costPerEngineHour: number | null
+  /** Tenants that a trace without any is split over. */
+  tenants: number
+  seed: number
+}
+
+/** Plans, the newest of each person; all but the arithmetic of progress happens elsewhere. */
+export interface PlanService {
+  /** null where none was begun. */
+  view(person: string): PlanView | null
+  /**
+   * Begins a plan in place of the one before.
+   * @throws GristmillError `plan_running`, `too_many_plans`, `invalid_value` (an empty ledger)
+   */
+  start(person: string, input: PlanInput): Promise<PlanView>
+  /**
+   * Begins to answer a question about the plan that was worked out last.
+   * @throws GristmillError `plan_running`, `too_many_plans`, `not_found` where there is no plan
+   */
+  ask(person: string, change: PlanChangeView): PlanView
+  /** Stops what is being worked out. */
+  cancel(person: string): PlanView | null
+}
+
 export interface Readiness {
   ready: boolean
   /** Why not, in sentences; may also name what works only in part. */
@@ -105,6 +141,7 @@ export interface HttpServices {
   /** `/v1/files` and below. */
   fileDoor: GatewayService
   demo: DemoService
+  plans: PlanService
   /** The mill floor of the whole installation; names included. Called four times a second. */
   floor(): FloorView
   readiness(): Readiness

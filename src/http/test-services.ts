@@ -1,7 +1,7 @@
 /** Small stand-ins for the rooms behind the HTTP room; for its tests and never used otherwise. */
 import { GristmillError } from '../base/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
-import type { DemoView, EngineView, FloorView } from './contract.ts'
+import type { DemoView, EngineView, FloorView, PlanView } from './contract.ts'
 import { sendJson } from './responses.ts'
 import type { HttpServices } from './services.ts'
 
@@ -15,6 +15,7 @@ export type StandIns = Pick<
   | 'batchDoor'
   | 'fileDoor'
   | 'demo'
+  | 'plans'
   | 'floor'
   | 'readiness'
 >
@@ -30,6 +31,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     batches: batches(),
     webhooks: webhooks(),
     demo: demo(),
+    plans: plans(),
     floor: () => floor(),
     readiness: () => ({ ready: true, reasons: [] }),
     ...changes,
@@ -63,8 +65,13 @@ export const engine: EngineView = {
   inFlight: 0,
   capacityUnitsPerS: 100,
   capReason: 'Calibrated.',
+  reserve: 0,
+  reserveReason: 'The engine yields.',
+  lastChange: 'Calibrated.',
   takesPriority: true,
   takesCacheSalt: true,
+  tellsLoad: true,
+  advice: null,
   errorsLastHour: 0,
   restarts: 0,
 }
@@ -136,6 +143,42 @@ function demo(): StandIns['demo'] {
     cancel: async () => {
       if (view) view = { ...view, state: 'cancelled' }
       return view
+    },
+  }
+}
+
+/** Works nothing out: what was begun runs until it is cancelled. */
+function plans(): StandIns['plans'] {
+  const begun = new Map<string, PlanView>()
+  const of = (person: string) => begun.get(person) ?? null
+  return {
+    view: of,
+    start: async (person, { source, ...input }) => {
+      if (of(person)?.state === 'running') throw new GristmillError('plan_running')
+      const name = source.kind === 'trace' ? source.name : null
+      const hours = source.kind === 'ledger' ? source.hours : null
+      const view: PlanView = {
+        id: 'plan_1',
+        state: 'running',
+        step: 'what one engine can do',
+        progress: 0,
+        startedAt: '2026-01-01T00:00:00.000Z',
+        endedAt: null,
+        failure: null,
+        input: { ...input, source: source.kind, name, hours },
+        report: null,
+        answers: [],
+      }
+      begun.set(person, view)
+      return view
+    },
+    ask: (person) => {
+      throw new GristmillError('not_found', { kind: 'plan of', id: person })
+    },
+    cancel: (person) => {
+      const found = of(person)
+      if (found) begun.set(person, { ...found, state: 'cancelled' })
+      return of(person)
     },
   }
 }

@@ -180,6 +180,7 @@ function tenantsOf(pool: Pool, nowMs: number): PoolFloor['tenants'] {
   })
 }
 
-function lastChangeOf({ cap, reserve }: EngineControl): string {
+/** Why cap or reserve changed last, whichever was later. */
+export function lastChangeOf({ cap, reserve }: EngineControl): string {
   return reserve.changedAtMs > cap.changedAtMs ? reserve.reason : cap.reason
 }

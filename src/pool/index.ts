@@ -7,7 +7,7 @@ export {
   type CapState,
   type EngineSignals,
 } from './cap-control.ts'
-export { floorOf, queueOf } from './floor.ts'
+export { floorOf, lastChangeOf, queueOf } from './floor.ts'
 export { Pool, type PoolOptions } from './pool.ts'
 export {
   defaultReserveOptions,
@@ -21,6 +21,7 @@ export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'
 export { type BatchPortion, type Lengths, mixOf, portionsOf, SimBatches } from './sim-batch.ts'
 export { capacityOf, promiseOf, type SimCapacity } from './sim-capacity.ts'
+export { exampleTrace } from './sim-example.ts'
 export {
   type Fleet,
   type FleetRun,
@@ -40,7 +41,8 @@ export {
   splitTenants,
 } from './sim-generate.ts'
 export { importTrace, parseClientLengths, parseRates, traceFormat } from './sim-import.ts'
-export { type PlanOptions, planFor } from './sim-plan.ts'
+export { type LedgerRequest, ledgerTraceRow } from './sim-ledger.ts'
+export { type PlanOptions, type PlanStep, planFor } from './sim-plan.ts'
 export type { EngineProfile } from './sim-profile.ts'
 export { builtInProfiles, costOfProfile, decodeStepMs, parseProfile } from './sim-profile.ts'
 export { type SimPromise, SimRecorder, type Tail } from './sim-recorder.ts'
@@ -54,6 +56,7 @@ export {
 } from './sim-trace.ts'
 export type * from './sim-types.ts'
 export { DEFAULT_MODEL } from './sim-types.ts'
+export { type PlanChange, type WhatIfOptions, whatIf } from './sim-what-if.ts'
 export { Simulation, type SimulationOptions } from './simulator.ts'
 export type * from './types.ts'
 export { utilisationOf } from './utilisation.ts'

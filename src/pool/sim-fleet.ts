@@ -135,7 +135,7 @@ export function unitsOf(rows: readonly Lengths[], cost: CostWeights): number {
 }
 
 /** The two hours with the most service, their times from 0 on; all of a shorter trace. */
-function busiest(rows: readonly TraceRow[], cost: CostWeights): TraceRow[] {
+export function busiest(rows: readonly TraceRow[], cost: CostWeights): TraceRow[] {
   const hours: TraceRow[][] = []
   for (const row of rows) {
     const hour = Math.floor(row.atMs / HOUR_MS)

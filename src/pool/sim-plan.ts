@@ -18,7 +18,11 @@ export interface PlanOptions {
   ttftP99Ms: number
   costPerEngineHour?: number
   seed?: number
+  /** Told before each part of the work: how many are done, of how many, and what comes now. */
+  onStep?: PlanStep
 }
+
+export type PlanStep = (done: number, of: number, what: string) => void
 
 /** Work is given out for this part of capacity. */
 const TARGET = 0.95
@@ -26,7 +30,7 @@ const LOADS = [0.5, 1, 2, 4]
 /** What is left at the end of a trace may finish within this time. */
 const DRAIN_MS = 60_000
 /** Copies of a request that stand for more traffic come within this time of it. */
-const COPY_SPREAD_MS = 600_000
+export const COPY_SPREAD_MS = 600_000
 
 interface Case {
   fleet: Omit<Fleet, 'engines'>
@@ -40,20 +44,25 @@ interface Case {
 export function planFor(options: PlanOptions) {
   const { rows, ttftP99Ms, costPerEngineHour, seed = 1 } = options
   const spanMs = (rows.at(-1)?.atMs ?? 0) + DRAIN_MS
-  const interactive = rows.filter(({ serviceClass }) => bandOf(serviceClass) === 'interactive')
+  const step = stepper(byTenant(rows).length + FIXED_STEPS, options.onStep)
+  step('what one engine can do')
+  const interactive = interactiveOf(rows)
   const mix = mixOf(rows, seededRandom(seed))
   const capacity = capacityOf(options.profile, mix)
   const { profile, unitsPerS } = capacity
   const cost = costOfProfile(options.profile)
   const promise = promiseOf(ttftP99Ms, capacity)
   const one: Case = { fleet: { profile, cost, promise }, unitsPerS, spanMs, costPerEngineHour, mix }
+  step('the fewest engines of one pool')
   const pooled = fewestEngines(one.fleet, interactive, unitsPerS)
   const own = byTenant(rows).map(([tenant, mine]) => {
-    const asked = mine.filter(({ serviceClass }) => bandOf(serviceClass) === 'interactive')
-    return { tenant, rows: mine, sizing: fewestEngines(one.fleet, asked, unitsPerS) }
+    step(`the fewest engines of ${tenant} alone`)
+    const sizing = fewestEngines(one.fleet, interactiveOf(mine), unitsPerS)
+    return { tenant, rows: mine, sizing }
   })
   const cannot = pooled.cannot ?? own.find(({ sizing }) => sizing.cannot)?.sizing.cannot ?? null
-  const arrangements = cannot === null ? arrange(one, rows, Math.max(1, pooled.engines), own) : []
+  const engines = Math.max(1, pooled.engines)
+  const arrangements = cannot === null ? arrange(one, rows, engines, own, step) : []
   return {
     trace: {
       requests: rows.length,
@@ -71,7 +80,7 @@ export function planFor(options: PlanOptions) {
     promise: { ttftP99Ms, tokenGapMs: Math.round(promise.tokenGapMs) },
     costPerEngineHour: costPerEngineHour ?? null,
     arrangements,
-    sensitivity: cannot === null ? sensitivity(one, interactive, seed) : [],
+    sensitivity: cannot === null ? sensitivity(one, rows, seed, step) : [],
     verdict: verdictOf(arrangements, cannot),
     cannot,
     seed,
@@ -84,8 +93,25 @@ interface Own {
   sizing: { engines: number }
 }
 
-function arrange(one: Case, rows: readonly TraceRow[], pooled: number, own: readonly Own[]) {
+type Step = (what: string) => void
+
+/** Parts of the work besides one for each tenant. */
+const FIXED_STEPS = 5 + LOADS.length
+
+function stepper(of: number, onStep: PlanStep | undefined): Step {
+  let done = 0
+  return (what) => onStep?.(done++, of, what)
+}
+
+function arrange(
+  one: Case,
+  rows: readonly TraceRow[],
+  pooled: number,
+  own: readonly Own[],
+  step: Step,
+) {
   const untilMs = one.spanMs
+  step('own engines over the whole trace')
   const alone = own.map(({ tenant, rows: mine, sizing }) => {
     const engines = Math.max(1, sizing.engines)
     return { tenant, engines, run: playFleet({ ...one.fleet, engines }, mine, { untilMs }) }
@@ -102,6 +128,7 @@ function arrange(one: Case, rows: readonly TraceRow[], pooled: number, own: read
     tenants: alone.map(({ tenant, engines, run }) => tenantOf(tenant, engines, run)),
   }
   const fleet = { ...one.fleet, engines: pooled }
+  step('one pool over the whole trace')
   const together = playFleet(fleet, rows, { untilMs })
   const { goodUnits, lateUnits } = together.recorder
   const free = (TARGET * one.unitsPerS * pooled * untilMs) / 1000 - goodUnits - lateUnits
@@ -112,6 +139,7 @@ function arrange(one: Case, rows: readonly TraceRow[], pooled: number, own: read
     unitsOf: (lengths) => unitsOf([lengths], cost),
     ahead: one.fleet.profile.cap * pooled,
   })
+  step('the pool with batch work beside it')
   const filled = playFleet(fleet, rows, { untilMs, batches })
   const pool = (run: FleetRun) => ({
     ...figures(one, pooled, [run]),
@@ -152,16 +180,21 @@ function tenantOf(tenant: string, engines: number | null, { recorder }: FleetRun
 }
 
 /** Engines needed by the traffic times a factor. */
-function sensitivity(one: Case, rows: readonly TraceRow[], seed: number) {
+function sensitivity(one: Case, rows: readonly TraceRow[], seed: number, step: Step) {
   return LOADS.map((load) => {
+    step(`${load} times the traffic`)
     const scaled = scale(rows, load, seededRandom(seed))
-    const pooled = fewestEngines(one.fleet, scaled, one.unitsPerS)
-    const own = byTenant(scaled).map(([, mine]) => fewestEngines(one.fleet, mine, one.unitsPerS))
+    const fewest = (some: readonly TraceRow[]) =>
+      fewestEngines(one.fleet, interactiveOf(some), one.unitsPerS)
+    const pooled = fewest(scaled)
+    const own = byTenant(scaled).map(([, mine]) => fewest(mine))
     const isPossible = own.every(({ cannot }) => cannot === undefined)
+    // Whoever has nothing but background work needs an engine for it, too.
+    const dedicated = own.reduce((sum, { engines }) => sum + Math.max(1, engines), 0)
     return {
       load,
-      dedicatedEngines: isPossible ? own.reduce((sum, { engines }) => sum + engines, 0) : null,
-      pooledEngines: pooled.cannot === undefined ? pooled.engines : null,
+      dedicatedEngines: isPossible ? dedicated : null,
+      pooledEngines: pooled.cannot === undefined ? Math.max(1, pooled.engines) : null,
     }
   })
 }
@@ -185,12 +218,17 @@ function verdictOf(arrangements: readonly { engines: number }[], cannot: string 
     return { pays: false, sentence: `These engines cannot keep the promise: ${cannot}.` }
   }
   const pays = pooled.engines < dedicated.engines
-  const times = (dedicated.engines / pooled.engines).toFixed(1)
+  const times = Math.round((10 * dedicated.engines) / pooled.engines) / 10
   const sentence = pays
-    ? `One pool needs ${pooled.engines} engines where tenants alone need ${dedicated.engines}: ${times} times as many.`
-    : `Pooling does not pay here: tenants alone need ${dedicated.engines} engines, one pool ${pooled.engines}.`
+    ? `One pool needs ${counted(pooled.engines)} where tenants alone need ${dedicated.engines}: ${times} times as many.`
+    : `Pooling does not pay here: tenants alone need ${counted(dedicated.engines)}, one pool ${pooled.engines}.`
   return { pays, sentence }
 }
+
+const counted = (engines: number) => `${engines} engine${engines === 1 ? '' : 's'}`
+
+const interactiveOf = (rows: readonly TraceRow[]) =>
+  rows.filter(({ serviceClass }) => bandOf(serviceClass) === 'interactive')
 
 const byTenant = (rows: readonly TraceRow[]) =>
   [...Map.groupBy(rows, ({ tenant }) => tenant)].sort(([a], [b]) => (a < b ? -1 : 1))

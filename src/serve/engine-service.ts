@@ -2,7 +2,7 @@
 import { GristmillError } from '../base/index.ts'
 import type { EngineRegistry } from '../engine/index.ts'
 import type { EngineService, EngineView, ModelView } from '../http/index.ts'
-import type { Pool, PoolEngine } from '../pool/index.ts'
+import { lastChangeOf, type Pool, type PoolEngine } from '../pool/index.ts'
 import type { Calibrations } from './calibrations.ts'
 
 const HOUR_MS = 3_600_000
@@ -33,8 +33,13 @@ export function engineService(
       inFlight: running.length,
       capacityUnitsPerS: profile.capacityUnitsPerS,
       capReason: control.cap.reason,
+      reserve: control.reserve.reserve,
+      reserveReason: control.reserve.reason,
+      lastChange: lastChangeOf(control),
       takesPriority: profile.takesPriority,
       takesCacheSalt: profile.takesCacheSalt,
+      tellsLoad: profile.tellsLoad,
+      advice: profile.advice,
       errorsLastHour: registry.errorsSince(engine.id, HOUR_MS),
       restarts: restartsOf(engine.id),
     }

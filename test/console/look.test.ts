@@ -18,16 +18,18 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
   let browser: Browser
   let inside: Fixture
   let outside: Fixture
+  let unused: Fixture
 
   before(async () => {
     await buildConsole()
     browser = await launch()
     inside = await startFixture()
     outside = await startFixture({ isSignedIn: false })
+    unused = await startFixture({ isUnused: true })
   })
   after(async () => {
     await browser.close()
-    await Promise.all([inside.close(), outside.close()])
+    await Promise.all([inside, outside, unused].map((fixture) => fixture.close()))
   })
 
   for (const theme of ['light', 'dark'] as const) {
@@ -61,8 +63,8 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
     await page.context().close()
   })
 
-  async function visit(page: Page, { path, sentence, isSignedOut, name }: ConsolePage) {
-    const fixture = isSignedOut ? outside : inside
+  async function visit(page: Page, { path, sentence, isSignedOut, isUnused, name }: ConsolePage) {
+    const fixture = isSignedOut ? outside : isUnused ? unused : inside
     const first = fixture.state.records.requests.find(({ group }) => group === 'finished')
     await page.goto(fixture.url + path.replace('FIRST', first?.id ?? ''))
     const heading = page.getByRole('heading', { level: 1 })

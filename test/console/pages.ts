@@ -6,6 +6,8 @@ export interface ConsolePage {
   /** Words that its first sentence must hold, computed from the invented installation. */
   sentence: RegExp
   isSignedOut?: boolean
+  /** Of an installation that nobody has used yet. */
+  isUnused?: boolean
 }
 
 export const consolePages: ConsolePage[] = [
@@ -20,6 +22,15 @@ export const consolePages: ConsolePage[] = [
     path: '/batches/batch_01jd8mfixturecompleted',
     sentence: /3 of them failed/,
   },
+  { name: 'plan', path: '/plan', sentence: /One pool needs 1 engine where tenants alone need 6/ },
+  {
+    name: 'plan-none',
+    path: '/plan?source=trace',
+    sentence: /How many engines does your traffic need/,
+    isUnused: true,
+  },
+  { name: 'batches-none', path: '/batches', sentence: /No batch has been made/, isUnused: true },
+  { name: 'requests-none', path: '/requests', sentence: /Nothing has been asked/, isUnused: true },
   { name: 'engines', path: '/engines', sentence: /embedded-1 is up: 8 of 8 slots are busy/ },
   { name: 'tenants', path: '/tenants', sentence: /4 tenants share the pool/ },
   { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25\s% of the pool/ },

@@ -4,6 +4,7 @@ import type { BatchView } from '../api/contract.ts'
 import type { Column } from '../parts/data-table.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { compact, count, moment } from '../units.ts'
+import { statusWords } from './batch-sentences.ts'
 import {
   donePercent,
   doneShare,
@@ -11,7 +12,6 @@ import {
   hasGivenUp,
   pace,
   standingWords,
-  statusWords,
   timeInWords,
 } from './batch-words.ts'
 import { ProgressBar } from './progress-bar.tsx'

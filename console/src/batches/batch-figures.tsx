@@ -2,7 +2,8 @@
 import type { BatchView } from '../api/contract.ts'
 import { Figure, Figures } from '../parts/figure.tsx'
 import { compact, count, duration, plural, rate } from '../units.ts'
-import { doneShare, endedLines, hasGivenUp, isUnderWay, timeInWords } from './batch-words.ts'
+import { isUnderWay } from './batch-sentences.ts'
+import { doneShare, endedLines, hasGivenUp, timeInWords } from './batch-words.ts'
 
 export interface BatchFiguresProps {
   batch: BatchView

@@ -9,7 +9,7 @@ import { controlClass } from '../parts/field.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { batchColumns } from './batch-columns.tsx'
-import { listSentence, statusWords } from './batch-words.ts'
+import { listSentence, statusWords } from './batch-sentences.ts'
 import { MakeOne } from './make-one.tsx'
 
 const REFRESH_MS = 2000

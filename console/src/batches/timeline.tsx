@@ -2,7 +2,7 @@
 import type { BatchView } from '../api/contract.ts'
 import { Card } from '../parts/card.tsx'
 import { clockTime, duration, moment } from '../units.ts'
-import { statusWords } from './batch-words.ts'
+import { statusWords } from './batch-sentences.ts'
 
 interface Stop {
   name: string

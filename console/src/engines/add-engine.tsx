@@ -3,11 +3,12 @@ import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
 import type { EngineView } from '../api/contract.ts'
 import { Button } from '../parts/button.tsx'
-import { CliCommand, shellWord } from '../parts/cli-command.tsx'
+import { CliCommand } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { Field } from '../parts/field.tsx'
 import { numberOf, onSubmit, textOf } from '../parts/on-submit.ts'
+import { shellWord } from '../parts/shell-word.ts'
 
 export function AddEngine({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (

@@ -1,13 +1,15 @@
 /** One engine: state with its reason, slots, what it can do, and its way out. */
+import { Lightbulb } from 'lucide-react'
 import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
 import type { EngineView } from '../api/contract.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
-import { shellWord } from '../parts/cli-command.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
+import { shellWord } from '../parts/shell-word.ts'
 import { count, duration, plural, rate } from '../units.ts'
+import { Calibration } from './calibration.tsx'
 
 const looks: Record<EngineView['state'], { dot: string; words: string }> = {
   up: { dot: 'bg-good rounded-full', words: 'up' },
@@ -31,7 +33,16 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
       }
     >
       <p className={state === 'down' ? 'text-bad' : 'text-soft'}>{stateReason}</p>
+      {engine.advice !== null && (
+        <p className="mt-2.5 flex gap-2.5 rounded-lg border border-warn/45 px-3 py-2 text-[0.82rem]">
+          <Lightbulb size={15} aria-hidden className="mt-0.5 shrink-0 text-warn" />
+          <span>
+            <span className="font-[580] text-warn">Could be better.</span> {engine.advice}
+          </span>
+        </p>
+      )}
       <Slots engine={engine} />
+      <Limits engine={engine} />
       <dl className="mt-3 grid grid-cols-[repeat(auto-fill,minmax(min(46%,11rem),1fr))] gap-x-6 gap-y-2.5 text-[0.82rem]">
         {factsOf(engine).map(({ name: fact, value, note }) => (
           <div key={fact} title={note} className="min-w-0">
@@ -40,7 +51,8 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
           </div>
         ))}
       </dl>
-      <div className="mt-3 flex flex-wrap items-center justify-between gap-2">
+      <Calibration engine={engine} mayWrite={mayWrite} />
+      <div className="mt-3 flex flex-wrap items-center justify-between gap-2 border-t pt-3">
         <code className="min-w-0 truncate font-mono text-[0.75rem] text-soft">
           {embedded ? 'built in' : url}
         </code>
@@ -73,16 +85,45 @@ function Slots({ engine: { cap, express, inFlight, state } }: { engine: EngineVi
   )
 }
 
+/** Cap and reserve, each with the reason why it is as it is. */
+function Limits({ engine }: { engine: EngineView }) {
+  const { cap, express, capReason, reserve, reserveReason } = engine
+  const rows = [
+    { name: 'Cap', value: `${cap} + ${express} express`, reason: capReason },
+    {
+      name: 'Reserve',
+      value: reserve === 0 ? 'none' : `${reserve} of ${cap}`,
+      reason: reserveReason,
+    },
+  ]
+  return (
+    <dl className="mt-3 grid gap-1.5 text-[0.82rem]">
+      {rows.map(({ name, value, reason }) => (
+        <div
+          key={name}
+          className="grid grid-cols-[4.5rem_1fr] gap-x-3 sm:grid-cols-[4.5rem_7rem_1fr]"
+        >
+          <dt className="text-soft" title={limitNotes[name]}>
+            {name}
+          </dt>
+          <dd className="font-[580] tabular-nums">{value}</dd>
+          <dd className="text-soft max-sm:col-start-2">{reason}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+const limitNotes: Record<string, string> = {
+  Cap: 'Requests in flight at most; express places are for tenants below their share',
+  Reserve: 'Places of the cap that background work leaves free',
+}
+
 function factsOf(engine: EngineView) {
-  const { cap, express, inFlight, capReason, capacityUnitsPerS, errorsLastHour, restarts } = engine
+  const { inFlight, capacityUnitsPerS, errorsLastHour, restarts } = engine
   const kind = [engine.kind, engine.version].filter(Boolean).join(' ')
   return [
-    {
-      name: 'In flight',
-      value: `${inFlight} of ${cap} + ${express} express`,
-      note: 'Requests that run now; cap and express places',
-    },
-    { name: 'Why this cap', value: capReason, note: 'The reason for its last change' },
+    { name: 'In flight', value: count(inFlight), note: 'Requests that run there now' },
     {
       name: 'Capacity',
       value:
@@ -101,6 +142,13 @@ function factsOf(engine: EngineView) {
       name: 'Prefix cache',
       value: engine.takesCacheSalt ? 'kept apart by tenant' : 'not kept apart',
       note: 'Whether it takes a cache salt, so that no tenant learns what another one sent',
+    },
+    {
+      name: 'Its own load',
+      value: engine.tellsLoad ? 'told every second' : 'unknown: it tells nothing',
+      note: engine.tellsLoad
+        ? 'What runs and waits inside it; the cap follows'
+        : 'The cap can follow only what is seen from outside',
     },
     {
       name: 'Errors, last hour',

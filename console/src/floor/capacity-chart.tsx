@@ -5,7 +5,7 @@ import type { FloorView } from '../api/contract.ts'
 import { Plot } from '../parts/plot.tsx'
 import { hatch, type Ink, readInk, stacked, timeAxis, valueAxis } from '../parts/plot-looks.ts'
 import { useTheme } from '../shell/theme.ts'
-import { axisNumber, clockTime } from '../units.ts'
+import { axisNumber, clockTime, percent } from '../units.ts'
 
 interface CapacityChartProps {
   history: FloorView['history']
@@ -14,7 +14,10 @@ interface CapacityChartProps {
 
 export default function CapacityChart({ history, capacityUnitsPerS }: CapacityChartProps) {
   const { isDark } = useTheme()
-  const options = useMemo(() => looks(readInk(isDark)), [isDark])
+  const options = useMemo(
+    () => looks(readInk(isDark), capacityUnitsPerS),
+    [isDark, capacityUnitsPerS],
+  )
   const { endAtMs, stepS, interactive, flex, batch, waste } = history
   // One push in twenty brings a new point; the rest must cost nothing.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the end names the whole history
@@ -35,7 +38,7 @@ export default function CapacityChart({ history, capacityUnitsPerS }: CapacityCh
 }
 
 /** Drawn from the top of the stack down, each area covering the ones above it. */
-function looks(ink: Ink): Omit<uPlot.Options, 'width' | 'height'> {
+function looks(ink: Ink, capacity: number | null): Omit<uPlot.Options, 'width' | 'height'> {
   const area = (label: string, fill: string | CanvasPattern): uPlot.Series => ({
     label,
     fill: () => fill as string,
@@ -47,10 +50,15 @@ function looks(ink: Ink): Omit<uPlot.Options, 'width' | 'height'> {
     padding: [8, 2, 0, 0],
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.08)] } },
+    scales: {
+      x: { time: true },
+      y: { range: (_, __, max) => [0, Math.max(10, max * 1.08)] },
+      ...(capacity && { part: { from: 'y', range: (_, __, max) => [0, max / capacity] } }),
+    },
     axes: [
       timeAxis(ink, (_, times) => times.map((time) => clockTime(time * 1000).slice(0, 5))),
       valueAxis(ink, (_, values) => values.map(axisNumber)),
+      ...(capacity ? [partAxis(ink)] : []),
     ],
     series: [
       {},
@@ -68,3 +76,12 @@ function looks(ink: Ink): Omit<uPlot.Options, 'width' | 'height'> {
     ],
   }
 }
+
+/** The same as a part of capacity: where all of it kept its promise, that is utilisation. */
+const partAxis = (ink: Ink): uPlot.Axis => ({
+  ...valueAxis(ink, (_, parts) => parts.map((part) => percent(part))),
+  scale: 'part',
+  side: 1,
+  grid: { show: false },
+  size: 44,
+})

@@ -3,6 +3,7 @@ import { lazy, Suspense } from 'react'
 import { useCalmFeed } from '../api/live.ts'
 import { Card } from '../parts/card.tsx'
 import { percent, rate } from '../units.ts'
+import { definitions } from './headline-figures.tsx'
 
 const CapacityChart = lazy(() => import('./capacity-chart.tsx'))
 
@@ -18,7 +19,11 @@ export function Capacity() {
   return (
     <Card
       title="Where capacity went"
-      note="last 15 minutes, service units per second"
+      note={
+        <span title={definitions.utilisation}>
+          last 15 minutes, units per second and utilisation
+        </span>
+      }
       isStale={state.kind === 'lost'}
       className="flex flex-col"
       bodyClassName="flex flex-1 flex-col"

@@ -3,7 +3,7 @@ import type { FloorView } from '../api/contract.ts'
 import { Figure, Figures } from '../parts/figure.tsx'
 import { count, duration, durationParts, percent, rate, seconds } from '../units.ts'
 
-const definitions = {
+export const definitions = {
   utilisation:
     'Utilisation = goodput ÷ (calibrated capacity × seconds that engines were registered). Goodput is the service, in cost units, of work that kept its promise: late answers do not count, however busy the slots are.',
   tokens: 'Output tokens streamed per second, and prompt tokens read per second, all tenants.',

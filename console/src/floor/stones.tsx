@@ -3,7 +3,6 @@ import { useRef } from 'react'
 import { Link } from 'wouter'
 import { useLiveFeed } from '../api/live.ts'
 import { Card } from '../parts/card.tsx'
-import { plural } from '../units.ts'
 import type { FloorEngine, FloorTenant } from './floor-model.ts'
 import { type Seats, seat } from './seating.ts'
 import { FreeSlot, SlotTile } from './slot-tile.tsx'
@@ -62,14 +61,14 @@ function EngineSlots({ engine, tenants, isSmall }: EngineSlotsProps) {
     : 'grid-cols-[repeat(auto-fill,minmax(min(96px,29%),1fr))] gap-2'
   return (
     <div className={engine.state === 'up' || engine.state === 'draining' ? '' : 'opacity-70'}>
-      <p className="mb-2 flex flex-wrap justify-between gap-x-4 text-[0.8rem] text-soft">
+      <p className="mb-2 flex flex-wrap justify-between gap-x-4 gap-y-0.5 text-[0.8rem] text-soft">
         <span>
           <Link href="/engines" className="font-[580] text-ink hover:underline">
             {engine.name}
           </Link>{' '}
           · {engine.model}
         </span>
-        <span title={engine.reserveReason}>{capSentence(engine)}</span>
+        <Limits engine={engine} />
       </p>
       <ul className={`grid ${size}`}>
         {seats.current.map((id, place) => {
@@ -97,12 +96,26 @@ function EngineSlots({ engine, tenants, isSmall }: EngineSlotsProps) {
   )
 }
 
-/** `8 slots + 1 express, 2 of them kept free of background work · why that changed last` */
-function capSentence(engine: FloorEngine): string {
-  const { state, stateReason, cap, express, reserve, lastChange } = engine
-  if (state !== 'up') return stateReason
-  const kept = reserve === 0 ? '' : `, background leaves ${reserve} free`
-  return `${plural(cap, 'slot')} + ${express} express${kept} · ${lastChange}`
+/** Cap and reserve, each with its reason in the hover, and below why the last of them changed. */
+function Limits({ engine }: { engine: FloorEngine }) {
+  const { state, stateReason, cap, capReason, express, reserve, reserveReason, lastChange } = engine
+  if (state !== 'up') return <span>{stateReason}</span>
+  return (
+    <>
+      <span>
+        <span title={capReason}>
+          cap <b className="font-[580] text-ink">{cap}</b> + {express} express
+        </span>
+        {' · '}
+        <span title={`Kept free of background work. ${reserveReason}`}>
+          reserve <b className="font-[580] text-ink">{reserve}</b>
+        </span>
+      </span>
+      <span className="w-full text-[0.75rem]" title="Why cap or reserve changed last">
+        last change: {lastChange}
+      </span>
+    </>
+  )
 }
 
 function LoadingSlots() {

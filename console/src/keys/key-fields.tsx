@@ -1,9 +1,9 @@
 /** What is chosen about a key, whether it is new, moves in or is changed. */
 import type { KeyView, ServiceClassName } from '../api/contract.ts'
-import { shellWord } from '../parts/cli-command.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { LimitFields, limitFlags, limitsOf } from '../parts/limit-fields.tsx'
 import { textOf } from '../parts/on-submit.ts'
+import { shellWord } from '../parts/shell-word.ts'
 
 const classes: ServiceClassName[] = ['priority', 'standard', 'flex', 'batch']
 const scopes = [

@@ -5,7 +5,7 @@ const looks: Record<ServiceClassName, string> = {
   priority: 'border-edge bg-sunk font-semibold text-ink',
   standard: 'text-ink',
   flex: 'border-dashed border-edge text-soft',
-  batch: 'hatched text-ink',
+  batch: 'text-ink',
 }
 
 const meanings: Record<ServiceClassName, string> = {
@@ -21,6 +21,9 @@ export function ClassTag({ name }: { name: ServiceClassName }) {
       title={meanings[name]}
       className={`inline-block rounded-[5px] border px-1.5 text-[0.72rem] leading-[1.15rem] ${looks[name]}`}
     >
+      {name === 'batch' && (
+        <i aria-hidden className="hatched mr-1 inline-block size-2 rounded-[2px] border" />
+      )}
       {name}
     </span>
   )

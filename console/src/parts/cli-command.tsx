@@ -15,8 +15,3 @@ export function CliCommand({ command, className = '' }: { command: string; class
     </p>
   )
 }
-
-/** Quotes an argument for a POSIX shell where that is needed. */
-export function shellWord(word: string): string {
-  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-}

@@ -9,6 +9,7 @@ import {
   cellClass,
   headClass,
   leadCellClass,
+  NOTHING,
   numberCellClass,
   rowClass,
   tableClass,
@@ -95,9 +96,12 @@ function TableRow<Row>({ row, columns }: { row: Row; columns: readonly Column<Ro
     <tr className={rowClass}>
       {columns.map(({ title, show, isNumber }, at) => {
         const look = at === 0 ? leadCellClass : isNumber ? numberCellClass : cellClass
+        const shown = show(row)
+        // On a phone a line that says nothing is in the way; in columns it keeps its place.
+        const hiding = shown === NOTHING ? 'max-md:hidden!' : ''
         return (
-          <td key={title} data-label={title} className={look}>
-            {show(row)}
+          <td key={title} data-label={title} className={`${look} ${hiding}`}>
+            {shown}
           </td>
         )
       })}

@@ -16,3 +16,6 @@ export const cellClass = `${cell} md:text-left`
 export const numberCellClass = `${cell} tabular-nums md:text-right md:whitespace-nowrap`
 /** The cell that says what its row is about; on a phone it heads the block. */
 export const leadCellClass = `${cell} max-md:justify-start! max-md:text-left! max-md:font-[580] max-md:before:hidden md:text-left`
+
+/** What a cell shows that has nothing to say; on a phone its line is left out. */
+export const NOTHING = '–'

@@ -30,7 +30,7 @@ export default function Requests() {
   return (
     <>
       <PageHead
-        sentence={sentence(rows)}
+        sentence={sentence(rows, filter.tenant !== undefined || chips.length > 0)}
         context="From the ledger: tokens, times and how it ended. Prompts and answers are not kept."
         aside={
           <>
@@ -82,10 +82,12 @@ export default function Requests() {
   )
 }
 
-function sentence(rows: readonly RequestView[] | undefined): string {
+function sentence(rows: readonly RequestView[] | undefined, isFiltered: boolean): string {
   if (rows === undefined) return 'Looking up the requests.'
   const settled = rows.filter(({ settledAt }) => settledAt !== null)
-  if (rows.length === 0) return 'The ledger has no such request.'
+  if (rows.length === 0) {
+    return isFiltered ? 'The ledger has no such request.' : 'Nothing has been asked yet.'
+  }
   const cut = settled.filter(({ group }) => group === 'cut').length
   const waits = settled.flatMap(({ queueMs }) => queueMs ?? []).sort((a, b) => a - b)
   const median = waits[Math.floor(waits.length / 2)]

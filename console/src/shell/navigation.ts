@@ -20,6 +20,7 @@ export const navigation: PlaceGroup[] = [
       { path: '/', name: 'Mill floor', key: 'f', permission: 'floor:read' },
       { path: '/playground', name: 'Playground', key: 'p', permission: 'playground:use' },
       { path: '/batches', name: 'Batches', key: 'b', permission: 'batches:read' },
+      { path: '/plan', name: 'Plan', key: 'l', permission: 'plan:run' },
     ],
   },
   {

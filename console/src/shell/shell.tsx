@@ -3,7 +3,6 @@ import { Menu } from 'lucide-react'
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { useSignedIn, useSignOut } from '../api/session.ts'
-import { Dialog } from '../parts/dialog.tsx'
 import { Mark } from './mark.tsx'
 import { navigationFor, placeOf } from './navigation.ts'
 import { type Shortcut, useShortcuts } from './shortcuts.ts'
@@ -11,6 +10,7 @@ import { SideBar } from './side-bar.tsx'
 import { nextTheme } from './theme.ts'
 
 const CommandList = lazy(() => import('./command-list.tsx'))
+const PhoneMenu = lazy(() => import('./phone-menu.tsx'))
 
 export function Shell({ children }: { children: ReactNode }) {
   const [path] = useLocation()
@@ -19,6 +19,8 @@ export function Shell({ children }: { children: ReactNode }) {
   // Fetched when it is first asked for, and kept, so that closing gives the focus back.
   const isListFetched = useRef(false)
   isListFetched.current ||= isListOpen
+  const isMenuFetched = useRef(false)
+  isMenuFetched.current ||= isMenuOpen
   const commands = useCommands(() => setListOpen(true))
   useShortcuts(commands)
   const main = useRef<HTMLElement>(null)
@@ -42,7 +44,7 @@ export function Shell({ children }: { children: ReactNode }) {
       >
         Skip to the page
       </a>
-      <header className="flex items-center justify-between border-b px-4 py-2.5 lg:hidden">
+      <header className="flex items-center justify-between border-b px-4 py-2.5 lg:hidden print:hidden">
         <span className="flex items-center gap-2 font-[650]">
           <Mark size={20} /> Gristmill
           {place !== undefined && <span className="font-normal text-soft">{place.name}</span>}
@@ -57,19 +59,20 @@ export function Shell({ children }: { children: ReactNode }) {
           <Menu size={19} aria-hidden />
         </button>
       </header>
-      <div className="hidden border-r lg:block">
+      <div className="hidden border-r lg:block print:hidden">
         <div className="sticky top-0 h-dvh overflow-y-auto">
           <SideBar onCommands={() => setListOpen(true)} />
         </div>
       </div>
-      <Dialog title="Gristmill" isOpen={isMenuOpen} onClose={() => setMenuOpen(false)}>
-        <SideBar
-          onCommands={() => {
-            setMenuOpen(false)
-            setListOpen(true)
-          }}
-        />
-      </Dialog>
+      {isMenuFetched.current && (
+        <Suspense fallback={null}>
+          <PhoneMenu
+            isOpen={isMenuOpen}
+            onClose={() => setMenuOpen(false)}
+            onCommands={() => setListOpen(true)}
+          />
+        </Suspense>
+      )}
       <main
         id="main"
         ref={main}

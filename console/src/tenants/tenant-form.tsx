@@ -4,12 +4,13 @@ import { useChange } from '../api/changes.ts'
 import type { ServiceClassName, TenantView } from '../api/contract.ts'
 import { useModels } from '../api/lists.ts'
 import { Button } from '../parts/button.tsx'
-import { CliCommand, shellWord } from '../parts/cli-command.tsx'
+import { CliCommand } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { LimitFields, limitFlags, limitsOf } from '../parts/limit-fields.tsx'
 import { onSubmit, textOf } from '../parts/on-submit.ts'
+import { shellWord } from '../parts/shell-word.ts'
 
 const everyClass: ServiceClassName[] = ['priority', 'standard', 'flex', 'batch']
 

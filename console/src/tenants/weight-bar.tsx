@@ -5,9 +5,6 @@ import { hueStyle } from '../hues.ts'
 import { Card } from '../parts/card.tsx'
 import { percent } from '../units.ts'
 
-/** A part narrower than this cannot carry its name. */
-const NAMED_FROM = 0.07
-
 export function WeightBar({ tenants }: { tenants: readonly TenantView[] }) {
   const total = tenants.reduce((sum, { weight }) => sum + weight, 0)
   const sorted = tenants.toSorted((a, b) => b.weight - a.weight)
@@ -18,19 +15,18 @@ export function WeightBar({ tenants }: { tenants: readonly TenantView[] }) {
           <li
             key={id}
             style={{ ...hueStyle(hue), flexGrow: weight }}
-            className="tenant min-w-px basis-0 border-r-2 border-surface bg-tenant/22 last:border-r-0"
+            className="tenant @container min-w-px basis-0 border-r-2 border-surface bg-tenant/22 last:border-r-0"
             title={`${name}: weight ${weight}, ${percent(weight / total, 1)}`}
           >
             <Link
               href={`/tenants/${id}`}
+              aria-label={`${name}, ${percent(weight / total)}`}
               className="block h-full truncate px-2.5 py-1 text-[0.78rem]"
             >
-              {weight / total >= NAMED_FROM && (
-                <>
-                  <span className="block truncate font-[580]">{name}</span>
-                  <span className="block truncate text-[0.72rem]">{percent(weight / total)}</span>
-                </>
-              )}
+              <span className="hidden truncate font-[580] @min-[4rem]:block">{name}</span>
+              <span className="hidden truncate text-[0.72rem] @min-[4rem]:block">
+                {percent(weight / total)}
+              </span>
             </Link>
           </li>
         ))}

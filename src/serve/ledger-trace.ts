@@ -1,0 +1,48 @@
+/** The requests of the own ledger as the text of a trace: times and lengths, no prompts. */
+import { GristmillError } from '../base/index.ts'
+import { listRequests } from '../meter/index.ts'
+import { ledgerTraceRow, traceHeader, traceLine } from '../pool/index.ts'
+import type { Queries } from '../store/index.ts'
+
+const PAGE_ROWS = 1000
+
+interface Span {
+  sinceMs: number
+  /** null: all */
+  tenantIds: readonly string[] | null
+  bytesMax: number
+}
+
+/**
+ * Read page by page from the newest on, so that the gateway goes on in between.
+ * @throws GristmillError `invalid_value` where there is nothing, or more than fits
+ */
+export async function ledgerTrace(
+  sql: Queries,
+  { sinceMs, tenantIds, bytesMax }: Span,
+): Promise<Uint8Array> {
+  const lines: string[] = []
+  let bytes = 0
+  let before: string | undefined
+  for (;;) {
+    const page = { limit: PAGE_ROWS, before }
+    const { rows, next } = await listRequests(sql, { tenantIds: tenantIds ?? undefined }, page)
+    const recent = rows.filter(({ arrivedAt }) => Date.parse(arrivedAt) >= sinceMs)
+    for (const request of recent) {
+      if (request.settledAt === null) continue
+      const line = traceLine(ledgerTraceRow(request, Date.parse(request.arrivedAt) - sinceMs))
+      bytes += line.length + 1
+      lines.push(line)
+    }
+    if (bytes > bytesMax) {
+      throw refusal(`it is larger than ${bytesMax} bytes; take a shorter span`)
+    }
+    if (next === null || recent.length < rows.length) break
+    before = next
+  }
+  if (lines.length === 0) throw refusal('nothing was settled in this span')
+  return new TextEncoder().encode([traceHeader, ...lines].join('\n'))
+}
+
+const refusal = (reason: string) =>
+  new GristmillError('invalid_value', { param: 'trace of the ledger', reason })
