@@ -82,7 +82,7 @@ const benches: Record<string, Bench> = {
     },
   },
   'sim-day': {
-    help: 'a day of traces on a virtual clock, batch beside interactive [--traces DIR] [--profile NAME] [--yields step|prompts|none] [--seed N]',
+    help: 'a day of traces on a virtual clock, batch beside interactive [--traces DIR] [--only NAME] [--profile NAME] [--yields step|prompts|none] [--seed N]',
     async run(flags, log) {
       const { benchSimDay } = await import('./sim-day.ts')
       const { circumstances } = await import('./harness.ts')
@@ -92,11 +92,31 @@ const benches: Record<string, Bench> = {
       }
       const options = {
         traces: named('traces'),
+        only: named('only'),
         profile: named('profile'),
         yields: named('yields'),
         ...given({ seed: number(flags, 'seed') }),
       }
       return { ...benchSimDay({ ...options, log }), ...circumstances() }
+    },
+  },
+  'sim-real': {
+    help: 'the simulator against a real run of the same trace --model NAME|PATH [--seconds N] [--calibration N] [--keep DIR] [--seed N]',
+    async run(flags, log) {
+      if (typeof flags.model !== 'string') throw new Error('--model NAME|PATH is needed')
+      const { benchSimReal } = await import('./sim-real.ts')
+      const { circumstances } = await import('./harness.ts')
+      const result = await benchSimReal({
+        model: flags.model,
+        keep: typeof flags.keep === 'string' ? flags.keep : undefined,
+        ...given({
+          seconds: number(flags, 'seconds'),
+          calibration: number(flags, 'calibration'),
+          seed: number(flags, 'seed'),
+        }),
+        log,
+      })
+      return { ...result, ...circumstances() }
     },
   },
   scheduler: {
@@ -152,6 +172,8 @@ const options: ParseArgsOptionsConfig = {
       'rival',
       'profile',
       'traces',
+      'only',
+      'keep',
       'yields',
       'runs',
       'seconds',

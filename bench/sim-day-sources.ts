@@ -36,17 +36,24 @@ const FILES = [
 /**
  * One source after another, so that only one day is in memory.
  * @param folder of public traces; generated ones where undefined
+ * @param only part of the names of those wanted
  */
-export function* daySources(folder: string | undefined, seed: number): Generator<DaySource> {
+export function* daySources(
+  folder: string | undefined,
+  seed: number,
+  only = '',
+): Generator<DaySource> {
   if (folder === undefined) {
-    for (const statistics of publicStatistics) {
+    for (const statistics of publicStatistics.filter(({ name }) => name.includes(only))) {
       const random = seededRandom(seed)
       const rows = dayOf(generateTrace(statistics, random), random)
       yield { name: statistics.name, source: 'built-in generator, not a trace', rows }
     }
     return
   }
-  for (const file of FILES.filter((name) => existsSync(join(folder, name)))) {
+  for (const file of FILES.filter(
+    (name) => name.includes(only) && existsSync(join(folder, name)),
+  )) {
     const random = seededRandom(seed)
     const trace = importTrace(readFileSync(join(folder, file), 'utf8'))
     const hasTenants = trace[0]?.tenant !== ''
@@ -55,7 +62,8 @@ export function* daySources(folder: string | undefined, seed: number): Generator
     }`
     yield { name: file.replace(/\.\w+$/, ''), source, rows: dayOf(trace, random) }
   }
-  if (existsSync(join(folder, RATES_FILE)) && existsSync(join(folder, CLIENTS_FILE))) {
+  const isWanted = RATES_FILE.includes(only)
+  if (isWanted && existsSync(join(folder, RATES_FILE)) && existsSync(join(folder, CLIENTS_FILE))) {
     const windows = parseRates(readFileSync(join(folder, RATES_FILE), 'utf8'))
     const clients = readFileSync(join(folder, CLIENTS_FILE), 'utf8')
     const lengths = parseClientLengths(clients, RATE_MODEL)

@@ -9,6 +9,7 @@ import {
   capacityOf,
   costOfProfile,
   DAY_MS,
+  decodeStepMs,
   type EngineProfile,
   type FleetRun,
   fewestEngines,
@@ -30,6 +31,8 @@ import { type DaySource, daySources } from './sim-day-sources.ts'
 export interface DayOptions {
   /** Folder of public traces. */
   traces?: string | undefined
+  /** Only days whose names contain this; all where undefined. */
+  only?: string | undefined
   /** What stands aside inside the engine; that of the profile where undefined. */
   yields?: string | undefined
   seed?: number
@@ -40,6 +43,8 @@ export interface DayOptions {
 /** Utilisation that is aimed for, and the part of capacity that work is given out for. */
 const GOAL = 0.92
 const TARGET = 0.95
+/** First tokens with batch work may take so many times as long as without. */
+const RATIO_GOAL = 1.1
 const TTFT_MS = 1000
 /** First tokens this quick count as this long in ratios, so that noise is not taken for harm. */
 const TTFT_FLOOR_MS = 100
@@ -58,17 +63,18 @@ interface Day {
 }
 
 /** Runs every source. @returns `traces`, an entry each */
-export function benchSimDay({ traces, seed = 1, profile, yields, log }: DayOptions): object {
+export function benchSimDay({ traces, only, seed = 1, profile, yields, log }: DayOptions): object {
   const found = builtInProfiles.find(({ name }) => name === (profile ?? 'h100-8b'))
   if (found === undefined) {
     throw new Error(`profiles are ${builtInProfiles.map(({ name }) => name).join(', ')}`)
   }
   const engine = parseProfile({
     ...found,
-    ...(yields !== undefined && { yields, spare: Math.ceil(found.cap / 2) }),
+    // As many as there are places, so that a burst never waits for batch lines to end.
+    ...(yields !== undefined && { yields, spare: found.cap }),
   })
   if (traces === undefined) log('No --traces: days come from the built-in generator.')
-  const results = [...daySources(traces, seed)].map((source) => {
+  const results = [...daySources(traces, seed, only)].map((source) => {
     const result = judge(source, engine, seed)
     log(`${source.name}: ${result.headline}`)
     return result
@@ -87,7 +93,7 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
   const { rows } = source
   const mix = mixOf(rows, seededRandom(seed))
   const capacity = capacityOf(whole, mix)
-  const { profile } = capacity
+  const profile = { ...capacity.profile, chunkTokensBackground: backgroundChunk(whole, rows) }
   const cost = costOfProfile(whole)
   const asked = promiseOf(TTFT_MS, capacity)
   const first = fewestEngines({ profile, cost, promise: asked }, rows, capacity.unitsPerS)
@@ -103,6 +109,7 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
   const day: Day = { source, profile, cost, capacity, promise, mix, engines, seed }
   const off = playFleet({ profile, cost, engines, promise }, rows, { untilMs: DAY_MS })
   const on = withBatch(day, off, TARGET * capacityOfDay(day) - interactiveUnits(off))
+  const stepMs = stepUnderWayMs(profile)
   const dedicatedEngines = dedicated.reduce((total, one) => total + one.engines, 0)
   const alone = goodShare(off, day)
   const figures = {
@@ -111,6 +118,8 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
     requests: rows.length,
     tenants: dedicated.length,
     cap: profile.cap,
+    spare: profile.spare,
+    chunkTokensBackground: profile.chunkTokensBackground,
     capacityUnitsPerS: Math.round(capacity.unitsPerS),
     promiseTtftMs: promise.ttftMs,
     promiseTokenGapMs: Math.round(promise.tokenGapMs),
@@ -119,9 +128,14 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
     slotOccupancy: on.slotOccupancy,
     ttftP99OnOverOff: on.ttftP99OnOverOff,
     worstTenant: on.worstTenant,
+    tenantsOver: on.tenantsOver,
     wasted: on.wasted,
     batchPastWindow: on.batchPastWindow,
     batchLines: on.batchLines,
+    lateShare: on.lateShare,
+    stepUnderWayMs: round(stepMs),
+    worstOffMs: on.worstOffMs,
+    worstOnMs: on.worstOnMs,
     meanReserve: on.meanReserve,
     pooledEngines: engines,
     dedicatedEngines,
@@ -136,25 +150,76 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
   return { ...figures, headline: headline(figures) }
 }
 
-function headline(figures: {
+/** Part of its own reading that a prompt may have to wait for a step of background reading. */
+const NEWCOMER_SHARE = 1 / 8
+const CHUNK_TOKENS_LEAST = 128
+
+/** Tokens of background prompts in a step, as this trace's own prompts allow. */
+function backgroundChunk({ chunkTokens }: EngineProfile, rows: readonly TraceRow[]): number {
+  const mean = rows.reduce((sum, { inputTokens }) => sum + inputTokens, 0) / rows.length
+  const tokens = Math.round(NEWCOMER_SHARE * mean)
+  return Math.min(chunkTokens, Math.max(CHUNK_TOKENS_LEAST, tokens))
+}
+
+interface Headline {
   utilisation: number
+  lateShare: number
+  wasted: number
   batchShareFor92: number
   ttftP99OnOverOff: number
+  worstTenant: string
+  worstOnMs: number
+  worstOffMs: number
+  tenantsOver: number
+  tenants: number
+  stepUnderWayMs: number
   pooledEngines: number
   dedicatedEngines: number
   cannot?: string
-}): string {
+}
+
+/** The longest step that a newcomer finds under way: of all streams, or of background reading. */
+function stepUnderWayMs(profile: EngineProfile): number {
+  const { cap, chunkTokens, chunkTokensBackground = chunkTokens, readTokensPerS } = profile
+  return decodeStepMs(profile, cap) + (1000 * chunkTokensBackground) / readTokensPerS
+}
+
+function headline(figures: Headline): string {
   const { utilisation, batchShareFor92, ttftP99OnOverOff, pooledEngines } = figures
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`
   const reached =
     utilisation >= GOAL
       ? `${percent(GOAL)} needs ${percent(batchShareFor92)} of all work to be batch; `
-      : `cannot reach ${percent(GOAL)}, because only ${percent(utilisation)} kept its promise; `
+      : `cannot reach ${percent(GOAL)}, because ${lost(figures, percent)}; `
   const promise = figures.cannot === undefined ? '' : `${figures.cannot}; `
   return (
     `${promise}${reached}utilisation ${percent(utilisation)}, first tokens ` +
-    `${ttftP99OnOverOff} × those without batch, ${pooledEngines} engines for ` +
+    `${ttftP99OnOverOff} × those without batch${slower(figures)}, ${pooledEngines} engines for ` +
     `${figures.dedicatedEngines} of one's own`
+  )
+}
+
+/** Where the capacity went that did no good. */
+function lost(
+  { utilisation, lateShare, wasted }: Headline,
+  percent: (value: number) => string,
+): string {
+  const idle = Math.max(0, 1 - utilisation - lateShare - wasted)
+  return (
+    `${percent(lateShare)} of the capacity went to interactive requests that were late, ` +
+    `${percent(wasted)} to what was computed twice, and ${percent(idle)} to standing aside ` +
+    `and to steps with few streams`
+  )
+}
+
+/** Why first tokens come later than is aimed for; empty where they do not. */
+function slower(figures: Headline): string {
+  const { ttftP99OnOverOff, worstTenant, worstOnMs, worstOffMs, tenantsOver, tenants } = figures
+  if (ttftP99OnOverOff <= RATIO_GOAL) return ''
+  return (
+    ` (cannot keep ${RATIO_GOAL}, because a step under way takes up to ` +
+    `${figures.stepUnderWayMs.toFixed(0)} ms where ${worstTenant} has ${worstOffMs} ms without ` +
+    `batch and ${worstOnMs} with it; ${tenantsOver} of ${tenants} tenants are above)`
   )
 }
 
@@ -169,18 +234,22 @@ function withBatch(day: Day, off: FleetRun, units: number) {
   const batches = new SimBatches({ portions, mix, unitsOf, ahead })
   const fleet = { profile, cost, engines, promise }
   const on = playFleet(fleet, source.rows, { untilMs: DAY_MS, batches })
-  const ratios = on.recorder.tenants.map((tenant) => ({
-    tenant,
-    ratio:
-      on.recorder.worstHour(tenant).ttftP99Ms /
-      Math.max(TTFT_FLOOR_MS, off.recorder.worstHour(tenant).ttftP99Ms),
-  }))
-  const worst = ratios.reduce((a, b) => (b.ratio > a.ratio ? b : a), { tenant: '', ratio: 0 })
+  const ratios = on.recorder.tenants.map((tenant) => {
+    const onMs = on.recorder.worstHour(tenant).ttftP99Ms
+    const offMs = off.recorder.worstHour(tenant).ttftP99Ms
+    return { tenant, onMs, offMs, ratio: onMs / Math.max(TTFT_FLOOR_MS, offMs) }
+  })
+  const none = { tenant: '', onMs: 0, offMs: 0, ratio: 0 }
+  const worst = ratios.reduce((a, b) => (b.ratio > a.ratio ? b : a), none)
   const { goodUnits, lateUnits, wastedUnits } = on.recorder
   return {
     utilisation: round(goodShare(on, day)),
     ttftP99OnOverOff: round(Math.max(worst.ratio, 0)),
     worstTenant: worst.tenant,
+    worstOnMs: Math.round(worst.onMs),
+    worstOffMs: Math.round(worst.offMs),
+    lateShare: round(lateUnits / capacityOfDay(day)),
+    tenantsOver: ratios.filter(({ ratio }) => ratio > RATIO_GOAL).length,
     ttftP99OnMs: Math.round(on.recorder.tail().ttftP99Ms),
     ttftP99OffMs: Math.round(off.recorder.tail().ttftP99Ms),
     tokenGapP95Ms: round(on.recorder.tokenGapP95Ms),

@@ -37,6 +37,15 @@ function costOf({ engines }: Suite): CostWeights {
   return costOfProfile(engine.profile)
 }
 
+/** First come, first served takes no express sequences, so on equal terms nobody has any. */
+function withoutExpress(suite: Suite): Suite {
+  const engines = suite.engines.map((engine) => ({
+    ...engine,
+    profile: { ...engine.profile, express: 0 },
+  }))
+  return { ...suite, engines }
+}
+
 interface OrderResult {
   maxGap: number
   maxGapOver2U: number
@@ -100,6 +109,16 @@ function judge(suite: Suite): Record<string, OrderResult> {
   )
 }
 
+/** Work done ÷ that of first come, first served with exactly as many places. */
+function equalThroughput(suite: Suite): number {
+  const equal = withoutExpress(suite)
+  const totalOf = (order: 'fcfs' | 'fair') => {
+    const scheduler = new Scheduler({ ...defaultSchedulerConfig, cost: costOf(suite), order })
+    return play(equal, scheduler).gaps.total
+  }
+  return round(totalOf('fair') / totalOf('fcfs'))
+}
+
 const round = (value: number) => Math.round(value * 1e4) / 1e4
 
 /** Runs all suites. @returns the figures of `ours`, the other orders beside it */
@@ -107,12 +126,15 @@ export function benchSimFairness({ seed = 1, log }: FairnessOptions): object {
   const suites = fairnessSuites(seed).map((suite) => {
     const { ours, ...others } = judge(suite)
     if (ours === undefined) throw new Error('the order `ours` did not run')
+    const throughputEqualPlaces = equalThroughput(suite)
     log(
       `${suite.name}: gap ${ours.maxGapOver2U} of 2U (first come first served ` +
-        `${others.fcfs?.maxGapOver2U}), throughput ${ours.throughputVsFcfs}`,
+        `${others.fcfs?.maxGapOver2U}), throughput ${ours.throughputVsFcfs}, ` +
+        `with as many places ${throughputEqualPlaces}`,
     )
     const cost = costOf(suite)
-    return { name: suite.name, cost, boundUnits: boundUnits(suite, cost), ...ours, orders: others }
+    const bound = { cost, boundUnits: boundUnits(suite, cost) }
+    return { name: suite.name, ...bound, ...ours, throughputEqualPlaces, orders: others }
   })
   const models = modelShares(seed)
   const prefixes = prefixCost(seededRandom(seed))
@@ -123,6 +145,10 @@ export function benchSimFairness({ seed = 1, log }: FairnessOptions): object {
     prefixes,
     maxGapOver2U: Math.max(...suites.map((suite) => suite.maxGapOver2U)),
     throughputVsFcfs: Math.min(...suites.map((suite) => suite.throughputVsFcfs)),
+    throughputEqualPlaces: [
+      Math.min(...suites.map((suite) => suite.throughputEqualPlaces)),
+      Math.max(...suites.map((suite) => suite.throughputEqualPlaces)),
+    ],
     seed,
     rounds: 1,
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
 import { whenParentGone } from '../host/index.ts'
-import type { CalibrationView, EngineView } from '../http/index.ts'
+import type { CalibrationView, EngineProfileView, EngineView } from '../http/index.ts'
 import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
 import type { AdminClient } from './client.ts'
 import {
@@ -56,6 +56,7 @@ export function engineCommands(program: Command, context: CliContext): void {
   listEngines(group, context)
   changeEngines(group, context)
   calibrateEngines(group, context)
+  profileEngines(group, context)
 }
 
 interface EngineFlags extends Partial<Omit<EngineOptions, 'model'>> {
@@ -183,6 +184,17 @@ function calibrateEngines(group: Command, context: CliContext): void {
         printTable(terminal, last.points, calibrationColumns, '')
         terminal.print(calibrationInWords(last))
       })
+    })
+}
+
+function profileEngines(group: Command, context: CliContext): void {
+  example(remote(group.command('profile <engine>')), 'engine profile gpu-1 > gpu-1.json')
+    .description('a calibrated engine as JSON, for `gristmill plan --engine FILE`')
+    .action(async (engine: string, flags: RemoteFlags) => {
+      const client = connect(context, flags)
+      const { id } = await findEngine(client, engine)
+      const profile = await client.get<EngineProfileView>(`/api/engines/${id}/profile`)
+      context.terminal.print(JSON.stringify(profile, null, 2))
     })
 }
 

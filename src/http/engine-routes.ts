@@ -55,6 +55,11 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   api.openapi(shapes.read(statePath, stateSummary, schemas.calibration), (c) =>
     c.json(engines.calibration(c.req.valid('param').id), 200),
   )
+  const profileSummary = 'A calibrated engine as simulations see it'
+  const profilePath = '/api/engines/{id}/profile'
+  api.openapi(shapes.read(profilePath, profileSummary, schemas.engineProfile), (c) =>
+    c.json(engines.profile(c.req.valid('param').id), 200),
+  )
   const endSummary = 'Remove an engine; what runs there ends with an error'
   api.openapi(shapes.end('/api/engines/{id}', endSummary), async (c) => {
     const { id } = c.req.valid('param')

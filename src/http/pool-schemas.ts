@@ -59,6 +59,24 @@ const calibrationResult = z.object({
   ),
 })
 
+export const engineProfile = z
+  .object({
+    name: z.string(),
+    basis: z.string(),
+    cap: count,
+    express: count,
+    readTokensPerS: z.number(),
+    chunkTokens: count,
+    chunkTokensAlone: count,
+    decode: z.array(z.object({ streams: count, stepMs: z.number() })),
+    kvTokens: count,
+    contextTokens: count,
+    prefixCache: z.boolean(),
+    yields: z.enum(['step', 'prompts', 'none']),
+    spare: count,
+  })
+  .openapi('EngineProfile') satisfies z.ZodType<contract.EngineProfileView>
+
 export const calibration = z
   .object({
     engineId: z.string(),

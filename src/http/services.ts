@@ -13,6 +13,7 @@ import type {
   BatchView,
   CalibrationView,
   DemoView,
+  EngineProfileView,
   EngineView,
   FloorView,
   ModelView,
@@ -62,6 +63,8 @@ export interface EngineService {
   calibrate(id: string): CalibrationView
   /** @throws GristmillError `not_found` */
   calibration(id: string): CalibrationView
+  /** @throws GristmillError `not_found`; `conflict` where it was never calibrated */
+  profile(id: string): EngineProfileView
   models(): ModelView[]
 }
 

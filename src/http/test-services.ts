@@ -104,6 +104,9 @@ function engines(): StandIns['engines'] {
     drain: async (id) => ({ ...one(id), state: 'draining' }),
     calibrate: (id) => ({ ...uncalibrated, engineId: one(id).id, state: 'running' }),
     calibration: (id) => ({ ...uncalibrated, engineId: one(id).id }),
+    profile: (id) => {
+      throw new GristmillError('conflict', { reason: `engine ${one(id).id} was never calibrated` })
+    },
     models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
   }
 }

@@ -42,6 +42,7 @@ export {
 } from './sim-generate.ts'
 export { importTrace, parseClientLengths, parseRates, traceFormat } from './sim-import.ts'
 export { type LedgerRequest, ledgerTraceRow } from './sim-ledger.ts'
+export { measuredProfile } from './sim-measured.ts'
 export { type PlanOptions, type PlanStep, planFor } from './sim-plan.ts'
 export type { EngineProfile } from './sim-profile.ts'
 export { builtInProfiles, costOfProfile, decodeStepMs, parseProfile } from './sim-profile.ts'

@@ -11,6 +11,8 @@ import type {
 } from './scheduler-types.ts'
 import { Account, ShareTree } from './share-tree.ts'
 
+const IDLE = { inFlight: 0, background: 0, unread: 0, unreadBackground: 0 }
+
 export class PoolGroups {
   readonly #engines = new Map<string, EngineState>()
   #groups: PoolGroup[] = []
@@ -59,7 +61,7 @@ export class PoolGroups {
     const engine = this.#engines.get(slots.id)
     const sameModels = engine && sameMembers(engine.models, slots.models)
     if (engine) Object.assign(engine, slots)
-    else this.#engines.set(slots.id, { ...slots, inFlight: 0, background: 0 })
+    else this.#engines.set(slots.id, { ...slots, ...IDLE })
     const moved = sameModels ? [] : this.#redraw()
     this.#markServable()
     return moved
@@ -137,6 +139,7 @@ function createGroup(): PoolGroup {
     bands: { interactive: band(), background: band() },
     tenants: new Map(),
     activeWeight: 0,
+    interactiveWeight: 0,
   }
 }
 

@@ -81,6 +81,10 @@ export interface EngineState extends EngineSlots {
   inFlight: number
   /** Those of `inFlight` that are background work. */
   background: number
+  /** Estimated prompt tokens of tickets sent to it that have no token yet. */
+  unread: number
+  /** Those of `unread` that are background work. */
+  unreadBackground: number
 }
 
 /** A concurrency limit and the places that wait for it to open. */
@@ -106,6 +110,8 @@ export interface TicketState extends Waiting, Limited<TicketState> {
   keyGate: Gate
   engine: EngineState | undefined
   chargedInputTokens: number
+  /** Of its prompt, what counts as unread at its engine. */
+  unreadTokens: number
   outputTokens: number
 }
 
@@ -117,6 +123,8 @@ export interface TenantState {
   /** Those of them that count towards the bound of its queue. */
   queued: number
   inFlight: number
+  /** Interactive tickets that wait or run. */
+  interactive: number
 }
 
 export interface BandState {
@@ -137,4 +145,6 @@ export interface PoolGroup {
   tenants: Map<string, TenantState>
   /** Sum of the weights of the tenants that run or wait here. */
   activeWeight: number
+  /** Sum of the weights of those with interactive work. */
+  interactiveWeight: number
 }

@@ -371,6 +371,17 @@ test('interactive work alone never gets more than cap and express, however much 
   assert.ok(drain(s).length <= 5)
 })
 
+test('tenants with nothing but batch work make nobody\u2019s interactive share smaller', () => {
+  const rankOfThird = (nights: number) => {
+    const s = withSpare(8, 8)
+    for (let i = 0; i < nights; i++) s.arrive(batch(`night-${i}`))
+    drain(s)
+    offer(s, 3, () => arrival('day'))
+    return drain(s).at(-1)?.rank
+  }
+  assert.equal(rankOfThird(6), rankOfThird(0))
+})
+
 test('batch work in idle places costs its tenant no interactive rank inside the engine', () => {
   const s = withSpare(8, 4)
   offer(s, 8, () => batch('busy'))

@@ -10,6 +10,7 @@
  */
 import { bandOf, RANKS_PER_CLASS, type ServiceClass, ShortLivedMap } from '../base/index.ts'
 import { Gates } from './gates.ts'
+import { bestEngine, type Room } from './placement.ts'
 import { PoolGroups } from './pool-groups.ts'
 import type {
   Arrival,
@@ -115,6 +116,7 @@ export class Scheduler {
   /** The engine told the real length of the prompt; corrects what dispatch charged. */
   promptRead(id: string, uncachedInputTokens: number): void {
     const ticket = this.#run(id)
+    forgetUnread(ticket)
     const units = (uncachedInputTokens - ticket.chargedInputTokens) * this.#config.cost.input
     ticket.chargedInputTokens = uncachedInputTokens
     if (units !== 0) ticket.account.charge(units)
@@ -125,6 +127,7 @@ export class Scheduler {
     const ticket = this.#run(id)
     const units = (outputTokens - ticket.outputTokens) * this.#config.cost.output
     if (units <= 0) return
+    forgetUnread(ticket)
     ticket.outputTokens = outputTokens
     ticket.account.charge(units)
   }
@@ -133,12 +136,14 @@ export class Scheduler {
   finish(id: string): void {
     const ticket = this.#run(id)
     this.#running.delete(id)
+    forgetUnread(ticket)
     if (ticket.engine) {
       ticket.engine.inFlight--
       if (isBackground(ticket)) ticket.engine.background--
     }
     for (let at = ticket.account; at.parent; at = at.parent) at.inFlight--
     ticket.tenant.inFlight--
+    countInteractive(ticket, -1)
     this.#gates.release(ticket)
     this.#gates.leave(ticket)
     forgetIdle(ticket.pool, ticket.tenant)
@@ -207,12 +212,13 @@ export class Scheduler {
   }
 
   #dispatch(ticket: TicketState, room: Room): Dispatch {
-    const engine = roomiest(ticket.pool, ticket.arrival.model, room)
+    const engine = bestEngine(ticket.pool, ticket, room, this.#config.cost)
     if (engine === undefined) throw new Error('selected a ticket that no engine has room for')
     const rank = this.#rank(ticket)
     const express = interactiveLoad(engine) >= engine.cap
     ticket.tenant.inFlight++
     this.#leave(ticket)
+    countInteractive(ticket, 1)
     this.#waiting.delete(ticket.arrival.id)
     this.#running.set(ticket.arrival.id, ticket)
     ticket.state = 'running'
@@ -222,18 +228,22 @@ export class Scheduler {
     for (let at = ticket.account; at.parent; at = at.parent) at.inFlight++
     this.#gates.take(ticket)
     ticket.chargedInputTokens = ticket.arrival.estimatedInputTokens
+    addUnread(ticket, ticket.chargedInputTokens)
     ticket.account.charge(ticket.chargedInputTokens * this.#config.cost.input)
     return { id: ticket.arrival.id, engineId: engine.id, rank, express }
   }
 
   /**
    * Class first; inside a class eighths of the tenant's share that its running tickets of the same
-   * band fill, so that batch work in idle places costs no interactive standing.
+   * band fill, so that batch work in idle places costs no interactive standing. For the same
+   * reason interactive shares are those among tenants with interactive work.
    */
   #rank(ticket: TicketState): number {
     if (this.#config.order === 'fcfs') return 0
     const { pool, tenant } = ticket
-    const share = shareOf(pool, tenant)
+    const share = isBackground(ticket)
+      ? shareOf(pool, tenant)
+      : shareOf(pool, tenant, pool.interactiveWeight)
     let own = ticket.account
     while (own.parent?.parent) own = own.parent
     const eighths = Math.floor((8 * (own.inFlight + 1)) / Math.max(share, 1e-9))
@@ -263,6 +273,7 @@ export class Scheduler {
       keyGate: this.#gates.enterKey(arrival),
       engine: undefined,
       chargedInputTokens: 0,
+      unreadTokens: 0,
       outputTokens: 0,
       index: -1,
       limitBucket: -1,
@@ -273,6 +284,7 @@ export class Scheduler {
     } as Omit<TicketState, 'place'> as TicketState
     tenant.waiting++
     if (isBounded(arrival)) tenant.queued++
+    countInteractive(ticket as TicketState, 1)
     this.#waiting.set(arrival.id, ticket)
     this.#limits.add(ticket, arrival.deadlineMs)
     ticket.place = tree.add(ticket, account)
@@ -283,6 +295,7 @@ export class Scheduler {
     ticket.tree.remove(ticket, ticket.place)
     ticket.tenant.waiting--
     if (isBounded(ticket.arrival)) ticket.tenant.queued--
+    countInteractive(ticket, -1)
     forgetIdle(ticket.pool, ticket.tenant)
   }
 
@@ -314,19 +327,17 @@ const isBounded = ({ queueDepthMax }: Arrival) => queueDepthMax !== Number.POSIT
 
 const isBackground = ({ arrival }: TicketState) => bandOf(arrival.serviceClass) === 'background'
 
-type Room = 'cap' | 'reserve' | 'express'
+/** The prompt of a ticket is among what its engine has to read. */
+function addUnread(ticket: TicketState, tokens: number): void {
+  ticket.unreadTokens += tokens
+  if (!ticket.engine) return
+  ticket.engine.unread += tokens
+  if (isBackground(ticket)) ticket.engine.unreadBackground += tokens
+}
 
-/** The engine with the smallest part of its cap in use among those with room for the model. */
-function roomiest(pool: PoolGroup, model: string, room: Room): EngineState | undefined {
-  let best: EngineState | undefined
-  for (const engine of pool.engines) {
-    const extra =
-      room === 'cap' ? 0 : room === 'express' ? engine.express : -engine.backgroundReserve
-    const used = room === 'reserve' ? engine.inFlight : interactiveLoad(engine)
-    if (used >= engine.cap + extra || !engine.models.includes(model)) continue
-    if (!best || engine.inFlight / engine.cap < best.inFlight / best.cap) best = engine
-  }
-  return best
+/** Its first token is there, or it is over. */
+const forgetUnread = (ticket: TicketState) => {
+  if (ticket.unreadTokens > 0) addUnread(ticket, -ticket.unreadTokens)
 }
 
 /** `priority` outranks standard only inside its tenant's share of the slots. */
@@ -336,19 +347,33 @@ function classRank(serviceClass: ServiceClass, eighths: number): number {
 }
 
 /** Slots that a tenant is entitled to now: cap × weight ÷ weights of all who run or wait here. */
-export function shareOf(pool: PoolGroup, tenant: TenantState): number {
+export function shareOf(
+  pool: PoolGroup,
+  { weight }: TenantState,
+  weights = pool.activeWeight,
+): number {
   const cap = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
-  return (cap * tenant.weight) / Math.max(pool.activeWeight, tenant.weight)
+  return (cap * weight) / Math.max(weights, weight)
+}
+
+/** A ticket of the tenant waits or runs (`1`), or no longer does (`-1`). */
+function countInteractive({ arrival, pool, tenant }: TicketState, change: 1 | -1): void {
+  if (bandOf(arrival.serviceClass) !== 'interactive') return
+  if (tenant.interactive === 0) pool.interactiveWeight += tenant.weight
+  tenant.interactive += change
+  if (tenant.interactive === 0) pool.interactiveWeight -= tenant.weight
 }
 
 /** A pool knows only the tenants that run or wait in it. */
 function tenantOf(pool: PoolGroup, arrival: Arrival): TenantState {
   let tenant = pool.tenants.get(arrival.tenantId)
   if (tenant === undefined) {
-    tenant = { id: arrival.tenantId, weight: 0, waiting: 0, queued: 0, inFlight: 0 }
+    tenant = { id: arrival.tenantId, weight: 0, waiting: 0, queued: 0, inFlight: 0, interactive: 0 }
     pool.tenants.set(tenant.id, tenant)
   }
-  pool.activeWeight += arrival.tenantWeight - tenant.weight
+  const more = arrival.tenantWeight - tenant.weight
+  pool.activeWeight += more
+  if (tenant.interactive > 0) pool.interactiveWeight += more
   tenant.weight = arrival.tenantWeight
   return tenant
 }

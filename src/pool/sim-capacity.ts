@@ -58,9 +58,15 @@ class ClosedLoop implements SimFeed {
   }
 }
 
-/** Sweeps concurrencies up to the cap of the profile, in powers of two. */
-export function capacityOf(profile: EngineProfile, mix: readonly Lengths[]): SimCapacity {
-  const cost = costOfProfile(profile)
+/**
+ * Sweeps concurrencies up to the cap of the profile, in powers of two.
+ * @param cost weights of the unit; what the profile's own times give where absent
+ */
+export function capacityOf(
+  profile: EngineProfile,
+  mix: readonly Lengths[],
+  cost: CostWeights = costOfProfile(profile),
+): SimCapacity {
   const sweep: number[] = []
   for (let streams = 1; streams < profile.cap; streams *= 2) sweep.push(streams)
   sweep.push(profile.cap)
@@ -71,7 +77,12 @@ export function capacityOf(profile: EngineProfile, mix: readonly Lengths[]): Sim
   const cap = knee.streams
   return {
     unitsPerS,
-    profile: { ...profile, cap, express: Math.max(1, Math.floor(cap / 8)) },
+    profile: {
+      ...profile,
+      cap,
+      express: Math.max(1, Math.floor(cap / 8)),
+      spare: Math.min(profile.spare, cap),
+    },
     tokenGapP95Ms: knee.tokenGapP95Ms,
   }
 }

@@ -52,9 +52,12 @@ export class SimReserve implements SimObserver {
     }
     const [oldest] = this.#waiting
     const before = this.#control.state
+    const { yields, spare } = this.#profile
+    const inFlight = Math.ceil(backgroundInFlight / this.#engines)
     const state = this.#control.update(nowMs, {
       cap,
-      backgroundInFlight: Math.ceil(backgroundInFlight / this.#engines),
+      backgroundInFlight: inFlight,
+      inTheWay: Math.max(0, inFlight - (yields === 'step' ? spare : 0)),
       interactiveWaitMs: oldest === undefined ? 0 : nowMs - oldest.arrivedMs,
     })
     this.#sumOfReserves += state.reserve

@@ -14,6 +14,10 @@ const REPORT_TOKENS = 8
 /** Share of the memory that prefixes may fill. */
 const PREFIX_SHARE = 0.5
 const BARELY_MS = 1e-6
+/** Part of the memory that background prompts leave free where they stand aside. */
+const KEPT_FREE_SHARE = 0.1
+/** Part of a step's tokens that prompts of the next ranks of the same class may have. */
+const NEXT_RANKS_SHARE = 1 / 8
 /** Longest time that a stream stands aside for better-ranked prompts. */
 const YIELD_MS_MAX = 2000
 /** The best rank of background classes. */
@@ -119,7 +123,7 @@ export class SimEngine implements HeapMember {
   /** Plans the next segment where none runs. */
   plan(nowMs: number): void {
     if (this.#segment !== undefined) return
-    this.#admit()
+    this.#admit(nowMs)
     this.#segment = this.#reading.length > 0 ? this.#planReading(nowMs) : this.#planDecoding(nowMs)
     if (this.#segment === undefined) return
     this.endMs = nowMs + this.#segment.steps * this.#segment.stepMs
@@ -173,8 +177,21 @@ export class SimEngine implements HeapMember {
     this.#decoding = this.#decoding.filter((ticket) => !ticket.aborted)
   }
 
-  /** Lets requests in while their prompts fit the memory, best rank first. */
-  #admit(): void {
+  /** Memory that running requests do not hold; kept prefixes that none of them uses give way. */
+  get #roomTokens(): number {
+    let shared = 0
+    for (const { request, uncachedTokens } of [...this.#reading, ...this.#decoding]) {
+      shared += Math.max(0, request.inputTokens - uncachedTokens)
+    }
+    return this.profile.kvTokens - Math.min(shared, this.#prefixes.tokens) - this.#kvTokens
+  }
+
+  /**
+   * Lets requests in while their prompts fit the memory, best rank first. Background prompts leave
+   * some of it free; where interactive ones need more, background streams that stand aside give
+   * theirs back.
+   */
+  #admit(nowMs: number): void {
     if (this.#waiting.length === 0) return
     this.#waiting.sort((a, b) => a.rank - b.rank || a.order - b.order)
     while (this.#waiting.length > 0) {
@@ -184,14 +201,41 @@ export class SimEngine implements HeapMember {
       const uncached = Math.max(1, inputTokens - cached)
       const needed = uncached + ticket.generated
       const isAlone = this.#reading.length + this.#decoding.length === 0
-      const room = this.profile.kvTokens - this.#prefixes.tokens - this.#kvTokens
-      if (needed > room && !isAlone) return
+      const isBackground = this.profile.yields === 'step' && ticket.rank >= BACKGROUND_RANK
+      const kept = isBackground ? KEPT_FREE_SHARE * this.profile.kvTokens : 0
+      if (!isAlone && needed + kept > this.#roomTokens) {
+        if (isBackground || !this.#evict(needed, nowMs)) return
+      }
+      this.#prefixes.shrink(this.profile.kvTokens - this.#kvTokens - needed)
       this.#waiting.shift()
       ticket.uncachedTokens = uncached
       ticket.unread = needed
       this.#kvTokens += needed
       this.#reading.push(ticket)
     }
+  }
+
+  /** Takes back memory from background work until a prompt fits; false where it cannot. */
+  #evict(neededTokens: number, nowMs: number): boolean {
+    if (this.profile.yields !== 'step') return false
+    while (neededTokens > this.#roomTokens) {
+      const victim = [...this.#reading, ...this.#decoding]
+        .filter(({ rank }) => rank >= BACKGROUND_RANK)
+        .sort((a, b) => b.rank - a.rank || b.order - a.order)[0]
+      if (victim === undefined) return false
+      this.#preempt(victim, nowMs)
+    }
+    return true
+  }
+
+  /** It waits again, and what was computed for it is lost. */
+  #preempt(victim: SimTicket, nowMs: number): void {
+    const held = victim.uncachedTokens + victim.generated
+    const from = victim.unread > 0 ? this.#reading : this.#decoding
+    from.splice(from.indexOf(victim), 1)
+    this.#kvTokens -= held
+    this.#waiting.push(victim)
+    this.#events.preempted(victim, held - victim.unread, nowMs)
   }
 
   #planDecoding(nowMs: number): Segment | undefined {
@@ -209,17 +253,22 @@ export class SimEngine implements HeapMember {
     this.#reading.sort(yields === 'none' ? begunFirst : bestFirst)
     const best = this.#reading[0]?.rank ?? 0
     const streams = this.#withinRoom(nowMs)
-    const isShared = !isStep || streams.some((stream) => stream.rank <= best)
-    const decode = isShared
-      ? streams
-      : streams.filter((stream) => nowMs - stream.lastTokenMs > YIELD_MS_MAX)
+    const isApart = chunkTokensBackground !== undefined
+    const decode = isStep ? besideReading(streams, best, nowMs, isApart) : streams
     const isBackground = isStep && best >= BACKGROUND_RANK
-    const beside = isBackground ? (chunkTokensBackground ?? chunkTokens) : chunkTokens
-    const chunk = decode.length > 0 ? beside : chunkTokensAlone
+    const chunk =
+      (isBackground ? chunkTokensBackground : undefined) ??
+      (decode.length > 0 ? chunkTokens : chunkTokensAlone)
     const read: { ticket: SimTicket; tokens: number }[] = []
     let left = chunk
+    let isBeyond = false
     for (const ticket of this.#reading) {
-      if (left === 0 || (isStep && ticket.rank > best)) break
+      if (isStep && ticket.rank > best) {
+        if (!isApart || classOf(ticket) > Math.floor(best / RANKS_PER_CLASS)) break
+        if (!isBeyond) left = Math.min(left, Math.floor(chunk * NEXT_RANKS_SHARE))
+        isBeyond = true
+      }
+      if (left === 0) break
       const tokens = Math.min(left, ticket.unread)
       read.push({ ticket, tokens })
       left -= tokens
@@ -227,7 +276,8 @@ export class SimEngine implements HeapMember {
     const [first] = read
     const isOneLong = first !== undefined && read.length === 1 && first.tokens === chunk
     const most = isOneLong ? Math.min(REPORT_TOKENS, Math.floor(first.ticket.unread / chunk)) : 1
-    const stepMs = this.#decodeMs(decode.length) + (chunk - left) * this.#readMs
+    const readTokens = read.reduce((total, { tokens }) => total + tokens, 0)
+    const stepMs = this.#decodeMs(decode.length) + readTokens * this.#readMs
     return { startMs: nowMs, stepMs, steps: stepsUntilDone(decode, most), decode, read }
   }
 
@@ -247,25 +297,39 @@ export class SimEngine implements HeapMember {
 
   /** Takes memory from the worst-ranked, youngest streams where the next steps would not fit. */
   #makeRoom(nowMs: number): void {
-    const kvMax = this.profile.kvTokens - this.#prefixes.tokens
-    while (
-      this.#decoding.length > 1 &&
-      this.#kvTokens + this.#decoding.length * REPORT_TOKENS > kvMax
-    ) {
+    while (this.#decoding.length > 1 && this.#decoding.length * REPORT_TOKENS > this.#roomTokens) {
       const worst = this.#decoding.reduce((a, b) =>
         b.rank > a.rank || (b.rank === a.rank && b.order > a.order) ? b : a,
       )
-      this.#decoding.splice(this.#decoding.indexOf(worst), 1)
-      const lost = worst.uncachedTokens + worst.generated
-      this.#kvTokens -= lost
-      this.#waiting.push(worst)
-      this.#events.preempted(worst, lost, nowMs)
+      this.#preempt(worst, nowMs)
     }
   }
 
   #decodeMs(streams: number): number {
     return this.#stepMs[streams] ?? decodeStepMs(this.profile, streams)
   }
+}
+
+/**
+ * Streams that take their step along while prompts of this rank are read: all where one of them
+ * ranks as high as the prompt, and those that were aside for too long.
+ * @param isApart background streams step beside no prompt, unless interactive ones step beside a
+ *   background prompt
+ */
+function besideReading(
+  streams: readonly SimTicket[],
+  best: number,
+  nowMs: number,
+  isApart: boolean,
+): SimTicket[] {
+  const isInteractive = ({ rank }: SimTicket) => rank < BACKGROUND_RANK
+  const isShared = streams.some(
+    (stream) => stream.rank <= best && (isInteractive(stream) || !isApart),
+  )
+  const isKept = (stream: SimTicket) => !isApart || best >= BACKGROUND_RANK || isInteractive(stream)
+  return streams.filter(
+    (stream) => nowMs - stream.lastTokenMs > YIELD_MS_MAX || (isShared && isKept(stream)),
+  )
 }
 
 const classOf = ({ rank }: SimTicket) => Math.floor(rank / RANKS_PER_CLASS)

@@ -1,5 +1,6 @@
 /** A number of equal engines under a trace: how they do, and how few are enough. */
 
+import { bandOf } from '../base/index.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, defaultSchedulerConfig } from './scheduler-types.ts'
 import type { Lengths, SimBatches } from './sim-batch.ts'
@@ -34,6 +35,9 @@ export function playFleet(
 ): FleetRun {
   const recorder = new SimRecorder(cost, promise)
   const reserve = new SimReserve(profile, engines, promise.ttftMs)
+  const hasBackground =
+    options.batches !== undefined ||
+    rows.some(({ serviceClass }) => bandOf(serviceClass) === 'background')
   let occupied = 0
   let samples = 0
   const simulation = new Simulation({
@@ -44,7 +48,7 @@ export function playFleet(
     ...(weights && { weights }),
     observers: [recorder, reserve],
     control(nowMs, now) {
-      if (options.batches) reserve.update(nowMs, now)
+      if (hasBackground) reserve.update(nowMs, now)
       for (const engine of now.engines.values()) occupied += Math.min(profile.cap, engine.held)
       samples += engines * profile.cap
     },

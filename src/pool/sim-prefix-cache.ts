@@ -39,8 +39,13 @@ export class SimPrefixCache {
       this.#tokens += Math.max(0, part.tokens - held)
       this.#touch(path, Math.max(held, part.tokens))
     }
+    this.shrink(this.#tokensMax)
+  }
+
+  /** Gives up what was not used for longest until no more than so many tokens are left. */
+  shrink(tokensMax: number): void {
     for (const [oldest, tokens] of this.#held) {
-      if (this.#tokens <= this.#tokensMax) break
+      if (this.#tokens <= tokensMax) break
       this.#held.delete(oldest)
       this.#tokens -= tokens
     }

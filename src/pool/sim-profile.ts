@@ -18,7 +18,12 @@ export const engineProfileSchema = z.strictObject({
   readTokensPerS: z.number().positive(),
   /** Most prompt tokens of one step beside running streams. */
   chunkTokens: z.int().min(1),
-  /** Most tokens of background prompts of one step, where the engine knows ranks (`step`). */
+  /**
+   * Most tokens of background prompts of one step, where the engine knows ranks (`step`). Set for
+   * engines that read much faster than they write: there background streams step beside no
+   * interactive prompt and, while no interactive stream runs, beside no background one, and short
+   * prompts of the next ranks are read with those of the best.
+   */
   chunkTokensBackground: z.int().min(1).optional(),
   /** Most prompt tokens of one step that has no streams in it. */
   chunkTokensAlone: z.int().min(1),

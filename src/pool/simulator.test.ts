@@ -157,6 +157,42 @@ describe('the engine of the simulator', () => {
     assert.ok(lost.length > 0)
   })
 
+  it('takes memory back from batch work where people need it, and leaves them some', () => {
+    const room = { ...engine, kvTokens: 1000, yields: 'step' as const, cap: 4, spare: 4 }
+    const lost: string[] = []
+    const lines = [1, 2, 3].map((i) =>
+      ask(i, { serviceClass: 'batch', tenant: 'night', inputTokens: 400, outputTokens: 50 }),
+    )
+    const person = ask(1500, { inputTokens: 500, outputTokens: 5 })
+    const ended: SimTicket[] = []
+    new Simulation({
+      engines: [{ id: 'e', profile: room }],
+      requests: [...lines, person],
+      observers: [
+        {
+          preempted: ({ request }) => void lost.push(request.tenant),
+          ended: (ticket) => void ended.push(ticket),
+        },
+      ],
+    }).run()
+    assert.deepEqual(lost, ['night'])
+    assert.equal(ended.length, 4)
+    const first = ended.find(({ request }) => request.tenant !== 'night')
+    assert.ok((first?.firstTokenMs ?? 0) < 2500, `after ${first?.firstTokenMs} ms`)
+  })
+
+  it('gives up kept prefixes where running requests need the memory', () => {
+    const prefix = [{ id: 'system', tokens: 90 }]
+    const one = { inputTokens: 100, outputTokens: 1, prefix }
+    const cached = { ...engine, prefixCache: true, kvTokens: 300 }
+    const large = ask(500, { inputTokens: 290, outputTokens: 1 })
+    const tickets = play([ask(0, one), large, ask(3000, one)], cached)
+    assert.deepEqual(
+      tickets.map(({ uncachedTokens }) => uncachedTokens),
+      [100, 290, 100],
+    )
+  })
+
   it('ends an abandoned request after the step under way and frees its place', () => {
     const [gone, next] = play(
       [ask(0, { outputTokens: 1000, abortAfterMs: 95 }), ask(1, { outputTokens: 2 })],

@@ -17,7 +17,7 @@ import {
   type TestEngine,
   usage,
 } from '../engine/index.ts'
-import { defaultSchedulerConfig, Pool } from '../pool/index.ts'
+import { defaultSchedulerConfig, Pool, parseProfile } from '../pool/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { Calibrations } from './calibrations.ts'
 
@@ -92,6 +92,7 @@ async function ended(calibrations: Calibrations, id: string) {
 test('a calibration is kept, applied at once, and known to the next start', async () => {
   const { calibrations, pool, id } = await setUp('0.32.0')
   assert.equal(calibrations.view(id).state, 'none')
+  assert.throws(() => calibrations.profile(pool, id), { code: 'conflict' })
   const begun = calibrations.start(pool, id, 'Somebody asked for it.')
   assert.equal(begun.state, 'running')
   assert.throws(() => calibrations.start(pool, id, 'Again.'), { code: 'conflict' })
@@ -103,6 +104,9 @@ test('a calibration is kept, applied at once, and known to the next start', asyn
   assert.match(place?.control.cap.reason ?? '', /^Calibrated on/)
   assert.equal(pool.running.size, 0)
   assert.deepEqual(pool.cost, standard, 'the weights are frozen for the run')
+  const profile = parseProfile(calibrations.profile(pool, id))
+  assert.equal(profile.cap, last.knee)
+  assert.ok(profile.decode.length >= 1 && profile.readTokensPerS > 0)
   const next = await openCalibrations()
   assert.equal(next.cost.output, last.weights.output)
   const [row] = await database.sql`select machine, settings, cause from engine_calibrations`

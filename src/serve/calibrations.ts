@@ -13,8 +13,14 @@ import {
   readCalibrations,
   unitsPerS,
 } from '../engine/index.ts'
-import type { CalibrationView } from '../http/index.ts'
-import { type CostWeights, type Pool, PoolCalibrationPlaces, utilisationOf } from '../pool/index.ts'
+import type { CalibrationView, EngineProfileView } from '../http/index.ts'
+import {
+  type CostWeights,
+  measuredProfile,
+  type Pool,
+  PoolCalibrationPlaces,
+  utilisationOf,
+} from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 
 const POINT_MS = 6000
@@ -162,6 +168,20 @@ export class Calibrations {
           }
         : null,
     }
+  }
+
+  /**
+   * The engine as simulations see it.
+   * @throws GristmillError `conflict` where it was never calibrated
+   */
+  profile(pool: Pool, engineId: string): EngineProfileView {
+    const row = this.#rows.get(engineId)
+    const place = pool.engines.get(engineId)
+    if (row === undefined || place === undefined) {
+      throw new GristmillError('conflict', { reason: `engine ${engineId} was never calibrated` })
+    }
+    const { engine, profile } = place
+    return measuredProfile(engine.name, row.measuredAt.toISOString(), row.result, profile)
   }
 
   async close(): Promise<void> {

@@ -54,6 +54,10 @@ export function engineService(
     },
     calibrate: (id) => calibrations.start(pool, id, 'Somebody asked for it.'),
     calibration: (id) => calibrations.view(viewOf(id).id),
+    profile: (id) => {
+      viewOf(id)
+      return calibrations.profile(pool, id)
+    },
     models: () => modelsOf(pool),
   }
 

@@ -1,0 +1,348 @@
+/**
+ * `bench sim-real`: the simulator against the engine that it claims to be. A real server is
+ * calibrated, plays a trace of some minutes in open loop, and the simulator plays the same trace
+ * with the profile that `gristmill engine profile` gives.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Random, type ServiceClass, seededRandom } from '../src/base/index.ts'
+import type { CalibrationView, EngineProfileView, EngineView } from '../src/http/index.ts'
+import {
+  capacityOf,
+  mixOf,
+  parseProfile,
+  playFleet,
+  type TraceRow,
+  traceHeader,
+  traceLine,
+} from '../src/pool/index.ts'
+import { ask, type Call, newCall, newDispatcher, sleep, type Target } from './chat-load.ts'
+import { percentile } from './quantiles.ts'
+import { createTenant, type Server, startServer } from './server.ts'
+import { isFailed, tokenGapMs, unitsWithin } from './utilisation-figures.ts'
+import { saturate } from './utilisation-load.ts'
+import { drawArrivals, drawAsk } from './utilisation-plan.ts'
+
+export interface SimRealOptions {
+  /** Path of a GGUF file or a model's name. */
+  model: string
+  /** Length of the trace. */
+  seconds?: number
+  /** Length of each measurement of the capacity, seconds. */
+  calibration?: number
+  seed?: number
+  /** Where the trace and the profile are kept, to be looked at; else they are not. */
+  keep?: string | undefined
+  log(line: string): void
+}
+
+const WEIGHTS = [1, 2, 3]
+const BATCH_TENANTS = 2
+/** Batch work that is due, as a part of capacity; interactive work asks for about a half. */
+const BATCH_SHARE = 0.45
+const TTFT_MS = 1000
+const COST = { input: 1, output: 2 }
+/** Requests one after another on an idle server, to learn what lies outside the engine. */
+const ALONE = 12
+/** What the simulator may be off by: points of utilisation, and parts of first tokens. */
+const ALLOWED = { points: 3, p50: 0.2, p99: 0.35 }
+
+interface Due {
+  target: Target
+  tenant: string
+  serviceClass: ServiceClass
+  dueMs: number
+  content: string
+  maxTokens: number
+}
+
+interface Played extends Due {
+  call: Call
+}
+
+/** @returns both sides, their differences, and which of them are more than allowed */
+export async function benchSimReal(options: SimRealOptions): Promise<object> {
+  const { model, seconds = 300, calibration = 60, seed = 1, log } = options
+  const server = await startServer({ model, log })
+  try {
+    const profile = await calibrated(server, log)
+    const capacityOfNow = () => measureCapacity(server, profile.cap, calibration, seed)
+    const before = await capacityOfNow()
+    const outsideMs = await aloneMs(server, profile.readTokensPerS, seed)
+    const due = await drawTrace(server, before, profile.cap, seconds, seed)
+    log(`${due.length} requests in ${seconds} s, capacity ${before.capacityUnitsPerS.toFixed(0)}`)
+    const played = await play(due, seconds)
+    const after = await capacityOfNow()
+    const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
+    const real = { ...realFigures(played, seconds, capacity), capacityUnitsPerS: capacity }
+    const rows = traceOf(played)
+    if (options.keep !== undefined) keepFiles(options.keep, rows, profile)
+    const simulated = simulate(rows, profile, seconds, outsideMs, seed)
+    return {
+      ...comparison(real, simulated),
+      capacityDrift: round(after.capacityUnitsPerS / before.capacityUnitsPerS - 1),
+      outsideEngineMs: outsideMs,
+      requests: rows.length,
+      profile,
+      seconds,
+      model: server.model,
+      seed,
+      rounds: 1,
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function calibrated(
+  { admin }: Server,
+  log: (line: string) => void,
+): Promise<EngineProfileView> {
+  const [engine] = await admin.all<EngineView>('/api/engines')
+  if (engine === undefined) throw new Error('the server has no engine')
+  const path = `/api/engines/${engine.id}`
+  let view = await admin.post<CalibrationView>(`${path}/calibrate`)
+  while (view.state === 'running') {
+    await sleep(1000)
+    view = await admin.get<CalibrationView>(`${path}/calibration`)
+  }
+  if (view.failure !== null) throw new Error(`the calibration failed: ${view.failure}`)
+  const profile = await admin.get<EngineProfileView>(`${path}/profile`)
+  const steps = profile.decode.map(({ streams, stepMs }) => `${streams}: ${stepMs.toFixed(1)}`)
+  log(
+    `reads ${profile.readTokensPerS.toFixed(0)} tokens/s; ms a step by streams ${steps.join(', ')}`,
+  )
+  return profile
+}
+
+async function targetOf(
+  server: Server,
+  name: string,
+  weight: number,
+  fields: object = {},
+): Promise<Target> {
+  const { url, model } = server
+  if (model === null) throw new Error('the server has no model')
+  const { key } = await createTenant(server, name, weight)
+  return { url, model, key, fields: { ignore_eos: true, ...fields } }
+}
+
+/** A saturated closed loop of the lengths of the trace, at the cap and at twice as many. */
+async function measureCapacity(server: Server, cap: number, seconds: number, seed: number) {
+  const target = await targetOf(server, `capacity-${performance.now()}`, 1)
+  const points = []
+  for (const inFlight of [cap, 2 * cap]) {
+    const arm = await saturate(target, inFlight, (seconds * 1000) / 2, seededRandom(seed))
+    const ended = arm.interactive.filter((call) => !isFailed(call))
+    const whole = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY }
+    points.push({
+      capacityUnitsPerS: (1000 * unitsWithin(ended, arm, COST)) / (arm.untilMs - arm.fromMs),
+      unitsPerRequest: unitsWithin(ended, whole, COST) / Math.max(1, ended.length),
+      firstTokenMs: percentile(ended.map(ttftMs), 0.5),
+      tokenGapMs: percentile(
+        ended.flatMap((call) => tokenGapMs(call) ?? []),
+        0.95,
+      ),
+    })
+  }
+  const [atCap] = points
+  if (atCap === undefined) throw new Error('there is a point at the cap')
+  return {
+    ...atCap,
+    capacityUnitsPerS: Math.max(...points.map((point) => point.capacityUnitsPerS)),
+  }
+}
+
+/** What a first token takes on an idle server beyond reading the prompt: gateway, network, text. */
+async function aloneMs(server: Server, readTokensPerS: number, seed: number): Promise<number> {
+  const target = await targetOf(server, 'alone', 1)
+  const random = seededRandom(seed)
+  const dispatcher = newDispatcher()
+  const extra: number[] = []
+  for (let i = 0; i < ALONE; i++) {
+    const call = newCall()
+    await ask(target, { ...drawAsk(random), maxTokens: 2 }, call, dispatcher, never)
+    const uncached = (call.usage?.promptTokens ?? 0) - (call.usage?.cachedTokens ?? 0)
+    extra.push(ttftMs(call) - (1000 * uncached) / readTokensPerS)
+  }
+  await dispatcher.destroy()
+  return Math.max(0, round(percentile(extra, 0.5)))
+}
+
+const never = new AbortController().signal
+
+/** Bursts of three tenants for half of the capacity, and batch work for nearly all of the rest. */
+async function drawTrace(
+  server: Server,
+  measured: Awaited<ReturnType<typeof measureCapacity>>,
+  cap: number,
+  seconds: number,
+  seed: number,
+): Promise<Due[]> {
+  const random = seededRandom(seed)
+  const people = await Promise.all(
+    WEIGHTS.map((weight) => targetOf(server, `people-${weight}`, weight)),
+  )
+  const arrivals = drawArrivals(WEIGHTS, { ...measured, knee: cap }, seconds * 1000, random)
+  const interactive = arrivals.map(({ tenant, ...due }) => {
+    const target = people[tenant]
+    if (target === undefined) throw new Error('an arrival has a tenant')
+    return { ...due, target, tenant: `people-${tenant}`, serviceClass: 'standard' as const }
+  })
+  const nights = await Promise.all(
+    Array.from({ length: BATCH_TENANTS }, (_, i) =>
+      targetOf(server, `night-${i}`, 1 + i, { service_tier: 'batch' }),
+    ),
+  )
+  const everyMs = (1000 * measured.unitsPerRequest) / (BATCH_SHARE * measured.capacityUnitsPerS)
+  const batch = nights.flatMap((target, i) =>
+    arrivalsOf(everyMs * BATCH_TENANTS, seconds * 1000, random).map((dueMs) => ({
+      ...drawAsk(random),
+      dueMs,
+      target,
+      tenant: `night-${i}`,
+      serviceClass: 'batch' as const,
+    })),
+  )
+  return [...interactive, ...batch].sort((a, b) => a.dueMs - b.dueMs)
+}
+
+function arrivalsOf(meanGapMs: number, durationMs: number, random: Random): number[] {
+  const arrivals: number[] = []
+  for (let atMs = 0; ; ) {
+    atMs += -Math.log(1 - random.next()) * meanGapMs
+    if (atMs >= durationMs) return arrivals
+    arrivals.push(atMs)
+  }
+}
+
+async function play(due: readonly Due[], seconds: number): Promise<Played[]> {
+  const dispatcher = newDispatcher()
+  const fromMs = performance.now()
+  const running: Promise<void>[] = []
+  const played: Played[] = []
+  for (const one of due) {
+    await sleep(fromMs + one.dueMs - performance.now())
+    const call = newCall()
+    played.push({ ...one, call })
+    const { content, maxTokens } = one
+    running.push(
+      ask(one.target, { content, maxTokens }, call, dispatcher, never).catch((error: Error) => {
+        call.refused ??= 0
+        console.error(`a request failed: ${error.message}`)
+      }),
+    )
+  }
+  await sleep(fromMs + seconds * 1000 - performance.now())
+  await Promise.all(running)
+  await dispatcher.destroy()
+  // From here on times are those since the trace began.
+  for (const { call } of played) {
+    call.sentMs -= fromMs
+    call.tokenMs = call.tokenMs.map((atMs) => atMs - fromMs)
+    if (call.endMs !== null) call.endMs -= fromMs
+  }
+  return played
+}
+
+const ttftMs = (call: Call) =>
+  isFailed(call) ? Number.POSITIVE_INFINITY : (call.tokenMs[0] ?? 0) - call.sentMs
+
+interface Side {
+  utilisation: number
+  ttftP50Ms: number
+  ttftP99Ms: number
+  n: number
+  capacityUnitsPerS: number
+}
+
+/** Work counts where it ended inside the trace's time and, if interactive, began in time. */
+function realFigures(played: readonly Played[], seconds: number, capacityUnitsPerS: number) {
+  const people = played.filter(({ serviceClass }) => serviceClass === 'standard')
+  const good = played.filter(
+    ({ call, serviceClass }) =>
+      (call.endMs ?? Number.POSITIVE_INFINITY) <= seconds * 1000 &&
+      (serviceClass === 'batch' || ttftMs(call) <= TTFT_MS),
+  )
+  const window = { fromMs: 0, untilMs: seconds * 1000 }
+  const units = unitsWithin(
+    good.map(({ call }) => call),
+    window,
+    COST,
+  )
+  const ttfts = people.map(({ call }) => ttftMs(call))
+  return {
+    utilisation: round(units / (capacityUnitsPerS * seconds)),
+    ttftP50Ms: round(percentile(ttfts, 0.5)),
+    ttftP99Ms: round(percentile(ttfts, 0.99)),
+    n: ttfts.length,
+    failed: played.filter(({ call }) => isFailed(call)).length,
+  }
+}
+
+/** The trace with the lengths that the engine counted; what it found read need not be read. */
+function traceOf(played: readonly Played[]): TraceRow[] {
+  return played.flatMap(({ call, dueMs, tenant, serviceClass }) =>
+    call.usage === null
+      ? []
+      : {
+          atMs: dueMs,
+          tenant,
+          serviceClass,
+          inputTokens: Math.max(1, call.usage.promptTokens - call.usage.cachedTokens),
+          outputTokens: call.usage.outputTokens,
+          prefix: [],
+        },
+  )
+}
+
+/** Leaves both as files, so that `gristmill plan` can be asked about them. */
+function keepFiles(folder: string, rows: readonly TraceRow[], profile: EngineProfileView): void {
+  writeFileSync(join(folder, 'trace.csv'), [traceHeader, ...rows.map(traceLine), ''].join('\n'))
+  writeFileSync(join(folder, 'engine.json'), JSON.stringify(profile, null, 2))
+}
+
+function simulate(
+  rows: readonly TraceRow[],
+  measured: EngineProfileView,
+  seconds: number,
+  outsideMs: number,
+  seed: number,
+): Side {
+  const profile = parseProfile(measured)
+  // The sweep goes to twice the cap, as it does on the real engine.
+  const swept = { ...profile, cap: 2 * profile.cap }
+  const weights = new Map(WEIGHTS.map((weight, i) => [`people-${i}`, weight]))
+  for (let i = 0; i < BATCH_TENANTS; i++) weights.set(`night-${i}`, 1 + i)
+  const { unitsPerS } = capacityOf(swept, mixOf(rows, seededRandom(seed)), COST)
+  const promise = { ttftMs: TTFT_MS, tokenGapMs: Number.MAX_SAFE_INTEGER }
+  const run = playFleet({ profile, cost: COST, engines: 1, promise, weights }, rows, {
+    untilMs: seconds * 1000,
+  })
+  const tail = run.recorder.tail()
+  return {
+    utilisation: round(run.recorder.goodUnits / (unitsPerS * seconds)),
+    ttftP50Ms: round(tail.ttftP50Ms + outsideMs),
+    ttftP99Ms: round(tail.ttftP99Ms + outsideMs),
+    n: tail.n,
+    capacityUnitsPerS: round(unitsPerS),
+  }
+}
+
+function comparison(real: Side, simulated: Side) {
+  const off = (of: (side: Side) => number) => round(of(simulated) / of(real) - 1)
+  const difference = {
+    utilisationPoints: round(100 * (simulated.utilisation - real.utilisation)),
+    ttftP50: off(({ ttftP50Ms }) => ttftP50Ms),
+    ttftP99: off(({ ttftP99Ms }) => ttftP99Ms),
+    capacity: off(({ capacityUnitsPerS }) => capacityUnitsPerS),
+  }
+  const within = {
+    utilisation: Math.abs(difference.utilisationPoints) <= ALLOWED.points,
+    ttftP50: Math.abs(difference.ttftP50) <= ALLOWED.p50,
+    ttftP99: Math.abs(difference.ttftP99) <= ALLOWED.p99,
+  }
+  return { real, simulated, difference, within }
+}
+
+const round = (value: number) => Math.round(value * 1e4) / 1e4

@@ -1,0 +1,49 @@
+/** Which of several engines a ticket goes to. Pure. */
+
+import type { CostWeights, EngineState, PoolGroup, TicketState } from './scheduler-types.ts'
+import { interactiveLoad } from './selection.ts'
+
+export type Room = 'cap' | 'reserve' | 'express'
+
+/** A stream in flight slows a prompt down about as much as its next so many tokens cost. */
+const STREAM_TOKENS = 16
+
+/**
+ * The engine on which the ticket has its first token soonest, among those with room for its model:
+ * the one with the least to do before it, as a part of its cap. Where background work stands
+ * aside, interactive tickets count only interactive work, or a burst would follow the accident of
+ * which engine happens to hold a batch line less.
+ */
+export function bestEngine(
+  pool: PoolGroup,
+  { arrival }: TicketState,
+  room: Room,
+  cost: CostWeights,
+): EngineState | undefined {
+  let best: EngineState | undefined
+  let least = Number.POSITIVE_INFINITY
+  let fewest = Number.POSITIVE_INFINITY
+  for (const engine of pool.engines) {
+    if (!hasRoom(engine, room) || !engine.models.includes(arrival.model)) continue
+    const ahead = unitsAhead(engine, room, cost) / engine.cap
+    const inFlight = engine.inFlight / engine.cap
+    if (ahead > least || (ahead === least && inFlight >= fewest)) continue
+    best = engine
+    least = ahead
+    fewest = inFlight
+  }
+  return best
+}
+
+function hasRoom(engine: EngineState, room: Room): boolean {
+  if (room === 'reserve') return engine.inFlight < engine.cap - engine.backgroundReserve
+  return interactiveLoad(engine) < engine.cap + (room === 'express' ? engine.express : 0)
+}
+
+/** Service that the engine owes to others before or beside a new ticket. */
+function unitsAhead(engine: EngineState, room: Room, cost: CostWeights): number {
+  const isYielding = (engine.spare ?? 0) > 0 && room !== 'reserve'
+  const tokens = engine.unread - (isYielding ? engine.unreadBackground : 0)
+  const streams = engine.inFlight - (isYielding ? engine.background : 0)
+  return cost.input * tokens + cost.output * STREAM_TOKENS * streams
+}
