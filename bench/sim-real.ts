@@ -132,7 +132,7 @@ async function measureCapacity(server: Server, cap: number, seconds: number, see
   const target = await targetOf(server, `capacity-${performance.now()}`, 1)
   const points = []
   for (const inFlight of [cap, 2 * cap]) {
-    const arm = await saturate(target, inFlight, (seconds * 1000) / 2, seededRandom(seed))
+    const arm = await saturate([target], inFlight, (seconds * 1000) / 2, seededRandom(seed))
     const ended = arm.interactive.filter((call) => !isFailed(call))
     const whole = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY }
     points.push({

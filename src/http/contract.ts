@@ -193,6 +193,8 @@ export interface EngineProfileView {
   /** Prompt tokens of a step beside running streams, and of one without any. */
   chunkTokens: number
   chunkTokensAlone: number
+  /** Of background prompts, which must let others in soon; absent where it reads all alike. */
+  chunkTokensBackground?: number | undefined
   /** Length of a step by the streams in it. */
   decode: { streams: number; stepMs: number }[]
   /** Tokens that its memory holds. */

@@ -7,10 +7,11 @@ const CONTEXT_TOKENS = 4096
 /** Prompt tokens of a step of other engines than ours, as vLLM has it. */
 const CHUNK_TOKENS = 2048
 /**
- * Our engine reads beside running streams for twice as long as a step that only writes, but not for
- * less than this, and alone for a quarter of a second in at most so many tokens.
+ * Between two tokens of the streams our engine reads for so many times as long as a step of theirs
+ * takes, but not for less than this, and alone for a quarter of a second in at most so many tokens;
+ * background prompts in pieces as long as a step.
  */
-const READ_OVER_DECODE = 2
+const READ_OVER_DECODE = 2.5
 const READ_MS_MIN = 25
 const READ_MS_ALONE = 250
 const READ_TOKENS_MAX = 512
@@ -33,7 +34,8 @@ export function measuredProfile(
   const spare = yieldsBySteps ? live.spare : 0
   const contextTokens = live.models[0]?.contextTokens ?? CONTEXT_TOKENS
   const atCap = decode.findLast(({ streams }) => streams <= cap) ?? decode[0]
-  const besideMs = Math.max(READ_MS_MIN, READ_OVER_DECODE * (atCap?.stepMs ?? 0))
+  const stepMs = atCap?.stepMs ?? READ_MS_MIN
+  const besideMs = Math.max(READ_MS_MIN, READ_OVER_DECODE * stepMs)
   const tokensIn = (ms: number) =>
     Math.max(1, Math.min(READ_TOKENS_MAX, Math.floor((ms * readTokensPerS) / 1000)))
   const isOurs = kind === 'gristmill'
@@ -45,6 +47,7 @@ export function measuredProfile(
     readTokensPerS,
     chunkTokens: isOurs ? tokensIn(besideMs) : CHUNK_TOKENS,
     chunkTokensAlone: isOurs ? tokensIn(READ_MS_ALONE) : CHUNK_TOKENS,
+    ...(isOurs && { chunkTokensBackground: tokensIn(stepMs) }),
     decode,
     // Of ours every sequence has its whole context; of others no more is known than that they ran.
     kvTokens: (cap + express + spare) * contextTokens,
