@@ -310,11 +310,9 @@ function simulate(
   seed: number,
 ): Side {
   const profile = parseProfile(measured)
-  // The sweep goes to twice the cap, as it does on the real engine.
-  const swept = { ...profile, cap: 2 * profile.cap }
   const weights = new Map(WEIGHTS.map((weight, i) => [`people-${i}`, weight]))
   for (let i = 0; i < BATCH_TENANTS; i++) weights.set(`night-${i}`, 1 + i)
-  const { unitsPerS } = capacityOf(swept, mixOf(rows, seededRandom(seed)), COST)
+  const { unitsPerS } = capacityOf(profile, mixOf(rows, seededRandom(seed)), COST)
   const promise = { ttftMs: TTFT_MS, tokenGapMs: Number.MAX_SAFE_INTEGER }
   const run = playFleet({ profile, cost: COST, engines: 1, promise, weights }, rows, {
     untilMs: seconds * 1000,
