@@ -1,5 +1,29 @@
 /** What a plan tells: how many engines a trace of traffic needs, alone and together. Types only. */
 
+// GET /api/engines/:id/profile
+/** A calibrated engine as the simulator sees it; what `gristmill plan --engine FILE` reads. */
+export interface EngineProfileView {
+  name: string
+  /** Where the figures come from, a sentence. */
+  basis: string
+  cap: number
+  express: number
+  readTokensPerS: number
+  /** Prompt tokens of a step beside running streams, and of one without any. */
+  chunkTokens: number
+  chunkTokensAlone: number
+  /** Of background prompts, which must let others in soon; absent where it reads all alike. */
+  chunkTokensBackground?: number | undefined
+  /** Length of a step by the streams in it. */
+  decode: { streams: number; stepMs: number }[]
+  /** Tokens that its memory holds. */
+  kvTokens: number
+  contextTokens: number
+  prefixCache: boolean
+  yields: 'step' | 'prompts' | 'none'
+  spare: number
+}
+
 /** The same trace under different arrangements of the same engines, each at equal promise. */
 export interface PlanReport {
   trace: { requests: number; tenants: number; hours: number; backgroundShare: number }
