@@ -5,6 +5,14 @@ import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+/** Two characters for each ten bits. */
+const PAIRS = Array.from(
+  { length: 1024 },
+  (_, i) => (ALPHABET[i >> 5] as string) + (ALPHABET[i & 31] as string),
+)
+/** Milliseconds of the last identifier, and how they are written. */
+let lastMs = -1
+let lastHead = ''
 
 export type IdPrefix =
   | 'ten'
@@ -24,13 +32,23 @@ export type IdPrefix =
  * @param prefix what it identifies
  */
 export function newId(prefix: IdPrefix, clock: Clock, random: Random): string {
-  let time = clock.nowMs()
-  let head = ''
-  for (let i = 0; i < 10; i++) {
-    head = ALPHABET[time % 32] + head
-    time = Math.floor(time / 32)
-  }
+  const bytes = random.bytes(16)
   let tail = ''
-  for (const byte of random.bytes(16)) tail += ALPHABET[byte & 31]
-  return `${prefix}_${head}${tail}`
+  for (let i = 0; i < 16; i += 2) {
+    tail += PAIRS[(((bytes[i] as number) & 31) << 5) | ((bytes[i + 1] as number) & 31)]
+  }
+  return `${prefix}_${headOf(clock.nowMs())}${tail}`
+}
+
+function headOf(nowMs: number): string {
+  if (nowMs === lastMs) return lastHead
+  let time = nowMs
+  let head = ''
+  for (let i = 0; i < 10; i += 2) {
+    head = PAIRS[time % 1024] + head
+    time = Math.floor(time / 1024)
+  }
+  lastMs = nowMs
+  lastHead = head
+  return head
 }

@@ -15,6 +15,7 @@ export {
   toGristmillError,
 } from './errors.ts'
 export { FakeClock } from './fake-clock.ts'
+export { HotCounter, HotHistogram } from './hot-metrics.ts'
 export { type IdPrefix, newId } from './ids.ts'
 export { type LimitEntry, type Limits, limitTable } from './limits.ts'
 export { createLogger, type Logger } from './logging.ts'

@@ -1,32 +1,32 @@
 /** What the gateway shows to Prometheus; every label has few values. */
-import { Counter, Gauge, Histogram, type Registry, type ServiceClass } from '../base/index.ts'
+import { Gauge, HotCounter, HotHistogram, type Registry, type ServiceClass } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 
 export class GatewayMetrics {
-  readonly #requests: Counter<'class' | 'end'>
-  readonly #ttftSeconds: Histogram<'class'>
-  readonly #gapSeconds: Histogram<'class'>
+  readonly #requests: HotCounter
+  readonly #ttftSeconds: HotHistogram
+  readonly #gapSeconds: HotHistogram
 
   /** @param openRequests how many requests are open now */
   constructor(registry: Registry, openRequests: () => number) {
     const registers = [registry]
-    this.#requests = new Counter({
+    this.#requests = new HotCounter({
       name: 'gristmill_requests_total',
       help: 'Requests by class and by how they ended',
       labelNames: ['class', 'end'],
       registers,
     })
-    this.#ttftSeconds = new Histogram({
+    this.#ttftSeconds = new HotHistogram({
       name: 'gristmill_ttft_seconds',
       help: 'Time from arrival to the first content of a stream',
-      labelNames: ['class'],
+      labelName: 'class',
       buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
       registers,
     })
-    this.#gapSeconds = new Histogram({
+    this.#gapSeconds = new HotHistogram({
       name: 'gristmill_token_gap_seconds',
       help: 'Mean time between the tokens of a streamed answer',
-      labelNames: ['class'],
+      labelName: 'class',
       buckets: [0.005, 0.01, 0.02, 0.04, 0.08, 0.12, 0.25, 0.5, 1, 5],
       registers,
     })
@@ -46,8 +46,8 @@ export class GatewayMetrics {
     ttftMs: number | null,
     tokenGapMs: number | null,
   ): void {
-    this.#requests.inc({ class: serviceClass, end })
-    if (ttftMs !== null) this.#ttftSeconds.observe({ class: serviceClass }, ttftMs / 1000)
-    if (tokenGapMs !== null) this.#gapSeconds.observe({ class: serviceClass }, tokenGapMs / 1000)
+    this.#requests.inc(serviceClass, end)
+    if (ttftMs !== null) this.#ttftSeconds.observe(serviceClass, ttftMs / 1000)
+    if (tokenGapMs !== null) this.#gapSeconds.observe(serviceClass, tokenGapMs / 1000)
   }
 }

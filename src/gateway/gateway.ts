@@ -71,7 +71,8 @@ export class Gateway {
   ): void {
     const { limits, clock } = this.#options
     const reply = new HttpReply(response, requestId, limits.streamBufferBytesMax)
-    const arrived = { arrivedAtMs: clock.nowMs(), arrivedMonotonicMs: clock.monotonicMs() }
+    const arrivedAtMs = clock.nowMs()
+    const arrivedMonotonicMs = clock.monotonicMs()
     let life: RequestLife | undefined
     this.#open++
     response.on('close', () => {
@@ -81,7 +82,7 @@ export class Gateway {
     try {
       const path = pathOf(request)
       if (path === MODELS || path.startsWith(`${MODELS}/`)) {
-        reply.send(200, this.#models(path, principal), {})
+        reply.send(200, this.#models(path, principal), [])
         return
       }
       this.#mayEnter(request, path)
@@ -92,8 +93,14 @@ export class Gateway {
           const canonical = readRequest(path as Endpoint, body, limits)
           const standing = standingOf(canonical, request.headers, principal, this.#options)
           this.#checkKeyQueue(principal)
-          const given = { reply, line: null, principal, requestId, ...arrived }
-          life = this.#start(canonical, standing, given)
+          life = this.#start(canonical, standing, {
+            reply,
+            line: null,
+            principal,
+            requestId,
+            arrivedAtMs,
+            arrivedMonotonicMs,
+          })
         } catch (thrown) {
           this.#refuse(reply, thrown, requestId, principal)
         }
@@ -195,11 +202,16 @@ export class Gateway {
       outputTokensDefault === null ? outputMax : Math.min(outputMax, OUTPUT_TOKENS_EXPECTED)
     const charge = this.#rates.charge(principal, input, input + expected)
     const life = new RequestLife(this.#services, {
-      ...given,
+      requestId: given.requestId,
+      principal,
       request: canonical,
       standing,
+      reply: given.reply,
+      line,
       charge,
       outputTokensDefault,
+      arrivedAtMs: given.arrivedAtMs,
+      arrivedMonotonicMs: given.arrivedMonotonicMs,
     })
     this.#live.add(life)
     life.begin(ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line))
@@ -324,7 +336,7 @@ function ticketRequestOf(
     queueDepthMax: standing.queueDepthMax,
     tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,
     keyConcurrencyMax: policy.keyLimits.concurrencyMax,
-    ...(line?.urgent && { urgent: true }),
+    urgent: line?.urgent === true,
   }
 }
 

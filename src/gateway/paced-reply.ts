@@ -8,7 +8,7 @@ import type { Refusal } from './engine-errors.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
 import type { GatewayOptions } from './types.ts'
 
-const NO_RETRY = { 'x-should-retry': 'false' }
+const NO_RETRY: ReplyHeaders = ['x-should-retry', 'false']
 
 export interface PacedReplyOptions {
   reply: Reply
@@ -79,7 +79,7 @@ export class PacedReply {
 
   /** Sends a whole answer. */
   send(body: Buffer, headers: ReplyHeaders): void {
-    this.#options.reply.send(200, body, { ...this.#options.headers(), ...headers })
+    this.#options.reply.send(200, body, [...this.#options.headers(), ...headers])
   }
 
   /** The last word of a request that is not answered: our own error, or an engine's passed on. */
@@ -88,9 +88,9 @@ export class PacedReply {
     if (refusal instanceof GristmillError) {
       // A client that does not read cannot be told.
       if (this.#pausedAtMs !== undefined) reply.cut()
-      else reply.refuse(refusal, reply.isBegun ? {} : headers())
+      else reply.refuse(refusal, reply.isBegun ? [] : headers())
     } else if (reply.isBegun) reply.end(Buffer.from(`data: ${refusal.body.toString('utf8')}\n\n`))
-    else reply.send(refusal.status, refusal.body, { ...headers(), ...NO_RETRY })
+    else reply.send(refusal.status, refusal.body, [...headers(), ...NO_RETRY])
   }
 
   #begin(): void {

@@ -7,7 +7,8 @@ import { errorHeaders, type GristmillError, openAiErrorBody } from '../base/inde
 
 const KEEP_ALIVE = ': keep-alive\n\n'
 
-export type ReplyHeaders = Record<string, string | number>
+/** Names and values in turns, as they are written. */
+export type ReplyHeaders = readonly (string | number)[]
 
 /** What a request's life asks of whoever it answers. */
 export interface Reply {
@@ -54,14 +55,19 @@ export class HttpReply implements Reply {
 
   beginStream(headers: ReplyHeaders): void {
     if (this.#ended || this.#response.headersSent) return
-    this.#response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache, no-transform',
-      'x-accel-buffering': 'no',
-      'x-request-id': this.#requestId,
-      'x-gristmill-request-id': this.#requestId,
+    this.#response.writeHead(200, [
+      'content-type',
+      'text/event-stream; charset=utf-8',
+      'cache-control',
+      'no-cache, no-transform',
+      'x-accel-buffering',
+      'no',
+      'x-request-id',
+      this.#requestId,
+      'x-gristmill-request-id',
+      this.#requestId,
       ...headers,
-    })
+    ])
   }
 
   keepAlive(): void {
@@ -88,29 +94,31 @@ export class HttpReply implements Reply {
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
     if (this.#ended) return
     this.#ended = true
-    this.#response.writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': body.length,
-      'x-request-id': this.#requestId,
-      'x-gristmill-request-id': this.#requestId,
+    this.#response.writeHead(status, [
+      'content-type',
+      'application/json',
+      'content-length',
+      body.length,
+      'x-request-id',
+      this.#requestId,
+      'x-gristmill-request-id',
+      this.#requestId,
       ...headers,
-    })
+    ])
     this.#response.end(body)
   }
 
-  refuse(error: GristmillError, headers: ReplyHeaders = {}): void {
+  refuse(error: GristmillError, headers: ReplyHeaders = []): void {
     if (this.#ended) return
     const text = JSON.stringify(openAiErrorBody(error, this.#requestId))
     if (this.#response.headersSent) {
       this.end(Buffer.from(`data: ${text}\n\n`))
       return
     }
-    this.send(error.status, Buffer.from(text), {
-      ...errorHeaders(error),
-      ...headers,
-      // What is left of an oversized body is not read.
-      ...(error.code === 'body_too_large' && { connection: 'close' }),
-    })
+    const all = [...Object.entries(errorHeaders(error)).flat(), ...headers]
+    // What is left of an oversized body is not read.
+    if (error.code === 'body_too_large') all.push('connection', 'close')
+    this.send(error.status, Buffer.from(text), all)
   }
 
   cut(): void {

@@ -287,7 +287,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   answerDone(body: Buffer, usage: TokenCounts | null): void {
-    this.#reply.send(body, { 'x-gristmill-cached': usage?.cachedTokens ?? 0 })
+    this.#reply.send(body, ['x-gristmill-cached', usage?.cachedTokens ?? 0])
     this.#end('done', { usage })
   }
 
@@ -330,9 +330,9 @@ export class RequestLife implements RelayOwner, RosterMember {
   // The end
 
   #headers(): ReplyHeaders {
-    const headers: ReplyHeaders = { 'x-gristmill-class': this.options.standing.serviceClass }
-    if (this.#grant) headers['x-gristmill-queue-ms'] = this.progress.queueMs
-    return headers
+    const { serviceClass } = this.options.standing
+    if (!this.#grant) return ['x-gristmill-class', serviceClass]
+    return ['x-gristmill-class', serviceClass, 'x-gristmill-queue-ms', this.progress.queueMs]
   }
 
   #end(reason: EndReason, how: { refusal?: Refusal; usage?: TokenCounts | null } = {}): void {

@@ -3,24 +3,25 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { it } from 'node:test'
 import { FakeClock } from '../base/index.ts'
-import { boundArrival } from './arrival.ts'
+import { ArrivalBound } from './arrival.ts'
 
 /** Sends a head that promises ten bytes and some of them; tells whether that was found too late. */
 async function isLate(body: string, afterMs: number): Promise<boolean> {
   const clock = new FakeClock()
   let late = false
   const arrived = Promise.withResolvers<void>()
+  const bound = new ArrivalBound(clock, 1000, () => {
+    late = true
+  })
   const server = createServer((incoming) => {
-    boundArrival(incoming, clock, 1000, () => {
-      late = true
-    })
+    bound.begin(incoming)
     let bytes = 0
     incoming
       .on('error', () => {})
       .on('data', (chunk: Buffer) => {
         bytes += chunk.length
-        // Whether the body has ended is known a moment after its last byte.
-        if (bytes === body.length) setImmediate(arrived.resolve)
+        // Whether the body has ended is looked at in the turn after its last byte.
+        if (bytes === body.length) setImmediate(() => setImmediate(arrived.resolve))
       })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

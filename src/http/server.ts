@@ -9,7 +9,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type Clock, GristmillError, openAiErrorBody } from '../base/index.ts'
 import { identity } from './access.ts'
 import { createApp } from './app.ts'
-import { boundArrival } from './arrival.ts'
+import { ArrivalBound } from './arrival.ts'
 import { clientAddress } from './client-address.ts'
 import { LiveFeed } from './live-feed.ts'
 import { openLogin } from './login.ts'
@@ -69,6 +69,9 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const files = staticFiles(options.consoleFolder)
   const api = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const v1 = v1Handler(options)
+  const arrivals = new ArrivalBound(clock, REQUEST_MS_MAX, ({ socket }) =>
+    refuseBroken(LATE, socket),
+  )
   const server = createServer(
     {
       maxHeaderSize: options.limits.headerBytesMax,
@@ -79,9 +82,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     },
     (request, response) => {
       const { url: target = '/' } = request
-      if (!isUpload(target)) {
-        boundArrival(request, clock, REQUEST_MS_MAX, () => refuseBroken(LATE, request.socket))
-      }
+      if (!isUpload(target)) arrivals.begin(request)
       if (target.startsWith('/v1/')) return v1(request, response)
       const path = pathOf(target)
       if (!path.startsWith('/api/') && !API_PATHS.has(path)) return files(request, response)

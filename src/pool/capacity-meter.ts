@@ -43,6 +43,14 @@ export class CapacityMeter {
     }
   }
 
+  /** Notes how many sequences of an engine are in use from now on. */
+  inFlight(engineId: string, nowMs: number, inFlight: number): void {
+    const minute = this.#engines.get(engineId)
+    if (minute === undefined) return
+    integrate(minute, nowMs)
+    minute.inFlight = inFlight
+  }
+
   served(engineId: string, tenantId: string, band: Band, units: number): void {
     const tenant = this.#tenant(engineId, tenantId)
     if (tenant === undefined) return

@@ -76,6 +76,6 @@ export class ServedModels {
   }
 
   #isServed(model: string): boolean {
-    return this.#scheduler.engines().some((e) => e.cap > 0 && e.models.includes(model))
+    return this.#scheduler.serves(model)
   }
 }

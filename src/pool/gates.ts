@@ -61,7 +61,7 @@ function enter(gates: Map<string, Gate>, id: string, limit: number | null): Gate
   const bound = limit ?? Number.POSITIVE_INFINITY
   let gate = gates.get(id)
   if (gate === undefined) {
-    gate = { id, limit: bound, inFlight: 0, members: 0, parked: new Set() }
+    gate = { id, limit: bound, inFlight: 0, members: 0, parked: undefined }
     gates.set(id, gate)
   } else if (gate.limit !== bound) {
     gate.limit = bound
@@ -74,14 +74,16 @@ function enter(gates: Map<string, Gate>, id: string, limit: number | null): Gate
 function parkAt(gate: Gate, place: TicketState['place']): void {
   place.deactivate()
   place.parked = true
+  gate.parked ??= new Set()
   gate.parked.add(place)
 }
 
 function open(gate: Gate): void {
-  if (gate.parked.size === 0 || gate.inFlight >= gate.limit) return
-  for (const place of gate.parked) {
+  const { parked } = gate
+  if (parked === undefined || gate.inFlight >= gate.limit) return
+  gate.parked = undefined
+  for (const place of parked) {
     place.parked = false
     place.activate()
   }
-  gate.parked.clear()
 }

@@ -94,7 +94,8 @@ export interface Gate {
   inFlight: number
   /** Tickets that wait or run under it. */
   members: number
-  parked: Set<Place<TicketState>>
+  /** Absent while none waits, as nearly always. */
+  parked: Set<Place<TicketState>> | undefined
 }
 
 export interface TicketState extends Waiting, Limited<TicketState> {

@@ -78,14 +78,18 @@ export class Account<Item extends Waiting> {
     }
   }
 
+  #isIdle(): boolean {
+    if (this.inFlight > 0 || this.children.size > 0) return false
+    return this.places.every((place) => place.waiting === 0)
+  }
+
   /** Forgets idle children whose return would be lifted above their old counter anyway. */
   #sweep(): void {
     const least = this.leastWaiting()
     this.#lastChild = undefined
     const floor = Number.isFinite(least) ? least : (this.lastLeft?.counter ?? 0)
     for (const [key, child] of this.children) {
-      const idle = child.inFlight === 0 && child.places.length === 0 && child.children.size === 0
-      if (idle && child.counter <= floor) this.children.delete(key)
+      if (child.#isIdle() && child.counter <= floor) this.children.delete(key)
     }
     this.#sweepAt = Math.max(1024, 2 * this.children.size)
   }
@@ -180,11 +184,7 @@ export class ShareTree<Item extends Waiting> {
   remove(item: Item, place: Place<Item>): void {
     place.items.remove(item)
     if (place.items.size === 0) place.deactivate()
-    for (let at: Place<Item> | undefined = place; at?.parent; at = at.parent) {
-      at.waiting--
-      if (at.waiting === 0) at.account.places.splice(at.account.places.indexOf(at), 1)
-    }
-    this.root.waiting--
+    for (let at: Place<Item> | undefined = place; at; at = at.parent) at.waiting--
   }
 
   #placeOf(account: Account<Item>): Place<Item> {
