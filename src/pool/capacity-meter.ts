@@ -43,12 +43,12 @@ export class CapacityMeter {
     }
   }
 
-  /** Notes how many sequences of an engine are in use from now on. */
-  inFlight(engineId: string, nowMs: number, inFlight: number): void {
+  /** @param sequences of the engine that are in use from now on, or (negative) no more */
+  took(engineId: string, nowMs: number, sequences: number): void {
     const minute = this.#engines.get(engineId)
     if (minute === undefined) return
     integrate(minute, nowMs)
-    minute.inFlight = inFlight
+    minute.inFlight += sequences
   }
 
   served(engineId: string, tenantId: string, band: Band, units: number): void {

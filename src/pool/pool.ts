@@ -272,7 +272,7 @@ export class Pool implements TicketOwner {
     this.stats.tenant(ticket.request.tenantId, nowMs).dispatches.add(nowMs, 1)
     this.stats.inputTokens.add(nowMs, ticket.request.estimatedInputTokens)
     this.#book(ticket, nowMs, ticket.request.estimatedInputTokens * this.cost.input)
-    this.#meterFlight(dispatch.engineId)
+    this.#meter.took(dispatch.engineId, this.#clock.nowMs(), 1)
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
     ticket.grant({
@@ -290,7 +290,8 @@ export class Pool implements TicketOwner {
   #release(ticket: PoolTicket): void {
     this.running.delete(ticket.id)
     this.scheduler.finish(ticket.id)
-    if (ticket.engineId !== undefined) this.#meterFlight(ticket.engineId)
+    const { engineId } = ticket
+    if (engineId !== undefined) this.#meter.took(engineId, this.#clock.nowMs(), -1)
   }
 
   #book(ticket: PoolTicket, nowMs: number, units: number): void {
@@ -386,10 +387,6 @@ export class Pool implements TicketOwner {
       cap: place.control.cap.cap,
       capacityUnitsPerS: place.profile.capacityUnitsPerS,
     })
-  }
-
-  #meterFlight(id: string): void {
-    this.#meter.inFlight(id, this.#clock.nowMs(), this.scheduler.engine(id)?.inFlight ?? 0)
   }
 
   #refuseModel(model: string): void {
