@@ -104,10 +104,24 @@ test('a stream that stood aside for long steps along', () => {
   assert.deepEqual(plan([worse, prompt], 0)?.decode, [worse])
 })
 
-test('only prompts of the best rank are read', () => {
+test('only prompts of the best rank are read while people wait for them', () => {
   const good = candidate({ priority: 1, unread: 10 })
   const bad = candidate({ priority: 2, unread: 10 })
   assert.deepEqual(plan([bad, good])?.read, [{ candidate: good, tokens: 10 }])
+})
+
+test('what the best batch prompts leave of a step goes to those of the next ranks', () => {
+  const last = candidate({ priority: BATCH + 2, unread: 100 })
+  const next = candidate({ priority: BATCH + 1, unread: 30 })
+  const best = candidate({ priority: BATCH, unread: 10 })
+  assert.deepEqual(plan([last, next, best])?.read, [
+    { candidate: best, tokens: 10 },
+    { candidate: next, tokens: 30 },
+    { candidate: last, tokens: 24 },
+  ])
+  assert.deepEqual(plan([next, candidate({ priority: BATCH, unread: 64 })])?.read.length, 1)
+  const person = candidate({ priority: PEOPLE, unread: 10 })
+  assert.deepEqual(plan([best, person])?.read, [{ candidate: person, tokens: 10 }])
 })
 
 test('the shorter prompt goes first, and the oldest still moves', () => {

@@ -72,13 +72,15 @@ const GAP_MAX = 2
 const TURN_MS = 1000
 
 /**
- * Plans one step, which either reads prompts or gives streams their next token: llama.cpp computes
- * the two in passes of their own even where they share a batch, so apart they cost the same and a
- * first token does not wait for everybody's next one. Only prompts of the best rank present are
- * read. Streams of a worse rank stand aside until those prompts have their first token, unless one
- * of that rank or a better one waits for its next: then they take turns with the prompts, all but
- * background work, for which no interactive prompt waits. Among prompts of equal rank the shorter
- * remainder goes first, a quarter is kept for the oldest.
+ * Plans one step, which either reads prompts or gives streams their next token: llama.cpp
+ * computes the two in passes of their own even where they share a batch, so apart they cost the
+ * same and a first token does not wait for everybody's next one. Only prompts of the best rank
+ * present are read, as any other would delay their first token; of background work, for which
+ * nobody waits, the next ranks get what the best leaves of a step. Streams of a worse rank stand
+ * aside until those prompts have their first token, unless one of that rank or a better one
+ * waits for its next: then they take turns with the prompts, all but background work, for which
+ * no interactive prompt waits. Among prompts of equal rank the shorter remainder goes first, a
+ * quarter is kept for the oldest.
  * @param candidates in the order of their sequences
  * @returns undefined when there is nothing to compute
  */
@@ -97,7 +99,6 @@ export function planStep<C extends StepCandidate>(
   const isShared = streams.some((stream) => stream.priority <= first.priority)
   const mayStep = (stream: C) => isShared && (isBackground(first) || !isBackground(stream))
   const decode = streams.filter((one) => mayStep(one) || one.idleMs > options.yieldMsMax)
-  const reading = prompts.filter((prompt) => prompt.priority === first.priority)
   const rivals = prompts.filter((prompt) => isBackground(prompt) === isBackground(first))
   const budget = options.readBudget({
     decoders: decode.length,
@@ -107,7 +108,7 @@ export function planStep<C extends StepCandidate>(
     readMs: options.readMs,
   })
   if (decode.length > 0 && budget <= 0) return { decode, read: [] }
-  return { decode: [], read: shareBudget(reading, Math.max(1, budget)) }
+  return { decode: [], read: readByRank(prompts, first, Math.max(1, budget)) }
 }
 
 const classOf = ({ priority }: { priority: number }) => Math.floor(priority / RANKS_PER_CLASS)
@@ -160,6 +161,28 @@ function standing(
   if (isBackground(prompt)) return 'background'
   if (decode.length === 0) return 'alone'
   return decode.every((stream) => stream.priority < prompt.priority) ? 'below' : 'equal'
+}
+
+/** Shares `budget` among the prompts of the best rank, and where that is background also on. */
+function readByRank<C extends StepCandidate>(
+  prompts: readonly C[],
+  first: C,
+  budget: number,
+): StepPlan<C>['read'] {
+  const alike = isBackground(first) ? prompts.map(({ priority }) => priority) : [first.priority]
+  const ranks = [...new Set(alike)].sort((a, b) => a - b)
+  const read: StepPlan<C>['read'] = []
+  let left = budget
+  for (const rank of ranks) {
+    if (left <= 0) break
+    const shares = shareBudget(
+      prompts.filter(({ priority }) => priority === rank),
+      left,
+    )
+    for (const { tokens } of shares) left -= tokens
+    read.push(...shares)
+  }
+  return read
 }
 
 function shareBudget<C extends StepCandidate>(prompts: C[], budget: number): StepPlan<C>['read'] {
