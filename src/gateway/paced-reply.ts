@@ -55,10 +55,10 @@ export class PacedReply {
   /**
    * Sends bytes of a stream.
    * @param contentAtMs when their content came
-   * @param resume called once the client has read what it held up
-   * @returns false where the client reads too slowly and nothing more should come before `resume`
+   * @param source told to go on once the client has read what held it up
+   * @returns false where the client reads too slowly and nothing more should come before that
    */
-  write(bytes: Buffer, contentAtMs: number, resume: () => void): boolean {
+  write(bytes: Buffer, contentAtMs: number, source: { resumeEngine(): void }): boolean {
     const { reply, clock } = this.#options
     this.#begin()
     this.#spokeAtMs = Math.max(this.#spokeAtMs, contentAtMs)
@@ -66,7 +66,7 @@ export class PacedReply {
     this.#pausedAtMs = clock.monotonicMs()
     reply.onDrain(() => {
       this.#pausedAtMs = undefined
-      resume()
+      source.resumeEngine()
     })
     return false
   }

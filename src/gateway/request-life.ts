@@ -278,7 +278,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   sendEvents(bytes: Buffer): boolean {
-    return this.#reply.write(bytes, this.lastContentAtMs, () => this.resumeEngine())
+    return this.#reply.write(bytes, this.lastContentAtMs, this)
   }
 
   streamDone(bytes: Buffer, usage: TokenCounts | null): void {

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineFailure, type EngineSink } from '../engine/index.ts'
 import type { TokenCounts } from '../meter/index.ts'
-import { type Frame, frameEnd, payload, readFrame, withTier } from './event-frame.ts'
+import { type Frame, FrameReader, frameEnd, payload, withTier } from './event-frame.ts'
 import { REFUSAL_BYTES_MAX, type RelayOwner } from './relay.ts'
 
 const DONE = Buffer.from('data: [DONE]\n\n')
@@ -21,6 +21,7 @@ export class StreamRelay implements EngineSink {
   #heldBytes = 0
   /** The beginning of an event whose end has not come. */
   #tail: Buffer = NOTHING
+  readonly #reader = new FrameReader()
   #frames = 0
   #finishes = 0
   #usage: TokenCounts | null = null
@@ -83,20 +84,22 @@ export class StreamRelay implements EngineSink {
   #forward(chunk: Buffer): boolean {
     const bytes = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk])
     const framesBefore = this.#frames
-    const out: Buffer[] = []
+    let out: Buffer[] | undefined
     let sentTo = 0
     let at = 0
-    for (let end = frameEnd(bytes, 0); end !== -1; end = frameEnd(bytes, at)) {
+    while (at < bytes.length) {
+      const end = frameEnd(bytes, at)
+      if (end === -1) break
       const text = bytes.toString('latin1', at, end)
-      const frame = readFrame(text)
+      const frame = this.#reader.read(text)
       if (frame.kind === 'done' || frame.kind === 'error') {
-        out.push(bytes.subarray(sentTo, at))
         if (this.#frames > framesBefore) this.#owner.contentReceived(this.#frames)
-        this.#closing(frame, text, out)
+        this.#closing(frame, text, [...(out ?? []), bytes.subarray(sentTo, at)])
         return true
       }
       const changed = this.#noted(frame, bytes, at, end, text)
       if (changed !== undefined) {
+        out ??= []
         out.push(bytes.subarray(sentTo, at), changed)
         sentTo = end
       }
@@ -105,7 +108,7 @@ export class StreamRelay implements EngineSink {
     this.#keepTail(bytes, at)
     if (this.#isOver) return true
     if (this.#frames > framesBefore) this.#owner.contentReceived(this.#frames)
-    if (out.length === 0) return at === 0 || this.#owner.sendEvents(bytes.subarray(0, at))
+    if (out === undefined) return at === 0 || this.#owner.sendEvents(bytes.subarray(0, at))
     out.push(bytes.subarray(sentTo, at))
     const joined = Buffer.concat(out)
     return joined.length === 0 || this.#owner.sendEvents(joined)
