@@ -32,6 +32,8 @@ export interface UtilisationOptions {
 }
 
 const WEIGHTS = [1, 2, 3]
+/** Until an engine is full before an arm, and empty after it. */
+const AROUND_S = 7
 
 interface Bench extends Calibrated {
   server: Server
@@ -42,7 +44,10 @@ interface Bench extends Calibrated {
 
 export async function benchUtilisation(options: UtilisationOptions = {}): Promise<object> {
   const { model = 'toy', seed = 1, runs = 1, samples, log = () => undefined } = options
-  const { calibration = 60, curve: wantsCurve = false } = options
+  const { seconds = 90, calibration = 60, curve: wantsCurve = false } = options
+  const arms = 4 * runs + (wantsCurve ? CURVE_RESERVES.length : 0)
+  const totalS = arms * (seconds + AROUND_S) + (runs + 1) * (calibration + AROUND_S)
+  log(`about ${Math.ceil(totalS / 60)} minutes`)
   const server = await startServer({ model, log })
   try {
     const bench = await prepare(server)
