@@ -12,7 +12,7 @@ const PROMPT =
   'Write two or three plain sentences about a river, a mill and the people who share it, please.'
 const OUTPUT_TOKENS = 48
 /** Tokens of prompt and answer at most in a mix, where both differ from request to request. */
-const MIXED_TOKENS = { prompt: 24, output: 40 }
+const MIXED_TOKENS = { prompt: 24, output: 32 }
 export const SWEEP_CONTEXT_TOKENS = 256
 
 const SAMPLING: Sampling = {

@@ -66,11 +66,38 @@ test('the pace is judged by what calibration found at the knee, not by one figur
     for (let i = 0; i < 30; i++) {
       control.ended(500, { firstTokenAtMs: 0, lastTokenAtMs: 20 * gapMs, outputTokens: 21 })
     }
-    control.update(1000, { ...full, interactiveWaitMs: 0 })
+    control.update(1000, { inFlight: 8, backgroundInFlight: 0, interactiveWaitMs: 0 })
     return control.cap.cap
   }
   assert.equal(new EngineControl(profile, 0).tokenGapMsMax, 150)
   assert.equal(ended(new EngineControl(profile, 0), 140), 8)
   assert.equal(ended(new EngineControl(profile, 0), 160), 7)
   assert.equal(ended(new EngineControl({ ...profile, tokenGapMs: null }, 0), 90), 7)
+})
+
+test('where streams share steps with background work, a slow pace costs that its places first', () => {
+  const control = new EngineControl(profile, 0)
+  const seen = { inFlight: 12, backgroundInFlight: 1, interactiveWaitMs: 0 }
+  const caps = new Set<number>()
+  for (let second = 1; second <= 60; second++) {
+    for (let i = 0; i < 5; i++) {
+      const times = { firstTokenAtMs: 0, lastTokenAtMs: 20 * 180, outputTokens: 21 }
+      control.ended(1000 * second, times)
+    }
+    control.update(1000 * second, seen)
+    caps.add(control.cap.cap)
+  }
+  assert.deepEqual([...caps], [8])
+  assert.ok(control.reserve.reserve >= 3 && control.reserve.reserve <= 5)
+  assert.match(control.reserve.reason, /180 ms, and 150 ms are promised/)
+})
+
+test('one slow request in a few says nothing of the pace', () => {
+  const control = new EngineControl(profile, 0)
+  for (let i = 0; i < 30; i++) {
+    const gapMs = i < 3 ? 400 : 100
+    control.ended(500, { firstTokenAtMs: 0, lastTokenAtMs: 20 * gapMs, outputTokens: 21 })
+  }
+  control.update(1000, { inFlight: 8, backgroundInFlight: 0, interactiveWaitMs: 0 })
+  assert.equal(control.cap.cap, 8)
 })

@@ -8,6 +8,8 @@ import { CapControl, type CapState, type EngineSignals } from './cap-control.ts'
 import { ReserveControl, type ReserveState } from './reserve-control.ts'
 import { RecentSamples } from './windows.ts'
 
+/** Share of requests for which the pace is promised. */
+const PACE_SHARE = 0.95
 const GAP_SPAN_MS = 30_000
 const GAP_SAMPLES_MAX = 256
 /** A percentile of fewer requests is chance. */
@@ -116,25 +118,43 @@ export class EngineControl {
     this.#gaps.add(nowMs, (lastTokenAtMs - firstTokenAtMs) / (outputTokens - 1))
   }
 
+  /**
+   * p95 of the mean time between tokens of recent requests, less two standard deviations of the
+   * share of requests above it: of few requests one in twenty is chance. Null where none.
+   */
+  #tokenGapMs(nowMs: number): number | null {
+    const { n } = this.#gaps.quantile(nowMs, GAP_SPAN_MS, PACE_SHARE)
+    if (n < GAPS_LEAST) return null
+    const chance = 2 * Math.sqrt((PACE_SHARE * (1 - PACE_SHARE)) / n)
+    return this.#gaps.quantile(nowMs, GAP_SPAN_MS, PACE_SHARE - chance).value
+  }
+
   /** Looks at the engine. @returns true where cap or reserve changed */
   update(nowMs: number, seen: EngineSeen): boolean {
-    const before = [this.cap.cap, this.reserve.reserve]
+    const before = [this.cap.cap, this.reserve.reserve] as const
     const units = this.#units
     this.#units = 0
-    const gaps = this.#gaps.quantile(nowMs, GAP_SPAN_MS, 0.95)
-    const tokenGapP95Ms = gaps.n < GAPS_LEAST ? null : gaps.value
+    const tokenGapMs = this.#tokenGapMs(nowMs)
     const { inFlight, backgroundInFlight, interactiveWaitMs } = seen
     if (this.#allowed !== undefined) return false
+    const { yieldsBySteps, spare } = this.#profile
+    // Fewer places would cost people theirs, where fewer background streams do.
+    const isShared = yieldsBySteps && backgroundInFlight > 0 && before[1] < before[0] - 1
     const { cap } = this.#cap.update(nowMs, {
       inFlight,
       units,
-      tokenGapP95Ms,
+      tokenGapP95Ms: isShared ? null : tokenGapMs,
       signals: this.#signals,
     })
-    const { yieldsBySteps, spare } = this.#profile
-    const inTheWay = Math.max(0, backgroundInFlight - (yieldsBySteps ? spare : 0))
-    const held = { backgroundInFlight, inTheWay, interactiveWaitMs }
-    const { reserve } = this.#reserve.update(nowMs, { cap, ...held })
+    const promisedMs = this.tokenGapMsMax
+    const isSlow = isShared && tokenGapMs !== null && tokenGapMs > promisedMs
+    const { reserve } = this.#reserve.update(nowMs, {
+      cap,
+      backgroundInFlight,
+      inTheWay: Math.max(0, backgroundInFlight - (yieldsBySteps ? spare : 0)),
+      interactiveWaitMs,
+      slowPace: isSlow ? { tokenGapMs, promisedMs } : undefined,
+    })
     return before[0] !== cap || before[1] !== reserve
   }
 }

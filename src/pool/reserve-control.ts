@@ -36,6 +36,8 @@ export interface ReserveReading {
   inTheWay?: number
   /** Longest wait so far among interactive requests that could run here; 0 where none waits. */
   interactiveWaitMs: number
+  /** Mean time between tokens of interactive requests, where it is longer than promised. */
+  slowPace?: { tokenGapMs: number; promisedMs: number } | undefined
 }
 
 export interface ReserveState {
@@ -56,6 +58,8 @@ const SHRINK_BELOW = 0.25
 /** A wait is danger before it is a late first token: its prompt is still to be read. */
 const WAIT_GROW_AT = 0.25
 const GROW_EVERY_MS = 1000
+/** The pace is known only from requests that have ended, so that it follows slowly. */
+const PACE_EVERY_MS = 15_000
 /** How long all must be well before the reserve shrinks by a step, and between two such steps. */
 const CALM_MS = 10_000
 const SHRINK_EVERY_MS = 5000
@@ -96,7 +100,9 @@ export class ReserveControl {
     }
     const delayMs = this.#delays.percentiles(nowMs, SPAN_MS).p99 ?? 0
     const danger = this.#danger(delayMs, reading.interactiveWaitMs)
-    if (danger !== undefined) this.#grow(nowMs, reading, most, danger)
+    const { backgroundInFlight, inTheWay = backgroundInFlight, slowPace } = reading
+    if (danger !== undefined) this.#grow(nowMs, reading, most, danger, inTheWay, GROW_EVERY_MS)
+    else if (slowPace !== undefined) this.#slow(nowMs, reading, most, slowPace)
     else this.#shrink(nowMs, reading, least, delayMs)
     return this.state
   }
@@ -127,15 +133,33 @@ export class ReserveControl {
     return `First tokens came after up to ${Math.round(delayMs)} ms of ${promiseMs} promised.`
   }
 
-  #grow(nowMs: number, reading: ReserveReading, most: number, danger: string): void {
+  /** Streams that share steps with background work are slowed by all of it, wherever it stands. */
+  #slow(
+    nowMs: number,
+    reading: ReserveReading,
+    most: number,
+    { tokenGapMs, promisedMs }: NonNullable<ReserveReading['slowPace']>,
+  ): void {
+    const [is, promised] = [tokenGapMs, promisedMs].map(Math.round)
+    const danger = `Tokens came every ${is} ms, and ${promised} ms are promised.`
+    this.#grow(nowMs, reading, most, danger, reading.backgroundInFlight, PACE_EVERY_MS)
+  }
+
+  #grow(
+    nowMs: number,
+    { cap, backgroundInFlight }: ReserveReading,
+    most: number,
+    danger: string,
+    toBlame: number,
+    everyMs: number,
+  ): void {
     this.#pressedAtMs = nowMs
     const { reserve } = this.state
     // More helps only once what is reserved has come free, and only against background work.
-    const { backgroundInFlight, inTheWay = backgroundInFlight } = reading
-    const isInForce = backgroundInFlight <= reading.cap - reserve
-    if (reserve >= most || !isInForce || inTheWay === 0) return
-    if (nowMs - this.#changedAtMs < GROW_EVERY_MS) return
-    const step = Math.max(1, Math.ceil(GROW_STEP * reading.cap))
+    const isInForce = backgroundInFlight <= cap - reserve
+    if (reserve >= most || !isInForce || toBlame === 0) return
+    if (nowMs - this.#changedAtMs < everyMs) return
+    const step = Math.max(1, Math.ceil(GROW_STEP * cap))
     this.#set(nowMs, Math.min(most, reserve + step), danger)
   }
 
