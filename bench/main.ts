@@ -18,7 +18,7 @@ const given = <Key extends string>(values: Record<Key, number | undefined>) =>
 
 const benches: Record<string, Bench> = {
   overhead: {
-    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--connections N] [--seed N] [--profile DIR]',
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--profile DIR]',
     async run(flags, log) {
       const { benchOverhead } = await import('./overhead.ts')
       return benchOverhead({
@@ -27,6 +27,7 @@ const benches: Record<string, Bench> = {
           requests: number(flags, 'requests'),
           streams: number(flags, 'streams'),
           latencyRequests: number(flags, 'latency'),
+          memoryRequests: number(flags, 'memory-requests'),
           connections: number(flags, 'connections'),
           seed: number(flags, 'seed'),
         }),
@@ -166,6 +167,7 @@ const options: ParseArgsOptionsConfig = {
       'requests',
       'streams',
       'latency',
+      'memory-requests',
       'seed',
       'connections',
       'model',

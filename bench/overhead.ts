@@ -10,6 +10,7 @@ import { seededRandom } from '../src/base/index.ts'
 import { circumstances, cpuUs, residentBytes, startProgram } from './harness.ts'
 import { closedLoop, openLoop, type Sample, type Target } from './load.ts'
 import { startNginx } from './nginx-proxy.ts'
+import { inspectorUrlIn, measureMemory } from './overhead-memory.ts'
 import { populate } from './population.ts'
 import { median, percentile } from './quantiles.ts'
 import { type Server, startServer } from './server.ts'
@@ -29,6 +30,8 @@ export interface OverheadOptions {
   seed?: number
   /** Requests at once in the closed loop. */
   connections?: number
+  /** Requests over which memory is watched; 0 leaves that out. */
+  memoryRequests?: number
   /** Folder for a CPU profile of the gateway; the figures are not to be published then. */
   profile?: string | undefined
   log?: (text: string) => void
@@ -55,17 +58,20 @@ interface Arms {
 export async function benchOverhead(options: OverheadOptions = {}) {
   const { pairs = 5, requests = 20_000, streams = 480, latencyRequests = 20_000 } = options
   const { tenants = 1000, keys = 10_000, seed = 1, connections = CONNECTIONS } = options
+  const { memoryRequests = 0 } = options
   const log = options.log ?? (() => undefined)
   await using stack = new AsyncDisposableStack()
   const mock = await startProgram<{ url: string }>('mock-engine.ts')
   stack.defer(mock.stop)
   const bare = await startProgram<{ url: string }>('bare-proxy.ts', [mock.ready.url])
   stack.defer(bare.stop)
+  let inspectorUrl: string | undefined
   const server = await startServer({
     engine: 'none',
-    ...(options.profile !== undefined && {
-      environment: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${options.profile}` },
-    }),
+    environment: { NODE_OPTIONS: nodeOptions(options.profile, memoryRequests > 0) },
+    log: (said) => {
+      inspectorUrl ??= inspectorUrlIn(said)
+    },
   })
   stack.defer(server.stop)
   const secrets = await populate(databaseUrlOf(server), tenants, keys)
@@ -84,7 +90,34 @@ export async function benchOverhead(options: OverheadOptions = {}) {
   const chunks = await measureStreams(arms, pairs, streams, log)
   const latency =
     latencyRequests > 0 ? await measureLatency(arms, latencyRequests, seed, log) : null
-  return { ...json, ...chunks, ...latency, tenants, keys, seed, rounds: pairs, ...circumstances() }
+  const memory =
+    memoryRequests > 0
+      ? await measureMemory({
+          ...arms.gristmill,
+          inspectorUrl: () => inspectorUrl,
+          requests: memoryRequests,
+          connections,
+          log,
+        })
+      : null
+  return {
+    ...json,
+    ...chunks,
+    ...latency,
+    ...memory,
+    tenants,
+    keys,
+    seed,
+    rounds: pairs,
+    ...circumstances(),
+  }
+}
+
+function nodeOptions(profile: string | undefined, isInspected: boolean): string {
+  const options = []
+  if (profile !== undefined) options.push('--cpu-prof', `--cpu-prof-dir=${profile}`)
+  if (isInspected) options.push('--inspect-port=0')
+  return options.join(' ')
 }
 
 function databaseUrlOf({ home }: Server): string {
