@@ -151,8 +151,8 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
 }
 
 /** Part of its own reading that a prompt may have to wait for a step of background reading. */
-const NEWCOMER_SHARE = 1 / 8
-const CHUNK_TOKENS_LEAST = 128
+const NEWCOMER_SHARE = 1 / 4
+const CHUNK_TOKENS_LEAST = 256
 
 /** Tokens of background prompts in a step, as this trace's own prompts allow. */
 function backgroundChunk({ chunkTokens }: EngineProfile, rows: readonly TraceRow[]): number {
