@@ -79,7 +79,7 @@ async function reportRest(
       const place = { batchId: batch.id, line: line.number, customId }
       const text = errorLine(place, { code, message: wordsFor[code] })
       const counts = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
-      const end = { line: line.number, outcome: 'failed', requestId: null, ...counts } as const
+      const end = { line: line.number, outcome: 'given_up', requestId: null, ...counts } as const
       group.push(writer.add({ ...end, text }))
       if (group.length >= GROUP_LINES) await flush()
     }

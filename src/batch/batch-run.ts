@@ -14,7 +14,7 @@ import {
   toGristmillError,
 } from '../base/index.ts'
 import type { Gateway, LineEnd, RunningLine } from '../gateway/index.ts'
-import type { Database, Transaction } from '../store/index.ts'
+import type { Database, Fence, Transaction } from '../store/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { closeBatch } from './batch-close.ts'
 import { BatchPace, type Forecast } from './batch-pace.ts'
@@ -23,9 +23,9 @@ import type { BatchError, BatchRow, EndCode } from './batch-types.ts'
 import { validateInput } from './batch-validation.ts'
 import type { FileStore } from './file-store.ts'
 import { type InputLine, isBlank, readLine } from './line-format.ts'
-import { endedLines, storeEnds } from './line-store.ts'
+import { endedLines, noteTries, storeEnds, triesOf } from './line-store.ts'
 import { verdictOn } from './line-verdict.ts'
-import { type LineFate, LineWriter } from './line-writer.ts'
+import { type LineFate, LineWriter, whyOf } from './line-writer.ts'
 
 export interface RunServices {
   database: Database
@@ -35,6 +35,8 @@ export interface RunServices {
   random: Random
   limits: Limits
   logger: Logger
+  /** The right to schedule as it is now; answers are stored only while it is still ours. */
+  fence(): Fence
   /** Runs in the transaction that ends a batch. */
   onEnded(sql: Transaction, batch: BatchRow): Promise<void>
 }
@@ -84,11 +86,12 @@ export class BatchRun {
     this.#batch = batch
     this.#principal = principal
     this.#forecast = this.#foresee()
+    const fence = services.fence()
     this.#writer = new LineWriter({
       clock,
       logger,
       batchId: batch.id,
-      store: (ends) => storeEnds(database, files, batch, ends),
+      store: (ends) => storeEnds(database, files, batch, ends, fence),
       onBroken: (error) => {
         this.#broken = error
         this.#wake()
@@ -135,12 +138,17 @@ export class BatchRun {
     this.#room = room
     this.#yields = yields
     this.#forecast = this.#foresee()
+    if (this.#forecast.standing === 'late') this.#hurry()
     if (batch.status === 'cancelling') this.#end('batch_cancelled', 'It was cancelled.')
     else if (nowMs >= batch.expiresAt.getTime()) {
       this.#end('batch_expired', `Its window of ${batch.completionWindow} has ended.`)
     } else if (principal === null) this.#end(KEY_ENDED.endCode, KEY_ENDED.reason)
     this.#principal = principal
     this.#wake()
+  }
+
+  #hurry(): void {
+    for (const { running } of this.#outstanding.values()) running?.hurry()
   }
 
   /** Takes no further lines; those in flight are left to end, and `run` returns. */
@@ -183,6 +191,7 @@ export class BatchRun {
     const { database, clock, files, limits } = this.#services
     const { id, inputFileId } = this.#batch
     const ended = await endedLines(database.sql, id)
+    const tries = await triesOf(database.sql, id)
     this.#pace.begin(clock.nowMs())
     const lines = files.lines(this.#batch, inputFileId, { lineBytesMax: limits.bodyBytesMax })
     try {
@@ -191,7 +200,8 @@ export class BatchRun {
         await this.#until(() => this.#mustEnd || this.#outstanding.size < this.#window)
         if (this.#mustEnd) break
         const input = readLine(line, this.#batch.endpoint)
-        this.#submit({ ...input, line: line.number, attempt: 1, running: null, retry: null })
+        const attempt = 1 + (tries.get(line.number) ?? 0)
+        this.#submit({ ...input, line: line.number, attempt, running: null, retry: null })
       }
     } catch (error) {
       if (!isGone(error)) throw error
@@ -239,7 +249,7 @@ export class BatchRun {
     const place = { batchId: this.#batch.id, line: line.line, customId: line.customId }
     const verdict = verdictOn(place, requestId, line.attempt, end)
     if (verdict.kind === 'again') {
-      if (verdict.counts) line.attempt++
+      if (verdict.counts) await this.#countTry(line)
       if (this.#mustEnd) this.#forget(line)
       else line.retry = clock.after(verdict.afterMs, () => this.#submit(line))
       return 'dropped'
@@ -248,6 +258,18 @@ export class BatchRun {
     if (fate === 'stored') this.#pace.ended(clock.nowMs())
     this.#forget(line)
     return fate
+  }
+
+  /** A line that engines fail with must end, over restarts too. */
+  async #countTry(line: Outstanding): Promise<void> {
+    const { database, logger } = this.#services
+    const tries = line.attempt++
+    try {
+      await noteTries(database.sql, this.#batch.id, line.line, tries)
+    } catch (error) {
+      // The count in memory stands; only a restart before the next failure would not know it.
+      logger.warn({ ...whyOf(error), batchId: this.#batch.id }, 'a try could not be put down')
+    }
   }
 
   #forget(line: Outstanding): void {

@@ -4,8 +4,16 @@ import { GristmillError } from '../base/index.ts'
 import type { LineRequest } from '../gateway/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { cancelBatch, findBatch } from './batch-store.ts'
-import { storedAnswers } from './line-store.ts'
-import { chatLine, goodAnswer, type TestBatches, testBatches, usage } from './test-batches.ts'
+import { noteTries, storedAnswers, triesOf } from './line-store.ts'
+import { ATTEMPTS_MAX } from './line-verdict.ts'
+import {
+  type Answering,
+  chatLine,
+  goodAnswer,
+  type TestBatches,
+  testBatches,
+  usage,
+} from './test-batches.ts'
 
 const nothing = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
 const names = (count: number) => Array.from({ length: count }, (_, i) => `line-${i}`)
@@ -163,7 +171,7 @@ describe('batches', () => {
     batches.runner.wake()
     const batch = await batches.ended(id)
     assert.equal(batch.status, 'cancelled')
-    assert.deepEqual([batch.linesCompleted, batch.linesFailed], [5, 45])
+    assert.deepEqual([batch.linesCompleted, batch.linesFailed], [5, 0])
     const rows = parsed(await batches.textOf(batch.errorFileId))
     assert.deepEqual(new Set(rows.map((row) => row.error?.code)), new Set(['batch_cancelled']))
     const done = parsed(await batches.textOf(batch.outputFileId))
@@ -180,10 +188,58 @@ describe('batches', () => {
     const expiresAt = new Date(Date.now() + 1000)
     const batch = await batches.ended((await batches.make(lines(30), { expiresAt })).id)
     assert.equal(batch.status, 'expired')
-    assert.deepEqual([batch.linesCompleted, batch.linesFailed], [1, 29])
+    assert.deepEqual([batch.linesCompleted, batch.linesFailed], [1, 0])
     const [row] = parsed(await batches.textOf(batch.errorFileId))
     assert.equal(row?.error?.code, 'batch_expired')
     assert.equal(row?.response, null)
+  })
+
+  it('gives a line up after so many failures of engines, restarts in between included', async () => {
+    const failing: Answering = () => ({
+      answer: null,
+      error: new GristmillError('engine_failed', { reason: 'it fell over' }),
+      usage: nothing,
+    })
+    const first = testBatches(database, failing)
+    first.runner.start()
+    const { id } = await first.make(lines(1))
+    while ((await triesOf(database.sql, id)).get(1) !== 2) await tick()
+    await first.close()
+    const before = first.requests.length
+    batches = testBatches(database, failing)
+    // Its pauses grow to half a minute; the last tries are put down as if they had been.
+    await noteTries(database.sql, id, 1, ATTEMPTS_MAX - 1)
+    batches.runner.start()
+    const batch = await batches.ended(id)
+    assert.deepEqual([batch.linesCompleted, batch.linesFailed], [0, 1])
+    assert.deepEqual([before, batches.requests.length], [2, 1])
+  })
+
+  it('raises what it has queued when its window comes to be at risk', async () => {
+    batches = testBatches(database, () => 'never', { slots: 4 })
+    batches.runner.start()
+    const expiresAt = new Date(Date.now() + 3000)
+    // A batch without pace is late once a tenth of its window is left.
+    const createdAt = new Date(expiresAt.getTime() - 12_000)
+    const { id } = await batches.make(lines(5), { createdAt, expiresAt })
+    while (batches.requests.length < 5) await tick()
+    assert.ok(batches.requests.every(({ line, isHurried }) => !line.urgent && !isHurried))
+    await batches.ended(id)
+    assert.ok(batches.requests.every(({ isHurried }) => isHurried))
+  })
+
+  it('stores nothing once another gateway has taken over', async () => {
+    let isOurs = false
+    batches = testBatches(database, goodAnswer, { fence: async () => isOurs })
+    batches.runner.start()
+    const { id } = await batches.make(lines(3))
+    while (batches.requests.filter(({ fate }) => fate === 'dropped').length < 3) await tick()
+    const meanwhile = await findBatch(database.sql, id)
+    assert.deepEqual([meanwhile?.linesCompleted, meanwhile?.endedAt], [0, null])
+    isOurs = true
+    const batch = await batches.ended(id)
+    assert.deepEqual([batch.status, batch.linesCompleted], ['completed', 3])
+    assert.equal((await batches.textOf(batch.outputFileId)).length, 3)
   })
 
   it('ends with a reason when its key ends', async () => {

@@ -58,6 +58,7 @@ export interface BatchRow {
   errors: BatchError[]
   linesTotal: number
   linesCompleted: number
+  /** Lines that ran and have no answer; not those given up at cancelling or expiry. */
   linesFailed: number
   /** Sums over the answers that are stored, which is what was charged. */
   inputTokens: number
@@ -75,7 +76,7 @@ export interface BatchRow {
 export interface EndedLine {
   /** Number in the input file, from 1. */
   line: number
-  outcome: 'completed' | 'failed'
+  outcome: 'completed' | 'failed' | 'given_up'
   /** Request that answered it; null where none was made. */
   requestId: string | null
   inputTokens: number

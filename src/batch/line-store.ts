@@ -3,32 +3,48 @@
  * the batch's counts. A line that has a row is never answered again, so an answer is either there
  * once with everything that counts it, or not at all.
  */
+import { GristmillError } from '../base/index.ts'
 import type { TokenCounts } from '../meter/index.ts'
-import type { Database, Queries, Transaction } from '../store/index.ts'
+import type { Database, Fence, Queries, Transaction } from '../store/index.ts'
 import type { BatchRow, EndedLine } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
 
 type Stored = Pick<EndedLine, 'line' | 'outcome' | 'inputTokens' | 'cachedTokens' | 'outputTokens'>
 
 /**
- * Stores the ends of lines.
+ * Stores the ends of lines, while the right to schedule is ours.
  * @returns the lines whose end is the given one; others had theirs before
- * @throws what the database throws; nothing of the group is stored then, or all of it
+ * @throws what the database throws; nothing of the group is stored then, or all of it.
+ *   GristmillError `scheduler_held` where another gateway has taken over: what it recovers must not
+ *   be stored behind its back.
  */
 export async function storeEnds(
   database: Database,
   files: FileStore,
   batch: Pick<BatchRow, 'id' | 'tenantId' | 'projectId' | 'keyId'>,
   ends: readonly EndedLine[],
+  fence: Fence,
 ): Promise<Set<number>> {
   return database.transaction(async (sql) => {
+    if (!(await fence(sql))) {
+      throw new GristmillError('scheduler_held', { holder: 'another gateway' })
+    }
     const open = await lock(sql, batch.id)
     if (open === undefined) return new Set()
     const rows = await insert(sql, batch.id, ends)
     const written = new Set(rows.map(({ line }) => line))
     const isNew = (end: EndedLine) => written.has(end.line)
-    await append(sql, files, batch, 'completed', open.outputFileId, ends.filter(isNew))
-    await append(sql, files, batch, 'failed', open.errorFileId, ends.filter(isNew))
+    const isAnswer = (end: EndedLine) => end.outcome === 'completed'
+    const fresh = ends.filter(isNew)
+    await append(sql, files, batch, 'output', open.outputFileId, fresh.filter(isAnswer))
+    await append(
+      sql,
+      files,
+      batch,
+      'error',
+      open.errorFileId,
+      fresh.filter((end) => !isAnswer(end)),
+    )
     await count(sql, batch.id, rows)
     return ours(sql, batch.id, ends)
   })
@@ -56,8 +72,31 @@ export async function storedAnswers(
   return new Map(rows.map(({ requestId, ...counts }) => [requestId, counts]))
 }
 
+/** Times that engines failed with lines that have no end yet, by line. */
+export async function triesOf(sql: Queries, batchId: string): Promise<Map<number, number>> {
+  const rows = await sql<{ line: number; tries: number }[]>`
+    select line, tries from batch_line_tries where batch_id = ${batchId}`
+  return new Map(rows.map(({ line, tries }) => [line, tries]))
+}
+
+/** Puts down that engines failed with a line so many times. */
+export async function noteTries(
+  sql: Queries,
+  batchId: string,
+  line: number,
+  tries: number,
+): Promise<void> {
+  await sql`
+    insert into batch_line_tries (batch_id, line, tries) values (${batchId}, ${line}, ${tries})
+    on conflict (batch_id, line) do update set tries = excluded.tries`
+}
+
 /** Forgets the lines of batches that ended before; their answers are in files. */
 export async function forgetLines(sql: Queries, endedBefore: Date): Promise<void> {
+  await sql`
+    delete from batch_line_tries where batch_id in (
+      select id from batches where ended_at < ${endedBefore} and exists (
+        select from batch_line_tries where batch_id = batches.id) limit 20)`
   await sql`
     delete from batch_lines where batch_id in (
       select id from batches where ended_at < ${endedBefore} and exists (
@@ -106,16 +145,16 @@ async function append(
   sql: Transaction,
   files: FileStore,
   batch: Pick<BatchRow, 'id' | 'tenantId' | 'projectId' | 'keyId'>,
-  outcome: EndedLine['outcome'],
+  which: 'output' | 'error',
   knownId: string | null,
   ends: readonly EndedLine[],
 ): Promise<void> {
-  const text = ends.filter((end) => end.outcome === outcome).map((end) => `${end.text}\n`)
+  const text = ends.map((end) => `${end.text}\n`)
   if (text.length === 0) return
   const { id, tenantId } = batch
   const file = knownId === null ? await files.begin(sql, batch) : { id: knownId, tenantId }
   if (knownId === null) {
-    await (outcome === 'completed'
+    await (which === 'output'
       ? sql`update batches set output_file_id = ${file.id} where id = ${id}`
       : sql`update batches set error_file_id = ${file.id} where id = ${id}`)
   }
@@ -125,10 +164,10 @@ async function append(
 async function count(sql: Transaction, batchId: string, rows: readonly Stored[]): Promise<void> {
   if (rows.length === 0) return
   const sum = (of: (row: Stored) => number) => rows.reduce((total, row) => total + of(row), 0)
-  const completed = sum((row) => (row.outcome === 'completed' ? 1 : 0))
+  const countOf = (outcome: Stored['outcome']) => sum((row) => (row.outcome === outcome ? 1 : 0))
   await sql`
-    update batches set lines_completed = lines_completed + ${completed},
-      lines_failed = lines_failed + ${rows.length - completed},
+    update batches set lines_completed = lines_completed + ${countOf('completed')},
+      lines_failed = lines_failed + ${countOf('failed')},
       input_tokens = input_tokens + ${sum((row) => row.inputTokens)},
       cached_tokens = cached_tokens + ${sum((row) => row.cachedTokens)},
       output_tokens = output_tokens + ${sum((row) => row.outputTokens)}

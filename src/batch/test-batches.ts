@@ -14,7 +14,7 @@ import {
   systemRandom,
 } from '../base/index.ts'
 import type { CanonicalRequest, Endpoint, LineEnd, LineRequest } from '../gateway/index.ts'
-import type { Database } from '../store/index.ts'
+import type { Database, Fence } from '../store/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
 import { BatchRunner } from './batch-runner.ts'
 import { findBatch, insertBatch, type NewBatch } from './batch-store.ts'
@@ -54,7 +54,7 @@ export interface TestBatches {
   files: FileStore
   runner: BatchRunner
   /** Every request that came, and what it was told its answer came to. */
-  requests: { line: LineRequest; fate: string | undefined }[]
+  requests: { line: LineRequest; fate: string | undefined; isHurried: boolean }[]
   /** The most lines that were in flight at once. */
   inFlightMax(): number
   principal: Principal | null
@@ -120,7 +120,7 @@ function scripted(answering: Answering) {
       return { endpoint, model, raw, fields } as CanonicalRequest
     },
     runLine(line: LineRequest) {
-      const entry: TestBatches['requests'][number] = { line, fate: undefined }
+      const entry: TestBatches['requests'][number] = { line, fate: undefined, isHurried: false }
       requests.push(entry)
       inFlightMax = Math.max(inFlightMax, ++inFlight)
       let hasEnded = false
@@ -133,7 +133,14 @@ function scripted(answering: Answering) {
       const answer = answering(line)
       if (answer !== 'never') void Promise.resolve(answer).then(end)
       const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
-      return { isWaiting: false, cut: () => void end({ answer: null, error: null, usage: none }) }
+      const hurry = () => {
+        entry.isHurried = true
+      }
+      return {
+        isWaiting: false,
+        hurry,
+        cut: () => void end({ answer: null, error: null, usage: none }),
+      }
     },
   }
   return { gateway, requests, inFlightMax: () => inFlightMax }
@@ -142,7 +149,7 @@ function scripted(answering: Answering) {
 export function testBatches(
   database: Database,
   answering: Answering,
-  options: { clock?: Clock; limits?: Partial<Limits>; slots?: number } = {},
+  options: { clock?: Clock; limits?: Partial<Limits>; slots?: number; fence?: Fence } = {},
 ): TestBatches {
   const clock = options.clock ?? systemClock
   const logger = createLogger('silent', 'test')
@@ -171,6 +178,7 @@ export function testBatches(
         cost: { input: 1, output: 2 },
       }),
       isOurs: () => true,
+      fence: () => options.fence ?? (async () => true),
       onEnded: async () => undefined,
     }),
     limits: base.limits,

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
+import { lookup } from 'node:dns'
 import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import OpenAI from 'openai'
 import { createLogger, FakeClock, seededRandom, systemRandom } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { WebhookSender, WebhookStore, WebhookTargets } from './index.ts'
+import { hooksCertificate, hooksKey } from './test-certificate.ts'
+import type { Resolve } from './webhook-target.ts'
 
 const logger = createLogger('silent', 'test')
 const HOUR_MS = 3_600_000
@@ -48,7 +53,9 @@ describe('webhooks', () => {
 
   /** As one gateway has it; sends by hand only. */
   async function gateway(allowed = ['127.0.0.1']) {
-    const targets = new WebhookTargets(allowed)
+    const resolve: Resolve = (hostname, options, done) =>
+      lookup(hostname === 'hooks.test' ? '127.0.0.1' : hostname, options, done)
+    const targets = new WebhookTargets(allowed, resolve)
     const masterKey = seededRandom(1).bytes(32)
     const base = { database, clock, random: systemRandom, logger, masterKey, targets }
     const store = new WebhookStore(base)
@@ -138,6 +145,59 @@ describe('webhooks', () => {
     assert.match(delivery?.reason ?? '', /not a public address/)
   })
 
+  it('are not held up by receivers that do not answer', async () => {
+    const { store, sender } = await gateway()
+    const silent = createServer(() => undefined)
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const silentUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`
+    await store.set('ten_slow', silentUrl)
+    await store.set('ten_1', url)
+    for (let i = 0; i < 20; i++) await tell(store, 'ten_slow')
+    clock.advance(1)
+    for (let i = 0; i < 20; i++) await tell(store)
+    const sending = sender.sendDue()
+    await until(() => received.length === 20)
+    silent.closeAllConnections()
+    silent.close()
+    await sending
+    const states = async (tenantId: string) =>
+      new Set((await store.get(tenantId)).deliveries.map(({ state }) => state))
+    assert.deepEqual(await states('ten_1'), new Set(['delivered']))
+    assert.deepEqual(await states('ten_slow'), new Set(['due']))
+  })
+
+  it('go over HTTPS to a receiver whose certificate is trusted, and to no other', async () => {
+    const tls = { key: hooksKey, cert: hooksCertificate }
+    const secure = createSecureServer(tls, (request, response) => {
+      request.resume().on('end', () => response.end())
+      received.push({ headers: {}, body: request.headers.host ?? '' })
+    })
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve))
+    const { port } = secure.address() as AddressInfo
+    const { store, sender } = await gateway()
+    const delivery = async () => (await store.get('ten_1')).deliveries[0]
+    await store.set('ten_1', `https://hooks.test:${port}/`)
+    await tell(store)
+    await sender.sendDue()
+    assert.match((await delivery())?.reason ?? '', /certificate/)
+    assert.equal(received.length, 0)
+    const trusted = getCACertificates()
+    setDefaultCACertificates([...trusted, hooksCertificate])
+    try {
+      clock.advance(10_000)
+      await sender.sendDue()
+    } finally {
+      setDefaultCACertificates(trusted)
+      secure.closeAllConnections()
+      secure.close()
+    }
+    assert.equal((await delivery())?.state, 'delivered')
+    assert.deepEqual(
+      received.map(({ body }) => body),
+      [`hooks.test:${port}`],
+    )
+  })
+
   it('are for tenants that have one, and end with it', async () => {
     const { store, sender } = await gateway()
     await store.set('ten_1', url)
@@ -170,3 +230,7 @@ describe('webhooks', () => {
     assert.equal(row?.sealed.includes(bytes), false)
   })
 })
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10))
+}

@@ -16,7 +16,8 @@ export interface WebhookSenderOptions {
 }
 
 const PERIOD_MS = 2000
-const AT_ONCE = 8
+/** One at a time to each receiver, so that a slow one holds up nobody but itself. */
+const AT_ONCE = 32
 /** Longer than an attempt takes, so that two gateways never make the same one. */
 const LEASE_MS = 4 * POST_MS_MAX
 const MINUTE_MS = 60_000
@@ -28,34 +29,72 @@ const KEPT_MS = 30 * 24 * 60 * MINUTE_MS
 export class WebhookSender {
   readonly #options: WebhookSenderOptions
   readonly #timer: Timer
-  #running: Promise<void> | undefined
+  /** Attempts under way, by tenant. */
+  readonly #busy = new Map<string, Promise<void>>()
+  #looking: Promise<void> | undefined
+  #isClosed = false
 
-  /** Begins to look for what is due every other second. */
+  /** Begins to look for what is due every other second, and whenever an attempt has ended. */
   constructor(options: WebhookSenderOptions) {
     this.#options = options
     this.#timer = options.clock.every(PERIOD_MS, () => {
-      this.#running ??= this.#attempt().finally(() => {
-        this.#running = undefined
-      })
+      this.#look()
+      void this.#forgetOld()
     })
   }
 
   /** Attempts everything that is due now. @returns how many attempts were made */
   async sendDue(): Promise<number> {
-    const { store } = this.#options
     let attempts = 0
     for (;;) {
-      const claims = await store.claim(AT_ONCE, LEASE_MS)
-      await Promise.all(claims.map((claim) => this.#send(claim)))
-      attempts += claims.length
-      if (claims.length < AT_ONCE) return attempts
+      attempts += await this.#begin()
+      if (this.#busy.size === 0) return attempts
+      await Promise.race(this.#busy.values())
     }
   }
 
   /** Ends it; attempts under way are waited for. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#timer.cancel()
-    await this.#running
+    await this.#looking
+    await Promise.all(this.#busy.values())
+  }
+
+  #look(): void {
+    if (this.#isClosed) return
+    this.#looking ??= this.#begin()
+      .then(() => undefined)
+      .catch((error: unknown) => this.#warn(error))
+      .finally(() => {
+        this.#looking = undefined
+      })
+  }
+
+  async #forgetOld(): Promise<void> {
+    const { store, clock } = this.#options
+    try {
+      await store.forget(new Date(clock.nowMs() - KEPT_MS))
+    } catch (error) {
+      this.#warn(error)
+    }
+  }
+
+  /** @returns how many attempts it began */
+  async #begin(): Promise<number> {
+    const free = AT_ONCE - this.#busy.size
+    if (free <= 0) return 0
+    const claims = await this.#options.store.claim(free, LEASE_MS, [...this.#busy.keys()])
+    for (const claim of claims) {
+      const attempt = this.#send(claim)
+        .catch((error: unknown) => this.#warn(error))
+        .finally(() => {
+          this.#busy.delete(claim.tenantId)
+          this.#look()
+        })
+      this.#busy.set(claim.tenantId, attempt)
+    }
+    return claims.length
   }
 
   async #send(claim: Claim): Promise<void> {
@@ -70,13 +109,7 @@ export class WebhookSender {
     await store.failed(id, reason.slice(0, REASON_LENGTH_MAX), after)
   }
 
-  async #attempt(): Promise<void> {
-    const { store, clock, logger } = this.#options
-    try {
-      await this.sendDue()
-      await store.forget(new Date(clock.nowMs() - KEPT_MS))
-    } catch (error) {
-      logger.warn({ err: error }, 'webhooks could not be sent; tried again in a moment')
-    }
+  #warn(error: unknown): void {
+    this.#options.logger.warn({ err: error }, 'webhooks could not be sent; tried again in a moment')
   }
 }

@@ -40,6 +40,7 @@ export interface WebhookStoreOptions {
 
 /** A delivery that is ours to attempt. */
 export interface Claim extends WebhookMessage {
+  tenantId: string
   attempts: number
 }
 
@@ -111,23 +112,31 @@ export class WebhookStore {
       from webhooks where tenant_id = ${tenantId}`
   }
 
-  /** Takes deliveries that are due; no other gateway does before `leaseMs` have passed. */
-  async claim(rowsMax: number, leaseMs: number): Promise<Claim[]> {
+  /**
+   * Takes deliveries that are due, the oldest of each tenant; no other gateway does before `leaseMs`
+   * have passed.
+   * @param busy tenants to leave out
+   */
+  async claim(rowsMax: number, leaseMs: number, busy: readonly string[]): Promise<Claim[]> {
     const { database, clock, masterKey } = this.#options
     const nowMs = clock.nowMs()
-    const rows = await database.sql<
-      (Omit<Claim, 'secret'> & { tenantId: string; sealed: Buffer })[]
-    >`
+    const rows = await database.sql<(Omit<Claim, 'secret'> & { sealed: Buffer })[]>`
       update webhook_deliveries d
       set attempts = attempts + 1, next_at = ${new Date(nowMs + leaseMs)}
       from webhooks w
       where w.tenant_id = d.tenant_id and d.id in (
         select id from webhook_deliveries where state = 'due' and next_at <= ${new Date(nowMs)}
+          and id in (
+            select distinct on (tenant_id) id from webhook_deliveries
+            where state = 'due' and next_at <= ${new Date(nowMs)}
+              and tenant_id <> all (array(
+                select jsonb_array_elements_text(${JSON.stringify(busy)}::text::jsonb)))
+            order by tenant_id, next_at, id)
         order by next_at limit ${rowsMax} for update skip locked)
       returning d.id, d.body, d.attempts, d.tenant_id as "tenantId", w.url,
         w.sealed_secret as sealed`
-    return rows.map(({ tenantId, sealed, ...row }) => {
-      const secret = secretOf(unsealBytes(masterKey, sealed, placeOf(tenantId)))
+    return rows.map(({ sealed, ...row }) => {
+      const secret = secretOf(unsealBytes(masterKey, sealed, placeOf(row.tenantId)))
       return { ...row, secret }
     })
   }

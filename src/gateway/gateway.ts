@@ -138,6 +138,7 @@ export class Gateway {
       get isWaiting() {
         return life.isWaiting
       },
+      hurry: () => life.hurry(),
       cut: () => life.clientGone(),
     }
   }

@@ -33,7 +33,7 @@ let lines = 0
 function run(
   fate: 'stored' | 'dropped' | 'unknown',
   changes: Partial<LineRequest> = {},
-): { end: Promise<LineEnd>; cut(): void } {
+): { end: Promise<LineEnd>; cut(): void; hurry(): void } {
   const end = Promise.withResolvers<LineEnd>()
   const raw = Buffer.from(JSON.stringify(body))
   const line = mill.gateway.runLine({
@@ -50,7 +50,7 @@ function run(
     },
     ...changes,
   })
-  return { end: end.promise, cut: () => line.cut() }
+  return { end: end.promise, cut: () => line.cut(), hurry: () => line.hurry() }
 }
 
 const settled = () =>
@@ -162,4 +162,31 @@ test('flex that finds nothing free in time is told so as its SDKs expect', async
   assert.equal(error.code, 'resource_unavailable')
   free[0]?.()
   await first.end
+})
+
+test('a line whose window comes to be at risk overtakes the background work before it', async () => {
+  const free = Promise.withResolvers<void>()
+  let calls = 0
+  engine.answer((one) => {
+    if (++calls > 1) return answerChat(one, ['x'])
+    void free.promise.then(() => answerChat(one, ['x']))
+  })
+  const order: string[] = []
+  const named = (name: string, batchId: string) =>
+    run('stored', {
+      batchId,
+      ended: async () => {
+        order.push(name)
+        return 'stored'
+      },
+    })
+  named('running', 'batch_1')
+  await until(() => calls === 1)
+  named('first', 'batch_1')
+  named('second', 'batch_1')
+  named('third', 'batch_1').hurry()
+  named('fourth', 'batch_1').hurry()
+  free.resolve()
+  await until(() => order.length === 5)
+  assert.deepEqual(order, ['running', 'third', 'fourth', 'first', 'second'])
 })

@@ -43,6 +43,8 @@ export interface CollectedLine extends LineRequest {
 /** A line that waits or runs. */
 export interface RunningLine {
   readonly isWaiting: boolean
+  /** The window is at risk now: goes before other background work, keeping its place in line. */
+  hurry(): void
   /** Ends it without an answer; nothing happens where it has ended. */
   cut(): void
 }

@@ -150,6 +150,10 @@ export class RequestLife implements RelayOwner, RosterMember {
     this.#end('client_gone')
   }
 
+  hurry(): void {
+    this.#ticket?.hurry()
+  }
+
   /** Ends it with an error: a status where none is out, else an event. */
   cut(reason: EndReason, error: GristmillError): void {
     this.#end(reason, { refusal: error })

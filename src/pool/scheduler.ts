@@ -113,6 +113,14 @@ export class Scheduler {
     return true
   }
 
+  /** Background work that waits goes before other background work from now on, in its old order. */
+  raise(id: string): void {
+    const ticket = this.#waiting.get(id)
+    if (ticket === undefined || ticket.arrival.urgent === true) return
+    ticket.arrival.urgent = true
+    this.#requeue([ticket])
+  }
+
   /** The engine told the real length of the prompt; corrects what dispatch charged. */
   promptRead(id: string, uncachedInputTokens: number): void {
     const ticket = this.#run(id)

@@ -4,6 +4,7 @@ import type { Grant, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
 /** What a ticket needs of the pool. */
 export interface TicketOwner {
+  readonly scheduler: { raise(id: string): void }
   cancelled(ticket: PoolTicket): void
   progressed(ticket: PoolTicket, outputTokens: number): void
   promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void
@@ -61,6 +62,11 @@ export class PoolTicket implements Ticket {
     if (this.state !== 'waiting') return
     this.#owner.cancelled(this)
     this.refuse(error)
+  }
+
+  hurry(): void {
+    this.request.urgent = true
+    if (this.state === 'waiting') this.#owner.scheduler.raise(this.id)
   }
 
   retry(): Ticket {

@@ -75,6 +75,8 @@ export interface Ticket {
   readonly granted: Promise<Grant>
   /** Leaves the queue; `granted` rejects with `error`. Nothing happens after a grant. */
   cancel(error: GristmillError): void
+  /** Its batch's window is at risk: goes before other background work from now on. */
+  hurry(): void
   /** Gives the slot back and asks for another (failed before the first byte, retried elsewhere). */
   retry(): Ticket
   /** Output tokens received so far in all; charged as they stream. */

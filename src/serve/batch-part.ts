@@ -61,6 +61,7 @@ export function batchPart(options: BatchPartOptions): BatchPart {
     principalOf: (keyId) => tenancy.principalOfKey(keyId),
     roomFor: (model) => roomFor(pool, model),
     isOurs: () => otherHolder(lease) === undefined,
+    fence: () => lease.fence(),
     // Named as OpenAI names it: batch.completed, batch.failed, batch.expired, batch.cancelled.
     onEnded: (sql, { id, tenantId, status }) =>
       webhooks.enqueue(sql, tenantId, `batch.${status}`, { id }),

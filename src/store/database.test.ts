@@ -172,6 +172,34 @@ for (const { name, version, start, skip } of servers) {
       await third.release()
     })
 
+    it('lets nothing be stored under a right to schedule that somebody else has had', async () => {
+      const options = { url: server.url, clock, logger }
+      const first = await takeSchedulerLease({ ...options, gatewayUrl: 'http://first:4400' })
+      const fence = first.fence()
+      const end = Promise.withResolvers<void>()
+      const begun = Promise.withResolvers<void>()
+      const storing = database.transaction(async (sql) => {
+        assert.equal(await fence(sql), true)
+        begun.resolve()
+        await end.promise
+      })
+      await begun.promise
+      await first.release()
+      let isTaken = false
+      const taking = takeSchedulerLease({ ...options, gatewayUrl: 'http://second:4400' })
+      void taking.then(() => {
+        isTaken = true
+      })
+      await clock.sleep(100)
+      assert.equal(isTaken, false, 'it waits for what is being stored')
+      end.resolve()
+      await storing
+      const second = await taking
+      assert.equal(await database.transaction((sql) => fence(sql)), false)
+      assert.equal(await database.transaction((sql) => second.fence()(sql)), true)
+      await second.release()
+    })
+
     it('gives the right to schedule back after a crash of the server', async () => {
       const states: LeaseState['kind'][] = []
       const onState = ({ kind }: LeaseState) => states.push(kind)

@@ -7,6 +7,12 @@ export {
   openDatabase,
 } from './database.ts'
 export { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from './embedded.ts'
-export { type Lease, type LeaseOptions, type LeaseState, takeSchedulerLease } from './lease.ts'
+export {
+  type Fence,
+  type Lease,
+  type LeaseOptions,
+  type LeaseState,
+  takeSchedulerLease,
+} from './lease.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
 export { openTestDatabase, type TestDatabase } from './test-database.ts'

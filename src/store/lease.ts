@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os'
 import { type Clock, GristmillError, type Logger } from '../base/index.ts'
-import { connectionError, type Queries, type Sql } from './connection.ts'
+import { connectionError, type Queries, type Sql, type Transaction } from './connection.ts'
 import { Session } from './session.ts'
 
 /**
@@ -24,8 +24,16 @@ export interface LeaseOptions {
 
 export interface Lease {
   state(): LeaseState
+  /**
+   * The right as it is now, to be made sure of later: inside a transaction the answer says whether
+   * nobody else has had it since, and nobody else gets it before the transaction has ended.
+   */
+  fence(): Fence
   release(): Promise<void>
 }
+
+/** @throws what the database throws */
+export type Fence = (sql: Transaction) => Promise<boolean>
 
 /** Any number, the same for every gateway. */
 const LOCK_KEY = 7_147_002
@@ -41,6 +49,7 @@ export async function takeSchedulerLease(options: LeaseOptions): Promise<Lease> 
   const since = new Date(clock.nowMs())
   const startMs = clock.monotonicMs()
   let state: LeaseState = { kind: 'lost' }
+  let epoch = -1
   const change = (next: LeaseState) => {
     if (next.kind === state.kind) return
     state = next
@@ -51,14 +60,16 @@ export async function takeSchedulerLease(options: LeaseOptions): Promise<Lease> 
     url,
     name: 'scheduler lease',
     clock,
-    prepare: (sql) => takeLock(sql, options.gatewayUrl, since),
+    prepare: async (sql) => {
+      epoch = await takeLock(sql, options.gatewayUrl, since)
+    },
     onUp: () => change({ kind: 'held' }),
     onDown: (reason) => change(stateAfter(reason)),
   })
   for (;;) {
     try {
       await session.open()
-      return { state: () => state, release: () => session.close() }
+      return { state: () => state, fence: () => fenceOf(epoch), release: () => session.close() }
     } catch (error) {
       const held = error instanceof GristmillError && error.code === 'scheduler_held'
       if (!held || clock.monotonicMs() - startMs > HOLDER_GOES_MS) {
@@ -70,14 +81,29 @@ export async function takeSchedulerLease(options: LeaseOptions): Promise<Lease> 
   }
 }
 
-async function takeLock(sql: Sql, gatewayUrl: string, since: Date): Promise<void> {
+/** @returns the epoch that the right is ours in; the same again where nobody had it between */
+async function takeLock(sql: Sql, gatewayUrl: string, since: Date): Promise<number> {
   const [lock] = await sql<{ taken: boolean }[]>`select pg_try_advisory_lock(${LOCK_KEY}) as taken`
   if (!lock?.taken) throw new GristmillError('scheduler_held', { holder: await holderIn(sql) })
   const row = { host: hostname(), pid: process.pid, url: gatewayUrl, since }
-  await sql`
+  const [taken] = await sql<{ epoch: number }[]>`
     insert into gateway_lease ${sql(row)}
     on conflict (only_row) do update
-      set host = excluded.host, pid = excluded.pid, url = excluded.url, since = excluded.since`
+      set host = excluded.host, pid = excluded.pid, url = excluded.url, since = excluded.since,
+        epoch = gateway_lease.epoch + case when
+          (gateway_lease.host, gateway_lease.pid, gateway_lease.url, gateway_lease.since)
+          is distinct from (excluded.host, excluded.pid, excluded.url, excluded.since)
+          then 1 else 0 end
+    returning epoch::float8 as epoch`
+  return taken?.epoch ?? 0
+}
+
+/** Whoever takes the right changes the row, and so waits for those that hold it shared. */
+function fenceOf(epoch: number): Fence {
+  return async (sql) => {
+    const rows = await sql`select from gateway_lease where epoch = ${epoch} for share`
+    return rows.length > 0
+  }
 }
 
 async function holderIn(sql: Queries): Promise<string> {

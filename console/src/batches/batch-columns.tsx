@@ -9,7 +9,6 @@ import {
   donePercent,
   doneShare,
   endedLines,
-  hasGivenUp,
   pace,
   standingWords,
   timeInWords,
@@ -71,7 +70,7 @@ const countColumns: Column<BatchView>[] = [
     title: 'Failed',
     note: 'Lines that ended with an error, or were given up with their batch',
     show: (batch) => {
-      const isBad = batch.lines.failed > 0 && !hasGivenUp(batch)
+      const isBad = batch.lines.failed > 0
       return <span className={isBad ? 'text-bad' : 'text-soft'}>{count(batch.lines.failed)}</span>
     },
     csv: ({ lines }) => lines.failed,

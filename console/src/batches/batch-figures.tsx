@@ -15,7 +15,7 @@ export function BatchFigures({ batch, isStale, nowMs }: BatchFiguresProps) {
   const { lines, tokens } = batch
   const known = lines.total > 0
   const failed = lines.failed === 0 ? 'none failed' : `${count(lines.failed)} failed`
-  const rest = hasGivenUp(batch) ? 'the rest failed or was not run' : failed
+  const rest = hasGivenUp(batch) ? `${failed}, the rest was not run` : failed
   return (
     <Figures isStale={isStale}>
       <Figure

@@ -2,7 +2,7 @@
 import type { BatchView } from '../api/contract.ts'
 import { clockTime, moment, percent, rate } from '../units.ts'
 
-/** Whether it ended before its last line; those it gave up are counted with the failed ones. */
+/** Whether it ended before its last line. */
 export const hasGivenUp = ({ status }: BatchView): boolean =>
   status === 'cancelled' || status === 'expired' || status === 'failed'
 

@@ -1,0 +1,19 @@
+/** A certificate for `hooks.test` that signed itself, for tests. Never used by the program. */
+
+export const hooksCertificate = `-----BEGIN CERTIFICATE-----
+MIIBZDCCAQqgAwIBAgIBATAKBggqhkjOPQQDAjAVMRMwEQYDVQQDDApob29rcy50
+ZXN0MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAVMRMwEQYDVQQD
+DApob29rcy50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEExLB1OZmlCwd
+Qo6luTymT8nIOSquvmPctNOSceZT0X24ySdCP2GmYRUvHlWnWoEYlId7biwwwNGN
+2tuH9HOnCKNJMEcwFQYDVR0RBA4wDIIKaG9va3MudGVzdDAPBgNVHRMBAf8EBTAD
+AQH/MB0GA1UdDgQWBBT/jAWu3OR0dn20vjhX1RQFqfcwDTAKBggqhkjOPQQDAgNI
+ADBFAiEAqqzoa2BAVZ0SzNq+vVD/iuKwK1C1MAsSRHVKVdKy0qACIBX33XdFrmqT
+cuO0umQjLd19HW5VARhU3yKIXMDMjof3
+-----END CERTIFICATE-----`
+
+/** No secret: it is good for nothing but the name above, which nobody can own. */
+export const hooksKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgzBJ9xxptzVa3KVJL
+g/U2Ee117VMGjuPUFY7tdak87ZChRANCAAQTEsHU5maULB1CjqW5PKZPycg5Kq6+
+Y9y005Jx5lPRfbjJJ0I/YaZhFS8eVadagRiUh3tuLDDA0Y3a24f0c6cI
+-----END PRIVATE KEY-----`
