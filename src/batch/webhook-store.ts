@@ -113,8 +113,8 @@ export class WebhookStore {
   }
 
   /**
-   * Takes deliveries that are due, the oldest of each tenant; no other gateway does before `leaseMs`
-   * have passed.
+   * Takes deliveries that are due, the oldest of each tenant; no other gateway does before
+   * `leaseMs` have passed.
    * @param busy tenants to leave out
    */
   async claim(rowsMax: number, leaseMs: number, busy: readonly string[]): Promise<Claim[]> {
