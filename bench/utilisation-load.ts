@@ -40,9 +40,8 @@ export async function playArm(plan: ArmPlan): Promise<Arm> {
   const dispatcher = newDispatcher()
   const over = new AbortController()
   const batch: TenantCall[] = []
-  const loops = plan.batch.map((target, tenant) =>
-    keepBusy(target, tenant, plan.cap + BACKLOG, plan.random, batch, dispatcher, over.signal),
-  )
+  const each = plan.batch.map(() => plan.cap + BACKLOG)
+  const loops = keepBusy(plan.batch, each, plan.random, batch, dispatcher, over.signal)
   await sleep(FILL_MS)
   const interactive: TenantCall[] = []
   const sampling = sampleOccupancy(plan.interactive[0]?.url ?? '', over.signal)
@@ -59,7 +58,7 @@ export async function playArm(plan: ArmPlan): Promise<Arm> {
   const untilMs = performance.now()
   over.abort()
   // What runs may end, so that neither arm owes anything to work that was thrown away.
-  await Promise.all([...running, ...loops])
+  await Promise.all([...running, loops])
   await dispatcher.destroy()
   return { interactive, batch, fromMs, untilMs, occupancy: await sampling }
 }
@@ -77,38 +76,41 @@ export async function saturate(
   const dispatcher = newDispatcher()
   const over = new AbortController()
   const calls: TenantCall[] = []
-  const loops = targets.map((target, tenant) => {
-    const own = Math.floor((inFlight + tenant) / targets.length)
-    return keepBusy(target, tenant, own, random, calls, dispatcher, over.signal)
-  })
+  const each = targets.map((_, tenant) => Math.floor((inFlight + tenant) / targets.length))
+  const loops = keepBusy(targets, each, random, calls, dispatcher, over.signal)
   // The first requests begin together and end together; later ones are spread.
   await sleep(Math.min(FILL_MS, durationMs / 4))
   const fromMs = performance.now()
   await sleep((durationMs * 3) / 4)
   const untilMs = performance.now()
   over.abort()
-  await Promise.all(loops)
+  await loops
   await dispatcher.destroy()
   return { interactive: calls, batch: [], fromMs, untilMs, occupancy: [] }
 }
 
+/**
+ * Keeps so many requests of each tenant running. They begin in turns: were all places given to the
+ * tenant that comes first, the others would be served what it had too much while it is measured.
+ */
 async function keepBusy(
-  target: Target,
-  tenant: number,
-  inFlight: number,
+  targets: readonly Target[],
+  each: readonly number[],
   random: Random,
   calls: TenantCall[],
   dispatcher: Agent,
   over: AbortSignal,
 ): Promise<void> {
-  const worker = async () => {
+  const worker = async (tenant: number) => {
     while (!over.aborted) {
       const call = { ...newCall(), tenant }
       calls.push(call)
-      await send(target, drawAsk(random), call, dispatcher)
+      await send(targets[tenant] as Target, drawAsk(random), call, dispatcher)
     }
   }
-  await Promise.all(Array.from({ length: inFlight }, worker))
+  const turns = Array.from({ length: Math.max(0, ...each) }, (_, turn) => turn)
+  const order = turns.flatMap((turn) => each.flatMap((count, i) => (turn < count ? [i] : [])))
+  await Promise.all(order.map(worker))
 }
 
 const never = new AbortController().signal
