@@ -312,6 +312,13 @@ describe('mistakes with batches', () => {
     }
   })
 
+  it('says what is wrong with a file before it asks for a key', async () => {
+    assert.match((await admin('submit', at('missing.jsonl'))).err, /there is no such file/)
+    const { code, err } = await admin('submit', fileOf(['{}']))
+    assert.equal(code, 1)
+    assert.match(err, /:1: url: one of .* is needed/)
+  })
+
   it('ends with 2 where the command line was not understood', async () => {
     for (const words of [
       ['submit'],

@@ -120,13 +120,14 @@ function openOwn(context: CliContext, flags: RemoteFlags): Opened {
 
 async function submit(context: CliContext, path: string, flags: SubmitFlags): Promise<void> {
   const { terminal } = context
-  const { client, batches } = openOwn(context, flags)
   const { endpoint, window, metadata = {} } = flags
   const file = await checkFile(path, {
     endpoint,
     lineBytesMax: configWith(context, {}).limits.bodyBytesMax,
     onProblem: (line, problem) => terminal.note(`${path}:${line}: ${problem}`),
   })
+  // Whatever is wrong with the file can be said without a key and without a server.
+  const { client, batches } = openOwn(context, flags)
   terminal.note(`Sending ${count(file.lines)} lines (${bytes(file.bytes)}) to ${client.url}`)
   const inputFileId = await uploadFile(client, file)
   const fields = { inputFileId, endpoint: file.endpoint, window, metadata }
