@@ -4,6 +4,7 @@ import type {
   CostWeights,
   Dispatch,
   EngineSlots,
+  SimQueued,
   SimScheduler,
 } from '../src/pool/index.ts'
 
@@ -32,7 +33,7 @@ abstract class PlainScheduler implements SimScheduler {
     this.engines.set(slots.id, { ...slots, inFlight })
   }
 
-  arrive(arrival: Arrival): 'queued' {
+  arrive(arrival: Arrival): SimQueued {
     const inputTokens = arrival.estimatedInputTokens
     const ticket = { arrival, engineId: undefined, inputTokens, outputTokens: 0 }
     this.tickets.set(arrival.id, ticket)
@@ -40,7 +41,7 @@ abstract class PlainScheduler implements SimScheduler {
     const queue = this.queues.get(key)
     if (queue) queue.push(ticket)
     else this.queues.set(key, [ticket])
-    return 'queued'
+    return ticket
   }
 
   next(): Dispatch | undefined {
@@ -79,14 +80,14 @@ abstract class PlainScheduler implements SimScheduler {
     this.tickets.delete(id)
   }
 
-  cancel(id: string): boolean {
-    const ticket = this.tickets.get(id)
+  cancel({ arrival }: SimQueued): boolean {
+    const ticket = this.tickets.get(arrival.id)
     if (ticket === undefined || ticket.engineId !== undefined) return false
     const key = this.queueOf(ticket.arrival)
     const queue = (this.queues.get(key) ?? []).filter((one) => one !== ticket)
     if (queue.length > 0) this.queues.set(key, queue)
     else this.queues.delete(key)
-    return this.tickets.delete(id)
+    return this.tickets.delete(arrival.id)
   }
 
   protected queueOf(arrival: Arrival): string {

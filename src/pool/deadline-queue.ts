@@ -8,13 +8,11 @@ export interface Deadlined extends HeapMember {
   /** Earlier goes first. */
   deadlineMs: number
   /** Arrival number; breaks ties. */
-  order: number
+  readonly order: number
 }
 
 /** The head of the line is cut off when it has this many gaps and they are half of it. */
 const GAPS_MIN = 32
-
-const olderFirst = (a: { order: number }, b: { order: number }) => a.order < b.order
 
 export class DeadlineQueue<Item extends Deadlined> {
   /** In order; who has left leaves a gap. The first is none. */
@@ -38,7 +36,7 @@ export class DeadlineQueue<Item extends Deadlined> {
     if (next.deadlineMs !== other.deadlineMs) {
       return next.deadlineMs < other.deadlineMs ? next : other
     }
-    return olderFirst(next, other) ? next : other
+    return next.order < other.order ? next : other
   }
 
   push(item: Item): void {
@@ -48,7 +46,7 @@ export class DeadlineQueue<Item extends Deadlined> {
       deadlineMs > this.#lastDeadlineMs ||
       (deadlineMs === this.#lastDeadlineMs && order > this.#lastOrder)
     if (!isInOrder) {
-      this.#others ??= new Heap<Item>(olderFirst)
+      this.#others ??= new Heap<Item>()
       this.#others.push(item, deadlineMs)
       return
     }

@@ -39,10 +39,11 @@ export function interactiveWaits(
 ): Map<string, number> {
   const waits = new Map<string, number>()
   let looked = 0
-  for (const { arrival } of scheduler.waitingTickets()) {
+  for (const ticket of scheduler.waitingTickets()) {
+    const { arrival } = ticket
     if (++looked > WAIT_SCAN_MAX) break
     if (bandOf(arrival.serviceClass) !== 'interactive') continue
-    if (waits.has(arrival.model) || scheduler.blocking(arrival.id) !== undefined) continue
+    if (waits.has(arrival.model) || scheduler.blocking(ticket) !== undefined) continue
     waits.set(arrival.model, nowMs - (arrivedAtMs(arrival.id) ?? nowMs))
   }
   return waits

@@ -1,7 +1,8 @@
 /** "Why am I waiting": position, reason and expected wait of a ticket, in a tenant's words. */
 
 import { shareOf } from './scheduler.ts'
-import type { PoolGroup, TenantState, TicketState } from './scheduler-types.ts'
+import type { PoolGroup, TenantState } from './scheduler-types.ts'
+import type { TicketState } from './ticket-state.ts'
 import type { WaitReason } from './types.ts'
 
 export interface Explanation {
@@ -99,13 +100,13 @@ function othersAhead(ticket: TicketState, context: ExplainContext): number {
   if (!tenantAccount || !root) return 0
   const turns = context.aheadOwn + 1
   let total = 0
-  for (const place of ticket.tree.root.children.members()) {
+  for (const place of ticket.tree.root.members()) {
     const other = place.account
     if (other === tenantAccount) continue
     const behind = (tenantAccount.counter - other.counter) * other.weight
     const expected =
       behind / context.unitsPerTicket + ((turns - 1) * other.weight) / tenantAccount.weight
-    total += Math.min(place.waiting, Math.max(0, Math.ceil(expected)))
+    total += place.waitingUpTo(Math.max(0, Math.ceil(expected)))
   }
   return total
 }

@@ -8,7 +8,7 @@ import type { EngineControl } from './engine-control.ts'
 import { type ExplainContext, explain } from './explain.ts'
 import type { Pool } from './pool.ts'
 import { HISTORY_STEP_MS, HISTORY_STEPS, TTFT_SPAN_MS } from './pool-stats.ts'
-import type { TicketState } from './scheduler-types.ts'
+import type { TicketState } from './ticket-state.ts'
 import type { PoolFloor, QueueEntry } from './types.ts'
 import { utilisationOf } from './utilisation.ts'
 
@@ -38,7 +38,7 @@ export function queueOf(
     const line = `${arrival.tenantId} ${bandOf(arrival.serviceClass)}`
     const aheadOwn = seen.get(line) ?? 0
     seen.set(line, aheadOwn + 1)
-    const blocking = pool.scheduler.blocking(arrival.id)
+    const blocking = pool.scheduler.blocking(ticket)
     const context = { blocking, aheadOwn, dispatchPerS, unitsPerTicket: perTicket }
     entries.push(entryOf(pool, ticket, nowMs, context))
     if (entries.length >= rowsMax) break

@@ -3,20 +3,29 @@
  * Every tenant and key that waits or runs has a gate, limited or not, so that a limit set while
  * tickets run counts them.
  */
-import type { Arrival, Gate, TicketState } from './scheduler-types.ts'
+import type { Arrival, Gate, Lane } from './scheduler-types.ts'
+import type { TicketState } from './ticket-state.ts'
+
+const UNLIMITED = Number.POSITIVE_INFINITY
 
 export class Gates {
   readonly #tenants = new Map<string, Gate>()
   readonly #keys = new Map<string, Gate>()
 
-  /** The gate of a ticket's tenant, with the limit that the arrival carries. */
-  enterTenant({ tenantId, tenantConcurrencyMax }: Arrival): Gate {
-    return enter(this.#tenants, tenantId, tenantConcurrencyMax)
+  /** The gate of a tenant; it stays as long as it has members. */
+  ofTenant(id: string): Gate {
+    return gateOf(this.#tenants, id)
   }
 
-  /** The gate of a ticket's key, with the limit that the arrival carries. */
-  enterKey({ keyId, keyConcurrencyMax }: Arrival): Gate {
-    return enter(this.#keys, keyId, keyConcurrencyMax)
+  /** The gate of a key; it stays as long as it has members. */
+  ofKey(id: string): Gate {
+    return gateOf(this.#keys, id)
+  }
+
+  /** A ticket waits or runs under both, with the limits that its arrival carries. */
+  enter({ tenantGate, keyGate }: Lane, arrival: Arrival): void {
+    join(tenantGate, arrival.tenantConcurrencyMax)
+    join(keyGate, arrival.keyConcurrencyMax)
   }
 
   /** The ticket neither waits nor runs any more. */
@@ -57,18 +66,21 @@ export class Gates {
   }
 }
 
-function enter(gates: Map<string, Gate>, id: string, limit: number | null): Gate {
-  const bound = limit ?? Number.POSITIVE_INFINITY
+function gateOf(gates: Map<string, Gate>, id: string): Gate {
   let gate = gates.get(id)
   if (gate === undefined) {
-    gate = { id, limit: bound, inFlight: 0, members: 0, parked: undefined }
+    gate = { id, limit: UNLIMITED, inFlight: 0, members: 0, parked: undefined }
     gates.set(id, gate)
-  } else if (gate.limit !== bound) {
-    gate.limit = bound
-    open(gate)
   }
-  gate.members++
   return gate
+}
+
+function join(gate: Gate, limit: number | null): void {
+  gate.members++
+  const bound = limit ?? UNLIMITED
+  if (gate.limit === bound) return
+  gate.limit = bound
+  open(gate)
 }
 
 function parkAt(gate: Gate, place: TicketState['place']): void {

@@ -2,8 +2,8 @@
  * A min-heap whose members know their place, so that any of them can move or leave, and whose keys
  * may rise without anybody telling it: the first member is looked at anew when it is asked for.
  *
- * Memory decides its speed. What moves are numbers in arrays of their own; members are read only
- * where keys are equal and written only as they come and go. Each node has eight children, whose
+ * Memory decides its speed. What moves are numbers in arrays of their own; members are read and
+ * written only as they come and go. Each node has eight children, whose
  * keys fill one cache line. A heap of one member, as most are, needs no array at all.
  */
 
@@ -12,22 +12,19 @@ const CHILDREN = 8
 export interface HeapMember {
   /** Its number in the heap, -1 outside it. Only the heap writes it. */
   index: number
+  /** The smaller of two leaves first where keys are equal; it does not change inside a heap. */
+  readonly order: number
 }
 
 export class Heap<Member extends HeapMember> {
-  readonly #tie: (a: Member, b: Member) => boolean
   readonly #keyOf: ((member: Member) => number) | undefined
   /** The member of a heap that has never had two. */
   #only: Member | undefined
   #onlyKey = 0
   #rows: Rows<Member> | undefined
 
-  /**
-   * @param tie true where `a` leaves the heap ahead of `b` though their keys are equal
-   * @param keyOf a member's key now, where keys rise by themselves; one that falls needs `update`
-   */
-  constructor(tie: (a: Member, b: Member) => boolean, keyOf?: (member: Member) => number) {
-    this.#tie = tie
+  /** @param keyOf a member's key now, where keys rise by themselves; `update` says which fall */
+  constructor(keyOf?: (member: Member) => number) {
     this.#keyOf = keyOf
   }
 
@@ -75,9 +72,10 @@ export class Heap<Member extends HeapMember> {
         member.index = 0
         return
       }
-      const { index } = this.#only
+      const { index, order } = this.#only
       this.#rows = {
         members: [this.#only],
+        orders: [order],
         free: [],
         keys: [this.#onlyKey],
         slots: [index],
@@ -88,6 +86,7 @@ export class Heap<Member extends HeapMember> {
     const rows = this.#rows
     const slot = rows.free.pop() ?? rows.members.length
     rows.members[slot] = member
+    rows.orders[slot] = member.order
     member.index = slot
     rows.keys.push(key)
     rows.slots.push(slot)
@@ -123,13 +122,14 @@ export class Heap<Member extends HeapMember> {
 
   /** Moves a member up from `start` as far as it goes; returns where that is. */
   #rise(rows: Rows<Member>, start: number, slot: number, key: number): number {
-    const { keys, slots, positions } = rows
+    const { keys, slots, positions, orders } = rows
+    const order = orders[slot] as number
     let hole = start
     while (hole > 0) {
       const above = (hole - 1) >> 3
       const aboveKey = keys[above] as number
       const parent = slots[above] as number
-      if (key > aboveKey || (key === aboveKey && !this.#precedes(rows, slot, parent))) break
+      if (key > aboveKey || (key === aboveKey && order >= (orders[parent] as number))) break
       keys[hole] = aboveKey
       slots[hole] = parent
       positions[parent] = hole
@@ -142,7 +142,8 @@ export class Heap<Member extends HeapMember> {
   }
 
   #sink(rows: Rows<Member>, start: number, slot: number, key: number): void {
-    const { keys, slots, positions } = rows
+    const { keys, slots, positions, orders } = rows
+    const order = orders[slot] as number
     const size = keys.length
     let hole = start
     for (;;) {
@@ -151,7 +152,7 @@ export class Heap<Member extends HeapMember> {
       const below = this.#least(rows, first, Math.min(first + CHILDREN, size))
       const belowKey = keys[below] as number
       const child = slots[below] as number
-      if (belowKey > key || (belowKey === key && !this.#precedes(rows, child, slot))) break
+      if (belowKey > key || (belowKey === key && order <= (orders[child] as number))) break
       keys[hole] = belowKey
       slots[hole] = child
       positions[child] = hole
@@ -164,29 +165,30 @@ export class Heap<Member extends HeapMember> {
 
   /** Where the smallest key from `start` up to `end` is. */
   #least(rows: Rows<Member>, start: number, end: number): number {
-    const { keys, slots } = rows
+    const { keys, slots, orders } = rows
     let least = start
     let leastKey = keys[start] as number
     for (let at = start + 1; at < end; at++) {
       const key = keys[at] as number
       if (key > leastKey) continue
       const isEqual = key === leastKey
-      if (isEqual && !this.#precedes(rows, slots[at] as number, slots[least] as number)) continue
+      if (isEqual && orderAt(orders, slots, at) >= orderAt(orders, slots, least)) continue
       least = at
       leastKey = key
     }
     return least
   }
-
-  #precedes({ members }: Rows<Member>, a: number, b: number): boolean {
-    return this.#tie(members[a] as Member, members[b] as Member)
-  }
 }
+
+const orderAt = (orders: readonly number[], slots: readonly number[], position: number) =>
+  orders[slots[position] as number] as number
 
 /** A member keeps its slot while it is in the heap; what moves is the slot's number. */
 interface Rows<Member> {
   /** By slot. */
   members: (Member | undefined)[]
+  /** By slot. */
+  orders: number[]
   free: number[]
   positions: number[]
   /** By position. */

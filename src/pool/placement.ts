@@ -1,7 +1,8 @@
 /** Which of several engines a ticket goes to. Pure. */
 
-import type { CostWeights, EngineState, PoolGroup, TicketState } from './scheduler-types.ts'
+import type { CostWeights, EngineState, PoolGroup } from './scheduler-types.ts'
 import { interactiveLoad } from './selection.ts'
+import type { TicketState } from './ticket-state.ts'
 
 export type Room = 'cap' | 'reserve' | 'express'
 

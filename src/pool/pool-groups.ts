@@ -2,14 +2,9 @@
  * Which engines and models belong together: engines that share a model form one pool, and counters
  * live per pool. The partition is redrawn when an engine comes, goes or changes its models.
  */
-import type {
-  BandState,
-  EngineSlots,
-  EngineState,
-  PoolGroup,
-  TicketState,
-} from './scheduler-types.ts'
+import type { BandState, EngineSlots, EngineState, PoolGroup } from './scheduler-types.ts'
 import { Account, ShareTree } from './share-tree.ts'
+import type { TicketState } from './ticket-state.ts'
 
 const IDLE = { inFlight: 0, background: 0, unread: 0, unreadBackground: 0 }
 
@@ -115,7 +110,7 @@ function waitingIn(group: PoolGroup): TicketState[] {
   const tickets: TicketState[] = []
   for (const tree of treesOf(group)) {
     const visit = (place: typeof tree.root) => {
-      tickets.push(...place.items.items())
+      for (const ticket of place.items?.items() ?? []) tickets.push(ticket)
       for (const account of place.account.children.values()) {
         const below = account.places.find((p) => p.tree === tree)
         if (below) visit(below)

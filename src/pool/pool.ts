@@ -151,7 +151,7 @@ export class Pool implements TicketOwner {
 
   cancelled(ticket: PoolTicket): void {
     this.#waiting.delete(ticket.id)
-    this.scheduler.cancel(ticket.id)
+    if (ticket.queued) this.scheduler.cancel(ticket.queued)
   }
 
   progressed(ticket: PoolTicket, outputTokens: number): void {
@@ -243,12 +243,14 @@ export class Pool implements TicketOwner {
       urgent: request.urgent === true,
     }
     if (order !== undefined) arrival.order = order
-    if (this.scheduler.arrive(arrival) === 'queue_full') {
+    const queued = this.scheduler.arrive(arrival)
+    if (queued === 'queue_full') {
       ticket.refuse(
         queueFull(request, this.stats.retryAfterMs(this.#clock.monotonicMs(), request.tenantId)),
       )
       return
     }
+    ticket.queued = queued
     this.#waiting.set(ticket.id, ticket)
     this.#pump()
   }

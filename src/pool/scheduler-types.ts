@@ -1,7 +1,7 @@
 /** The words of the scheduler: what happens to it and what it decides. Plain data, no behaviour. */
 import type { Band, ServiceClass } from '../base/index.ts'
-import type { Account, Place, ShareTree, Waiting } from './share-tree.ts'
-import type { Limited } from './wait-limits.ts'
+import type { Account, Place, ShareTree } from './share-tree.ts'
+import type { TicketState } from './ticket-state.ts'
 
 /** Weights of the cost unit: service = input × uncached prompt tokens + output × output tokens. */
 export interface CostWeights {
@@ -98,22 +98,27 @@ export interface Gate {
   parked: Set<Place<TicketState>> | undefined
 }
 
-export interface TicketState extends Waiting, Limited<TicketState> {
-  arrival: Arrival
-  state: 'waiting' | 'running'
+/** Where requests of the same tenant, project, user, key, class and model queue. */
+export interface Lane {
+  model: string
+  serviceClass: ServiceClass
+  isBackground: boolean
+  urgent: boolean
+  projectId: string
+  projectWeight: number
+  userId: string
+  keyId: string
+  /** The order under which it was made; another one has other lanes. */
+  order: SchedulerConfig['order']
   pool: PoolGroup
-  tree: ShareTree<TicketState>
-  place: Place<TicketState>
+  tenant: TenantState
   /** Account of the last level, charged with service. */
   account: Account<TicketState>
-  tenant: TenantState
+  place: Place<TicketState>
   tenantGate: Gate
   keyGate: Gate
-  engine: EngineState | undefined
-  chargedInputTokens: number
-  /** Of its prompt, what counts as unread at its engine. */
-  unreadTokens: number
-  outputTokens: number
+  /** The lane that the tenant used before this one. */
+  older: Lane | undefined
 }
 
 /** A tenant in one pool, over both bands. */
@@ -126,6 +131,8 @@ export interface TenantState {
   inFlight: number
   /** Interactive tickets that wait or run. */
   interactive: number
+  /** The lane that it used last. */
+  lane: Lane | undefined
 }
 
 export interface BandState {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { bandOf, seededRandom, serviceClasses } from '../base/index.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Arrival, defaultSchedulerConfig } from './scheduler-types.ts'
+import type { TicketState } from './ticket-state.ts'
 
 const INPUT_MAX = 60
 const OUTPUT_MAX = 40
@@ -19,6 +20,7 @@ interface Running {
 class World {
   readonly scheduler = new Scheduler(defaultSchedulerConfig)
   readonly running = new Map<string, Running>()
+  readonly queued = new Map<string, TicketState>()
   readonly ends = new Map<string, number>()
   readonly decisions: string[] = []
   readonly service = new Map<string, number>()
@@ -53,7 +55,9 @@ class World {
       keyConcurrencyMax: null,
       ...change,
     }
-    if (this.scheduler.arrive(arrival) === 'queue_full') this.end(arrival.id)
+    const queued = this.scheduler.arrive(arrival)
+    if (queued === 'queue_full') this.end(arrival.id)
+    else this.queued.set(arrival.id, queued)
   }
 
   end(id: string): void {
@@ -120,7 +124,8 @@ test('slots: never idle while work waits, never over cap + express, none leaked,
         if (choice < 4) world.arrive(world.pick(5) === 0 ? limits : {})
         else if (choice === 4) {
           const id = `t${world.pick(Math.max(1, world.serial))}`
-          if (world.scheduler.cancel(id)) world.end(id)
+          const queued = world.queued.get(id)
+          if (queued && world.scheduler.cancel(queued)) world.end(id)
         } else if (choice === 5 && world.pick(8) === 0) {
           world.scheduler.setEngine(engine('e', world.pick(2) === 0 ? 0 : cap))
         } else world.step()

@@ -8,8 +8,9 @@
  * beside them; every ticket leaves exactly once; tenants that wait for the same
  * engines in the same band receive service by weight, within 2U of each other.
  */
-import { bandOf, RANKS_PER_CLASS, type ServiceClass, ShortLivedMap } from '../base/index.ts'
+import { RANKS_PER_CLASS, type ServiceClass, ShortLivedMap } from '../base/index.ts'
 import { Gates } from './gates.ts'
+import { Lanes } from './lanes.ts'
 import { bestEngine, type Room } from './placement.ts'
 import { PoolGroups } from './pool-groups.ts'
 import type {
@@ -20,7 +21,6 @@ import type {
   PoolGroup,
   SchedulerConfig,
   TenantState,
-  TicketState,
 } from './scheduler-types.ts'
 import {
   hasBackgroundCap,
@@ -31,17 +31,18 @@ import {
   selectExpress,
   selectInteractive,
 } from './selection.ts'
+import { TicketState } from './ticket-state.ts'
 import { WaitLimits } from './wait-limits.ts'
-
-const EVERYBODY = { tenantId: '*', tenantWeight: 1, projectId: '*', userId: '*' }
+import { WaitingLine } from './waiting-line.ts'
 
 export class Scheduler {
   #config: SchedulerConfig
-  /** Apart, so that what happens to the few that run never searches among all that wait. */
-  readonly #waiting = new ShortLivedMap<TicketState>()
+  readonly #waiting = new WaitingLine<TicketState>()
+  /** By id: only the few that run, so that nothing is ever searched among all that wait. */
   readonly #running = new ShortLivedMap<TicketState>()
   readonly #groups = new PoolGroups()
   readonly #gates = new Gates()
+  readonly #lanes = new Lanes(this.#groups, this.#gates)
   readonly #limits = new WaitLimits<TicketState>()
   #order = 0
 
@@ -65,7 +66,7 @@ export class Scheduler {
 
   /** Changes the order for what waits and what comes. */
   setOrder(order: SchedulerConfig['order']): void {
-    const waiting = [...this.#waiting.values()]
+    const waiting = [...this.#waiting.items()]
     for (const ticket of waiting) this.#leave(ticket)
     this.#config = { ...this.#config, order }
     this.#requeue(waiting)
@@ -74,16 +75,20 @@ export class Scheduler {
   /**
    * Queues a request, or refuses it where its tenant's queue is full; one that comes back to its
    * old place was accepted before and is never refused.
+   * @returns the ticket, with which it can be asked about and leave while it waits
    */
-  arrive(arrival: Arrival): 'queued' | 'queue_full' {
+  arrive(arrival: Arrival): TicketState | 'queue_full' {
     const pool = this.#groups.of(arrival.model)
     const tenant = tenantOf(pool, arrival)
     if (arrival.order === undefined && tenant.queued >= arrival.queueDepthMax) {
       forgetIdle(pool, tenant)
       return 'queue_full'
     }
-    this.#enqueue(arrival, pool, tenant, arrival.order ?? this.#order++)
-    return 'queued'
+    const lane = this.#lanes.of(arrival, pool, tenant, this.#config.order)
+    const ticket = new TicketState(arrival, lane, arrival.order ?? this.#order++)
+    this.#waiting.push(ticket)
+    this.#enqueue(ticket)
+    return ticket
   }
 
   /**
@@ -106,17 +111,15 @@ export class Scheduler {
   }
 
   /** The caller left the queue. False when the ticket does not wait (any more). */
-  cancel(id: string): boolean {
-    const ticket = this.#waiting.get(id)
-    if (ticket === undefined) return false
+  cancel(ticket: TicketState): boolean {
+    if (ticket.state !== 'waiting') return false
     this.#giveUp(ticket)
     return true
   }
 
   /** Background work that waits goes before other background work from now on, in its old order. */
-  raise(id: string): void {
-    const ticket = this.#waiting.get(id)
-    if (ticket === undefined || ticket.arrival.urgent === true) return
+  raise(ticket: TicketState): void {
+    if (ticket.state !== 'waiting' || ticket.arrival.urgent === true) return
     ticket.arrival.urgent = true
     this.#requeue([ticket])
   }
@@ -144,6 +147,7 @@ export class Scheduler {
   finish(id: string): void {
     const ticket = this.#run(id)
     this.#running.delete(id)
+    ticket.state = 'gone'
     forgetUnread(ticket)
     if (ticket.engine) {
       ticket.engine.inFlight--
@@ -157,9 +161,9 @@ export class Scheduler {
     forgetIdle(ticket.pool, ticket.tenant)
   }
 
-  /** Read-only views for explanations and the live picture. */
+  /** A ticket that runs; a read-only view, like those below. */
   ticket(id: string): TicketState | undefined {
-    return this.#running.get(id) ?? this.#waiting.get(id)
+    return this.#running.get(id)
   }
 
   runningTickets(): IterableIterator<TicketState> {
@@ -168,13 +172,12 @@ export class Scheduler {
 
   /** Those that wait, oldest first. */
   waitingTickets(): IterableIterator<TicketState> {
-    return this.#waiting.values()
+    return this.#waiting.items()
   }
 
   /** Which concurrency limit holds a waiting ticket back, if one does. */
-  blocking(id: string): 'tenant' | 'key' | undefined {
-    const ticket = this.#waiting.get(id)
-    return ticket && this.#gates.blocking(ticket)
+  blocking(ticket: TicketState): 'tenant' | 'key' | undefined {
+    return this.#gates.blocking(ticket)
   }
 
   engines(): readonly EngineState[] {
@@ -227,7 +230,7 @@ export class Scheduler {
     ticket.tenant.inFlight++
     this.#leave(ticket)
     countInteractive(ticket, 1)
-    this.#waiting.delete(ticket.arrival.id)
+    this.#waiting.remove(ticket)
     this.#running.set(ticket.arrival.id, ticket)
     ticket.state = 'running'
     ticket.engine = engine
@@ -258,49 +261,20 @@ export class Scheduler {
     return RANKS_PER_CLASS * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
   }
 
-  #enqueue(arrival: Arrival, pool: PoolGroup, tenant: TenantState, order: number): void {
-    const fair = this.#config.order === 'fair'
-    const band = pool.bands[fair ? bandOf(arrival.serviceClass) : 'interactive']
-    const { serviceClass } = arrival
-    const isUpper =
-      serviceClass === 'priority' || serviceClass === 'flex' || arrival.urgent === true
-    const tree = this.#groups.tree(band, fair && isUpper ? 'upper' : 'lower', arrival.model)
-    const who = fair ? arrival : EVERYBODY
-    const account = band.root
-      .child(who.tenantId, who.tenantWeight)
-      .child(who.projectId, fair ? arrival.projectWeight : 1)
-      .child(who.userId, 1)
-    const ticket = {
-      arrival,
-      state: 'waiting',
-      pool,
-      tree,
-      account,
-      tenant,
-      tenantGate: this.#gates.enterTenant(arrival),
-      keyGate: this.#gates.enterKey(arrival),
-      engine: undefined,
-      chargedInputTokens: 0,
-      unreadTokens: 0,
-      outputTokens: 0,
-      index: -1,
-      limitBucket: -1,
-      limitBefore: undefined,
-      limitAfter: undefined,
-      deadlineMs: fair ? arrival.deadlineMs : 0,
-      order,
-    } as Omit<TicketState, 'place'> as TicketState
-    tenant.waiting++
-    if (isBounded(arrival)) tenant.queued++
-    countInteractive(ticket as TicketState, 1)
-    this.#waiting.set(arrival.id, ticket)
+  /** Puts a ticket in line where its lane says. */
+  #enqueue(ticket: TicketState): void {
+    const { arrival, lane } = ticket
+    lane.tenant.waiting++
+    if (isBounded(arrival)) lane.tenant.queued++
+    countInteractive(ticket, 1)
+    this.#gates.enter(lane, arrival)
     this.#limits.add(ticket, arrival.deadlineMs)
-    ticket.place = tree.add(ticket, account)
+    lane.place.add(ticket)
   }
 
   #leave(ticket: TicketState): void {
     this.#limits.remove(ticket)
-    ticket.tree.remove(ticket, ticket.place)
+    ticket.place.leave(ticket)
     ticket.tenant.waiting--
     if (isBounded(ticket.arrival)) ticket.tenant.queued--
     countInteractive(ticket, -1)
@@ -312,15 +286,19 @@ export class Scheduler {
     for (const ticket of tickets) {
       if (ticket.limitBucket !== -1) this.#leave(ticket)
       this.#gates.leave(ticket)
-      const pool = this.#groups.of(ticket.arrival.model)
-      this.#enqueue(ticket.arrival, pool, tenantOf(pool, ticket.arrival), ticket.order)
+      const { arrival } = ticket
+      const pool = this.#groups.of(arrival.model)
+      ticket.lane = this.#lanes.of(arrival, pool, tenantOf(pool, arrival), this.#config.order)
+      ticket.deadlineMs = this.#config.order === 'fair' ? arrival.deadlineMs : 0
+      this.#enqueue(ticket)
     }
   }
 
   #giveUp(ticket: TicketState): void {
     this.#leave(ticket)
     this.#gates.leave(ticket)
-    this.#waiting.delete(ticket.arrival.id)
+    this.#waiting.remove(ticket)
+    ticket.state = 'gone'
   }
 
   #run(id: string): TicketState {
@@ -333,7 +311,7 @@ export class Scheduler {
 /** What has no bound of its own, such as a batch, takes nothing of the tenant's. */
 const isBounded = ({ queueDepthMax }: Arrival) => queueDepthMax !== Number.POSITIVE_INFINITY
 
-const isBackground = ({ arrival }: TicketState) => bandOf(arrival.serviceClass) === 'background'
+const isBackground = ({ lane }: TicketState) => lane.isBackground
 
 /** The prompt of a ticket is among what its engine has to read. */
 function addUnread(ticket: TicketState, tokens: number): void {
@@ -365,8 +343,9 @@ export function shareOf(
 }
 
 /** A ticket of the tenant waits or runs (`1`), or no longer does (`-1`). */
-function countInteractive({ arrival, pool, tenant }: TicketState, change: 1 | -1): void {
-  if (bandOf(arrival.serviceClass) !== 'interactive') return
+function countInteractive({ lane }: TicketState, change: 1 | -1): void {
+  if (lane.isBackground) return
+  const { pool, tenant } = lane
   if (tenant.interactive === 0) pool.interactiveWeight += tenant.weight
   tenant.interactive += change
   if (tenant.interactive === 0) pool.interactiveWeight -= tenant.weight
@@ -376,10 +355,14 @@ function countInteractive({ arrival, pool, tenant }: TicketState, change: 1 | -1
 function tenantOf(pool: PoolGroup, arrival: Arrival): TenantState {
   let tenant = pool.tenants.get(arrival.tenantId)
   if (tenant === undefined) {
-    tenant = { id: arrival.tenantId, weight: 0, waiting: 0, queued: 0, inFlight: 0, interactive: 0 }
+    const counts = { waiting: 0, queued: 0, inFlight: 0, interactive: 0 }
+    tenant = { id: arrival.tenantId, weight: 0, ...counts, lane: undefined }
     pool.tenants.set(tenant.id, tenant)
   }
   const more = arrival.tenantWeight - tenant.weight
+  if (more === 0) return tenant
+  // Its accounts are told of the new weight as their lanes are found anew.
+  tenant.lane = undefined
   pool.activeWeight += more
   if (tenant.interactive > 0) pool.interactiveWeight += more
   tenant.weight = arrival.tenantWeight

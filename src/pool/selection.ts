@@ -1,12 +1,7 @@
 /** Which waiting ticket goes next; the order of `measures`: class within shares, then counters. */
-import type {
-  BandState,
-  EngineState,
-  PoolGroup,
-  SchedulerConfig,
-  TicketState,
-} from './scheduler-types.ts'
+import type { BandState, EngineState, PoolGroup, SchedulerConfig } from './scheduler-types.ts'
 import type { Place, ShareTree } from './share-tree.ts'
+import type { TicketState } from './ticket-state.ts'
 
 type IsClosed = (ticket: TicketState) => boolean
 type Tree = ShareTree<TicketState>
@@ -114,7 +109,7 @@ function firstPlace(
 ): TenantPlace | undefined {
   let best: TenantPlace | undefined
   for (const tree of trees.values()) {
-    const place = tree.root.children.peek()
+    const place = tree.root.peek()
     if (!place || (best && best.account.counter <= place.account.counter)) continue
     if (pool.engines.some((e) => hasRoom(e) && e.models.includes(tree.model))) best = place
   }
@@ -125,8 +120,8 @@ function firstPlace(
 function headOf(tenant: TenantPlace): TicketState {
   let place = tenant
   for (;;) {
-    const below = place.children.peek()
-    if (below === undefined) return place.items.peek() as TicketState
+    const below = place.peek()
+    if (below === undefined) return place.items?.peek() as TicketState
     place = below
   }
 }
@@ -167,7 +162,7 @@ function expressIn(
   for (const tree of trees.values()) {
     if (!pool.engines.some((e) => hasExpress(e) && e.models.includes(tree.model))) continue
     for (;;) {
-      const place = firstAmong(tree.root.children, mayRun)
+      const place = firstAmong(tree.root, mayRun)
       if (place === undefined) break
       const ticket = headOf(place)
       if (!isClosed(ticket)) return ticket
@@ -178,7 +173,7 @@ function expressIn(
 
 /** The smallest counter among the top of the heap's levels that may run. */
 function firstAmong(
-  places: TenantPlace['children'],
+  places: TenantPlace,
   mayRun: (place: TenantPlace) => boolean,
 ): TenantPlace | undefined {
   let best: TenantPlace | undefined

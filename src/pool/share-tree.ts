@@ -14,6 +14,9 @@ import { Heap, type HeapMember } from './heap.ts'
 /** A ticket as the tree sees it; inside the last level the earlier deadline goes first. */
 export type Waiting = Deadlined
 
+/** Children of those who have none. */
+const NONE: ReadonlyMap<string, never> = new Map<string, never>()
+
 export class Account<Item extends Waiting> {
   readonly key: string
   readonly parent: Account<Item> | undefined
@@ -21,7 +24,8 @@ export class Account<Item extends Waiting> {
   /** Service received ÷ weight, lifted so that idle time earns no credit. */
   counter = 0
   inFlight = 0
-  readonly children = new Map<string, Account<Item>>()
+  /** Made with the first child: those of the last level have none. */
+  #children: Map<string, Account<Item>> | undefined
   readonly places: Place<Item>[] = []
   /** The child that stopped waiting last; its counter is the time of an empty queue. */
   lastLeft: Account<Item> | undefined
@@ -37,15 +41,20 @@ export class Account<Item extends Waiting> {
 
   child(key: string, weight: number): Account<Item> {
     const last = this.#lastChild
-    let child = last?.key === key ? last : this.children.get(key)
+    this.#children ??= new Map()
+    let child = last?.key === key ? last : this.#children.get(key)
     if (child === undefined) {
-      if (this.children.size >= this.#sweepAt) this.#sweep()
+      if (this.#children.size >= this.#sweepAt) this.#sweep(this.#children)
       child = new Account<Item>(key, weight, this)
-      this.children.set(key, child)
+      this.#children.set(key, child)
     }
     child.weight = weight
     this.#lastChild = child
     return child
+  }
+
+  get children(): ReadonlyMap<string, Account<Item>> {
+    return this.#children ?? NONE
   }
 
   get isWaiting(): boolean {
@@ -58,7 +67,7 @@ export class Account<Item extends Waiting> {
     let least = Number.POSITIVE_INFINITY
     for (const place of this.places) {
       if (!place.tree.servable) continue
-      const first = place.children.peek()
+      const first = place.peek()
       if (first !== undefined && first.account.counter < least) least = first.account.counter
     }
     return least
@@ -73,46 +82,48 @@ export class Account<Item extends Waiting> {
       account.counter += units / account.weight
       if (units >= 0) continue
       for (const place of account.places) {
-        if (place.index >= 0) place.parent?.children.update(place, account.counter)
+        if (place.index >= 0) place.parent?.update(place, account.counter)
       }
     }
   }
 
   #isIdle(): boolean {
-    if (this.inFlight > 0 || this.children.size > 0) return false
-    return this.places.every((place) => place.waiting === 0)
+    if (this.inFlight > 0 || (this.#children?.size ?? 0) > 0) return false
+    return this.places.every(({ items }) => items === undefined || items.size === 0)
   }
 
   /** Forgets idle children whose return would be lifted above their old counter anyway. */
-  #sweep(): void {
+  #sweep(children: Map<string, Account<Item>>): void {
     const least = this.leastWaiting()
     this.#lastChild = undefined
     const floor = Number.isFinite(least) ? least : (this.lastLeft?.counter ?? 0)
-    for (const [key, child] of this.children) {
-      if (child.#isIdle() && child.counter <= floor) this.children.delete(key)
+    for (const [key, child] of children) {
+      if (!child.#isIdle() || child.counter > floor) continue
+      children.delete(key)
+      for (const place of child.places) place.forgotten = true
     }
-    this.#sweepAt = Math.max(1024, 2 * this.children.size)
+    this.#sweepAt = Math.max(1024, 2 * children.size)
   }
 }
 
-const olderFirst = (a: { order: number }, b: { order: number }) => a.order < b.order
 const counterOf = (place: { account: { counter: number } }) => place.account.counter
 
-/** Where an account waits in one tree. It is in its parent's heap while it can be served. */
-export class Place<Item extends Waiting> implements HeapMember {
+/**
+ * Where an account waits in one tree. It is the heap of the places of the level below that can be
+ * served, by the counter of their account, and in that of its parent while it can be served itself.
+ */
+export class Place<Item extends Waiting> extends Heap<Place<Item>> implements HeapMember {
   index = -1
   readonly tree: ShareTree<Item>
   readonly account: Account<Item>
   readonly parent: Place<Item> | undefined
   readonly order: number
-  /** Places of the level below that can be served, by the counter of their account. */
-  readonly children: Heap<Place<Item>> = new Heap<Place<Item>>(olderFirst, counterOf)
   /** Waiting tickets by deadline; only at the last level. */
-  readonly items = new DeadlineQueue<Item>()
-  /** Tickets waiting at or below this place, parked ones included. */
-  waiting = 0
+  items: DeadlineQueue<Item> | undefined
   /** True while a concurrency limit keeps it from being served. */
   parked = false
+  /** True once its account was swept: who comes again has another account and another place. */
+  forgotten = false
 
   constructor(
     tree: ShareTree<Item>,
@@ -120,28 +131,53 @@ export class Place<Item extends Waiting> implements HeapMember {
     parent: Place<Item> | undefined,
     order: number,
   ) {
+    super(counterOf)
     this.tree = tree
     this.account = account
     this.parent = parent
     this.order = order
   }
 
+  /** Tickets at or below this place, parked ones included, counted until there are so many. */
+  waitingUpTo(most: number): number {
+    let waiting = this.items?.size ?? 0
+    for (const child of this.account.children.values()) {
+      if (waiting >= most) break
+      const below = child.places.find((place) => place.tree === this.tree)
+      if (below !== undefined) waiting += below.waitingUpTo(most - waiting)
+    }
+    return Math.min(waiting, most)
+  }
+
   /** Makes the place eligible, lifting counters of accounts that were not waiting. */
   activate(): void {
     if (this.index >= 0 || this.parked || this.parent === undefined) return
-    if (this.items.size === 0 && this.children.size === 0) return
+    if (this.size === 0 && (this.items === undefined || this.items.size === 0)) return
     lift(this.account)
-    this.parent.children.push(this, this.account.counter)
+    this.parent.push(this, this.account.counter)
     this.parent.activate()
+  }
+
+  /** Queues a ticket; only at the last level. */
+  add(item: Item): void {
+    this.items ??= new DeadlineQueue<Item>()
+    this.items.push(item)
+    if (this.index < 0) this.activate()
+  }
+
+  /** Takes a ticket out of the queue, whether it was served or gave up. */
+  leave(item: Item): void {
+    this.items?.remove(item)
+    if (this.items?.size === 0) this.deactivate()
   }
 
   /** Takes the place out of selection; its tickets stay. */
   deactivate(): void {
     if (this.index < 0 || this.parent === undefined) return
-    this.parent.children.remove(this)
+    this.parent.remove(this)
     const above = this.account.parent
     if (above !== undefined && !this.account.isWaiting) above.lastLeft = this.account
-    if (this.parent.children.size === 0) this.parent.deactivate()
+    if (this.parent.size === 0) this.parent.deactivate()
   }
 }
 
@@ -167,30 +203,11 @@ export class ShareTree<Item extends Waiting> {
     rootAccount.places.push(this.root)
   }
 
-  get waiting(): number {
-    return this.root.waiting
-  }
-
-  /** Queues a ticket under an account of the last level. */
-  add(item: Item, leaf: Account<Item>): Place<Item> {
-    const place = this.#placeOf(leaf)
-    place.items.push(item)
-    for (let at: Place<Item> | undefined = place; at; at = at.parent) at.waiting++
-    place.activate()
-    return place
-  }
-
-  /** Takes a ticket out of the queue, whether it was served or gave up. */
-  remove(item: Item, place: Place<Item>): void {
-    place.items.remove(item)
-    if (place.items.size === 0) place.deactivate()
-    for (let at: Place<Item> | undefined = place; at; at = at.parent) at.waiting--
-  }
-
-  #placeOf(account: Account<Item>): Place<Item> {
+  /** Where an account waits here; it is made where there is none. */
+  placeOf(account: Account<Item>): Place<Item> {
     if (account.parent === undefined) return this.root
     for (const place of account.places) if (place.tree === this) return place
-    const parent = this.#placeOf(account.parent)
+    const parent = this.placeOf(account.parent)
     const place = new Place<Item>(this, account, parent, this.#order++)
     account.places.push(place)
     return place

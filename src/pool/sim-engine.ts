@@ -43,6 +43,7 @@ interface Segment {
 
 export class SimEngine implements HeapMember {
   index = -1
+  readonly order = 0
   /** When the running segment ends; infinite while nothing runs. */
   endMs = Number.POSITIVE_INFINITY
   /** Milliseconds in which it computed something. */

@@ -1,6 +1,7 @@
 /** The words of the simulator: what is asked of it and what it tells. Plain data, no behaviour. */
 
 import type { Scheduler } from './scheduler.ts'
+import type { Arrival } from './scheduler-types.ts'
 import type { EngineProfile } from './sim-profile.ts'
 import type { TraceRow } from './sim-trace.ts'
 
@@ -20,10 +21,16 @@ export interface SimRequest extends TraceRow {
 export const DEFAULT_MODEL = 'model'
 
 /** The scheduler's side of the simulator; the production one and those it is compared with. */
-export type SimScheduler = Pick<
-  Scheduler,
-  'setEngine' | 'arrive' | 'next' | 'promptRead' | 'progress' | 'finish' | 'cancel'
->
+export interface SimScheduler
+  extends Pick<Scheduler, 'setEngine' | 'next' | 'promptRead' | 'progress' | 'finish'> {
+  arrive(arrival: Arrival): SimQueued | 'queue_full'
+  cancel(ticket: SimQueued): boolean
+}
+
+/** A request in the queue of a scheduler. */
+export interface SimQueued {
+  readonly arrival: Arrival
+}
 
 export interface SimEngineSetup {
   id: string
@@ -52,6 +59,8 @@ export interface SimTicket {
   /** Output tokens that the scheduler has heard of. */
   reported: number
   aborted: boolean
+  /** Its place in the queue, once it has one. */
+  queued: SimQueued | undefined
 }
 
 /** Hears everything that happens; times are milliseconds of the simulation. */

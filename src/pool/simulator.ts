@@ -39,8 +39,6 @@ export interface SimulationOptions {
 }
 
 /** Events of one moment need no order of their own. */
-const asTheyCome = () => false
-
 interface Leaving extends HeapMember {
   atMs: number
   ticket: SimTicket
@@ -54,8 +52,8 @@ export class Simulation {
   nowMs = 0
   readonly #options: SimulationOptions
   readonly #observers: readonly SimObserver[]
-  readonly #busy = new Heap<SimEngine>(asTheyCome)
-  readonly #leaving = new Heap<Leaving>(asTheyCome)
+  readonly #busy = new Heap<SimEngine>()
+  readonly #leaving = new Heap<Leaving>()
   readonly #feeds: readonly SimFeed[]
   readonly #feedOf = new Map<SimTicket, SimFeed>()
   readonly #placeOf = new Map<SimTicket, SimEngine>()
@@ -147,15 +145,17 @@ export class Simulation {
       generated: 0,
       reported: 0,
       aborted: false,
+      queued: undefined,
     }
     this.open.set(ticket.id, ticket)
     if (feed !== undefined) this.#feedOf.set(ticket, feed)
     for (const observer of this.#observers) observer.arrived?.(ticket, this.nowMs)
-    this.scheduler.arrive(this.#arrivalOf(ticket))
+    const queued = this.scheduler.arrive(this.#arrivalOf(ticket))
+    if (queued !== 'queue_full') ticket.queued = queued
     const { abortAfterMs } = request
     if (abortAfterMs === undefined) return
     const atMs = this.nowMs + abortAfterMs
-    this.#leaving.push({ index: -1, atMs, ticket }, atMs)
+    this.#leaving.push({ index: -1, order: 0, atMs, ticket }, atMs)
   }
 
   #arrivalOf({ id, request }: SimTicket): Arrival {
@@ -194,7 +194,7 @@ export class Simulation {
       if (engine !== undefined) {
         this.#interrupt(engine, () => engine.cut(this.nowMs))
       } else {
-        this.scheduler.cancel(ticket.id)
+        if (ticket.queued) this.scheduler.cancel(ticket.queued)
         this.#close(ticket, 'aborted')
       }
     }

@@ -1,10 +1,11 @@
 /** One request in the pool: its promise of a slot, and its single end. */
 import type { GristmillError } from '../base/index.ts'
+import type { TicketState } from './ticket-state.ts'
 import type { Grant, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
 /** What a ticket needs of the pool. */
 export interface TicketOwner {
-  readonly scheduler: { raise(id: string): void }
+  readonly scheduler: { raise(ticket: TicketState): void }
   cancelled(ticket: PoolTicket): void
   progressed(ticket: PoolTicket, outputTokens: number): void
   promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void
@@ -18,6 +19,8 @@ export class PoolTicket implements Ticket {
   readonly granted: Promise<Grant>
   state: 'waiting' | 'running' | 'ended' = 'waiting'
   engineId: string | undefined
+  /** Its place in the queue, once it has one. */
+  queued: TicketState | undefined
   express = false
   dispatchedAtMs = 0
   firstTokenAtMs: number | undefined
@@ -66,7 +69,7 @@ export class PoolTicket implements Ticket {
 
   hurry(): void {
     this.request.urgent = true
-    if (this.state === 'waiting') this.#owner.scheduler.raise(this.id)
+    if (this.state === 'waiting' && this.queued) this.#owner.scheduler.raise(this.queued)
   }
 
   retry(): Ticket {

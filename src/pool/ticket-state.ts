@@ -1,0 +1,61 @@
+/** A ticket in the scheduler: what was asked for, where it queues, and what it has received. */
+import type { Arrival, EngineState, Gate, Lane, PoolGroup, TenantState } from './scheduler-types.ts'
+import type { Account, Place, ShareTree } from './share-tree.ts'
+
+export class TicketState {
+  readonly arrival: Arrival
+  readonly order: number
+  lane: Lane
+  state: 'waiting' | 'running' | 'gone' = 'waiting'
+  engine: EngineState | undefined = undefined
+  chargedInputTokens = 0
+  /** Of its prompt, what counts as unread at its engine. */
+  unreadTokens = 0
+  outputTokens = 0
+  /** When it gives up, for the order of the last level. */
+  deadlineMs: number
+  // What the lists it stands in keep with it.
+  index = -1
+  limitBucket = -1
+  limitBefore: TicketState | undefined = undefined
+  limitAfter: TicketState | undefined = undefined
+  lineBefore: TicketState | undefined = undefined
+  lineAfter: TicketState | undefined = undefined
+
+  /** @param order arrival number; a smaller one goes first where all else is equal */
+  constructor(arrival: Arrival, lane: Lane, order: number) {
+    this.arrival = arrival
+    this.lane = lane
+    this.order = order
+    this.deadlineMs = lane.order === 'fair' ? arrival.deadlineMs : 0
+  }
+
+  get pool(): PoolGroup {
+    return this.lane.pool
+  }
+
+  get tenant(): TenantState {
+    return this.lane.tenant
+  }
+
+  /** Account of the last level, charged with service. */
+  get account(): Account<TicketState> {
+    return this.lane.account
+  }
+
+  get place(): Place<TicketState> {
+    return this.lane.place
+  }
+
+  get tree(): ShareTree<TicketState> {
+    return this.lane.place.tree
+  }
+
+  get tenantGate(): Gate {
+    return this.lane.tenantGate
+  }
+
+  get keyGate(): Gate {
+    return this.lane.keyGate
+  }
+}
