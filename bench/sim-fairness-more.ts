@@ -86,15 +86,27 @@ export function prefixCost(random: Random) {
     new PureAffinity(COST, (arrival: Arrival) => arrival.keyId),
   )
   const fair = playPrefixes(requests, ours())
+  const blind = playPrefixes(
+    requests,
+    new Scheduler({ ...defaultSchedulerConfig, cost: COST, affinityAdvanceUnits: 0 }),
+  )
   return {
     answersVsAffinity: round(fair.answers / affinity.answers),
+    answersVsAffinityInTurn: round(blind.answers / affinity.answers),
     hitShare: round(fair.hits),
+    hitShareInTurn: round(blind.hits),
     hitShareAffinity: round(affinity.hits),
+    maxGapOver2U: round(fair.gapOver2U),
+    maxGapOver2UAffinity: round(affinity.gapOver2U),
   }
 }
 
 function playPrefixes(requests: SimRequest[], scheduler: SimScheduler) {
   const profile = { ...profileOf('a10g-7b'), kvTokens: 40_000 }
+  const gaps = new GapMeter(
+    [...new Set(requests.map(({ tenant }) => tenant))].map((name) => ({ name, weight: 1 })),
+    COST,
+  )
   let answers = 0
   let prompts = 0
   let read = 0
@@ -103,6 +115,7 @@ function playPrefixes(requests: SimRequest[], scheduler: SimScheduler) {
     requests,
     scheduler,
     observers: [
+      gaps,
       {
         promptRead: ({ request, uncachedTokens }) => {
           prompts += request.inputTokens
@@ -115,7 +128,10 @@ function playPrefixes(requests: SimRequest[], scheduler: SimScheduler) {
     ],
     untilMs: SUITE_MS,
   }).run()
-  return { answers, hits: 1 - read / prompts }
+  // U of the four engines: every sequence at the largest context.
+  const sequences = 4 * (profile.cap + profile.express)
+  const { over2U } = gaps.worst(COST.output * sequences * (PREFIX_TOKENS + 100 + 64))
+  return { answers, hits: 1 - read / prompts, gapOver2U: over2U }
 }
 
 const round = (value: number) => Math.round(value * 1e4) / 1e4

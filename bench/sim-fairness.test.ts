@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { seededRandom } from '../src/base/index.ts'
 import {
   type CostWeights,
   costOfProfile,
@@ -8,7 +9,7 @@ import {
   Simulation,
 } from '../src/pool/index.ts'
 import { boundUnits } from './sim-fairness.ts'
-import { modelShares } from './sim-fairness-more.ts'
+import { modelShares, prefixCost } from './sim-fairness-more.ts'
 import { GapMeter } from './sim-gaps.ts'
 import { LeastCounter } from './sim-schedulers.ts'
 import { fairnessSuites, profileOf, type Suite } from './sim-suites.ts'
@@ -55,6 +56,15 @@ describe('fairness on a virtual clock', () => {
     assert.ok(suite)
     const of = (order: 'fair' | 'least') => gapsOf(suite, order, cost).worst(1).gap
     assert.ok(of('fair') < of('least'))
+  })
+
+  it('costs next to nothing where prefixes are shared, and pure affinity is not fair', (t) => {
+    t.diagnostic(`seed ${seed}`)
+    const prefixes = prefixCost(seededRandom(seed))
+    assert.ok(prefixes.answersVsAffinity > 0.9, JSON.stringify(prefixes))
+    assert.ok(prefixes.answersVsAffinityInTurn < 0.6, JSON.stringify(prefixes))
+    assert.ok(prefixes.maxGapOver2U <= 1, JSON.stringify(prefixes))
+    assert.ok(prefixes.maxGapOver2UAffinity > prefixes.maxGapOver2U, JSON.stringify(prefixes))
   })
 
   it('is max-min where tenants ask for different models', () => {

@@ -139,6 +139,10 @@ export function benchSimFairness({ seed = 1, log }: FairnessOptions): object {
   const models = modelShares(seed)
   const prefixes = prefixCost(seededRandom(seed))
   log(`max-min over models: error ${models.maxMinError}; prefixes: ${JSON.stringify(prefixes)}`)
+  log(
+    `where prefixes are shared, fairness costs ` +
+      `${(100 * (1 - prefixes.answersVsAffinity)).toFixed(1)} % of the answers of pure affinity`,
+  )
   return {
     suites,
     models,

@@ -1,6 +1,6 @@
 /** Which of several engines a ticket goes to. Pure. */
 
-import type { CostWeights, EngineState, PoolGroup } from './scheduler-types.ts'
+import type { Arrival, CostWeights, EngineState, PoolGroup } from './scheduler-types.ts'
 import { interactiveLoad } from './selection.ts'
 import type { TicketState } from './ticket-state.ts'
 
@@ -11,7 +11,9 @@ const STREAM_TOKENS = 16
 
 /**
  * The engine on which the ticket has its first token soonest, among those with room for its model:
- * the one with the least to do before it, as a part of its cap. Where background work stands
+ * the one with the least to do before it, what it has to read of its own prompt included, as a part
+ * of its cap. So a ticket goes where its prompt's beginning is kept unless that engine is busier by
+ * more than the beginning is worth. Where background work stands
  * aside, interactive tickets count only interactive work, or a burst would follow the accident of
  * which engine happens to hold a batch line less.
  */
@@ -26,7 +28,8 @@ export function bestEngine(
   let fewest = Number.POSITIVE_INFINITY
   for (const engine of pool.engines) {
     if (!hasRoom(engine, room) || !engine.models.includes(arrival.model)) continue
-    const ahead = unitsAhead(engine, room, cost) / engine.cap
+    const own = cost.input * uncachedTokens(engine, arrival)
+    const ahead = (unitsAhead(engine, room, cost) + own) / engine.cap
     const inFlight = engine.inFlight / engine.cap
     if (ahead > least || (ahead === least && inFlight >= fewest)) continue
     best = engine
@@ -34,6 +37,13 @@ export function bestEngine(
     fewest = inFlight
   }
   return best
+}
+
+/** Tokens of a prompt that the engine would have to read, one at least. */
+export function uncachedTokens({ prefixes }: EngineState, arrival: Arrival): number {
+  const { beginnings, estimatedInputTokens } = arrival
+  if (beginnings === undefined) return estimatedInputTokens
+  return Math.max(1, estimatedInputTokens - prefixes.hit(beginnings))
 }
 
 function hasRoom(engine: EngineState, room: Room): boolean {

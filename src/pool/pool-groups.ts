@@ -5,6 +5,7 @@
 import type { BandState, EngineSlots, EngineState, PoolGroup } from './scheduler-types.ts'
 import { Account, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
+import { WarmPrefixes } from './warm-prefixes.ts'
 
 const IDLE = { inFlight: 0, background: 0, unread: 0, unreadBackground: 0 }
 
@@ -55,8 +56,11 @@ export class PoolGroups {
   setEngine(slots: EngineSlots): TicketState[] {
     const engine = this.#engines.get(slots.id)
     const sameModels = engine && sameMembers(engine.models, slots.models)
-    if (engine) Object.assign(engine, slots)
-    else this.#engines.set(slots.id, { ...slots, ...IDLE })
+    if (engine) {
+      Object.assign(engine, slots)
+      // Whatever comes back may have been started anew.
+      if (slots.cap === 0) engine.prefixes = new WarmPrefixes()
+    } else this.#engines.set(slots.id, { ...slots, ...IDLE, prefixes: new WarmPrefixes() })
     const moved = sameModels ? [] : this.#redraw()
     this.#markServable()
     return moved

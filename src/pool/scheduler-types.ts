@@ -2,6 +2,7 @@
 import type { Band, ServiceClass } from '../base/index.ts'
 import type { Account, Place, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
+import type { Beginning, WarmPrefixes } from './warm-prefixes.ts'
 
 /** Weights of the cost unit: service = input × uncached prompt tokens + output × output tokens. */
 export interface CostWeights {
@@ -17,6 +18,11 @@ export interface SchedulerConfig {
   priorityAdvanceUnits: number
   /** Service units by which a tenant on an express sequence may run ahead of its share. */
   expressAdvanceUnits: number
+  /**
+   * Service units by which somebody may run ahead whose prompt begins like one that an engine with
+   * room has read. No more than one whole context costs as output, or gaps may pass their bound.
+   */
+  affinityAdvanceUnits: number
   /** Tickets of a tenant's upper class that may pass a waiting one of its lower class in a row. */
   bypassMax: number
 }
@@ -26,6 +32,7 @@ export const defaultSchedulerConfig: SchedulerConfig = {
   order: 'fair',
   priorityAdvanceUnits: 2048,
   expressAdvanceUnits: 128,
+  affinityAdvanceUnits: 2048,
   bypassMax: 7,
 }
 
@@ -46,6 +53,8 @@ export interface Arrival {
   queueDepthMax: number
   tenantConcurrencyMax: number | null
   keyConcurrencyMax: number | null
+  /** What its prompt begins with, longer and longer; only where engines are to be chosen by it. */
+  beginnings?: readonly Beginning[]
   /** Background work that would miss its window otherwise goes before other background work. */
   urgent?: boolean
   /** Arrival number of an earlier attempt, which keeps its place in line. */
@@ -85,6 +94,8 @@ export interface EngineState extends EngineSlots {
   unread: number
   /** Those of `unread` that are background work. */
   unreadBackground: number
+  /** What it is believed to keep of prompts. */
+  prefixes: WarmPrefixes
 }
 
 /** A concurrency limit and the places that wait for it to open. */

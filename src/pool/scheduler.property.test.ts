@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { bandOf, seededRandom, serviceClasses } from '../base/index.ts'
 import { Scheduler } from './scheduler.ts'
-import { type Arrival, defaultSchedulerConfig } from './scheduler-types.ts'
+import { type Arrival, defaultSchedulerConfig, type SchedulerConfig } from './scheduler-types.ts'
 import type { TicketState } from './ticket-state.ts'
 
 const INPUT_MAX = 60
@@ -18,7 +18,7 @@ interface Running {
 
 /** A small world around the scheduler: engines that give every running ticket a token a step. */
 class World {
-  readonly scheduler = new Scheduler(defaultSchedulerConfig)
+  readonly scheduler: Scheduler
   readonly running = new Map<string, Running>()
   readonly queued = new Map<string, TicketState>()
   readonly ends = new Map<string, number>()
@@ -28,8 +28,9 @@ class World {
   nowMs = 0
   serial = 0
 
-  constructor(seed: number) {
+  constructor(seed: number, config: SchedulerConfig = defaultSchedulerConfig) {
     this.random = seededRandom(seed)
+    this.scheduler = new Scheduler(config)
   }
 
   pick(count: number): number {
@@ -81,14 +82,25 @@ class World {
     for (let d = this.scheduler.next(); d; d = this.scheduler.next()) {
       this.decisions.push(`${d.id}@${d.engineId}:${d.rank}`)
       this.running.set(d.id, { id: d.id, left: 1 + this.pick(OUTPUT_MAX), done: 0 })
-      this.charge(d.id, this.scheduler.ticket(d.id)?.arrival.estimatedInputTokens ?? 0)
+      this.charge(d.id, this.scheduler.ticket(d.id)?.chargedInputTokens ?? 0)
     }
+  }
+
+  /** An engine tells what it had to read: now and then all, though it was thought to know some. */
+  read(id: string): void {
+    const ticket = this.scheduler.ticket(id)
+    if (ticket?.arrival.beginnings === undefined) return
+    const before = ticket.chargedInputTokens
+    const uncached = this.pick(4) === 0 ? ticket.arrival.estimatedInputTokens : before
+    this.scheduler.promptRead(id, uncached)
+    this.charge(id, uncached - before)
   }
 
   step(): void {
     this.nowMs += 50
     for (const run of [...this.running.values()]) {
       run.done++
+      if (run.done === 1) this.read(run.id)
       this.charge(run.id, 2)
       this.scheduler.progress(run.id, run.done)
       if (--run.left > 0) continue
@@ -185,10 +197,22 @@ function gapWithinBound(
   members: Partial<Arrival>[],
   keys: string[],
   weights: number[],
+  engines = ['e'],
 ) {
-  const world = new World(seed)
-  world.scheduler.setEngine(engine('e', cap))
-  const unit = Math.max(INPUT_MAX, 2 * (cap + 1) * (INPUT_MAX + OUTPUT_MAX))
+  // To run ahead for a prefix is allowed by no more than one context.
+  const context = INPUT_MAX + OUTPUT_MAX
+  const world = new World(seed, { ...defaultSchedulerConfig, affinityAdvanceUnits: 2 * context })
+  for (const id of engines) world.scheduler.setEngine(engine(id, cap))
+  const unit = Math.max(INPUT_MAX, 2 * engines.length * (cap + 1) * context)
+  // The first one's prompts are known everywhere soon, those of the others now and then.
+  const beginnings = (isFirst: boolean) => {
+    const conversation = isFirst ? 'first' : world.pick(50)
+    return [1, 3, 5].map((tokens) => ({ key: `${conversation}/${tokens}`, tokens }))
+  }
+  const change = (member: Partial<Arrival>): Partial<Arrival> =>
+    engines.length === 1
+      ? {}
+      : { beginnings: beginnings(member === members[0]), estimatedInputTokens: INPUT_MAX }
   const lows = new Map<string, number>()
   const highs = new Map<string, number>()
   const refill = () => {
@@ -200,7 +224,9 @@ function gapWithinBound(
           t.arrival.projectId === member.projectId &&
           t.arrival.userId === member.userId,
       ).length
-      for (let i = waiting; i < 4; i++) world.arrive({ ...member, deadlineMs: 1e12 })
+      for (let i = waiting; i < 4; i++) {
+        world.arrive({ ...member, deadlineMs: 1e12, ...change(member) })
+      }
     }
   }
   refill()
@@ -260,6 +286,27 @@ test('so do projects of a tenant and users of a project', () => {
       gapWithinBound(seed, cap, members, projects, [1, 2])
       const users = ['interactive/t0/p1/u0', 'interactive/t0/p1/u1']
       gapWithinBound(seed + 1, cap, members, users, [1, 1])
+    }),
+    { numRuns: 8 },
+  )
+})
+
+test('the bound holds where prompts go to the engine that knows how they begin', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 1, max: 4 }), (seed, cap) => {
+      const weights = [1, 2, 3]
+      const tenants = weights.map((tenantWeight, i) => ({
+        tenantId: `t${i}`,
+        tenantWeight,
+        projectId: 'p0',
+        userId: 'u0',
+        serviceClass: 'standard' as const,
+      }))
+      const keys = weights.map((_, i) => `interactive/t${i}`)
+      gapWithinBound(seed, cap, tenants, keys, weights, ['e', 'f', 'g'])
+      const users = ['u0', 'u1', 'u2'].map((userId) => ({ ...tenants[0], userId }))
+      const userKeys = users.map(({ userId }) => `interactive/t0/p0/${userId}`)
+      gapWithinBound(seed, cap, users, userKeys, [1, 1, 1], ['e', 'f'])
     }),
     { numRuns: 8 },
   )

@@ -11,7 +11,7 @@
 import { RANKS_PER_CLASS, type ServiceClass, ShortLivedMap } from '../base/index.ts'
 import { Gates } from './gates.ts'
 import { Lanes } from './lanes.ts'
-import { bestEngine, type Room } from './placement.ts'
+import { bestEngine, type Room, uncachedTokens } from './placement.ts'
 import { PoolGroups } from './pool-groups.ts'
 import type {
   Arrival,
@@ -128,6 +128,7 @@ export class Scheduler {
   promptRead(id: string, uncachedInputTokens: number): void {
     const ticket = this.#run(id)
     forgetUnread(ticket)
+    learnKept(ticket, uncachedInputTokens)
     const units = (uncachedInputTokens - ticket.chargedInputTokens) * this.#config.cost.input
     ticket.chargedInputTokens = uncachedInputTokens
     if (units !== 0) ticket.account.charge(units)
@@ -238,7 +239,8 @@ export class Scheduler {
     if (isBackground(ticket)) engine.background++
     for (let at = ticket.account; at.parent; at = at.parent) at.inFlight++
     this.#gates.take(ticket)
-    ticket.chargedInputTokens = ticket.arrival.estimatedInputTokens
+    ticket.chargedInputTokens = uncachedTokens(engine, ticket.arrival)
+    if (ticket.arrival.beginnings) engine.prefixes.note(ticket.arrival.beginnings)
     addUnread(ticket, ticket.chargedInputTokens)
     ticket.account.charge(ticket.chargedInputTokens * this.#config.cost.input)
     return { id: ticket.arrival.id, engineId: engine.id, rank, express }
@@ -319,6 +321,13 @@ function addUnread(ticket: TicketState, tokens: number): void {
   if (!ticket.engine) return
   ticket.engine.unread += tokens
   if (isBackground(ticket)) ticket.engine.unreadBackground += tokens
+}
+
+/** Whether the engine kept as much of the prompt as it was believed to. */
+function learnKept({ arrival, engine, chargedInputTokens }: TicketState, uncached: number): void {
+  const expected = arrival.estimatedInputTokens - chargedInputTokens
+  if (expected <= 0 || arrival.beginnings === undefined) return
+  engine?.prefixes.learn(uncached <= chargedInputTokens + expected / 2)
 }
 
 /** Its first token is there, or it is over. */

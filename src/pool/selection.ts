@@ -1,4 +1,5 @@
 /** Which waiting ticket goes next; the order of `measures`: class within shares, then counters. */
+import { warmest } from './affinity.ts'
 import type { BandState, EngineState, PoolGroup, SchedulerConfig } from './scheduler-types.ts'
 import type { Place, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
@@ -53,7 +54,10 @@ function selectInBand(
     if (!upper && !lower) return undefined
     const own = upper && ownLower(pool, band, upper.account, hasRoom)
     const chosen = chooseLevel(band, upper, lower, own, config)
-    const ticket = headOf(chosen)
+    // Among tenants only where no second class is to be weighed against the first.
+    const from = upper && lower ? chosen : chosen.tree.root
+    const isByPrefix = pool.engines.length > 1 && config.order === 'fair'
+    const ticket = (isByPrefix && warmest(pool, from, config, hasRoom)) || headOf(chosen)
     if (isClosed(ticket)) continue
     countBypass(band, chosen, chosen === upper && own !== undefined)
     return ticket

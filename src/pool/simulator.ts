@@ -16,6 +16,7 @@ import {
   type SimScheduler,
   type SimTicket,
 } from './sim-types.ts'
+import type { Beginning } from './warm-prefixes.ts'
 
 /** Later than any deadline; a number that time buckets can hold. */
 const NEVER_MS = 1e12
@@ -42,6 +43,17 @@ export interface SimulationOptions {
 interface Leaving extends HeapMember {
   atMs: number
   ticket: SimTicket
+}
+
+/** Tenants share nothing, so whose a prompt is belongs to its beginning. */
+function beginningsOf({ tenant, prefix }: SimRequest): Beginning[] {
+  let key = tenant
+  let tokens = 0
+  return prefix.map((part) => {
+    key = `${key}/${part.id}`
+    tokens += part.tokens
+    return { key, tokens }
+  })
 }
 
 export class Simulation {
@@ -175,6 +187,7 @@ export class Simulation {
       queueDepthMax: Number.MAX_SAFE_INTEGER,
       tenantConcurrencyMax: null,
       keyConcurrencyMax: null,
+      ...(this.engines.size > 1 && { beginnings: beginningsOf(request) }),
     }
   }
 
