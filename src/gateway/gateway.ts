@@ -7,6 +7,7 @@ import { GristmillError, Roster, type Timer, toGristmillError } from '../base/in
 import type { EndReason } from '../meter/index.ts'
 import type { TicketRequest } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
 import { type CanonicalRequest, type Endpoint, outputTokensMax, readRequest } from './canonical.ts'
@@ -215,7 +216,11 @@ export class Gateway {
       arrivedMonotonicMs: given.arrivedMonotonicMs,
     })
     this.#live.add(life)
-    life.begin(ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line))
+    const asked = ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line)
+    if (this.#services.pool.hasChoice(canonical.model)) {
+      asked.beginnings = beginningsOf(canonical, principal.tenantId)
+    }
+    life.begin(asked)
     return life
   }
 

@@ -5,6 +5,8 @@ import type { Ticket, TicketRequest } from '../pool/index.ts'
 
 export interface TicketPool {
   submit(request: TicketRequest): Ticket
+  /** True where engines of a model are to be chosen between. */
+  hasChoice(model: string): boolean
 }
 
 export interface RequestLedger {

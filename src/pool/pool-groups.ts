@@ -31,6 +31,14 @@ export class PoolGroups {
     return group?.engines.some((e) => e.cap > 0 && e.models.includes(model)) ?? false
   }
 
+  hasChoice(model: string): boolean {
+    let serving = 0
+    for (const { cap, models } of this.#byModel.get(model)?.engines ?? []) {
+      if (cap > 0 && models.includes(model)) serving++
+    }
+    return serving > 1
+  }
+
   /** The pool of a model; a model that nothing serves gets a pool of its own to wait in. */
   of(model: string): PoolGroup {
     const found = this.#byModel.get(model)

@@ -5,6 +5,7 @@
 import { bandOf, type Clock, type Logger, type Registry, ShortLivedMap } from '../base/index.ts'
 import type { Engine, EngineLoad, EngineProfile, EngineState, Tokens } from '../engine/index.ts'
 import type { CapacityMinute } from '../meter/index.ts'
+import { arrivalOf } from './arrivals.ts'
 import { CapacityMeter } from './capacity-meter.ts'
 import { EngineControl } from './engine-control.ts'
 import { interactiveWaits, ServedModels, slotsOf } from './engine-places.ts'
@@ -13,12 +14,7 @@ import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
 import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
-import {
-  type Arrival,
-  type CostWeights,
-  type Dispatch,
-  defaultSchedulerConfig,
-} from './scheduler-types.ts'
+import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
 import { PoolTicket, type TicketOwner } from './ticket.ts'
 import type { PoolEngine, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
@@ -79,6 +75,11 @@ export class Pool implements TicketOwner {
     }
     this.#queue(ticket)
     return ticket
+  }
+
+  /** True where engines of a model are to be chosen between, by what a prompt begins with. */
+  hasChoice(model: string): boolean {
+    return this.scheduler.hasChoice(model)
   }
 
   /** Adds an engine or tells its present state; capacity changes take effect at once. */
@@ -223,27 +224,7 @@ export class Pool implements TicketOwner {
 
   #queue(ticket: PoolTicket, order?: number): void {
     const { request } = ticket
-    const { keyConcurrencyMax } = request
-    const arrival: Arrival = {
-      id: request.id,
-      model: request.model,
-      tenantId: request.tenantId,
-      tenantWeight: request.tenantWeight,
-      projectId: request.projectId,
-      projectWeight: request.projectWeight,
-      keyId: request.keyId,
-      // A key with its own limit is a level of its own, so that its queue can be held back alone.
-      userId: keyConcurrencyMax === null ? request.userId : `${request.keyId}/${request.userId}`,
-      serviceClass: request.serviceClass,
-      estimatedInputTokens: request.estimatedInputTokens,
-      deadlineMs: ticket.arrivedAtMs + request.waitMsMax,
-      queueDepthMax: request.queueDepthMax,
-      tenantConcurrencyMax: request.tenantConcurrencyMax,
-      keyConcurrencyMax,
-      urgent: request.urgent === true,
-    }
-    if (order !== undefined) arrival.order = order
-    const queued = this.scheduler.arrive(arrival)
+    const queued = this.scheduler.arrive(arrivalOf(request, ticket.arrivedAtMs, order))
     if (queued === 'queue_full') {
       ticket.refuse(
         queueFull(request, this.stats.retryAfterMs(this.#clock.monotonicMs(), request.tenantId)),

@@ -194,6 +194,11 @@ export class Scheduler {
     return this.#groups.serves(model)
   }
 
+  /** True while more than one does. */
+  hasChoice(model: string): boolean {
+    return this.#groups.hasChoice(model)
+  }
+
   pools(): readonly PoolGroup[] {
     return this.#groups.all()
   }

@@ -2,6 +2,7 @@
 import type { Band, GristmillError, ServiceClass } from '../base/index.ts'
 import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
 import type { EngineControl } from './engine-control.ts'
+import type { Beginning } from './warm-prefixes.ts'
 
 /** Why a request waits, in one word; `explain` puts each into a sentence. */
 export type WaitReason =
@@ -34,6 +35,8 @@ export interface TicketRequest {
   /** Running requests at most; null means no limit of its own. */
   tenantConcurrencyMax: number | null
   keyConcurrencyMax: number | null
+  /** What its prompt begins with, where that can decide between engines. */
+  beginnings?: readonly Beginning[]
   /** True where its batch's window is at risk, so that it goes before other background work. */
   urgent?: boolean
 }

@@ -1,0 +1,32 @@
+/** A request as the scheduler takes it. */
+import type { Arrival } from './scheduler-types.ts'
+import type { TicketRequest } from './types.ts'
+
+/**
+ * @param arrivedAtMs when it came first, monotonic
+ * @param order arrival number of an earlier attempt, whose place in line it has
+ */
+export function arrivalOf(request: TicketRequest, arrivedAtMs: number, order?: number): Arrival {
+  const { keyConcurrencyMax } = request
+  const arrival: Arrival = {
+    id: request.id,
+    model: request.model,
+    tenantId: request.tenantId,
+    tenantWeight: request.tenantWeight,
+    projectId: request.projectId,
+    projectWeight: request.projectWeight,
+    keyId: request.keyId,
+    // A key with its own limit is a level of its own, so that its queue can be held back alone.
+    userId: keyConcurrencyMax === null ? request.userId : `${request.keyId}/${request.userId}`,
+    serviceClass: request.serviceClass,
+    estimatedInputTokens: request.estimatedInputTokens,
+    deadlineMs: arrivedAtMs + request.waitMsMax,
+    queueDepthMax: request.queueDepthMax,
+    tenantConcurrencyMax: request.tenantConcurrencyMax,
+    keyConcurrencyMax,
+    urgent: request.urgent === true,
+  }
+  if (order !== undefined) arrival.order = order
+  if (request.beginnings !== undefined) arrival.beginnings = request.beginnings
+  return arrival
+}
