@@ -28,7 +28,7 @@ interface Search {
 
 /**
  * The ticket below `from` of whose prompt most is kept by an engine with room, among those that
- * may go now; the first in line where nothing is.
+ * may go now; undefined where nothing is known of any engine.
  */
 export function warmest(
   pool: PoolGroup,
@@ -45,6 +45,7 @@ export function warmest(
     best: undefined,
     savedTokens: -1,
   }
+  if (search.engines.every(({ prefixes }) => prefixes.isEmpty)) return undefined
   look(from, search)
   return search.best
 }

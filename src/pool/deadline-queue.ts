@@ -6,7 +6,7 @@ import { Heap, type HeapMember } from './heap.ts'
 
 export interface Deadlined extends HeapMember {
   /** Earlier goes first. */
-  deadlineMs: number
+  readonly deadlineMs: number
   /** Arrival number; breaks ties. */
   readonly order: number
 }

@@ -291,12 +291,11 @@ export class Scheduler {
   /** Puts tickets whose pool has been redrawn, or whose order has changed, back in line. */
   #requeue(tickets: readonly TicketState[]): void {
     for (const ticket of tickets) {
-      if (ticket.limitBucket !== -1) this.#leave(ticket)
+      if (ticket.limitBucket !== undefined) this.#leave(ticket)
       this.#gates.leave(ticket)
       const { arrival } = ticket
       const pool = this.#groups.of(arrival.model)
       ticket.lane = this.#lanes.of(arrival, pool, tenantOf(pool, arrival), this.#config.order)
-      ticket.deadlineMs = this.#config.order === 'fair' ? arrival.deadlineMs : 0
       this.#enqueue(ticket)
     }
   }

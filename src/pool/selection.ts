@@ -87,7 +87,7 @@ function chooseLevel(
 function countBypass(band: BandState, chosen: TenantPlace, isBypass: boolean): void {
   const { key } = chosen.account
   if (isBypass) band.bypasses.set(key, (band.bypasses.get(key) ?? 0) + 1)
-  else band.bypasses.delete(key)
+  else if (band.bypasses.size > 0) band.bypasses.delete(key)
 }
 
 /** Where the same account waits with tickets of the lower class that could run now. */

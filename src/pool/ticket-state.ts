@@ -12,11 +12,9 @@ export class TicketState {
   /** Of its prompt, what counts as unread at its engine. */
   unreadTokens = 0
   outputTokens = 0
-  /** When it gives up, for the order of the last level. */
-  deadlineMs: number
   // What the lists it stands in keep with it.
   index = -1
-  limitBucket = -1
+  limitBucket: number | undefined = undefined
   limitBefore: TicketState | undefined = undefined
   limitAfter: TicketState | undefined = undefined
   lineBefore: TicketState | undefined = undefined
@@ -27,7 +25,11 @@ export class TicketState {
     this.arrival = arrival
     this.lane = lane
     this.order = order
-    this.deadlineMs = lane.order === 'fair' ? arrival.deadlineMs : 0
+  }
+
+  /** Its rank in the last level. */
+  get deadlineMs(): number {
+    return this.lane.order === 'fair' ? this.arrival.deadlineMs : 0
   }
 
   get pool(): PoolGroup {

@@ -7,8 +7,8 @@ const BUCKET_MS = 100
 
 /** What the limits keep in their members; only they write it. */
 export interface Limited<Item> {
-  /** Bucket it is in, -1 outside. */
-  limitBucket: number
+  /** Bucket it is in; undefined outside. */
+  limitBucket: number | undefined
   limitBefore: Item | undefined
   limitAfter: Item | undefined
 }
@@ -16,6 +16,8 @@ export interface Limited<Item> {
 export class WaitLimits<Item extends Limited<Item>> {
   /** First member of each bucket. */
   readonly #buckets = new Map<number, Item>()
+  /** Buckets are counted from that of the first member: small numbers need no memory. */
+  #base: number | undefined
   #next = Number.POSITIVE_INFINITY
   #size = 0
 
@@ -26,7 +28,8 @@ export class WaitLimits<Item extends Limited<Item>> {
 
   /** @param item is in no bucket */
   add(item: Item, atMs: number): void {
-    const bucket = Math.floor(atMs / BUCKET_MS)
+    this.#base ??= Math.floor(atMs / BUCKET_MS)
+    const bucket = Math.floor(atMs / BUCKET_MS) - this.#base
     const first = this.#buckets.get(bucket)
     if (first !== undefined) first.limitBefore = item
     else if (bucket < this.#next) this.#next = bucket
@@ -40,12 +43,12 @@ export class WaitLimits<Item extends Limited<Item>> {
   /** Does nothing where the item is in no bucket. */
   remove(item: Item): void {
     const { limitBucket, limitBefore, limitAfter } = item
-    if (limitBucket === -1) return
+    if (limitBucket === undefined) return
     if (limitAfter !== undefined) limitAfter.limitBefore = limitBefore
     if (limitBefore !== undefined) limitBefore.limitAfter = limitAfter
     else if (limitAfter !== undefined) this.#buckets.set(limitBucket, limitAfter)
     else this.#buckets.delete(limitBucket)
-    item.limitBucket = -1
+    item.limitBucket = undefined
     item.limitBefore = undefined
     item.limitAfter = undefined
     this.#size--
@@ -53,7 +56,7 @@ export class WaitLimits<Item extends Limited<Item>> {
 
   /** Members whose bucket has wholly passed; the caller removes them. */
   due(nowMs: number): Item[] {
-    const until = Math.floor(nowMs / BUCKET_MS)
+    const until = Math.floor(nowMs / BUCKET_MS) - (this.#base ?? 0)
     if (this.#next >= until) return []
     const buckets = [...this.#buckets.keys()].sort((a, b) => a - b)
     this.#next = buckets.find((bucket) => bucket >= until) ?? Number.POSITIVE_INFINITY

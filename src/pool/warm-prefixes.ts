@@ -25,6 +25,10 @@ export class WarmPrefixes {
   #tokens = 0
   #tokensMax = Number.POSITIVE_INFINITY
 
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
   /** Leading tokens of a prompt that need not be read again, as far as is known. */
   hit(beginnings: readonly Beginning[]): number {
     let tokens = 0
