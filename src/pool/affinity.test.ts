@@ -96,6 +96,18 @@ describe('with several engines', () => {
     assert.equal(s.ticket(id)?.chargedInputTokens, 1100)
   })
 
+  it('an engine that keeps nothing is not thought to', () => {
+    const s = engines(4)
+    for (const id of ['one', 'two']) {
+      const slots = { id, models: ['m'], cap: 4, express: 0, backgroundReserve: 0 }
+      s.setEngine({ ...slots, keepsPrefixes: false })
+    }
+    serve(s, ask(s, 'a'))
+    const again = ask(s, 'a')
+    s.next()
+    assert.equal(s.ticket(again)?.chargedInputTokens, 1100)
+  })
+
   it('what is kept is not charged, and what was not kept after all is', () => {
     const s = engines(4)
     serve(s, ask(s, 'a'))

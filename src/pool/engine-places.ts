@@ -25,6 +25,8 @@ export function slotsOf({ engine, profile, state, control }: PoolEngine): Engine
     express: isUp ? profile.express : 0,
     backgroundReserve: control.reserve.reserve,
     spare: profile.yieldsBySteps ? profile.spare : 0,
+    // Tenants are kept apart there by keeping nothing.
+    keepsPrefixes: !profile.takesCacheOff,
   }
 }
 

@@ -75,6 +75,8 @@ export interface EngineSlots {
    * work has the places it took; none where absent.
    */
   spare?: number
+  /** False where it keeps nothing of prompts; true where absent. */
+  keepsPrefixes?: boolean
 }
 
 /** Leave to run a ticket on an engine now. */

@@ -245,7 +245,8 @@ export class Scheduler {
     for (let at = ticket.account; at.parent; at = at.parent) at.inFlight++
     this.#gates.take(ticket)
     ticket.chargedInputTokens = uncachedTokens(engine, ticket.arrival)
-    if (ticket.arrival.beginnings) engine.prefixes.note(ticket.arrival.beginnings)
+    const { beginnings } = ticket.arrival
+    if (beginnings && engine.keepsPrefixes !== false) engine.prefixes.note(beginnings)
     addUnread(ticket, ticket.chargedInputTokens)
     ticket.account.charge(ticket.chargedInputTokens * this.#config.cost.input)
     return { id: ticket.arrival.id, engineId: engine.id, rank, express }
