@@ -102,7 +102,7 @@ export class Prober {
       this.#kind = profile.kind
       return {
         ...profile,
-        ...(capOverride !== null && setByOperator(capOverride)),
+        ...(capOverride !== null && setByOperator(capOverride, traits)),
         models: models
           .filter(({ id }) => modelsFilter === null || modelsFilter.includes(id))
           .map(({ id, max_model_len, meta }) => ({
@@ -175,6 +175,7 @@ export class Prober {
       version,
       cap: CAP_VLLM,
       capMost: CAP_VLLM_MOST,
+      express: expressFor(CAP_VLLM),
       capReason: 'vLLM does not say how many requests it runs at its best; this is the default.',
       takesPriority,
       takesCacheSalt: isAtLeast(version, 0, 9),
@@ -210,7 +211,29 @@ const plain = {
 }
 
 /** An operator's word bounds the cap from above; a suffering engine may still be given less. */
-const setByOperator = (cap: number) => ({ cap, capMost: cap, capReason: 'Set by an operator.' })
+function setByOperator(cap: number, told: Traits) {
+  return {
+    cap,
+    capMost: cap,
+    capReason: 'Set by an operator.',
+    express: expressBeside(cap, told),
+  }
+}
+
+/**
+ * Express sequences of an engine that runs with another cap than it was found with: vLLM makes
+ * room for them, llama.cpp's server has only its slots, others have what they were started with.
+ */
+export function expressBeside(
+  cap: number,
+  { kind, capMost, express }: Pick<EngineProfile, 'kind' | 'capMost' | 'express'>,
+): number {
+  if (kind === 'vllm') return expressFor(cap)
+  if (kind !== 'llama.cpp') return express
+  return Math.max(0, Math.min(express, capMost + express - cap))
+}
+
+const expressFor = (cap: number) => Math.max(1, Math.ceil(cap / 8))
 
 function gristmillTraits(models: Models): Traits {
   const meta = models[0]?.meta
@@ -237,14 +260,18 @@ function gristmillTraits(models: Models): Traits {
   }
 }
 
+/** Its slots are all it has, so one in nine is kept for newcomers. */
 function llamaTraits(props: z.infer<typeof propsSchema>, load: EngineLoad | null): Traits {
+  const slots = props.total_slots
+  const cap = Math.max(1, Math.floor((8 * slots) / 9))
   return {
     ...plain,
     kind: 'llama.cpp',
     version: props.build_info ?? null,
-    cap: props.total_slots,
-    capMost: props.total_slots,
-    capReason: 'The number of its slots.',
+    cap,
+    capMost: cap,
+    express: slots - cap,
+    capReason: 'The number of its slots, without those kept for newcomers.',
     takesCacheOff: true,
     tellsLoad: load !== null,
     advice: load === null || load.waiting === null ? ADVICE_LLAMA : null,

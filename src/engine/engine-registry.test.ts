@@ -153,9 +153,10 @@ test('vLLM, llama.cpp and plain endpoints are told apart by what they answer', a
     await registry.setEmbedded(engine.url)
     let found = ''
     registry.listen({
-      changed: (_engine, { kind, cap, takesPriority, takesCacheSalt, models }) => {
+      changed: (_engine, { kind, cap, express, takesPriority, takesCacheSalt, models }) => {
         const context = models[0]?.contextTokens
-        found = `${kind} cap ${cap} priority ${takesPriority} salt ${takesCacheSalt} ${context}`
+        const slots = `${cap}+${express}`
+        found = `${kind} ${slots} priority ${takesPriority} salt ${takesCacheSalt} ${context}`
       },
       removed: () => {},
     })
@@ -167,8 +168,8 @@ test('vLLM, llama.cpp and plain endpoints are told apart by what they answer', a
     engine.pages.set('/version', { version: '0.32.0' })
     engine.answer(({ response }) => sendJson(response, status, {}))
   }
-  assert.equal(await profileOf(vllm(200)), 'vllm cap 16 priority true salt true 4096')
-  assert.equal(await profileOf(vllm(400)), 'vllm cap 16 priority false salt true 4096')
+  assert.equal(await profileOf(vllm(200)), 'vllm 16+2 priority true salt true 4096')
+  assert.equal(await profileOf(vllm(400)), 'vllm 16+2 priority false salt true 4096')
   const llama = await profileOf((engine) =>
     engine.pages.set('/props', {
       total_slots: 8,
@@ -176,6 +177,33 @@ test('vLLM, llama.cpp and plain endpoints are told apart by what they answer', a
       default_generation_settings: { n_ctx: 512 },
     }),
   )
-  assert.equal(llama, 'llama.cpp cap 8 priority false salt false 512')
-  assert.equal(await profileOf(() => {}), 'openai cap 4 priority false salt false null')
+  assert.equal(llama, 'llama.cpp 7+1 priority false salt false 512')
+  assert.equal(await profileOf(() => {}), 'openai 4+0 priority false salt false null')
+})
+
+test('places for newcomers come out of the slots of an engine that has nothing else', async () => {
+  const slotsOf = async (prepare: (engine: TestEngine) => void, cap?: number) => {
+    const engine = await newEngine()
+    engine.pages.set('/v1/models', { data: [{ id: 'm', owned_by: 'vllm', max_model_len: 4096 }] })
+    prepare(engine)
+    const registry = newRegistry()
+    await registry.add({ url: engine.url, cap })
+    let found: number[] = []
+    registry.listen({
+      changed: (_engine, { cap, capMost, express }) => {
+        found = [cap, capMost, express]
+      },
+      removed: () => {},
+    })
+    return found
+  }
+  const llama = (slots: number) => (engine: TestEngine) =>
+    engine.pages.set('/props', { total_slots: slots })
+  assert.deepEqual(await slotsOf(llama(18)), [16, 16, 2])
+  assert.deepEqual(await slotsOf(llama(4)), [3, 3, 1])
+  assert.deepEqual(await slotsOf(llama(1)), [1, 1, 0])
+  assert.deepEqual(await slotsOf(llama(4), 4), [4, 4, 0])
+  assert.deepEqual(await slotsOf(llama(4), 2), [2, 2, 1])
+  const vllm = (engine: TestEngine) => engine.pages.set('/version', { version: '0.32.0' })
+  assert.deepEqual(await slotsOf(vllm, 32), [32, 32, 4])
 })

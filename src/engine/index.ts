@@ -14,6 +14,7 @@ export {
   startEmbeddedEngine,
 } from './embedded-engine.ts'
 export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
+export { expressBeside } from './engine-probe.ts'
 export {
   EMBEDDED_ENGINE_ID,
   type EngineInput,

@@ -42,10 +42,14 @@ afterEach(async () => {
 const openCalibrations = () => Calibrations.open({ ...common, database, pointMs: 60 }, standard)
 
 /** A pool with one engine that says to be a vLLM of this version. */
-async function setUp(version: string, prepare: (engine: TestEngine) => void = answer) {
+async function setUp(
+  version: string,
+  prepare: (engine: TestEngine) => void = answer,
+  owner = 'vllm',
+) {
   const calibrations = await openCalibrations()
   const engine = await startTestEngine()
-  engine.pages.set('/v1/models', { data: [{ id: 'm', owned_by: 'vllm', max_model_len: 4096 }] })
+  engine.pages.set('/v1/models', { data: [{ id: 'm', owned_by: owner, max_model_len: 4096 }] })
   engine.pages.set('/version', { version })
   prepare(engine)
   const registry = new EngineRegistry({
@@ -126,6 +130,20 @@ test('another version of the engine is calibrated anew, without being asked', as
   assert.match(last?.cause ?? '', /version/)
   later.calibrations.check(later.pool)
   assert.equal(later.calibrations.view(id).state, 'done')
+})
+
+test('a new engine is calibrated without being asked, unless it may cost money', async () => {
+  const { calibrations, pool, id } = await setUp('0.32.0')
+  calibrations.check(pool)
+  const { last } = await ended(calibrations, id)
+  assert.match(last?.cause ?? '', /never calibrated/)
+  const place = pool.engines.get(id)
+  assert.equal(place?.profile.cap, last?.knee)
+  assert.equal(place?.profile.express, Math.max(1, Math.ceil((last?.knee ?? 0) / 8)))
+  await database.reset()
+  const plain = await setUp('1', answer, 'somebody')
+  plain.calibrations.check(plain.pool)
+  assert.equal(plain.calibrations.view(plain.id).state, 'none')
 })
 
 test('a calibration that fails says why and leaves everything as it was', async () => {

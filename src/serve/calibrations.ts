@@ -8,6 +8,7 @@ import {
   calibrationOf,
   type Engine,
   type EngineProfile,
+  expressBeside,
   insertCalibration,
   measureEngine,
   readCalibrations,
@@ -82,7 +83,8 @@ export class Calibrations {
     if (profile.kind === 'gristmill' || isSetByOperator(profile)) return { ...profile, ...measured }
     const day = measuredAt.toISOString().slice(0, 10)
     const capReason = `Calibrated on ${day}: more at once hardly get more done.`
-    return { ...profile, ...measured, cap: result.knee, capReason }
+    const express = expressBeside(result.knee, profile)
+    return { ...profile, ...measured, cap: result.knee, express, capReason }
   }
 
   /**
@@ -120,8 +122,8 @@ export class Calibrations {
   }
 
   /**
-   * Begins what is due: an engine that is not what it was when it was calibrated, and all that are
-   * up where more is done than was found possible. At most one an hour for each engine.
+   * Begins what is due: an engine that is new or not what it was when it was calibrated, and all
+   * that are up where more is done than was found possible. At most one an hour for each engine.
    */
   check(pool: Pool): void {
     const { clock, logger } = this.#options
@@ -129,12 +131,10 @@ export class Calibrations {
     for (const [engineId, { profile, state }] of pool.engines) {
       const sinceMs = clock.nowMs() - (this.#startedAtMs.get(engineId) ?? Number.NEGATIVE_INFINITY)
       if (state !== 'up' || this.#running.has(engineId) || sinceMs < AGAIN_MS) continue
-      const row = this.#rows.get(engineId)
-      const isChanged = row !== undefined && !isOf(row, profile)
-      if (!isChanged && voidReason === null) continue
-      const cause = isChanged ? 'The engine, its version or its models changed.' : voidReason
-      logger.info({ engineId, cause }, 'calibrating anew')
-      this.start(pool, engineId, cause ?? '')
+      const cause = causeFor(this.#rows.get(engineId), profile) ?? voidReason
+      if (cause === null) continue
+      logger.info({ engineId, cause }, 'calibrating')
+      this.start(pool, engineId, cause)
     }
   }
 
@@ -245,6 +245,16 @@ function isOf({ machine, settings }: CalibrationRow, profile: EngineProfile): bo
     machine.version === profile.version &&
     JSON.stringify(settings.models) === JSON.stringify(models)
   )
+}
+
+/** Why an engine is to be measured by what it is; null where it need not be. */
+function causeFor(row: CalibrationRow | undefined, profile: EngineProfile): string | null {
+  if (row !== undefined) {
+    return isOf(row, profile) ? null : 'The engine, its version or its models changed.'
+  }
+  // Ours measures itself; behind a bare OpenAI wire there may be somebody who sends bills.
+  const isMeasurable = profile.kind === 'vllm' || profile.kind === 'llama.cpp'
+  return isMeasurable ? 'The engine was never calibrated.' : null
 }
 
 const isSetByOperator = ({ capReason }: EngineProfile) => capReason === 'Set by an operator.'
