@@ -39,6 +39,9 @@ export const STREAM_COUNTS = [1, 2, 4, 8, 16] as const
 /** Share of the highest throughput that the knee must reach. */
 const KNEE_SHARE = 0.95
 
+/** Share of the work at the knee that people's streams must reach for background work to wait. */
+const ENOUGH_SHARE = 0.9
+
 /** The counts are gone through this many times, so that one disturbance spoils one pass only. */
 const PASSES = 2
 
@@ -110,6 +113,21 @@ export function kneeOf(rows: readonly CalibrationRow[]): number {
   const highest = Math.max(...eligible.map((row) => row.serviceUnitsPerS))
   const knee = eligible.find((row) => row.serviceUnitsPerS >= KNEE_SHARE * highest)
   return knee?.streams ?? 1
+}
+
+/**
+ * The fewest streams that get nearly as much done as the knee does, between those measured by a
+ * straight line.
+ */
+export function enoughStreams({ rows, knee }: Pick<Calibration, 'rows' | 'knee'>): number {
+  const atKnee = rows.find((row) => row.streams === knee)?.serviceUnitsPerS ?? 0
+  const goal = ENOUGH_SHARE * atKnee
+  const above = rows.findIndex((row) => row.serviceUnitsPerS >= goal)
+  const [low, high] = [rows[above - 1], rows[above]]
+  if (!high) return knee
+  if (!low) return high.streams
+  const part = (goal - low.serviceUnitsPerS) / (high.serviceUnitsPerS - low.serviceUnitsPerS)
+  return Math.min(knee, Math.ceil(low.streams + part * (high.streams - low.streams)))
 }
 
 /** What a calibration is valid for; anything else needs a new one. */

@@ -69,6 +69,7 @@ function setUp(slots: number, waitingMax = 10) {
     pace,
     waitingMax,
     room: slots,
+    enough: slots,
     yieldMsMax: 60_000,
     isEndToken: (token) => token === END,
     onStep: () => undefined,

@@ -10,7 +10,8 @@ import { type Clock, GristmillError } from '../base/index.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
 import type { Pace } from './pace.ts'
 import { type PooledSequence, SequencePool, type TakenSequence } from './sequence-pool.ts'
-import { isBackground, planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
+import { planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
+import { isBackground, type StepRoom } from './step-room.ts'
 
 /** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
 export interface Runner extends PooledSequence {
@@ -32,15 +33,12 @@ export interface StepReport {
   readTokens: number
 }
 
-export interface DriverOptions {
+export interface DriverOptions extends StepRoom {
   runners: readonly Runner[]
   clock: Clock
   pace: Pace
   /** Requests that may wait for a sequence. */
   waitingMax: number
-  /** Streams of one step, while some are of a better class than others. */
-  room: number
-  yieldMsMax: number
   isEndToken(token: Token): boolean
   /** Called after each step, while nothing runs in the library. */
   onStep(report: StepReport): void
@@ -235,11 +233,11 @@ export class Driver {
       active.paused = active.request.isPaused()
       active.idleMs = nowMs - active.lastStepMs
     }
-    const { pace, room, yieldMsMax } = this.#options
+    const { pace, room, enough, yieldMsMax } = this.#options
     // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
     const ordered = [...this.#active].sort((a, b) => a.index - b.index)
     const readMs = this.#readMs
-    return planStep(ordered, { readBudget: pace.readBudget, room, yieldMsMax, readMs })
+    return planStep(ordered, { readBudget: pace.readBudget, room, enough, yieldMsMax, readMs })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {

@@ -2,7 +2,13 @@
 import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { type Clock, GristmillError, type Logger, limitTable, type Random } from '../base/index.ts'
-import { type Calibration, CalibrationCache, calibrate, STREAM_COUNTS } from './calibration.ts'
+import {
+  type Calibration,
+  CalibrationCache,
+  calibrate,
+  enoughStreams,
+  STREAM_COUNTS,
+} from './calibration.ts'
 import { handleChat } from './chat-route.ts'
 import { ChatTemplate } from './chat-template.ts'
 import { handleCompletions } from './completion-route.ts'
@@ -158,6 +164,7 @@ async function assemble(
     pace: new Pace({ readTokensMax: READ_TOKENS_MAX, readStepMs: READ_STEP_MS }),
     waitingMax: WAITING_MAX,
     room: cap + express,
+    enough: calibration ? enoughStreams(calibration) : cap + express,
     yieldMsMax: YIELD_MS_MAX,
     isEndToken: (token) => loaded.model.isEogToken(token),
     onStep(report) {

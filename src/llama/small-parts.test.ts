@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
 import { FakeClock } from '../base/index.ts'
-import { type CalibrationRow, calibrate, kneeOf } from './calibration.ts'
+import { type CalibrationRow, calibrate, enoughStreams, kneeOf } from './calibration.ts'
 import { newProgress } from './engine.ts'
 import { engineArguments, parseEngineArguments } from './options.ts'
 import { RequestLog } from './request-log.ts'
@@ -31,6 +31,15 @@ test('the knee is where more streams stop doing more, while tokens come quickly'
 
 test('on a slow machine the knee may reach half as slow again as one stream', () => {
   assert.equal(kneeOf([row(1, 20, 200), row(2, 38, 210), row(4, 60, 290), row(8, 90, 400)]), 4)
+})
+
+test('people take a whole step once they get nearly as much done as the knee', () => {
+  const rows = [row(1, 50, 10), row(2, 70, 12), row(4, 86, 20), row(8, 100, 40), row(16, 103, 80)]
+  assert.equal(enoughStreams({ rows, knee: 8 }), 6)
+  assert.equal(enoughStreams({ rows, knee: 4 }), 3)
+  assert.equal(enoughStreams({ rows: [row(1, 50, 10)], knee: 1 }), 1)
+  const flat = [row(1, 10, 10), row(2, 20, 10), row(4, 40, 10), row(8, 80, 10)]
+  assert.equal(enoughStreams({ rows: flat, knee: 8 }), 8)
 })
 
 test('a sweep picks the faster threads and keeps the better pass of each count', async () => {

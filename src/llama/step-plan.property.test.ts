@@ -6,7 +6,7 @@ import { Pace } from './pace.ts'
 import { planStep, REST_TOKENS_MAX, type StepCandidate } from './step-plan.ts'
 
 const READ_TOKENS_MAX = 512
-const OPTIONS = { room: 5, yieldMsMax: 5000 }
+const OPTIONS = { room: 5, enough: 3, yieldMsMax: 5000 }
 
 interface Asked {
   priority: number

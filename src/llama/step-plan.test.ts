@@ -14,7 +14,7 @@ const candidate = (fields: Partial<StepCandidate> = {}): StepCandidate => ({
   idleMs: 0,
   ...fields,
 })
-const ROOM = { room: 4, yieldMsMax: 1000, readMs: 0 }
+const ROOM = { room: 4, enough: 3, yieldMsMax: 1000, readMs: 0 }
 const plan = (candidates: StepCandidate[], budget = 64) =>
   planStep(
     candidates.map((one, index) => Object.assign(one, { index })),
@@ -65,24 +65,38 @@ test('no interactive prompt waits for a token of background work', () => {
   assert.deepEqual(plan([batch, person, second], 0)?.decode, [batch, person])
 })
 
-test('of more streams than there is room for the worst class stands aside, the last ones first', () => {
+test('of more streams than there is room for the worst class stands aside, the farthest first', () => {
   const batch = Array.from({ length: 4 }, (_, i) => candidate({ priority: 48 + ((i * 7) % 16) }))
   const people = [candidate({ priority: 20 }), candidate({ priority: 17 })]
   const streams = [...people, ...batch]
   assert.deepEqual(plan(streams)?.decode, [...people, batch[0], batch[1]])
+  assert.deepEqual(plan([...batch, ...people])?.decode, [batch[2], batch[3], ...people])
+})
+
+test('where people leave nearly nothing of a step, background work waits, but not for ever', () => {
+  const people = Array.from({ length: 3 }, () => candidate({ priority: PEOPLE }))
+  const batch = Array.from({ length: 3 }, () => candidate({ priority: BATCH }))
+  assert.deepEqual(plan([...batch, ...people])?.decode, people)
+  const two = people.slice(1)
+  assert.deepEqual(plan([...batch, ...two])?.decode, [batch[1], batch[2], ...two])
+  const overdue = candidate({ priority: BATCH, idleMs: 1001 })
+  assert.deepEqual(plan([...batch, overdue, ...people])?.decode, [overdue, ...people])
+  const priority = candidate({ priority: 0 })
+  assert.deepEqual(plan([...people, priority])?.decode, [...people, priority])
 })
 
 test('streams between two neighbours come along, as a pass around them costs as much', () => {
   const person = () => candidate({ priority: PEOPLE })
   const batch = () => candidate({ priority: BATCH })
-  const few = [batch(), batch(), batch(), batch(), batch(), person()]
-  assert.deepEqual(plan(few)?.decode, few)
-  const many = [batch(), batch(), batch(), batch(), batch(), batch(), person()]
-  assert.deepEqual(plan(many)?.decode, [...many.slice(0, 3), many[6]])
-  const idle = [batch(), batch(), batch(), batch(), person()]
-  const apart = idle.map((one, i) => Object.assign(one, { index: i < 4 ? i : 9 }))
+  const few = [person(), batch(), batch(), person(), batch(), batch(), batch()]
+  assert.deepEqual(plan(few)?.decode, few.slice(0, 5))
+  const many = [person(), batch(), batch(), batch(), batch(), batch(), person()]
+  assert.deepEqual(plan(many)?.decode, [many[0], many[1], many[5], many[6]])
+  const around = [person(), batch(), batch(), batch(), person()]
+  assert.deepEqual(plan(around)?.decode, around)
+  const apart = around.map((one, i) => Object.assign(one, { index: i < 3 ? i : i + 1 }))
   const decode = planStep(apart, { ...ROOM, readBudget: () => 0 })?.decode
-  assert.deepEqual(decode, [...apart.slice(0, 3), apart[4]])
+  assert.deepEqual(decode, [apart[0], apart[1], apart[3], apart[4]])
 })
 
 test('streams that stood aside have their turn before others of their class', () => {

@@ -2,7 +2,7 @@
  * Decides what one step of the batch computes: who gets a token and which prompts are read how far.
  * Pure: the driver gathers the state and carries the plan out.
  */
-import { RANKS_PER_CLASS } from '../base/index.ts'
+import { isBackground, type StepRoom, withinRoom } from './step-room.ts'
 
 /** A request that holds a sequence, as the planner sees it. */
 export interface StepCandidate {
@@ -46,30 +46,18 @@ export type ReadBudget = (step: {
   readMs: number
 }) => number
 
-export interface StepPlanOptions {
+export interface StepPlanOptions extends StepRoom {
   readBudget: ReadBudget
-  /**
-   * Streams of one step at most, while some are of a better class: beyond it the worst stand aside.
-   */
-  room: number
-  /** Longest time that a stream stands aside for better-ranked prompts, milliseconds. */
-  yieldMsMax: number
   /** Milliseconds of reading since streams had their last token. */
   readMs: number
 }
 
-/** The best class of background work, for which nobody waits. */
-const BACKGROUND_CLASS = 2
 /** Prompts up to this length are read before others have their next token. */
 const SHORT_TOKENS = 64
 /** Tokens by which a step may exceed its budget to end a prompt. */
 export const REST_TOKENS_MAX = 16
 /** Share of the budget kept for the oldest prompt, so that short ones cannot starve it. */
 const OLDEST_SHARE = 0.25
-/** Streams between two neighbours that cost no more than the pass that they spare. */
-const GAP_MAX = 2
-/** After this long aside a stream goes before others of its class. */
-const TURN_MS = 1000
 
 /**
  * Plans one step, which either reads prompts or gives streams their next token: llama.cpp
@@ -92,7 +80,7 @@ export function planStep<C extends StepCandidate>(
   const prompts = awake.filter((candidate) => candidate.unread > 0)
   const streams = withinRoom(
     awake.filter((candidate) => candidate.unread === 0),
-    options.room,
+    options,
   )
   if (prompts.length === 0) return streams.length > 0 ? { decode: streams, read: [] } : undefined
   const first = prompts.reduce((a, b) => (b.priority < a.priority ? b : a))
@@ -109,49 +97,6 @@ export function planStep<C extends StepCandidate>(
   })
   if (decode.length > 0 && budget <= 0) return { decode, read: [] }
   return { decode: [], read: readByRank(prompts, first, Math.max(1, budget)) }
-}
-
-const classOf = ({ priority }: { priority: number }) => Math.floor(priority / RANKS_PER_CLASS)
-/** True where nobody waits for it. */
-export const isBackground = (one: { priority: number }) => classOf(one) >= BACKGROUND_CLASS
-
-/**
- * Those that step: all of the best class, and of the others as many as there is room for. Of equal
- * ones the last stand aside, so that those who step are neighbours; and where only a few stand
- * between two neighbours, they come along, for a pass around them costs as much as they do.
- */
-function withinRoom<C extends StepCandidate>(streams: C[], room: number): C[] {
-  if (streams.length <= room) return streams
-  const best = Math.min(...streams.map(classOf))
-  const others = streams
-    .map((stream, position) => ({ stream, position, isDue: stream.idleMs > TURN_MS }))
-    .filter(({ stream }) => classOf(stream) > best)
-    .sort(
-      (a, b) =>
-        classOf(b.stream) - classOf(a.stream) ||
-        Number(a.isDue) - Number(b.isDue) ||
-        b.position - a.position,
-    )
-  const aside = new Set(others.slice(0, streams.length - room).map(({ stream }) => stream))
-  for (const stream of between(streams, aside)) aside.delete(stream)
-  return streams.filter((stream) => !aside.has(stream))
-}
-
-/** Those aside of which at most a few stand in a row between two that step, with no idle one. */
-function between<C extends StepCandidate>(streams: readonly C[], aside: ReadonlySet<C>): C[] {
-  const found: C[] = []
-  let [row, last]: [C[], C | undefined] = [[], undefined]
-  for (const stream of streams) {
-    if (aside.has(stream)) {
-      row.push(stream)
-      continue
-    }
-    const isUnbroken = last !== undefined && stream.index - last.index === row.length + 1
-    if (isUnbroken && row.length <= GAP_MAX) found.push(...row)
-    row = []
-    last = stream
-  }
-  return found
 }
 
 function standing(

@@ -53,7 +53,7 @@ function newDriver(runners: Runner[], { clock, onStep }: SweepResources): Driver
   const pace = new Pace({ readTokensMax: SWEEP_CONTEXT_TOKENS, readStepMs: 250 })
   const waitingMax = STREAM_COUNTS.length
   const isEndToken = () => false
-  const bounds = { waitingMax, room: runners.length, yieldMsMax: 1e9 }
+  const bounds = { waitingMax, room: runners.length, enough: runners.length, yieldMsMax: 1e9 }
   return new Driver({ runners, clock, pace, ...bounds, isEndToken, onStep })
 }
 
