@@ -11,6 +11,7 @@ const context = await model.createContext({
   sequences: options.slots,
   contextSize: options.contextTokens,
   batchSize: 512 + options.slots,
+  flashAttention: 'auto',
   threads: { ideal: options.threads, min: options.threads },
 })
 const sequences = Array.from({ length: options.slots }, () => context.getSequence())

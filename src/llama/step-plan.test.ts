@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RANKS_PER_CLASS } from '../base/index.ts'
-import { planStep, type StepCandidate } from './step-plan.ts'
+import { planStep, REST_TOKENS_MAX, type StepCandidate } from './step-plan.ts'
 
 let order = 0
 const candidate = (fields: Partial<StepCandidate> = {}): StepCandidate => ({
@@ -138,26 +138,37 @@ test('what the best batch prompts leave of a step goes to those of the next rank
   assert.deepEqual(plan([best, person])?.read, [{ candidate: person, tokens: 10 }])
 })
 
-test('the shorter prompt goes first, and the oldest still moves', () => {
+test('short prompts go first in order of arrival, and the oldest long one still moves', () => {
   const long = candidate({ unread: 5000 })
-  const short = candidate({ unread: 20 })
-  const middle = candidate({ unread: 40 })
-  const shares = new Map(plan([long, middle, short])?.read.map((r) => [r.candidate, r.tokens]))
-  assert.equal(shares.get(short), 20)
+  const middle = candidate({ unread: 30 })
+  const short = candidate({ unread: 18 })
+  const shares = new Map(plan([short, middle, long])?.read.map((r) => [r.candidate, r.tokens]))
   assert.equal(shares.get(long), 16)
-  assert.equal(shares.get(middle), 28)
+  assert.equal(shares.get(middle), 30)
+  assert.equal(shares.get(short), 18)
+  const longs = [candidate({ unread: 900 }), candidate({ unread: 400 })]
+  assert.deepEqual(plan(longs)?.read, [
+    { candidate: longs[0], tokens: 16 },
+    { candidate: longs[1], tokens: 48 },
+  ])
 })
 
-test('a prompt is never read beyond its end and the budget never exceeded', () => {
+test('no short prompt is begun with what others leave of a step, as its rest would be one more pass', () => {
+  const first = candidate({ unread: 50 })
+  const second = candidate({ unread: 50 })
+  assert.deepEqual(plan([second, first])?.read, [{ candidate: first, tokens: 50 }])
+})
+
+test('a prompt is never read beyond its end and the budget hardly exceeded', () => {
   for (const unread of [1, 15, 16, 63, 64, 65, 1000]) {
     const read = plan([candidate({ unread }), candidate({ unread: 3 })])?.read ?? []
     const total = read.reduce((sum, { tokens }) => sum + tokens, 0)
-    assert.equal(total, Math.min(64, unread + 3))
+    assert.ok(total <= 64 + REST_TOKENS_MAX, `${total}`)
     for (const { candidate: one, tokens } of read) assert.ok(tokens <= one.unread)
   }
 })
 
-test('a short rest of the only prompt is read along', () => {
+test('a short rest of a prompt is read along', () => {
   const tokens = (unread: number) => plan([candidate({ unread })], 20)?.read[0]?.tokens
   assert.deepEqual([20, 21, 30, 31, 400].map(tokens), [20, 21, 30, 20, 20])
   const long = plan([candidate({ unread: 120 })], 100)?.read[0]?.tokens

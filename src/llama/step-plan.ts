@@ -91,7 +91,7 @@ export function planStep<C extends StepCandidate>(
   const budget = options.readBudget({
     decoders: decode.length,
     prompts: rivals.length,
-    areShort: rivals.every(({ toRead }) => toRead <= SHORT_TOKENS),
+    areShort: rivals.every(isShort),
     standing: standing(decode, first),
     readMs: options.readMs,
   })
@@ -130,22 +130,33 @@ function readByRank<C extends StepCandidate>(
   return read
 }
 
+/**
+ * Short prompts in order of arrival, then long ones, the shorter remainder first; a long one that
+ * came before all others has a part for itself, so that it cannot starve. Every piece is a pass of
+ * its own, so a short rest is read along and no short prompt is begun with what others left.
+ */
 function shareBudget<C extends StepCandidate>(prompts: C[], budget: number): StepPlan<C>['read'] {
   const shares = new Map<C, number>()
   let left = budget
-  const give = (prompt: C, most: number) => {
-    const given = shares.get(prompt) ?? 0
-    const rest = prompt.unread - given
-    const over = rest - left
-    // A short rest is read along: it would cost a pass of its own.
-    const isLast = prompts.length === 1 && over <= Math.min(left / 2, REST_TOKENS_MAX)
-    const tokens = isLast ? rest : Math.min(rest, most, left)
-    if (tokens > 0) shares.set(prompt, given + tokens)
-    left -= Math.max(0, tokens)
+  const give = (prompt: C, tokens: number) => {
+    if (tokens > 0) shares.set(prompt, (shares.get(prompt) ?? 0) + tokens)
+    left -= tokens
   }
   const oldest = prompts.reduce((a, b) => (b.order < a.order ? b : a))
-  give(oldest, Math.ceil(budget * OLDEST_SHARE))
-  const byRemainder = prompts.toSorted((a, b) => a.unread - b.unread || a.order - b.order)
-  for (const prompt of byRemainder) give(prompt, left)
+  if (!isShort(oldest)) give(oldest, Math.min(oldest.unread, Math.ceil(budget * OLDEST_SHARE)))
+  for (const prompt of prompts.toSorted(inTurn)) {
+    if (left <= 0) break
+    const rest = prompt.unread - (shares.get(prompt) ?? 0)
+    const isNearlyAll = rest - left <= Math.min(left / 2, REST_TOKENS_MAX)
+    if (isNearlyAll) give(prompt, rest)
+    else if (!isShort(prompt) || shares.size === 0) give(prompt, left)
+  }
   return [...shares].map(([candidate, tokens]) => ({ candidate, tokens }))
+}
+
+const isShort = ({ toRead }: StepCandidate) => toRead <= SHORT_TOKENS
+
+function inTurn(a: StepCandidate, b: StepCandidate): number {
+  const byLength = Number(isShort(b)) - Number(isShort(a))
+  return byLength || (isShort(a) ? 0 : a.unread - b.unread) || a.order - b.order
 }
