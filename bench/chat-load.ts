@@ -14,6 +14,8 @@ export interface Call {
   usage: { promptTokens: number; cachedTokens: number; outputTokens: number } | null
   /** Status of a refusal. */
   refused: number | null
+  /** What broke it, where its target counts failures. */
+  failure: string | null
   /** What the gateway says of its own queue, milliseconds; null until its headers came. */
   queueMs: number | null
 }
@@ -29,6 +31,10 @@ export interface Target {
    * a cache may hold or not.
    */
   isBare?: boolean
+  /** Further headers of every request. */
+  headers?: Record<string, string>
+  /** True where a call that breaks is a figure; else it ends the bench. */
+  countsFailures?: boolean
 }
 
 interface Event {
@@ -63,7 +69,11 @@ export async function ask(
       method: 'POST',
       dispatcher,
       signal,
-      headers: { authorization: `Bearer ${target.key}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${target.key}`,
+        'content-type': 'application/json',
+        ...target.headers,
+      },
       body: JSON.stringify({
         model: target.model,
         ...(target.isBare ? { prompt: content } : { messages: [{ role: 'user', content }] }),
@@ -83,7 +93,9 @@ export async function ask(
     for await (const part of answer.body) parser.feed(text.decode(part as Buffer, { stream: true }))
     call.endMs = performance.now()
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (signal.aborted) return
+    if (!target.countsFailures) throw error
+    call.failure = (error as Error).message
   }
 }
 
@@ -108,6 +120,7 @@ export const newCall = (): Call => ({
   endMs: null,
   usage: null,
   refused: null,
+  failure: null,
   queueMs: null,
 })
 
@@ -116,6 +129,9 @@ export interface Load {
   /** Resolves when nothing runs any more. */
   stopped: Promise<void>
 }
+
+/** Who was refused asks again after this long. */
+const RETRY_MS = 1000
 
 /** Keeps `inFlight` requests running until the signal. */
 export function closedLoop(
@@ -132,6 +148,7 @@ export function closedLoop(
       const call = newCall()
       calls.push(call)
       await ask(target, { content: prompt(random), maxTokens }, call, dispatcher, signal)
+      if (call.refused !== null || call.failure !== null) await sleep(RETRY_MS, signal)
     }
   }
   const stopped = Promise.all(Array.from({ length: inFlight }, worker)).then(() =>

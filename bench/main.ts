@@ -120,6 +120,23 @@ const benches: Record<string, Bench> = {
       return { ...result, ...circumstances() }
     },
   },
+  rivals: {
+    help: 'isolation and batch beside other gateways and engines --dir DIR [--only NAME,…] [--samples FILE] [--seconds N] [--guidellm] [--seed N]',
+    async run(flags, log) {
+      if (typeof flags.dir !== 'string') throw new Error('--dir DIR is needed')
+      const { benchRivals } = await import('./rivals.ts')
+      const { circumstances } = await import('./harness.ts')
+      const result = await benchRivals({
+        dir: flags.dir,
+        only: typeof flags.only === 'string' ? flags.only : undefined,
+        samples: typeof flags.samples === 'string' ? flags.samples : undefined,
+        ...given({ seconds: number(flags, 'seconds'), seed: number(flags, 'seed') }),
+        guideLlm: flags.guidellm === true,
+        log,
+      })
+      return { ...result, ...circumstances() }
+    },
+  },
   scheduler: {
     help: 'one cycle of the scheduler at 1,000,000 queued [--pairs N] [--seed N]',
     async run(flags, log) {
@@ -160,6 +177,7 @@ const options: ParseArgsOptionsConfig = {
   repeat: flag,
   quick: flag,
   curve: flag,
+  guidellm: flag,
   ...Object.fromEntries(
     [
       'pairs',
@@ -181,6 +199,7 @@ const options: ParseArgsOptionsConfig = {
       'seconds',
       'calibration',
       'samples',
+      'dir',
     ].map((n) => [n, text]),
   ),
 }
