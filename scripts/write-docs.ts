@@ -1,10 +1,23 @@
 /**
- * The tables of the documents that come from the source: configuration, limits and errors.
+ * The tables of the documents that come from the source: configuration, limits, errors and what
+ * becomes of the parts of a request.
  * `node scripts/write-docs.ts` writes them between their marks; a test fails while they differ.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { configurationTable, errorTable, limitTable } from '../src/base/index.ts'
+import {
+  anthropicErrorType,
+  configurationTable,
+  errorTable,
+  limitTable,
+} from '../src/base/index.ts'
+import {
+  type Fates,
+  messagesBlocks,
+  messagesFields,
+  responsesFields,
+  responsesItems,
+} from '../src/gateway/index.ts'
 
 const tables: Record<string, { mark: string; table: () => string }[]> = {
   'docs/operate.md': [
@@ -12,6 +25,13 @@ const tables: Record<string, { mark: string; table: () => string }[]> = {
     { mark: 'limits', table: limits },
   ],
   'docs/errors.md': [{ mark: 'errors', table: errors }],
+  'docs/compatibility.md': [
+    { mark: 'messages fields', table: () => fates('field', messagesFields) },
+    { mark: 'messages blocks', table: () => fates('block', messagesBlocks) },
+    { mark: 'messages errors', table: messagesErrors },
+    { mark: 'responses fields', table: () => fates('field', responsesFields) },
+    { mark: 'responses items', table: () => fates('item', responsesItems) },
+  ],
 }
 
 /** Documents as they should be, by path. */
@@ -67,6 +87,23 @@ function errors(): string {
     entry.retryable ? 'yes' : 'no',
   ])
   return rows(['code', 'status', 'type', 'message', 'what to do', 'retry'], lines)
+}
+
+function fates(what: string, table: Fates): string {
+  const lines = Object.entries(table).map(([name, { fate, how }]) => [code(name), fate, how])
+  return rows([what, '', 'how, or why'], lines)
+}
+
+/** Errors by status and the wire's word for it. */
+function messagesErrors(): string {
+  const codes = new Map<number, string[]>()
+  for (const [name, { status }] of Object.entries(errorTable)) {
+    codes.set(status, [...(codes.get(status) ?? []), code(name)])
+  }
+  const lines = [...codes]
+    .sort(([a], [b]) => a - b)
+    .map(([status, names]) => [String(status), code(anthropicErrorType(status)), names.join(', ')])
+  return rows(['status', 'type', '`error.details.error_code`'], lines)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -201,6 +201,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     pool,
     ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
+    tokenizer: engines,
     clock,
     random,
     limits,

@@ -100,7 +100,7 @@ describe('a request that is wrong', () => {
     const error = await fails(row, () => chat({ model: 'gpt-17' }))
     assert.match(error.message, /gpt-17.*GET \/v1\/models/)
     await fails(['endpoint that does not exist', 'NotFoundError', '404', 'unknown_path'], () =>
-      client.responses.create({ model: 'toy', input: 'hello' }),
+      client.moderations.create({ input: 'hello' }),
     )
     const lost = openAi(server, server.apiKey, { baseURL: server.url })
     const noV1: Row = ['base URL without /v1', 'NotFoundError', '404', 'unknown_path']

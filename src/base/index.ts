@@ -5,6 +5,13 @@ export { checked, invalidValue } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { type Config, childEnvironment, configurationTable, readConfig } from './config.ts'
 export {
+  anthropicErrorBody,
+  anthropicErrors,
+  anthropicErrorType,
+  type ErrorShape,
+  openAiErrors,
+} from './error-shapes.ts'
+export {
   type ErrorCode,
   type ErrorDetails,
   type ErrorType,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { readLoad } from './engine-signals.ts'
+import { readTokenCount } from './engine-tokenizer.ts'
 import type { EngineCount, EngineLoad, EngineProfile } from './types.ts'
 
 export interface ProbeOptions {
@@ -130,6 +131,11 @@ export class Prober {
       outputTokens: count.data.completion_tokens,
       ended: count.data.state === 'ended',
     }
+  }
+
+  /** Tokens of a chat's prompt, where the engine that was last seen here has a tokenizer to ask. */
+  countTokens(chat: Record<string, unknown>, signal: AbortSignal): Promise<number | null> {
+    return readTokenCount(this.#kind, chat, (path, body) => this.#ask('POST', path, signal, body))
   }
 
   /** The load of the engine that was last seen here. */

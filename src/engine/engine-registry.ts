@@ -208,6 +208,28 @@ export class EngineRegistry {
     return place ? place.watch.engine.countOf(requestId, signal) : null
   }
 
+  /**
+   * Tokens of a chat's prompt as the first engine of the model counts them that is up and can;
+   * null where there is none.
+   */
+  async countTokens(
+    model: string,
+    chat: Record<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    for (const { watch } of this.#places.values()) {
+      const serves = watch.profile.models.some(({ name }) => name === model)
+      if (watch.state !== 'up' || !serves) continue
+      const count = await watch.engine.countTokens(chat, signal).catch((error: Error) => {
+        const { name, message } = error
+        this.#options.logger.debug({ engine: watch.engine.id, name, message }, 'no token count')
+        return null
+      })
+      if (count !== null) return count
+    }
+    return null
+  }
+
   /** A model that some engine serves or, while it is away, has served. */
   find(name: string): RegisteredModel | undefined {
     return this.#allModels().get(name)

@@ -77,6 +77,10 @@ export class OpenAiEngine implements Engine, CallOwner {
     return this.#prober.countOf(requestId, signal)
   }
 
+  countTokens(chat: Record<string, unknown>, signal: AbortSignal): Promise<number | null> {
+    return this.#prober.countTokens(chat, signal)
+  }
+
   /** Ends what runs and closes the connections. */
   async close(): Promise<void> {
     this.#sweeper.cancel()

@@ -100,5 +100,10 @@ export interface Engine {
   load(signal: AbortSignal): Promise<EngineLoad | null>
   /** The engine's own count for a request, or null where it keeps none. */
   countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null>
+  /**
+   * Tokens of a chat's prompt by its own tokenizer; null where it offers none or refuses.
+   * @param chat fields of a chat request
+   */
+  countTokens(chat: Record<string, unknown>, signal: AbortSignal): Promise<number | null>
   close(): Promise<void>
 }

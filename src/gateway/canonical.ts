@@ -8,7 +8,13 @@ import { estimateChat, estimateInput } from './token-estimate.ts'
 
 export type Endpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings'
 
+/** Where clients come in; all but the last two are engines' endpoints as well. */
+export type DoorPath = Endpoint | '/v1/messages' | '/v1/responses'
+
 export interface CanonicalRequest {
+  /** Where the client came in. */
+  door: DoorPath
+  /** Where an engine is asked. */
   endpoint: Endpoint
   model: string
   stream: boolean
@@ -18,24 +24,41 @@ export interface CanonicalRequest {
   choices: number
   /** What the client allows each answer, tokens; null where it names nothing. */
   outputTokensAsked: number | null
+  /**
+   * A bound of the client's that is lowered to what the context leaves, where its wire means it so;
+   * null where there is none.
+   */
+  outputTokensAtMost: number | null
   /** The wire's `service_tier`; null where there is none. */
   serviceTier: string | null
   /** Who the body says is asking; believed only from keys with scope `end_users`. */
   endUser: string | null
   estimatedInputTokens: number
-  /** The body as it came, and parsed. */
+  /** The body as it goes to an engine, and parsed; as it came wherever its wire is the engine's. */
   raw: Buffer
   fields: Record<string, unknown>
 }
 
-const MODEL_LENGTH_MAX = 256
+export const MODEL_LENGTH_MAX = 256
 
 /**
  * Parses a body once and checks what the gateway itself needs.
  * @throws GristmillError `invalid_json`, `invalid_value` naming the field
  */
 export function readRequest(endpoint: Endpoint, raw: Buffer, limits: Limits): CanonicalRequest {
-  const fields = parseObject(raw)
+  return readFields(endpoint, raw, parseObject(raw), limits)
+}
+
+/**
+ * The same for a body that has been parsed.
+ * @throws GristmillError `invalid_value` naming the field
+ */
+export function readFields(
+  endpoint: Endpoint,
+  raw: Buffer,
+  fields: Record<string, unknown>,
+  limits: Limits,
+): CanonicalRequest {
   const { model } = fields
   if (typeof model !== 'string' || model === '' || model.length > MODEL_LENGTH_MAX) {
     throw invalid('model', 'a model must be named')
@@ -46,12 +69,14 @@ export function readRequest(endpoint: Endpoint, raw: Buffer, limits: Limits): Ca
   if (endpoint === '/v1/chat/completions') checkMessages(fields.messages)
   const choices = wholeOf(fields, 'n', limits.choicesMax) ?? 1
   return {
+    door: endpoint,
     endpoint,
     model,
     stream,
     includeUsage: stream && asksForUsage(fields.stream_options),
     choices,
     outputTokensAsked: isEmbedding ? 0 : outputTokensOf(fields, limits.outputTokensMax),
+    outputTokensAtMost: null,
     serviceTier: textOf(fields, 'service_tier'),
     endUser: endUserOf(fields),
     estimatedInputTokens: estimateOf(endpoint, fields),
@@ -60,7 +85,8 @@ export function readRequest(endpoint: Endpoint, raw: Buffer, limits: Limits): Ca
   }
 }
 
-function parseObject(raw: Buffer): Record<string, unknown> {
+/** @throws GristmillError `invalid_json` */
+export function parseObject(raw: Buffer): Record<string, unknown> {
   if (!isUtf8(raw)) throw new GristmillError('invalid_json', { reason: 'it is not UTF-8' })
   let value: unknown
   try {

@@ -1,8 +1,8 @@
 /**
- * The OpenAI door: takes authenticated requests, refuses what must be refused before a slot is
- * asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
+ * The way in: takes authenticated requests of every wire, refuses what must be refused before a
+ * slot is asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 import type { TicketRequest } from '../pool/index.ts'
@@ -11,14 +11,24 @@ import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
 import { type CanonicalRequest, type Endpoint, outputTokensMax, readRequest } from './canonical.ts'
+import {
+  COUNT_TOKENS,
+  errorShapeOf,
+  POST_PATHS,
+  type ReadAtDoor,
+  readAtDoor,
+  speaksAnthropic,
+} from './doors.ts'
 import { CacheSalts } from './engine-body.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import { LineReply, type LineRequest, type RunningLine } from './line.ts'
-import { modelFor, modelList, modelView } from './model-list.ts'
-import { HttpReply } from './reply.ts'
+import { modelAnswer, modelFor } from './model-list.ts'
+import { HttpReply, type Reply } from './reply.ts'
 import { type LifeServices, RequestLife } from './request-life.ts'
 import { type Standing, standingOf } from './standing.ts'
+import { countTokens } from './token-count.ts'
 import { TokenRates } from './token-rate.ts'
+import { TranslatedReply } from './translated-reply.ts'
 import type { GatewayOptions, ModelEntry } from './types.ts'
 
 const TICK_MS = 100
@@ -27,7 +37,6 @@ const BUSY_RETRY_MS = 1000
 const SHUTDOWN_RETRY_MS = 2000
 /** What an answer without a bound is charged against a rate until its length is known. */
 const OUTPUT_TOKENS_EXPECTED = 256
-const ENDPOINTS = new Set<string>(['/v1/chat/completions', '/v1/completions', '/v1/embeddings'])
 const MODELS = '/v1/models'
 
 export class Gateway {
@@ -71,7 +80,9 @@ export class Gateway {
     requestId: string,
   ): void {
     const { limits, clock } = this.#options
-    const reply = new HttpReply(response, requestId, limits.streamBufferBytesMax)
+    const path = pathOf(request)
+    const errors = errorShapeOf(path, request.headers)
+    const reply = new HttpReply(response, requestId, limits.streamBufferBytesMax, errors)
     const arrivedAtMs = clock.nowMs()
     const arrivedMonotonicMs = clock.monotonicMs()
     let life: RequestLife | undefined
@@ -80,10 +91,10 @@ export class Gateway {
       this.#open--
       life?.clientGone()
     })
+    const refuse = (thrown: unknown) => this.#refuse(reply, thrown, requestId, principal)
     try {
-      const path = pathOf(request)
       if (path === MODELS || path.startsWith(`${MODELS}/`)) {
-        reply.send(200, this.#models(path, principal), [])
+        reply.send(200, this.#models(path, request.headers, principal), [])
         return
       }
       this.#mayEnter(request, path)
@@ -91,11 +102,16 @@ export class Gateway {
         try {
           if (error) throw error
           this.#mayStart()
-          const canonical = readRequest(path as Endpoint, body, limits)
+          if (path === COUNT_TOKENS) {
+            this.#count(reply, body, principal).catch(refuse)
+            return
+          }
+          const read = readAtDoor(path, body, limits)
+          const canonical = read.request
           const standing = standingOf(canonical, request.headers, principal, this.#options)
           this.#checkKeyQueue(principal)
           life = this.#start(canonical, standing, {
-            reply,
+            reply: replyAt(reply, read, standing, requestId, arrivedAtMs),
             line: null,
             principal,
             requestId,
@@ -103,11 +119,11 @@ export class Gateway {
             arrivedMonotonicMs,
           })
         } catch (thrown) {
-          this.#refuse(reply, thrown, requestId, principal)
+          refuse(thrown)
         }
       })
     } catch (thrown) {
-      this.#refuse(reply, thrown, requestId, principal)
+      refuse(thrown)
     }
   }
 
@@ -226,7 +242,7 @@ export class Gateway {
 
   #mayEnter(request: IncomingMessage, path: string): void {
     const { method = '' } = request
-    if (!ENDPOINTS.has(path)) throw new GristmillError('unknown_path', { method, path })
+    if (!POST_PATHS.has(path)) throw new GristmillError('unknown_path', { method, path })
     if (method !== 'POST') {
       throw new GristmillError('method_not_allowed', { method, path, allowed: 'POST' })
     }
@@ -261,11 +277,17 @@ export class Gateway {
     throw new GristmillError('queue_full', details, { retryAfterMs: BUSY_RETRY_MS })
   }
 
-  #models(path: string, principal: Principal): Buffer {
+  #models(path: string, headers: IncomingHttpHeaders, principal: Principal): Buffer {
     const { models } = this.#options
-    if (path === MODELS) return Buffer.from(JSON.stringify(modelList(models, principal)))
-    const name = decoded(path.slice(MODELS.length + 1))
-    return Buffer.from(JSON.stringify(modelView(modelFor(models, principal, name))))
+    const name = path === MODELS ? undefined : decoded(path.slice(MODELS.length + 1))
+    const answer = modelAnswer(models, principal, name, speaksAnthropic(path, headers))
+    return Buffer.from(JSON.stringify(answer))
+  }
+
+  async #count(reply: HttpReply, body: Buffer, principal: Principal): Promise<void> {
+    const { inputTokens, by } = await countTokens(body, principal, this.#options)
+    const answer = JSON.stringify({ input_tokens: inputTokens })
+    reply.send(200, Buffer.from(answer), ['x-gristmill-token-count', by])
   }
 
   #refuse(reply: HttpReply, thrown: unknown, requestId: string, principal: Principal): void {
@@ -302,9 +324,21 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new Gateway(options)
 }
 
+/** Answers in the words of the client's wire. */
+function replyAt(
+  reply: HttpReply,
+  { translate }: ReadAtDoor,
+  { serviceClass }: Standing,
+  requestId: string,
+  arrivedAtMs: number,
+): Reply {
+  if (translate === undefined) return reply
+  return new TranslatedReply(reply, translate(serviceClass, requestId, arrivedAtMs))
+}
+
 /**
- * The bound for answers whose client names none; within what the context leaves by our estimate.
- * null where the client names one.
+ * The bound for answers whose client names none, or one that may be lowered; within what the
+ * context leaves by our estimate. null where the client's own holds.
  */
 function defaultBound(
   request: CanonicalRequest,
@@ -313,7 +347,7 @@ function defaultBound(
 ): number | null {
   if (request.outputTokensAsked !== null) return null
   const room = (model.contextTokens ?? Number.POSITIVE_INFINITY) - request.estimatedInputTokens
-  return Math.max(1, Math.min(standard, room))
+  return Math.max(1, Math.min(request.outputTokensAtMost ?? standard, room))
 }
 
 function ticketRequestOf(

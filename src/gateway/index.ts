@@ -1,7 +1,11 @@
-/** The gateway: OpenAI's wire in front of the pool, streaming, admission and booking. */
+/** The gateway: clients' wires in front of the pool, streaming, admission and booking. */
 
 export { readBody } from './body.ts'
 export type { CanonicalRequest, Endpoint } from './canonical.ts'
+export { errorShapeOf } from './doors.ts'
+export type { Fates } from './fates.ts'
 export { createGateway, type Gateway } from './gateway.ts'
 export { type LineEnd, type LineRequest, type RunningLine, refusedAnswer } from './line.ts'
+export { messagesBlocks, messagesFields } from './messages/fields.ts'
+export { responsesFields, responsesItems } from './responses/fields.ts'
 export type * from './types.ts'

@@ -20,13 +20,27 @@ export function modelFor(models: ModelDirectory, principal: Principal, name: str
   return entry
 }
 
-/** The body of the list. */
-export function modelList(models: ModelDirectory, principal: Principal): object {
-  const data = models.list().filter(({ name }) => mayUse(principal, name))
-  return { object: 'list', data: data.map(modelView) }
+/**
+ * The answer to `GET /v1/models`, or to `GET /v1/models/{name}`.
+ * @param isAnthropic whose shape it has; Anthropic's list is all on one page
+ * @throws GristmillError `model_not_found`
+ */
+export function modelAnswer(
+  models: ModelDirectory,
+  principal: Principal,
+  name: string | undefined,
+  isAnthropic: boolean,
+): object {
+  const view = isAnthropic ? anthropicView : openAiView
+  if (name !== undefined) return view(modelFor(models, principal, name))
+  const entries = models.list().filter((entry) => mayUse(principal, entry.name))
+  const data = entries.map(view)
+  if (!isAnthropic) return { object: 'list', data }
+  const [first, last] = [entries[0], entries.at(-1)]
+  return { data, has_more: false, first_id: first?.name ?? null, last_id: last?.name ?? null }
 }
 
-export function modelView({ name, createdAtMs, contextTokens, toy }: ModelEntry): object {
+function openAiView({ name, createdAtMs, contextTokens, toy }: ModelEntry): object {
   return {
     id: name,
     object: 'model',
@@ -34,5 +48,21 @@ export function modelView({ name, createdAtMs, contextTokens, toy }: ModelEntry)
     owned_by: 'gristmill',
     ...(contextTokens !== null && { max_model_len: contextTokens }),
     ...(toy && { toy }),
+  }
+}
+
+function anthropicView({ name, createdAtMs, contextTokens }: ModelEntry): object {
+  return {
+    type: 'model',
+    id: name,
+    display_name: name,
+    created_at: new Date(createdAtMs).toISOString(),
+    max_input_tokens: contextTokens,
+    max_tokens: contextTokens,
+    lifecycle: 'active',
+    deprecated_at: null,
+    retires_at: null,
+    line: null,
+    capabilities: null,
   }
 }

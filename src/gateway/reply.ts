@@ -3,7 +3,7 @@
  * engines or tickets; what is written after the end is dropped.
  */
 import type { ServerResponse } from 'node:http'
-import { errorHeaders, type GristmillError, openAiErrorBody } from '../base/index.ts'
+import { type ErrorShape, errorHeaders, type GristmillError } from '../base/index.ts'
 
 const KEEP_ALIVE = ': keep-alive\n\n'
 
@@ -36,13 +36,23 @@ export class HttpReply implements Reply {
   readonly #response: ServerResponse
   readonly #requestId: string
   readonly #bufferBytesMax: number
+  readonly #errors: ErrorShape
   #ended = false
 
-  /** @param bufferBytesMax unsent bytes above which `write` asks for a pause */
-  constructor(response: ServerResponse, requestId: string, bufferBytesMax: number) {
+  /**
+   * @param bufferBytesMax unsent bytes above which `write` asks for a pause
+   * @param errors how the client's wire tells errors
+   */
+  constructor(
+    response: ServerResponse,
+    requestId: string,
+    bufferBytesMax: number,
+    errors: ErrorShape,
+  ) {
     this.#response = response
     this.#requestId = requestId
     this.#bufferBytesMax = bufferBytesMax
+    this.#errors = errors
   }
 
   get isBegun(): boolean {
@@ -110,12 +120,14 @@ export class HttpReply implements Reply {
 
   refuse(error: GristmillError, headers: ReplyHeaders = []): void {
     if (this.#ended) return
-    const text = JSON.stringify(openAiErrorBody(error, this.#requestId))
+    const { idHeader } = this.#errors
+    const text = JSON.stringify(this.#errors.body(error, this.#requestId))
     if (this.#response.headersSent) {
-      this.end(Buffer.from(`data: ${text}\n\n`))
+      this.end(Buffer.from(this.#errors.event(text)))
       return
     }
     const all = [...Object.entries(errorHeaders(error)).flat(), ...headers]
+    if (idHeader !== null) all.push(idHeader, this.#requestId)
     // What is left of an oversized body is not read.
     if (error.code === 'body_too_large') all.push('connection', 'close')
     this.send(error.status, Buffer.from(text), all)

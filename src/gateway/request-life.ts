@@ -206,7 +206,7 @@ export class RequestLife implements RelayOwner, RosterMember {
       keyId: principal.keyId,
       endUser: standing.endUser,
       model: request.model,
-      endpoint: request.endpoint,
+      endpoint: request.door,
       serviceClass: standing.serviceClass,
       batchId: this.options.line?.batchId,
       estimatedInputTokens: request.estimatedInputTokens,

@@ -135,9 +135,14 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const models = options.models ?? [
     { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
   ]
+  const engines = new Map<string, OpenAiEngine>()
   const gatewayOptions: GatewayOptions = {
     pool,
     ledger,
+    tokenizer: {
+      countTokens: async (_, chat, signal) =>
+        (await [...engines.values()][0]?.countTokens(chat, signal)) ?? null,
+    },
     models: { find: (name) => models.find((m) => m.name === name), list: () => models },
     clock,
     random: systemRandom,
@@ -151,14 +156,13 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const gateway = createGateway(gatewayOptions)
   let requests = 0
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    const secret = (request.headers.authorization ?? '').slice('Bearer '.length)
-    const principal = principals.get(secret)
+    const { authorization, 'x-api-key': key } = request.headers
+    const principal = principals.get(authorization?.slice('Bearer '.length) ?? String(key))
     if (principal) gateway.handle(request, response, principal, `req_${++requests}`)
     else response.writeHead(401).end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const engines = new Map<string, OpenAiEngine>()
   return {
     url,
     baseUrl: `${url}/v1`,

@@ -34,10 +34,24 @@ export interface ModelDirectory {
   list(): readonly ModelEntry[]
 }
 
+/** What engines know of the length of prompts. */
+export interface Tokenizer {
+  /**
+   * Tokens of a chat's prompt as an engine of the model counts them; null where none can be asked.
+   * @param chat fields of a chat request
+   */
+  countTokens(
+    model: string,
+    chat: Record<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<number | null>
+}
+
 export interface GatewayOptions {
   pool: TicketPool
   ledger: RequestLedger
   models: ModelDirectory
+  tokenizer: Tokenizer
   clock: Clock
   random: Random
   limits: Limits

@@ -1,10 +1,11 @@
 /** Answers on plain `node:http` responses: errors of the one table and small JSON bodies. */
 import type { ServerResponse } from 'node:http'
 import {
+  type ErrorShape,
   errorHeaders,
   GristmillError,
   type Logger,
-  openAiErrorBody,
+  openAiErrors,
   toGristmillError,
 } from '../base/index.ts'
 import { isUnreachable } from '../store/index.ts'
@@ -24,21 +25,29 @@ export function visibleError(thrown: unknown, logger: Logger, requestId: string)
   return error
 }
 
-/** Sends an error in OpenAI's shape; where the answer has begun already it is cut off instead. */
+/**
+ * Sends an error, in OpenAI's shape unless another is given; where the answer has begun already it
+ * is cut off instead.
+ */
 export function sendError(
   response: ServerResponse,
   error: GristmillError,
   requestId: string,
   headers: Record<string, string> = {},
+  errors: ErrorShape = openAiErrors,
 ): void {
   if (response.headersSent) {
     response.destroy()
     return
   }
   // OpenAI's SDKs read an error's request id from the second name.
-  const ids = { [REQUEST_ID_HEADER]: requestId, 'x-request-id': requestId }
+  const ids = {
+    [REQUEST_ID_HEADER]: requestId,
+    'x-request-id': requestId,
+    ...(errors.idHeader !== null && { [errors.idHeader]: requestId }),
+  }
   const all = { ...errorHeaders(error), ...headers, ...ids }
-  sendJson(response, error.status, openAiErrorBody(error, requestId), all)
+  sendJson(response, error.status, errors.body(error, requestId), all)
 }
 
 export function sendJson(

@@ -42,6 +42,7 @@ describe('the console’s files', () => {
     const missing = await server.ask('GET', '/')
     assert.equal(missing.status, 503)
     assert.match(missing.text, /has not been built/)
+    assert.equal((await server.ask('HEAD', '/')).status, 200, 'which is how programs look for us')
     build()
     const page = await server.ask('GET', '/')
     assert.equal(page.status, 200)

@@ -66,6 +66,7 @@ export function staticFiles(folder: string): Handler {
     }
     const file = own ?? (isPage(path) ? known.get('/index.html') : undefined)
     if (file) return send(request, response, file)
+    if (method === 'HEAD' && path === '/') return sendNothing(response)
     if (isPage(path)) return sendExplanation(response)
     sendError(response, new GristmillError('unknown_path', { method, path }), 'none')
   }
@@ -78,7 +79,8 @@ export function staticFiles(folder: string): Handler {
 function isForApi({ headers: { accept = '*/*' } }: IncomingMessage, path: string): boolean {
   return API_PATH.test(path) || !/text\/html|\*\/\*/.test(accept)
 }
-const API_PATH = /^\/*(v1\/*)?(chat\/completions|completions|embeddings)\/?$|^\/+v1(\/|$)/
+const API_PATH =
+  /^\/*(v1\/*)?(chat\/completions|completions|embeddings|responses|messages(\/count_tokens)?)\/?$|^\/+v1(\/|$)/
 
 /** Pages of the console are paths without an extension; it finds out itself what they show. */
 const isPage = (path: string) => !/\.\w+$/.test(path) && !path.startsWith('/assets/')
@@ -134,6 +136,12 @@ function send(request: IncomingMessage, response: ServerResponse, file: StaticFi
     ...(body === gzip && { 'content-encoding': 'gzip' }),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Agent programs probe the address so, and mean the API: it is there without a console too. */
+function sendNothing(response: ServerResponse): void {
+  response.writeHead(200)
+  response.end()
 }
 
 const EXPLANATION = `<!doctype html>

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, newId } from '../base/index.ts'
+import { errorShapeOf } from '../gateway/index.ts'
 import type { Principal, Scope } from '../tenancy/index.ts'
 import { secretOf } from './bearer.ts'
 import { queueView } from './queue-view.ts'
@@ -24,6 +25,9 @@ const endpoints = new Map<string, Endpoint>([
   ['/v1/chat/completions', post],
   ['/v1/completions', post],
   ['/v1/embeddings', post],
+  ['/v1/responses', post],
+  ['/v1/messages', post],
+  ['/v1/messages/count_tokens', post],
   ['/v1/models', get],
   ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
 ])
@@ -48,8 +52,11 @@ export function v1Handler(options: HttpOptions): Handler {
   const { tenancy, clock, random, logger } = options
   return (request, response) => {
     const requestId = newId('req', clock, random)
-    const refuse = (thrown: unknown) =>
-      sendError(response, visibleError(thrown, logger, requestId), requestId, allowOf(thrown))
+    const refuse = (thrown: unknown) => {
+      const error = visibleError(thrown, logger, requestId)
+      const errors = errorShapeOf(pathOf(request), request.headers)
+      sendError(response, error, requestId, allowOf(thrown), errors)
+    }
     const go = (principal: Principal | null) => {
       try {
         const served = serve(options, request, response, requestId, admitted(request, principal))

@@ -15,7 +15,8 @@ export interface AnswerHead {
 export interface ChatWriter {
   /** Reports a part of a choice; `logprobs` are of the tokens behind it, if they were asked for. */
   event(choice: number, events: OutputEvent[], logprobs: LogprobEntry[] | undefined): void
-  finish(choice: number, reason: FinishReason): void
+  /** @param stop the stop string that ended it, told as vLLM does: `stop_reason` */
+  finish(choice: number, reason: FinishReason, stop: string | undefined): void
   /** Ends the answer. */
   end(progress: Progress): void
 }
@@ -59,8 +60,9 @@ export class ChatStream implements ChatWriter {
     if (frames !== '') this.#write(frames)
   }
 
-  finish(choice: number, reason: FinishReason): void {
-    this.#write(this.#begin(choice) + this.#chunk(choice, '{}', `"${reason}"`, undefined))
+  finish(choice: number, reason: FinishReason, stop: string | undefined): void {
+    const met = stop === undefined ? '' : `,"stop_reason":${JSON.stringify(stop)}`
+    this.#write(this.#begin(choice) + this.#chunk(choice, '{}', `"${reason}"${met}`, undefined))
   }
 
   end(progress: Progress): void {
@@ -101,6 +103,7 @@ interface CollectedChoice {
   calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[]
   logprobs: LogprobEntry[]
   reason: FinishReason
+  stop?: string | undefined
 }
 
 /** Collects the answer and hands it over as one body. */
@@ -131,8 +134,10 @@ export class ChatCollector implements ChatWriter {
     collected.logprobs.push(...(logprobs ?? []))
   }
 
-  finish(choice: number, reason: FinishReason): void {
-    this.#choice(choice).reason = reason
+  finish(choice: number, reason: FinishReason, stop: string | undefined): void {
+    const collected = this.#choice(choice)
+    collected.reason = reason
+    collected.stop = stop
   }
 
   end(progress: Progress): void {
@@ -146,6 +151,7 @@ export class ChatCollector implements ChatWriter {
       },
       logprobs: this.#logprobs ? { content: choice.logprobs, refusal: null } : null,
       finish_reason: choice.reason,
+      ...(choice.stop !== undefined && { stop_reason: choice.stop }),
     }))
     const { id, created, model } = this.#head
     this.#send({

@@ -71,12 +71,12 @@ async function generate(
       const events = callsTools ? parserOf(choice).push(text) : [{ kind: 'text' as const, text }]
       writer.event(choice, events, logprobs)
     },
-    finish(choice, reason) {
+    finish(choice, reason, stop) {
       const parser = callsTools ? parserOf(choice) : undefined
       const rest = parser?.flush() ?? []
       if (rest.length > 0) writer.event(choice, rest, undefined)
       const called = parser !== undefined && parser.calls > 0 && reason === 'stop'
-      writer.finish(choice, called ? 'tool_calls' : (reason satisfies FinishReason))
+      writer.finish(choice, called ? 'tool_calls' : (reason satisfies FinishReason), stop)
     },
   })
   if (end === 'finished') endAnswer(exchange, writer, request.progress)

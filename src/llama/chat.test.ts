@@ -41,6 +41,9 @@ test('generation ends before a stop string and never shows a part of it', async 
   const events = await engine.stream(CHAT, { ...body, stop: [stop, 'never seen'] })
   assert.equal(textOf(events), whole.slice(0, whole.indexOf(stop)))
   assert.equal(events.at(-1).choices[0].finish_reason, 'stop')
+  assert.equal(events.at(-1).choices[0].stop_reason, stop)
+  const [choice] = (await engine.post(CHAT, { ...body, stop })).body.choices
+  assert.equal(choice.stop_reason, stop)
 })
 
 test('the same seed gives the same text, another seed another one', async () => {

@@ -9,7 +9,8 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls'
 /** Receives a choice's output; `text` may be '' when only probabilities arrive. */
 export interface ChoiceSink {
   text(choice: number, text: string, tokens: SampledToken[]): void
-  finish(choice: number, reason: 'stop' | 'length'): void
+  /** @param stop the stop string that ended it, if one did */
+  finish(choice: number, reason: 'stop' | 'length', stop: string | undefined): void
   isPaused(): boolean
 }
 
@@ -50,12 +51,12 @@ export async function runCompletion(
         const text = stream.push(sampled.token)
         unreported.push(sampled)
         if (text !== '') report(text)
-        return !stream.stopped
+        return stream.met === undefined
       },
     })
     if (end === 'aborted') return 'aborted'
     report(stream.flush())
-    sink.finish(choice, end === 'length' ? 'length' : 'stop')
+    sink.finish(choice, end === 'length' ? 'length' : 'stop', stream.met)
   }
   return 'finished'
 }

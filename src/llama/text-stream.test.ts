@@ -11,7 +11,7 @@ const stream = (stops: string[] = []) => new TextStream(bytes, [], stops)
 function run(text: string, stops: string[] = []) {
   const out = stream(stops)
   const pieces = [...Buffer.from(text)].map((byte) => out.push(byte as Token))
-  return { text: pieces.join('') + out.flush(), pieces, stopped: out.stopped }
+  return { text: pieces.join('') + out.flush(), pieces, met: out.met }
 }
 
 test('text comes out whole and no piece ends within a character', () => {
@@ -31,7 +31,8 @@ test('the text ends before the first stop string', () => {
   assert.deepEqual(run('one two three', [' three', 'two']).text, 'one ')
   assert.equal(run('abab', ['abc']).text, 'abab')
   assert.equal(run('xaaab', ['aab']).text, 'xa')
-  assert.equal(run('no stop here', ['###']).stopped, false)
+  assert.equal(run('no stop here', ['###']).met, undefined)
+  assert.equal(run('one two three', [' three', 'two']).met, 'two')
 })
 
 test('whatever the text and the stops, the outcome is that of cutting the whole text', (t) => {

@@ -18,7 +18,7 @@ export class TextStream {
   #before: Token[]
   #pending: Token[] = []
   #held = ''
-  #stopped = false
+  #met: string | undefined
 
   /**
    * @param before last tokens of the prompt
@@ -30,14 +30,14 @@ export class TextStream {
     this.#stops = stops.filter((stop) => stop !== '')
   }
 
-  /** True once a stop string has been met; nothing more comes out. */
-  get stopped(): boolean {
-    return this.#stopped
+  /** The stop string that was met; nothing comes out after it. */
+  get met(): string | undefined {
+    return this.#met
   }
 
   /** Adds a token; returns the text that has become certain, often ''. */
   push(token: Token): string {
-    if (this.#stopped) return ''
+    if (this.#met !== undefined) return ''
     this.#pending.push(token)
     const text = this.#detokenize(this.#pending, this.#before)
     if (text.endsWith(REPLACEMENT) && this.#pending.length < PENDING_TOKENS_MAX) return ''
@@ -48,13 +48,13 @@ export class TextStream {
 
   /** The rest, at the end of the generation. */
   flush(): string {
-    if (this.#stopped) return ''
+    if (this.#met !== undefined) return ''
     const text = this.#pending.length > 0 ? this.#detokenize(this.#pending, this.#before) : ''
     this.#pending = []
     const released = this.#release(text)
     const held = this.#held
     this.#held = ''
-    return this.#stopped ? released : released + held
+    return this.#met === undefined ? released + held : released
   }
 
   #release(text: string): string {
@@ -62,9 +62,9 @@ export class TextStream {
     const whole = this.#held + text
     const cut = earliest(whole, this.#stops)
     if (cut !== undefined) {
-      this.#stopped = true
+      this.#met = cut.stop
       this.#held = ''
-      return whole.slice(0, cut)
+      return whole.slice(0, cut.at)
     }
     const hold = Math.max(...this.#stops.map((stop) => overlap(whole, stop)))
     this.#held = whole.slice(whole.length - hold)
@@ -72,9 +72,9 @@ export class TextStream {
   }
 }
 
-function earliest(text: string, stops: readonly string[]): number | undefined {
-  const found = stops.map((stop) => text.indexOf(stop)).filter((index) => index >= 0)
-  return found.length > 0 ? Math.min(...found) : undefined
+function earliest(text: string, stops: readonly string[]) {
+  const found = stops.map((stop) => ({ stop, at: text.indexOf(stop) }))
+  return found.filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at)[0]
 }
 
 /** Length of the longest end of `text` that is a beginning of `stop`. */

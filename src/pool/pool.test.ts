@@ -17,6 +17,7 @@ function engine(id: string): Engine {
     probe: unused,
     load: () => Promise.resolve(null),
     countOf: () => Promise.resolve(null),
+    countTokens: unused,
     close: () => Promise.resolve(),
   }
 }

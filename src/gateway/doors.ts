@@ -1,0 +1,62 @@
+/** The doors below `/v1/`: which wire a client speaks, and how its requests are read. */
+import type { IncomingHttpHeaders } from 'node:http'
+import {
+  anthropicErrors,
+  type ErrorShape,
+  type Limits,
+  openAiErrors,
+  type ServiceClass,
+} from '../base/index.ts'
+import { type CanonicalRequest, type Endpoint, readRequest } from './canonical.ts'
+import { readMessages } from './messages/request.ts'
+import { MessagesTranslation } from './messages/translation.ts'
+import { readResponses } from './responses/request.ts'
+import { ResponsesTranslation } from './responses/translation.ts'
+import type { Translation } from './translated-reply.ts'
+
+export const MESSAGES = '/v1/messages'
+export const COUNT_TOKENS = '/v1/messages/count_tokens'
+const RESPONSES = '/v1/responses'
+
+/** Paths that take a body by POST. */
+export const POST_PATHS = new Set<string>([
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/embeddings',
+  MESSAGES,
+  COUNT_TOKENS,
+  RESPONSES,
+])
+
+/** True where the client speaks Anthropic's wire: by path, or by the header that its SDKs send. */
+export function speaksAnthropic(path: string, headers: IncomingHttpHeaders): boolean {
+  return path.startsWith(MESSAGES) || headers['anthropic-version'] !== undefined
+}
+
+/** How errors are told to a client. */
+export function errorShapeOf(path: string, headers: IncomingHttpHeaders): ErrorShape {
+  return speaksAnthropic(path, headers) ? anthropicErrors : openAiErrors
+}
+
+/** A request, and how to answer it where that is not in the engine's own words. */
+export interface ReadAtDoor {
+  request: CanonicalRequest
+  translate?: (serviceClass: ServiceClass, requestId: string, nowMs: number) => Translation
+}
+
+/** @throws GristmillError what is wrong with the body, naming the field */
+export function readAtDoor(path: string, body: Buffer, limits: Limits): ReadAtDoor {
+  if (path === MESSAGES) {
+    const request = readMessages(body, limits)
+    const translate = (serviceClass: ServiceClass, requestId: string) =>
+      new MessagesTranslation(request, serviceClass, requestId)
+    return { request, translate }
+  }
+  if (path === RESPONSES) {
+    const read = readResponses(body, limits)
+    const translate = (serviceClass: ServiceClass, requestId: string, nowMs: number) =>
+      new ResponsesTranslation(read, serviceClass, requestId, nowMs)
+    return { request: read.canonical, translate }
+  }
+  return { request: readRequest(path as Endpoint, body, limits) }
+}

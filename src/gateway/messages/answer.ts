@@ -1,0 +1,31 @@
+/** Whole answers of the chat wire as messages of the Messages wire. */
+
+import { type EngineWords, engineWords, fieldsOf, firstChoice } from '../engine-words.ts'
+import { parsedObject, usageCounts } from '../usage.ts'
+import { OWN_SIGNATURE } from './content.ts'
+import { type AnswerFrame, endingOf, messageOf, toolUse, usageOf } from './ending.ts'
+
+/** @param body an answer of chat completions, which has been seen to be a JSON object */
+export function messageOfAnswer(body: Buffer, frame: AnswerFrame): object {
+  const answer = parsedObject(body.toString('utf8')) ?? {}
+  const choice = firstChoice(answer) ?? {}
+  const words = engineWords(fieldsOf(choice.message))
+  const usage = usageCounts(answer.usage)
+  const end = {
+    finishReason: String(choice.finish_reason),
+    stopReason: choice.stop_reason,
+    hasCalls: words.calls.length > 0,
+  }
+  const { estimatedInputTokens: inputTokens } = frame
+  const told = usage ?? { inputTokens, cachedTokens: 0, outputTokens: 0 }
+  const content = contentOf(words, frame)
+  return messageOf(frame, content, endingOf(end, frame, usage), usageOf(told))
+}
+
+function contentOf({ thinking, text, calls }: EngineWords, frame: AnswerFrame): object[] {
+  return [
+    ...(thinking === '' ? [] : [{ type: 'thinking', thinking, signature: OWN_SIGNATURE }]),
+    ...(text === '' ? [] : [{ type: 'text', text, citations: null }]),
+    ...calls.map((call, i) => toolUse(call, i, frame)),
+  ]
+}

@@ -1,0 +1,147 @@
+/** A Messages request as the chat request that an engine gets: pure; the events are elsewhere. */
+import { z } from 'zod'
+import { checked, type Limits } from '../../base/index.ts'
+import { meaningful, part, passedOn, unsupported } from '../body-part.ts'
+import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject } from '../canonical.ts'
+import { estimateChat } from '../token-estimate.ts'
+import { type ChatMessage, chatMessages } from './content.ts'
+import { messagesFields } from './fields.ts'
+
+type Fields = Record<string, unknown>
+
+export interface ChatFields extends Fields {
+  model: string
+  messages: ChatMessage[]
+}
+
+const scalars = z.object({
+  model: z.string().min(1).max(MODEL_LENGTH_MAX),
+  stream: z.boolean().nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.number().int().min(0).nullish(),
+  stop_sequences: z.array(z.string().min(1)).nullish(),
+  service_tier: z.enum(['auto', 'standard_only']).nullish(),
+  metadata: z.object({ user_id: z.string().nullish() }).nullish(),
+})
+const bound = z.object({ max_tokens: z.number().int().min(1) })
+
+const tool = z.object({
+  name: z.string(),
+  description: z.string().nullish(),
+  input_schema: z.record(z.string(), z.unknown()),
+  strict: z.boolean().nullish(),
+})
+const tools = z.array(z.looseObject({ type: z.string().nullish() }))
+const parallel = { disable_parallel_tool_use: z.boolean().nullish() }
+const toolChoice = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('auto'), ...parallel }),
+  z.object({ type: z.literal('any'), ...parallel }),
+  z.object({ type: z.literal('tool'), name: z.string(), ...parallel }),
+  z.object({ type: z.literal('none') }),
+])
+
+const format = z.object({
+  type: z.literal('json_schema'),
+  schema: z.record(z.string(), z.unknown()),
+})
+const outputConfig = z.object({
+  format: format.nullish(),
+  effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).nullish(),
+})
+
+/**
+ * Reads the body of `POST /v1/messages`.
+ * @throws GristmillError `invalid_json`, `invalid_value`, `unsupported_parameter`
+ */
+export function readMessages(body: Buffer, limits: Limits): CanonicalRequest {
+  const fields = parseObject(body)
+  const { max_tokens: asked } = checked(bound, fields)
+  const { service_tier: tier, metadata, stream } = checked(scalars, fields)
+  const chat = chatFields(fields)
+  return {
+    door: '/v1/messages',
+    endpoint: '/v1/chat/completions',
+    model: chat.model,
+    stream: stream === true,
+    includeUsage: stream === true,
+    choices: 1,
+    outputTokensAsked: null,
+    outputTokensAtMost: Math.min(asked, limits.outputTokensMax),
+    serviceTier: tier === 'standard_only' ? 'default' : null,
+    endUser: metadata?.user_id || null,
+    estimatedInputTokens: estimateChat(chat),
+    raw: Buffer.from(JSON.stringify(chat)),
+    fields: chat,
+  }
+}
+
+/**
+ * The chat request that means the same, without a bound for its answer.
+ * @throws GristmillError `invalid_value`, `unsupported_parameter`
+ */
+export function chatFields(fields: Fields): ChatFields {
+  const given = meaningful(fields, messagesFields, 'Messages')
+  const { model, stream, temperature, top_p, top_k, stop_sequences } = checked(scalars, given)
+  const chat: ChatFields = { model, messages: chatMessages(given.system, given.messages) }
+  if (stream) Object.assign(chat, { stream, stream_options: { include_usage: true } })
+  const sampling = { temperature, top_p, top_k, ...passedOn(given, messagesFields) }
+  for (const [name, value] of Object.entries(sampling)) {
+    if (value !== undefined && value !== null) chat[name] = value
+  }
+  if (stop_sequences?.length) chat.stop = stop_sequences
+  return Object.assign(chat, toolFields(given), outputFields(given))
+}
+
+function toolFields(given: Fields): Fields {
+  const result: Fields = {}
+  if (given.tools !== undefined) {
+    const list = part(tools, given.tools, 'tools')
+    if (list.length > 0) result.tools = list.map((one, i) => functionOf(one, `tools.${i}`))
+  }
+  if (given.tool_choice === undefined) return result
+  const choice = part(toolChoice, given.tool_choice, 'tool_choice')
+  if (choice.type === 'tool') {
+    result.tool_choice = { type: 'function', function: { name: choice.name } }
+  } else result.tool_choice = choice.type === 'any' ? 'required' : choice.type
+  if (choice.type !== 'none' && choice.disable_parallel_tool_use) result.parallel_tool_calls = false
+  return result
+}
+
+function functionOf(value: z.infer<typeof tools>[number], path: string): object {
+  const { type } = value
+  if (type !== undefined && type !== null && type !== 'custom') {
+    throw unsupported(`${path}.type`, `${type} is run or known only by the service it belongs to`)
+  }
+  const { name, description, input_schema: parameters, strict } = part(tool, value, path)
+  return {
+    type: 'function',
+    function: {
+      name,
+      ...(typeof description === 'string' && { description }),
+      parameters,
+      ...(typeof strict === 'boolean' && { strict }),
+    },
+  }
+}
+
+function outputFields(given: Fields): Fields {
+  const config = part(outputConfig, given.output_config ?? {}, 'output_config')
+  const old = given.output_format
+  const wanted = config.format ?? (old === undefined ? null : part(format, old, 'output_format'))
+  const result: Fields = {}
+  if (wanted) {
+    const json_schema = { name: 'answer', strict: true, schema: wanted.schema }
+    result.response_format = { type: 'json_schema', json_schema }
+  }
+  if (config.effort) {
+    const isHigh = config.effort === 'xhigh' || config.effort === 'max'
+    result.reasoning_effort = isHigh ? 'high' : config.effort
+  }
+  return result
+}
+
+/** @throws GristmillError where a body for counting is not valid */
+export function readCount(body: Buffer): ChatFields {
+  return chatFields(parseObject(body))
+}

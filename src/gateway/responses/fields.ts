@@ -1,0 +1,68 @@
+/** What becomes of every part of a Responses request at engines that speak chat completions. */
+import { engineSampling, type Fates, ignored, refused, translated } from '../fates.ts'
+
+const STATELESS = 'nothing is kept here; send the whole input'
+const OWN_CACHE = 'engines keep prefixes by themselves'
+const SERVER_TOOL = 'tools are run by the client here'
+
+export const responsesFields: Fates = {
+  model: translated('the same name'),
+  input: translated('messages, item by item as below'),
+  instructions: translated('the first message, with the role system'),
+  max_output_tokens: translated('max_tokens'),
+  stream: translated('the same; usage is always asked for'),
+  temperature: translated('the same'),
+  top_p: translated('the same'),
+  tools: translated(
+    'functions; those of a namespace as namespace__name, and back; tools that the service would run and custom tools are refused',
+  ),
+  tool_choice: translated('auto, none, required and a function by name'),
+  parallel_tool_calls: translated('the same'),
+  text: translated('format as response_format; verbosity the same'),
+  reasoning: translated('effort as reasoning_effort; no summaries are made'),
+  metadata: translated('told back; user_id is the end user'),
+  user: translated('the end user, believed from keys with the scope end_users'),
+  safety_identifier: translated('the newer name of user'),
+  service_tier: translated('as in chat completions'),
+  truncation: translated('disabled; auto is refused'),
+  background: translated('false; true is refused'),
+  store: ignored('nothing is stored, and the answer says store: false'),
+  include: ignored('what engines tell is told'),
+  stream_options: ignored('nothing is obfuscated'),
+  prompt_cache_key: ignored(OWN_CACHE),
+  prompt_cache_options: ignored(OWN_CACHE),
+  prompt_cache_retention: ignored(OWN_CACHE),
+  context_management: ignored('saves cost or time where a service offers it'),
+  max_tool_calls: ignored('counts tools that the service runs, and none are'),
+  client_metadata: ignored('is meant for the statistics of a service'),
+  previous_response_id: refused(STATELESS),
+  conversation: refused(STATELESS),
+  prompt: refused('templates are not kept here'),
+  top_logprobs: refused('ask chat completions for log probabilities'),
+  moderation: refused('nothing is moderated here'),
+  access_programs: refused('programs of another service'),
+  image: refused('engines make no pictures'),
+  ...engineSampling,
+}
+
+export const responsesItems: Fates = {
+  message: translated(
+    'a message; developer becomes system; input_image by address or data, files are refused',
+  ),
+  function_call: translated('a call of a function, in the message of the assistant around it'),
+  function_call_output: translated('a message with the role tool'),
+  reasoning: translated(
+    'reasoning_content, where it has text; summaries and sealed content are not',
+  ),
+  item_reference: refused(STATELESS),
+  custom_tool_call: refused('engines call functions only'),
+  custom_tool_call_output: refused('engines call functions only'),
+  web_search_call: refused(SERVER_TOOL),
+  file_search_call: refused(SERVER_TOOL),
+  code_interpreter_call: refused(SERVER_TOOL),
+  computer_call: refused(SERVER_TOOL),
+  image_generation_call: refused(SERVER_TOOL),
+  local_shell_call: refused(SERVER_TOOL),
+  mcp_call: refused(SERVER_TOOL),
+  compaction: refused('only the service that made it can read it'),
+}

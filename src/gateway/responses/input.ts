@@ -1,0 +1,122 @@
+/** Input of the Responses wire as messages of the chat wire: pure, and nothing but it. */
+import { z } from 'zod'
+import { part, unsupported } from '../body-part.ts'
+import { responsesItems } from './fields.ts'
+
+type ChatPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } }
+type Content = string | ChatPart[]
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool'
+  content: Content | null
+  reasoning_content?: string
+  tool_call_id?: string
+  tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[]
+}
+
+/** Name of a tool of a namespace where there are only plain names. */
+export const flatName = (namespace: string, name: string) => `${namespace}__${name}`
+
+const contentPart = z.looseObject({ type: z.string() })
+const content = z.union([z.string(), z.array(contentPart)])
+const item = z.looseObject({ type: z.string().nullish() })
+const message = z.object({ role: z.enum(['user', 'assistant', 'system', 'developer']), content })
+const text = z.object({ text: z.string() })
+const refusal = z.object({ refusal: z.string() })
+const image = z.object({ image_url: z.string() })
+const call = z.object({
+  call_id: z.string(),
+  name: z.string(),
+  arguments: z.string(),
+  namespace: z.string().nullish(),
+})
+const output = z.object({ call_id: z.string(), output: content })
+const reasoning = z.object({ content: z.array(text).nullish() })
+
+/**
+ * @returns the messages of a chat; items of the assistant that follow each other are one message
+ * @throws GristmillError `invalid_value`, `unsupported_parameter`, naming the field
+ */
+export function chatMessages(instructions: unknown, input: unknown): ChatMessage[] {
+  const messages: ChatMessage[] = []
+  if (instructions !== undefined) {
+    messages.push({ role: 'system', content: part(z.string(), instructions, 'instructions') })
+  }
+  if (typeof input === 'string') return [...messages, { role: 'user', content: input }]
+  const items = part(z.array(z.unknown()).min(1), input, 'input')
+  items.forEach((value, i) => {
+    take(messages, value, `input.${i}`)
+  })
+  return messages
+}
+
+function take(messages: ChatMessage[], value: unknown, path: string): void {
+  const { type } = part(item, value, path)
+  switch (type ?? 'message') {
+    case 'message': {
+      const { role, content: given } = part(message, value, path)
+      const said = contentOf(given, `${path}.content`)
+      if (role !== 'assistant') {
+        messages.push({ role: role === 'developer' ? 'system' : role, content: said })
+        return
+      }
+      const own = assistantOf(messages, (last) => last.content === null && !last.tool_calls)
+      own.content = said
+      return
+    }
+    case 'function_call': {
+      const { call_id: id, name, arguments: json, namespace } = part(call, value, path)
+      const flat = namespace ? flatName(namespace, name) : name
+      const own = assistantOf(messages, () => true)
+      own.tool_calls ??= []
+      own.tool_calls.push({ id, type: 'function', function: { name: flat, arguments: json } })
+      return
+    }
+    case 'function_call_output': {
+      const result = part(output, value, path)
+      const said = contentOf(result.output, `${path}.output`)
+      messages.push({ role: 'tool', tool_call_id: result.call_id, content: said })
+      return
+    }
+    case 'reasoning': {
+      const thought = (part(reasoning, value, path).content ?? []).map((one) => one.text).join('')
+      if (thought !== '') assistantOf(messages, () => false).reasoning_content = thought
+      return
+    }
+    default: {
+      const known = Object.hasOwn(responsesItems, String(type)) && responsesItems[String(type)]
+      throw unsupported(`${path}.type`, `${type}: ${known ? known.how : 'there is no such item'}`)
+    }
+  }
+}
+
+/** The assistant's message that goes on, or a new one. */
+function assistantOf(messages: ChatMessage[], goesOn: (last: ChatMessage) => boolean): ChatMessage {
+  const last = messages.at(-1)
+  if (last?.role === 'assistant' && goesOn(last)) return last
+  const next: ChatMessage = { role: 'assistant', content: null }
+  messages.push(next)
+  return next
+}
+
+function contentOf(given: z.infer<typeof content>, path: string): Content {
+  if (typeof given === 'string') return given
+  const parts = given.map((one, i) => partOf(one, `${path}.${i}`))
+  const [first] = parts
+  return parts.length === 1 && first?.type === 'text' ? first.text : parts
+}
+
+function partOf(given: z.infer<typeof contentPart>, path: string): ChatPart {
+  switch (given.type) {
+    case 'input_text':
+    case 'output_text':
+    case 'text':
+      return { type: 'text', text: part(text, given, path).text }
+    case 'refusal':
+      return { type: 'text', text: part(refusal, given, path).refusal }
+    case 'input_image':
+      return { type: 'image_url', image_url: { url: part(image, given, path).image_url } }
+    default:
+      throw unsupported(`${path}.type`, `${given.type}: engines read text and pictures`)
+  }
+}

@@ -1,0 +1,109 @@
+/** The response object of the Responses wire and its items, as far as an answer has come. */
+import type { TokenCounts } from '../../meter/index.ts'
+import type { EngineCall } from '../engine-words.ts'
+
+type Fields = Record<string, unknown>
+
+/** What an answer is told with, beside what the engine says. */
+export interface ResponseFrame {
+  /** Of the request, without a prefix: names of items are made of it. */
+  id: string
+  model: string
+  /** Seconds since the epoch. */
+  createdAt: number
+  /** In the wire's words. */
+  tier: string
+  /** Fields as the client sent them. */
+  asked: Fields
+  namespaced: ReadonlyMap<string, { namespace: string; name: string }>
+  estimatedInputTokens: number
+}
+
+export type Status = 'in_progress' | 'completed' | 'incomplete'
+
+/** How an engine's end is told. */
+export function endOf(finishReason: string): { status: Status; reason: string | null } {
+  if (finishReason === 'length') return { status: 'incomplete', reason: 'max_output_tokens' }
+  if (finishReason === 'content_filter') return { status: 'incomplete', reason: 'content_filter' }
+  return { status: 'completed', reason: null }
+}
+
+/** @param reason why it is incomplete, if it is */
+export function responseOf(
+  { id, model, createdAt, tier, asked }: ResponseFrame,
+  status: Status,
+  output: object[],
+  usage: TokenCounts | null,
+  reason: string | null = null,
+): object {
+  return {
+    id: `resp_${id}`,
+    object: 'response',
+    created_at: createdAt,
+    status,
+    background: false,
+    error: null,
+    incomplete_details: reason === null ? null : { reason },
+    instructions: asked.instructions ?? null,
+    max_output_tokens: asked.max_output_tokens ?? null,
+    metadata: asked.metadata ?? {},
+    model,
+    output,
+    parallel_tool_calls: asked.parallel_tool_calls ?? true,
+    previous_response_id: null,
+    reasoning: { effort: null, summary: null, ...(asked.reasoning as Fields | null | undefined) },
+    service_tier: tier,
+    store: false,
+    temperature: asked.temperature ?? null,
+    text: asked.text ?? { format: { type: 'text' } },
+    tool_choice: asked.tool_choice ?? 'auto',
+    tools: asked.tools ?? [],
+    top_p: asked.top_p ?? null,
+    truncation: 'disabled',
+    usage: usage && usageOf(usage),
+  }
+}
+
+function usageOf({ inputTokens, cachedTokens, outputTokens }: TokenCounts) {
+  return {
+    input_tokens: inputTokens,
+    input_tokens_details: { cached_tokens: cachedTokens },
+    output_tokens: outputTokens,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: inputTokens + outputTokens,
+  }
+}
+
+export const textPart = (text: string) => ({
+  type: 'output_text',
+  text,
+  annotations: [],
+  logprobs: [],
+})
+export const reasoningPart = (text: string) => ({ type: 'reasoning_text', text })
+
+export function messageItem(id: string, status: Status, content: object[]) {
+  return { id, type: 'message', status, role: 'assistant', content }
+}
+
+export function reasoningItem(id: string, status: Status, content: object[]) {
+  return { id, type: 'reasoning', status, summary: [], content, encrypted_content: null }
+}
+
+export function callItem(
+  id: string,
+  status: Status,
+  call: EngineCall,
+  { namespaced, id: requestId }: ResponseFrame,
+) {
+  const { namespace, name } = namespaced.get(call.name) ?? { namespace: undefined, name: call.name }
+  return {
+    id,
+    type: 'function_call',
+    status,
+    call_id: call.id ?? `call_${requestId}_${call.index}`,
+    name,
+    ...(namespace !== undefined && { namespace }),
+    arguments: call.arguments,
+  }
+}

@@ -1,0 +1,93 @@
+/** One answer in the words of the Responses wire, streamed or whole. */
+import {
+  type GristmillError,
+  openAiErrorBody,
+  type ServiceClass,
+  wireTier,
+} from '../../base/index.ts'
+import { type EngineWords, engineWords, fieldsOf, firstChoice } from '../engine-words.ts'
+import type { ReplyHeaders } from '../reply.ts'
+import type { Translation } from '../translated-reply.ts'
+import { parsedObject, usageCounts } from '../usage.ts'
+import { ResponseEvents } from './events.ts'
+import type { ResponsesRequest } from './request.ts'
+import {
+  callItem,
+  endOf,
+  messageItem,
+  type ResponseFrame,
+  reasoningItem,
+  reasoningPart,
+  responseOf,
+  type Status,
+  textPart,
+} from './response.ts'
+
+export class ResponsesTranslation implements Translation {
+  readonly headers: ReplyHeaders = []
+  readonly #requestId: string
+  readonly #frame: ResponseFrame
+  readonly #events: ResponseEvents
+
+  constructor(
+    request: ResponsesRequest,
+    serviceClass: ServiceClass,
+    requestId: string,
+    nowMs: number,
+  ) {
+    const { canonical, asked, namespaced } = request
+    this.#requestId = requestId
+    this.#frame = {
+      id: requestId.replace(/^req_/, ''),
+      model: canonical.model,
+      createdAt: Math.floor(nowMs / 1000),
+      tier: wireTier(serviceClass),
+      asked,
+      namespaced,
+      estimatedInputTokens: canonical.estimatedInputTokens,
+    }
+    this.#events = new ResponseEvents(this.#frame)
+  }
+
+  next(text: string): string {
+    return this.#events.next(text)
+  }
+
+  ping(): string {
+    return this.#events.ping()
+  }
+
+  failure(error: GristmillError): string {
+    return this.#events.failure(openAiErrorBody(error, this.#requestId).error)
+  }
+
+  answer(status: number, body: Buffer): object {
+    const answer = parsedObject(body.toString('utf8')) ?? {}
+    return status === 200 ? responseOfAnswer(answer, this.#frame) : answer
+  }
+}
+
+/** A whole answer of chat completions as a response. */
+export function responseOfAnswer(answer: Record<string, unknown>, frame: ResponseFrame): object {
+  const choice = firstChoice(answer) ?? {}
+  const { status, reason } = endOf(String(choice.finish_reason))
+  const words = engineWords(fieldsOf(choice.message))
+  const { estimatedInputTokens: inputTokens } = frame
+  const usage = usageCounts(answer.usage) ?? { inputTokens, cachedTokens: 0, outputTokens: 0 }
+  return responseOf(frame, status, itemsOf(words, status, frame), usage, reason)
+}
+
+/** Only the last item can be incomplete. */
+function itemsOf({ thinking, text, calls }: EngineWords, end: Status, frame: ResponseFrame) {
+  const items: ((id: string, status: Status) => object)[] = []
+  if (thinking !== '') {
+    items.push((id, status) => reasoningItem(`rs_${id}`, status, [reasoningPart(thinking)]))
+  }
+  if (text !== '') items.push((id, status) => messageItem(`msg_${id}`, status, [textPart(text)]))
+  for (const call of calls) {
+    items.push((id, status) => callItem(`fc_${id}`, status, call, frame))
+  }
+  return items.map((item, i) =>
+    item(`${frame.id}_${i}`, i === items.length - 1 ? end : 'completed'),
+  )
+}

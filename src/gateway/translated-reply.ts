@@ -1,0 +1,74 @@
+/** A reply to a client of a wire that engines do not speak: chat events in, the wire's own out. */
+import type { GristmillError } from '../base/index.ts'
+import type { HttpReply, Reply, ReplyHeaders } from './reply.ts'
+
+/** One answer in the words of a wire. */
+export interface Translation {
+  /** Headers of the wire's own. */
+  readonly headers: ReplyHeaders
+  /** @param text whole events of a chat stream; returns what becomes of them, perhaps '' */
+  next(text: string): string
+  /** A sign of life in a stream that waits. */
+  ping(): string
+  /** A refusal as the last event of a stream that has begun. */
+  failure(error: GristmillError): string
+  /** A whole answer, or the refusal of an engine, which comes in OpenAI's shape. */
+  answer(status: number, body: Buffer): object
+}
+
+export class TranslatedReply implements Reply {
+  readonly #reply: HttpReply
+  readonly #translation: Translation
+
+  constructor(reply: HttpReply, translation: Translation) {
+    this.#reply = reply
+    this.#translation = translation
+  }
+
+  get isBegun(): boolean {
+    return this.#reply.isBegun
+  }
+
+  beginStream(headers: ReplyHeaders): void {
+    this.#reply.beginStream([...headers, ...this.#translation.headers])
+  }
+
+  keepAlive(): void {
+    this.#reply.write(Buffer.from(this.#translation.ping()))
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const out = this.#translated(bytes)
+    return out.length === 0 || this.#reply.write(out)
+  }
+
+  onDrain(run: () => void): void {
+    this.#reply.onDrain(run)
+  }
+
+  end(bytes?: Uint8Array): void {
+    this.#reply.end(bytes && this.#translated(bytes))
+  }
+
+  send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
+    const answer = this.#translation.answer(status, bufferOf(body))
+    const all = [...headers, ...this.#translation.headers]
+    this.#reply.send(status, Buffer.from(JSON.stringify(answer)), all)
+  }
+
+  refuse(error: GristmillError, headers?: ReplyHeaders): void {
+    if (this.isBegun) this.#reply.end(Buffer.from(this.#translation.failure(error)))
+    else this.#reply.refuse(error, headers)
+  }
+
+  cut(): void {
+    this.#reply.cut()
+  }
+
+  #translated(bytes: Uint8Array): Buffer {
+    return Buffer.from(this.#translation.next(bufferOf(bytes).toString('utf8')))
+  }
+}
+
+const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) =>
+  Buffer.from(buffer, byteOffset, length)
