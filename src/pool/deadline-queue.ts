@@ -1,89 +1,110 @@
 /**
- * Waiting tickets by deadline, then by arrival. They nearly always come in that order, so they
- * stand in line, where coming and going touches nobody else; what comes out of order is in a heap.
+ * Waiting tickets by rank, which is their deadline, then by arrival. They nearly always come in
+ * that order, so they stand in line, where coming and going touches nobody else; what comes out of
+ * order is in a heap.
  */
 import { Heap, type HeapMember } from './heap.ts'
+import type { Limited } from './wait-limits.ts'
+import { type Lined, NONE, type WaitingLine } from './waiting-line.ts'
 
-export interface Deadlined extends HeapMember {
-  /** Earlier goes first. */
-  readonly deadlineMs: number
+export interface Deadlined extends HeapMember, Lined {
+  /** Smaller goes first: the deadline, or the same for all where only arrival counts. */
+  readonly rank: number
   /** Arrival number; breaks ties. */
   readonly order: number
+  /** When it gives up waiting. */
+  readonly deadlineMs: number
 }
 
-/** The head of the line is cut off when it has this many gaps and they are half of it. */
-const GAPS_MIN = 32
+const QUEUE = 1
 
-export class DeadlineQueue<Item extends Deadlined> {
-  /** In order; who has left leaves a gap. The first is none. */
-  #line: (Item | undefined)[] = []
-  #first = 0
-  /** How many were ever cut off the line: an item's number less this is its place in it. */
-  #cut = 0
+export class DeadlineQueue<Item extends Deadlined> implements Limited<Item> {
+  /** Numbers in the waiting line. */
+  #first = NONE
+  #last = NONE
   #inLine = 0
-  #lastDeadlineMs = 0
   #lastOrder = 0
   #others: Heap<Item> | undefined
+  readonly #line: WaitingLine<Item>
+  #lastRank = 0
+  limitBucket: number | undefined = undefined
+
+  /** @param line where all its members stand as well */
+  constructor(line: WaitingLine<Item>) {
+    this.#line = line
+  }
 
   get size(): number {
     return this.#inLine + (this.#others?.size ?? 0)
   }
 
   peek(): Item | undefined {
-    const next = this.#line[this.#first]
+    const next = this.#first === NONE ? undefined : this.#line.at(this.#first)
     const other = this.#others?.peek()
     if (other === undefined || next === undefined) return next ?? other
-    if (next.deadlineMs !== other.deadlineMs) {
-      return next.deadlineMs < other.deadlineMs ? next : other
-    }
+    if (next.rank !== other.rank) return next.rank < other.rank ? next : other
     return next.order < other.order ? next : other
   }
 
-  push(item: Item): void {
-    const { deadlineMs, order } = item
+  /** @returns whether nobody in front of it gives up waiting sooner for certain */
+  push(item: Item): boolean {
+    const { rank, order } = item
     const isInOrder =
       this.#inLine === 0 ||
-      deadlineMs > this.#lastDeadlineMs ||
-      (deadlineMs === this.#lastDeadlineMs && order > this.#lastOrder)
+      rank > this.#lastRank ||
+      (rank === this.#lastRank && order > this.#lastOrder)
     if (!isInOrder) {
       this.#others ??= new Heap<Item>()
-      this.#others.push(item, deadlineMs)
-      return
+      this.#others.push(item, rank)
+      return true
     }
-    this.#lastDeadlineMs = deadlineMs
+    this.#lastRank = rank
     this.#lastOrder = order
-    item.index = this.#cut + this.#line.push(item) - 1
-    this.#inLine++
+    this.#line.link(QUEUE, item.number, this.#last)
+    this.#last = item.number
+    if (this.#inLine++ === 0) this.#first = item.number
+    return this.#inLine === 1 || rank !== item.deadlineMs
   }
 
+  /** @param item is in this queue */
   remove(item: Item): void {
-    const at = item.index - this.#cut
-    if (this.#line[at] !== item) {
+    if (item.index >= 0) {
       this.#others?.remove(item)
       return
     }
-    item.index = -1
-    this.#line[at] = undefined
+    const { number } = item
+    if (number === this.#first) this.#first = this.#line.after(QUEUE, number)
+    if (number === this.#last) this.#last = this.#line.before(QUEUE, number)
+    this.#line.unlink(QUEUE, number)
     this.#inLine--
-    if (this.#inLine === 0) this.#cutOff(this.#line.length)
-    else if (at === this.#first) this.#advance()
   }
 
   *items(): IterableIterator<Item> {
-    for (const item of this.#line) if (item !== undefined) yield item
+    yield* this.#standing()
     if (this.#others) yield* this.#others.members()
   }
 
-  #advance(): void {
-    while (this.#line[this.#first] === undefined) this.#first++
-    if (this.#first < GAPS_MIN || this.#first * 2 < this.#line.length) return
-    this.#cutOff(this.#first)
+  /**
+   * Adds those to `due` whose deadline is before a moment.
+   * @returns the earliest deadline of the others
+   */
+  findDue(untilMs: number, due: Item[]): number {
+    let earliestMs = Number.POSITIVE_INFINITY
+    const look = (item: Item) => {
+      if (item.deadlineMs < untilMs) due.push(item)
+      else earliestMs = Math.min(earliestMs, item.deadlineMs)
+      return item.deadlineMs >= untilMs
+    }
+    for (const item of this.#standing()) {
+      if (look(item) && item.rank === item.deadlineMs) break
+    }
+    for (const item of this.#others?.members() ?? []) look(item)
+    return earliestMs
   }
 
-  #cutOff(count: number): void {
-    this.#cut += count
-    this.#first = 0
-    if (count === this.#line.length) this.#line.length = 0
-    else this.#line.splice(0, count)
+  *#standing(): IterableIterator<Item> {
+    for (let at = this.#first; at !== NONE; at = this.#line.after(QUEUE, at)) {
+      yield this.#line.at(at) as Item
+    }
   }
 }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
 import { Heap, type HeapMember } from './heap.ts'
+import { WaitingLine } from './waiting-line.ts'
 
 interface Member extends HeapMember {
   order: number
@@ -60,7 +61,8 @@ describe('the queue of a last level', () => {
   it('gives the earliest deadline first, also where tickets come out of order or leave early', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-        const queue = new DeadlineQueue<Deadlined>()
+        const line = new WaitingLine<Deadlined>()
+        const queue = new DeadlineQueue<Deadlined>(line)
         const inside: Deadlined[] = []
         const before = (a: Deadlined, b: Deadlined) =>
           a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && older(a, b))
@@ -69,11 +71,13 @@ describe('the queue of a last level', () => {
           const gone = what === 'pop' ? queue.peek() : what === 'remove' ? some : undefined
           if (gone) {
             queue.remove(gone)
+            line.remove(gone)
             inside.splice(inside.indexOf(gone), 1)
           } else if (what !== 'remove' && what !== 'pop') {
             // Mostly in order, as tickets come.
             const deadlineMs = what === 'fall' ? key : order + key / 10
-            const item = { index: -1, order, deadlineMs }
+            const item = { number: -1, index: -1, order, deadlineMs, rank: deadlineMs }
+            line.push(item)
             queue.push(item)
             inside.push(item)
           }

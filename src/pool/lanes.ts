@@ -66,6 +66,7 @@ export class Lanes {
       .child(who.tenantId, who.tenantWeight)
       .child(who.projectId, isFair ? arrival.projectWeight : 1)
       .child(who.userId, 1)
+    const place = tree.placeOf(account)
     return {
       model,
       serviceClass,
@@ -79,7 +80,8 @@ export class Lanes {
       pool,
       tenant,
       account,
-      place: tree.placeOf(account),
+      place,
+      queue: place.queue(),
       tenantGate: this.#gates.ofTenant(arrival.tenantId),
       keyGate: this.#gates.ofKey(keyId),
       older: undefined,

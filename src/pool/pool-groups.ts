@@ -5,6 +5,7 @@
 import type { BandState, EngineSlots, EngineState, PoolGroup } from './scheduler-types.ts'
 import { Account, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
+import type { WaitingLine } from './waiting-line.ts'
 import { WarmPrefixes } from './warm-prefixes.ts'
 
 const IDLE = { inFlight: 0, background: 0, unread: 0, unreadBackground: 0 }
@@ -13,6 +14,12 @@ export class PoolGroups {
   readonly #engines = new Map<string, EngineState>()
   #groups: PoolGroup[] = []
   readonly #byModel = new Map<string, PoolGroup>()
+  readonly #line: WaitingLine<TicketState>
+
+  /** @param line where all tickets wait */
+  constructor(line: WaitingLine<TicketState>) {
+    this.#line = line
+  }
 
   all(): readonly PoolGroup[] {
     return this.#groups
@@ -53,7 +60,7 @@ export class PoolGroups {
   tree(band: BandState, level: 'upper' | 'lower', model: string): ShareTree<TicketState> {
     let tree = band[level].get(model)
     if (tree === undefined) {
-      tree = new ShareTree<TicketState>(model, band.root)
+      tree = new ShareTree<TicketState>(model, band.root, this.#line)
       tree.servable = this.of(model).engines.some((e) => e.cap > 0 && e.models.includes(model))
       band[level].set(model, tree)
     }

@@ -1,5 +1,6 @@
 /** The words of the scheduler: what happens to it and what it decides. Plain data, no behaviour. */
 import type { Band, ServiceClass } from '../base/index.ts'
+import type { DeadlineQueue } from './deadline-queue.ts'
 import type { Account, Place, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
 import type { Beginning, WarmPrefixes } from './warm-prefixes.ts'
@@ -128,6 +129,8 @@ export interface Lane {
   /** Account of the last level, charged with service. */
   account: Account<TicketState>
   place: Place<TicketState>
+  /** That of the place, where tickets of this lane wait. */
+  queue: DeadlineQueue<TicketState>
   tenantGate: Gate
   keyGate: Gate
   /** The lane that the tenant used before this one. */

@@ -40,7 +40,7 @@ export class Scheduler {
   readonly #waiting = new WaitingLine<TicketState>()
   /** By id: only the few that run, so that nothing is ever searched among all that wait. */
   readonly #running = new ShortLivedMap<TicketState>()
-  readonly #groups = new PoolGroups()
+  readonly #groups = new PoolGroups(this.#waiting)
   readonly #gates = new Gates()
   readonly #lanes = new Lanes(this.#groups, this.#gates)
   readonly #limits = new WaitLimits<TicketState>()
@@ -67,7 +67,6 @@ export class Scheduler {
   /** Changes the order for what waits and what comes. */
   setOrder(order: SchedulerConfig['order']): void {
     const waiting = [...this.#waiting.items()]
-    for (const ticket of waiting) this.#leave(ticket)
     this.#config = { ...this.#config, order }
     this.#requeue(waiting)
   }
@@ -208,7 +207,7 @@ export class Scheduler {
   }
 
   get waiting(): number {
-    return this.#limits.size
+    return this.#waiting.size
   }
 
   #nextOf(pool: PoolGroup): Dispatch | undefined {
@@ -276,13 +275,14 @@ export class Scheduler {
     if (isBounded(arrival)) lane.tenant.queued++
     countInteractive(ticket, 1)
     this.#gates.enter(lane, arrival)
-    this.#limits.add(ticket, arrival.deadlineMs)
-    lane.place.add(ticket)
+    if (lane.queue.push(ticket)) this.#limits.note(lane.queue, arrival.deadlineMs)
+    if (lane.queue.size === 1) lane.place.activate()
   }
 
   #leave(ticket: TicketState): void {
-    this.#limits.remove(ticket)
-    ticket.place.leave(ticket)
+    const { queue, place } = ticket.lane
+    queue.remove(ticket)
+    if (queue.size === 0) place.deactivate()
     ticket.tenant.waiting--
     if (isBounded(ticket.arrival)) ticket.tenant.queued--
     countInteractive(ticket, -1)
@@ -291,8 +291,8 @@ export class Scheduler {
 
   /** Puts tickets whose pool has been redrawn, or whose order has changed, back in line. */
   #requeue(tickets: readonly TicketState[]): void {
+    for (const ticket of tickets) this.#leave(ticket)
     for (const ticket of tickets) {
-      if (ticket.limitBucket !== undefined) this.#leave(ticket)
       this.#gates.leave(ticket)
       const { arrival } = ticket
       const pool = this.#groups.of(arrival.model)

@@ -10,6 +10,7 @@
  */
 import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
 import { Heap, type HeapMember } from './heap.ts'
+import type { WaitingLine } from './waiting-line.ts'
 
 /** A ticket as the tree sees it; inside the last level the earlier deadline goes first. */
 export type Waiting = Deadlined
@@ -158,17 +159,10 @@ export class Place<Item extends Waiting> extends Heap<Place<Item>> implements He
     this.parent.activate()
   }
 
-  /** Queues a ticket; only at the last level. */
-  add(item: Item): void {
-    this.items ??= new DeadlineQueue<Item>()
-    this.items.push(item)
-    if (this.index < 0) this.activate()
-  }
-
-  /** Takes a ticket out of the queue, whether it was served or gave up. */
-  leave(item: Item): void {
-    this.items?.remove(item)
-    if (this.items?.size === 0) this.deactivate()
+  /** The queue of the last level; it is made where there is none. */
+  queue(): DeadlineQueue<Item> {
+    this.items ??= new DeadlineQueue<Item>(this.tree.line)
+    return this.items
   }
 
   /** Takes the place out of selection; its tickets stay. */
@@ -195,10 +189,13 @@ export class ShareTree<Item extends Waiting> {
   readonly root: Place<Item>
   /** False while no engine serves the model; such queues do not set anybody's time. */
   servable = true
+  /** Where all tickets of the tree stand. */
+  readonly line: WaitingLine<Item>
   #order = 0
 
-  constructor(model: string, rootAccount: Account<Item>) {
+  constructor(model: string, rootAccount: Account<Item>, line: WaitingLine<Item>) {
     this.model = model
+    this.line = line
     this.root = new Place<Item>(this, rootAccount, undefined, 0)
     rootAccount.places.push(this.root)
   }

@@ -13,12 +13,8 @@ export class TicketState {
   unreadTokens = 0
   outputTokens = 0
   // What the lists it stands in keep with it.
+  number = -1
   index = -1
-  limitBucket: number | undefined = undefined
-  limitBefore: TicketState | undefined = undefined
-  limitAfter: TicketState | undefined = undefined
-  lineBefore: TicketState | undefined = undefined
-  lineAfter: TicketState | undefined = undefined
 
   /** @param order arrival number; a smaller one goes first where all else is equal */
   constructor(arrival: Arrival, lane: Lane, order: number) {
@@ -27,8 +23,12 @@ export class TicketState {
     this.order = order
   }
 
-  /** Its rank in the last level. */
   get deadlineMs(): number {
+    return this.arrival.deadlineMs
+  }
+
+  /** Its rank in the last level. */
+  get rank(): number {
     return this.lane.order === 'fair' ? this.arrival.deadlineMs : 0
   }
 

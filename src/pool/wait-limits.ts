@@ -1,70 +1,51 @@
 /**
- * Moments at which waiting tickets give up, in buckets of time so that adding and leaving is O(1).
- * The members of a bucket are linked to each other: a million of them need no table of their own.
+ * Moments at which waiting tickets give up. Not tickets but queues are noted, in buckets of time:
+ * each where its first ticket gives up, or did so when it was noted. So coming and going costs
+ * nothing here, and a queue whose bucket passes is looked at.
  */
 
 const BUCKET_MS = 100
 
-/** What the limits keep in their members; only they write it. */
 export interface Limited<Item> {
-  /** Bucket it is in; undefined outside. */
+  /** Bucket in which it is looked at next; only the limits write it. */
   limitBucket: number | undefined
-  limitBefore: Item | undefined
-  limitAfter: Item | undefined
+  /** Adds those whose deadline is before a moment; returns the earliest deadline of the others. */
+  findDue(untilMs: number, due: Item[]): number
 }
 
-export class WaitLimits<Item extends Limited<Item>> {
-  /** First member of each bucket. */
-  readonly #buckets = new Map<number, Item>()
-  /** Buckets are counted from that of the first member: small numbers need no memory. */
-  #base: number | undefined
+export class WaitLimits<Item> {
+  readonly #buckets = new Map<number, Limited<Item>[]>()
   #next = Number.POSITIVE_INFINITY
-  #size = 0
 
-  /** How many wait. */
-  get size(): number {
-    return this.#size
+  /** A ticket with this deadline has come to a queue. */
+  note(queue: Limited<Item>, deadlineMs: number): void {
+    if (deadlineMs === Number.POSITIVE_INFINITY) return
+    const bucket = Math.floor(deadlineMs / BUCKET_MS)
+    if (queue.limitBucket !== undefined && queue.limitBucket <= bucket) return
+    queue.limitBucket = bucket
+    const queues = this.#buckets.get(bucket)
+    if (queues === undefined) this.#buckets.set(bucket, [queue])
+    else queues.push(queue)
+    this.#next = Math.min(this.#next, bucket)
   }
 
-  /** @param item is in no bucket */
-  add(item: Item, atMs: number): void {
-    this.#base ??= Math.floor(atMs / BUCKET_MS)
-    const bucket = Math.floor(atMs / BUCKET_MS) - this.#base
-    const first = this.#buckets.get(bucket)
-    if (first !== undefined) first.limitBefore = item
-    else if (bucket < this.#next) this.#next = bucket
-    item.limitBucket = bucket
-    item.limitBefore = undefined
-    item.limitAfter = first
-    this.#buckets.set(bucket, item)
-    this.#size++
-  }
-
-  /** Does nothing where the item is in no bucket. */
-  remove(item: Item): void {
-    const { limitBucket, limitBefore, limitAfter } = item
-    if (limitBucket === undefined) return
-    if (limitAfter !== undefined) limitAfter.limitBefore = limitBefore
-    if (limitBefore !== undefined) limitBefore.limitAfter = limitAfter
-    else if (limitAfter !== undefined) this.#buckets.set(limitBucket, limitAfter)
-    else this.#buckets.delete(limitBucket)
-    item.limitBucket = undefined
-    item.limitBefore = undefined
-    item.limitAfter = undefined
-    this.#size--
-  }
-
-  /** Members whose bucket has wholly passed; the caller removes them. */
+  /** Tickets whose bucket has wholly passed; the caller takes them out of their queues. */
   due(nowMs: number): Item[] {
-    const until = Math.floor(nowMs / BUCKET_MS) - (this.#base ?? 0)
+    const until = Math.floor(nowMs / BUCKET_MS)
     if (this.#next >= until) return []
-    const buckets = [...this.#buckets.keys()].sort((a, b) => a - b)
-    this.#next = buckets.find((bucket) => bucket >= until) ?? Number.POSITIVE_INFINITY
     const due: Item[] = []
-    for (const bucket of buckets) {
+    for (const bucket of [...this.#buckets.keys()].sort((a, b) => a - b)) {
       if (bucket >= until) break
-      for (let at = this.#buckets.get(bucket); at !== undefined; at = at.limitAfter) due.push(at)
+      const queues = this.#buckets.get(bucket) ?? []
+      this.#buckets.delete(bucket)
+      for (const queue of queues) {
+        // Meanwhile noted earlier, and so looked at already.
+        if (queue.limitBucket !== bucket) continue
+        queue.limitBucket = undefined
+        this.note(queue, queue.findDue(until * BUCKET_MS, due))
+      }
     }
+    this.#next = Math.min(...this.#buckets.keys())
     return due
   }
 }
