@@ -44,7 +44,7 @@ abstract class PlainScheduler implements SimScheduler {
     return ticket
   }
 
-  next(): Dispatch | undefined {
+  next(): Omit<Dispatch, 'ticket'> | undefined {
     let engine: Engine | undefined
     for (const one of this.engines.values()) {
       if (one.inFlight < one.cap && (!engine || one.inFlight < engine.inFlight)) engine = one
@@ -61,23 +61,23 @@ abstract class PlainScheduler implements SimScheduler {
     return { id: ticket.arrival.id, engineId: engine.id, rank: 0, express: false }
   }
 
-  promptRead(id: string, uncachedInputTokens: number): void {
-    const ticket = this.#ticket(id)
+  promptRead({ arrival }: SimQueued, uncachedInputTokens: number): void {
+    const ticket = this.#ticket(arrival.id)
     this.charged(ticket, this.#cost.input * (uncachedInputTokens - ticket.inputTokens))
     ticket.inputTokens = uncachedInputTokens
   }
 
-  progress(id: string, outputTokens: number): void {
-    const ticket = this.#ticket(id)
+  progress({ arrival }: SimQueued, outputTokens: number): void {
+    const ticket = this.#ticket(arrival.id)
     this.charged(ticket, this.#cost.output * (outputTokens - ticket.outputTokens))
     ticket.outputTokens = outputTokens
   }
 
-  finish(id: string): void {
-    const { engineId } = this.#ticket(id)
+  finish({ arrival }: SimQueued): void {
+    const { engineId } = this.#ticket(arrival.id)
     const engine = this.engines.get(engineId ?? '')
     if (engine) engine.inFlight--
-    this.tickets.delete(id)
+    this.tickets.delete(arrival.id)
   }
 
   cancel({ arrival }: SimQueued): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Scheduler } from './scheduler.ts'
 import { type Arrival, defaultSchedulerConfig } from './scheduler-types.ts'
+import type { TicketState } from './ticket-state.ts'
 import { WarmPrefixes } from './warm-prefixes.ts'
 
 let serial = 0
@@ -19,10 +20,9 @@ const open = (s: Scheduler, id: string, cap: number) =>
 const conversation = (name: string, turns = 1) =>
   Array.from({ length: turns }, (_, i) => ({ key: `${name}/${i}`, tokens: 1000 * (i + 1) }))
 
-function ask(s: Scheduler, name: string, change: Partial<Arrival> = {}): string {
-  const id = `a${serial++}`
+function ask(s: Scheduler, name: string, change: Partial<Arrival> = {}): TicketState {
   const queued = s.arrive({
-    id,
+    id: `a${serial++}`,
     model: 'm',
     tenantId: 't',
     tenantWeight: 1,
@@ -39,17 +39,17 @@ function ask(s: Scheduler, name: string, change: Partial<Arrival> = {}): string 
     beginnings: conversation(name),
     ...change,
   })
-  assert.notEqual(queued, 'queue_full')
-  return id
+  assert.ok(queued !== 'queue_full')
+  return queued
 }
 
 /** Runs what was asked to its end. @returns the engine that it ran on */
-function serve(s: Scheduler, id: string): string {
+function serve(s: Scheduler, ticket: TicketState): string {
   const given = s.next()
-  assert.equal(given?.id, id)
-  s.promptRead(id, s.ticket(id)?.chargedInputTokens ?? 0)
-  s.progress(id, 10)
-  s.finish(id)
+  assert.equal(given?.ticket, ticket)
+  s.promptRead(ticket, ticket.chargedInputTokens)
+  s.progress(ticket, 10)
+  s.finish(ticket)
   return given.engineId
 }
 
@@ -57,11 +57,11 @@ describe('with several engines', () => {
   it('the next turn of a conversation goes where the one before it was read', () => {
     const s = engines(4)
     const [a, b] = ['a', 'b'].map((name) => {
-      const id = ask(s, name)
-      return { id, engineId: s.next()?.engineId }
+      const ticket = ask(s, name)
+      return { ticket, engineId: s.next()?.engineId }
     })
     assert.notEqual(a?.engineId, b?.engineId)
-    for (const { id } of [a, b] as { id: string }[]) s.finish(id)
+    for (const { ticket } of [a, b] as { ticket: TicketState }[]) s.finish(ticket)
     for (let turn = 2; turn < 6; turn++) {
       assert.equal(serve(s, ask(s, 'b', { beginnings: conversation('b', turn) })), b?.engineId)
       assert.equal(serve(s, ask(s, 'a', { beginnings: conversation('a', turn) })), a?.engineId)
@@ -91,9 +91,9 @@ describe('with several engines', () => {
     const first = serve(s, ask(s, 'a'))
     open(s, first, 0)
     open(s, first, 4)
-    const id = ask(s, 'a')
+    const ticket = ask(s, 'a')
     s.next()
-    assert.equal(s.ticket(id)?.chargedInputTokens, 1100)
+    assert.equal(ticket.chargedInputTokens, 1100)
   })
 
   it('an engine that keeps nothing is not thought to', () => {
@@ -105,18 +105,18 @@ describe('with several engines', () => {
     serve(s, ask(s, 'a'))
     const again = ask(s, 'a')
     s.next()
-    assert.equal(s.ticket(again)?.chargedInputTokens, 1100)
+    assert.equal(again.chargedInputTokens, 1100)
   })
 
   it('what is kept is not charged, and what was not kept after all is', () => {
     const s = engines(4)
     serve(s, ask(s, 'a'))
-    const id = ask(s, 'a')
+    const ticket = ask(s, 'a')
     s.next()
-    assert.equal(s.ticket(id)?.chargedInputTokens, 100)
+    assert.equal(ticket.chargedInputTokens, 100)
     const counter = () => s.pools()[0]?.bands.interactive.root.children.get('t')?.counter ?? 0
     const before = counter()
-    s.promptRead(id, 1100)
+    s.promptRead(ticket, 1100)
     assert.equal(counter(), before + 1000)
   })
 
@@ -124,28 +124,28 @@ describe('with several engines', () => {
     const s = engines(4)
     const engineOf = new Map<string, string>()
     const running = ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b'].map((name) => {
-      const id = ask(s, name)
+      const ticket = ask(s, name)
       const engineId = s.next()?.engineId ?? ''
       assert.equal(engineOf.get(name) ?? engineId, engineId)
       engineOf.set(name, engineId)
-      s.promptRead(id, s.ticket(id)?.chargedInputTokens ?? 0)
-      return { id, name }
+      s.promptRead(ticket, ticket.chargedInputTokens)
+      return { ticket, name }
     })
     for (let i = 0; i < 8; i++) ask(s, i % 2 === 0 ? 'b' : 'a')
     // By counters alone they would take turns, each on the engine that knows the other.
     for (const name of ['a', 'b']) {
-      for (const { id } of running.filter((one) => one.name === name).slice(0, 3)) {
-        s.finish(id)
+      for (const { ticket } of running.filter((one) => one.name === name).slice(0, 3)) {
+        s.finish(ticket)
         const next = s.next()
         assert.equal(next?.engineId, engineOf.get(name))
-        assert.equal(s.ticket(next?.id ?? '')?.arrival.userId, name)
+        assert.equal(next?.ticket.arrival.userId, name)
       }
     }
   })
 
   it('but nobody runs ahead of others by more than the advance', () => {
     const s = engines(4)
-    const running: string[] = []
+    const running: TicketState[] = []
     const units = { warm: 0, cold: 0 }
     const offer = (i: number) => {
       ask(s, 'w', { tenantId: 'warm', estimatedInputTokens: 2100 })
@@ -153,16 +153,16 @@ describe('with several engines', () => {
     }
     const pump = () => {
       for (let next = s.next(); next; next = s.next()) {
-        running.push(next.id)
-        const ticket = s.ticket(next.id)
-        units[ticket?.arrival.tenantId as 'warm' | 'cold'] += ticket?.chargedInputTokens ?? 0
+        running.push(next.ticket)
+        const { arrival, chargedInputTokens } = next.ticket
+        units[arrival.tenantId as 'warm' | 'cold'] += chargedInputTokens
       }
     }
     for (let i = 0; i < 20; i++) offer(i)
     pump()
     for (let i = 20; i < 200; i++) {
       offer(i)
-      s.finish(running.shift() as string)
+      s.finish(running.shift() as TicketState)
       pump()
     }
     const gap = Math.abs(units.warm - units.cold)
@@ -172,13 +172,13 @@ describe('with several engines', () => {
 
   it('nothing is lost while engines come, drain and go under load', () => {
     const s = engines(3)
-    const asked = new Set<string>()
-    const ended = new Set<string>()
-    const running: string[] = []
+    const asked = new Set<TicketState>()
+    const ended = new Set<TicketState>()
+    const running: TicketState[] = []
     const pump = () => {
       for (let d = s.next(); d; d = s.next()) {
         assert.ok((s.engine(d.engineId)?.cap ?? 0) > 0, 'given to an engine that takes nothing')
-        running.push(d.id)
+        running.push(d.ticket)
       }
     }
     for (let i = 0; i < 300; i++) {
@@ -190,15 +190,15 @@ describe('with several engines', () => {
       if (i === 230 && s.engine('two')?.inFlight === 0) s.removeEngine('two')
       pump()
       if (i % 3 === 0) continue
-      const id = running.shift()
-      if (id === undefined) continue
-      s.finish(id)
-      ended.add(id)
+      const ticket = running.shift()
+      if (ticket === undefined) continue
+      s.finish(ticket)
+      ended.add(ticket)
     }
     for (pump(); running.length > 0; pump()) {
-      const id = running.shift() as string
-      s.finish(id)
-      ended.add(id)
+      const ticket = running.shift() as TicketState
+      s.finish(ticket)
+      ended.add(ticket)
     }
     assert.deepEqual(ended, asked)
     assert.equal(s.waiting, 0)

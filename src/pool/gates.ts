@@ -24,15 +24,22 @@ export class Gates {
   }
 
   /** A ticket waits or runs under both, with the limits that its arrival carries. */
-  enter({ tenantGate, keyGate }: Lane, arrival: Arrival): void {
-    join(tenantGate, arrival.tenantConcurrencyMax)
-    join(keyGate, arrival.keyConcurrencyMax)
+  enter(lane: Lane, arrival: Arrival): void {
+    const { tenantGate, keyGate } = lane
+    if (lane.members++ === 0) {
+      tenantGate.lanes++
+      keyGate.lanes++
+    }
+    limit(tenantGate, arrival.tenantConcurrencyMax)
+    limit(keyGate, arrival.keyConcurrencyMax)
   }
 
   /** The ticket neither waits nor runs any more. */
-  leave({ tenantGate, keyGate }: TicketState): void {
-    if (--tenantGate.members === 0) this.#tenants.delete(tenantGate.id)
-    if (--keyGate.members === 0) this.#keys.delete(keyGate.id)
+  leave({ lane }: TicketState): void {
+    if (--lane.members > 0) return
+    const { tenantGate, keyGate } = lane
+    if (--tenantGate.lanes === 0) this.#tenants.delete(tenantGate.id)
+    if (--keyGate.lanes === 0) this.#keys.delete(keyGate.id)
   }
 
   /** True where a limit keeps the ticket from running; its place is then parked at that limit. */
@@ -70,15 +77,14 @@ export class Gates {
 function gateOf(gates: Map<string, Gate>, id: string): Gate {
   let gate = gates.get(id)
   if (gate === undefined) {
-    gate = { id, limit: UNLIMITED, inFlight: 0, members: 0, parked: undefined }
+    gate = { limit: UNLIMITED, inFlight: 0, lanes: 0, parked: undefined, id }
     gates.set(id, gate)
   }
   return gate
 }
 
-function join(gate: Gate, limit: number | null): void {
-  gate.members++
-  const bound = limit ?? UNLIMITED
+function limit(gate: Gate, most: number | null): void {
+  const bound = most ?? UNLIMITED
   if (gate.limit === bound) return
   gate.limit = bound
   open(gate)

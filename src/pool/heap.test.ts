@@ -29,14 +29,16 @@ describe('the heap', () => {
   it('has the smallest member first, however keys rise, fall, come and go', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-        const heap = new Heap<Member>((member) => member.key)
+        const all: Member[] = []
+        const heap = new Heap<Member>({ counter: (row) => all[row]?.key ?? 0 })
         const inside: Member[] = []
         const before = (a: Member, b: Member) => a.key < b.key || (a.key === b.key && older(a, b))
         for (const [order, { what, which, key }] of steps.entries()) {
           const some = inside[which % Math.max(1, inside.length)]
           const gone = what === 'pop' ? heap.peek() : what === 'remove' ? some : undefined
           if (what === 'push') {
-            const member = { index: -1, order, key }
+            const member = { index: -1, order, row: all.length, key }
+            all.push(member)
             heap.push(member, key)
             inside.push(member)
           } else if (what === 'rise' && some) some.key += key

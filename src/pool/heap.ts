@@ -14,18 +14,25 @@ export interface HeapMember {
   index: number
   /** The smaller of two leaves first where keys are equal; it does not change inside a heap. */
   readonly order: number
+  /** Where the key is kept, in a heap whose keys rise by themselves; it does not change either. */
+  readonly row?: number
+}
+
+/** Where keys are kept that rise by themselves, so that nobody need be asked for his. */
+export interface Keys {
+  counter(row: number): number
 }
 
 export class Heap<Member extends HeapMember> {
-  readonly #keyOf: ((member: Member) => number) | undefined
+  readonly #current: Keys | undefined
   /** The member of a heap that has never had two. */
   #only: Member | undefined
   #onlyKey = 0
   #rows: Rows<Member> | undefined
 
-  /** @param keyOf a member's key now, where keys rise by themselves; `update` says which fall */
-  constructor(keyOf?: (member: Member) => number) {
-    this.#keyOf = keyOf
+  /** @param current keys as they are now, where they rise by themselves; `update` says which fall */
+  constructor(current?: Keys) {
+    this.#current = current
   }
 
   get size(): number {
@@ -36,14 +43,13 @@ export class Heap<Member extends HeapMember> {
   peek(): Member | undefined {
     const rows = this.#rows
     if (rows === undefined) return this.#only
-    const keyOf = this.#keyOf
+    const current = this.#current
     for (;;) {
       const slot = rows.slots[0]
       if (slot === undefined) return undefined
-      const first = rows.members[slot] as Member
-      if (keyOf === undefined) return first
-      const key = keyOf(first)
-      if (key === rows.keys[0]) return first
+      if (current === undefined) return rows.members[slot]
+      const key = current.counter(rows.at[slot] as number)
+      if (key === rows.keys[0]) return rows.members[slot]
       this.#sink(rows, 0, slot, key)
     }
   }
@@ -72,10 +78,11 @@ export class Heap<Member extends HeapMember> {
         member.index = 0
         return
       }
-      const { index, order } = this.#only
+      const { index, order, row = 0 } = this.#only
       this.#rows = {
         members: [this.#only],
         orders: [order],
+        at: [row],
         free: [],
         keys: [this.#onlyKey],
         slots: [index],
@@ -87,6 +94,7 @@ export class Heap<Member extends HeapMember> {
     const slot = rows.free.pop() ?? rows.members.length
     rows.members[slot] = member
     rows.orders[slot] = member.order
+    rows.at[slot] = member.row ?? 0
     member.index = slot
     rows.keys.push(key)
     rows.slots.push(slot)
@@ -189,6 +197,8 @@ interface Rows<Member> {
   members: (Member | undefined)[]
   /** By slot. */
   orders: number[]
+  /** By slot, where the key is kept. */
+  at: number[]
   free: number[]
   positions: number[]
   /** By position. */

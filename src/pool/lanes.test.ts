@@ -74,11 +74,11 @@ test('a weight that changes holds from the next request on, also in a lane used 
   const lane = ask(s, { projectWeight: 1 }).lane
   ask(s, { projectWeight: 1, userId: 'v' })
   ask(s, { projectWeight: 5 })
-  assert.equal(lane.account.parent?.weight, 5)
+  assert.equal(lane.place.account.parent?.weight, 5)
   ask(s, { projectWeight: 1 })
-  assert.equal(lane.account.parent?.weight, 1)
+  assert.equal(lane.place.account.parent?.weight, 1)
   ask(s, { tenantWeight: 7 })
-  assert.equal(lane.account.parent?.parent?.weight, 7)
+  assert.equal(lane.place.account.parent?.parent?.weight, 7)
 })
 
 test('a ticket that has run or left cannot leave the queue again', () => {
@@ -89,7 +89,7 @@ test('a ticket that has run or left cannot leave the queue again', () => {
   assert.equal(s.cancel(runs), false)
   assert.equal(s.cancel(waits), true)
   assert.equal(s.cancel(waits), false)
-  s.finish(runs.arrival.id)
+  s.finish(runs)
   assert.equal(s.cancel(runs), false)
   assert.equal(s.waiting, 0)
 })

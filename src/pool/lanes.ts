@@ -79,7 +79,9 @@ export class Lanes {
       order,
       pool,
       tenant,
-      account,
+      members: 0,
+      accounts: account.rows,
+      row: account.row,
       place,
       queue: place.queue(),
       tenantGate: this.#gates.ofTenant(arrival.tenantId),
@@ -99,14 +101,16 @@ function isFor(lane: Lane, arrival: Arrival, order: SchedulerConfig['order']): b
     lane.model === arrival.model &&
     lane.urgent === (arrival.urgent === true) &&
     lane.order === order &&
-    !lane.place.forgotten &&
-    lane.keyGate.members > 0 &&
-    lane.tenantGate.members > 0
+    (lane.members > 0 || isAlive(lane))
   )
 }
 
+/** Whether a lane without tickets leads to an account and gates that are still known. */
+const isAlive = ({ place, keyGate, tenantGate }: Lane) =>
+  !place.forgotten && keyGate.lanes > 0 && tenantGate.lanes > 0
+
 /** Of two lanes with the same project the one used last says its weight. */
-function setWeights({ account, order }: Lane, arrival: Arrival): void {
-  const project = account.parent
+function setWeights({ place, order }: Lane, arrival: Arrival): void {
+  const project = place.account.parent
   if (order === 'fair' && project !== undefined) project.weight = arrival.projectWeight
 }

@@ -16,6 +16,7 @@ import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
 import { PoolTicket, type TicketOwner } from './ticket.ts'
+import type { TicketState } from './ticket-state.ts'
 import type { PoolEngine, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
 const TICK_MS = 100
@@ -168,7 +169,7 @@ export class Pool implements TicketOwner {
       }
       this.#controlOf(ticket)?.firstToken(nowMs, ttftMs, ticket.inputTokens - ticket.cachedTokens)
     }
-    this.scheduler.progress(ticket.id, outputTokens)
+    this.scheduler.progress(placeOf(ticket), outputTokens)
     this.stats.outputTokens.add(nowMs, tokens)
     this.stats.tenant(ticket.request.tenantId, nowMs).outputTokens.add(nowMs, tokens)
     this.#tokensOf(ticket).output += tokens
@@ -181,7 +182,7 @@ export class Pool implements TicketOwner {
     ticket.inputTokens = inputTokens
     ticket.cachedTokens = cachedTokens
     const uncached = inputTokens - cachedTokens
-    this.scheduler.promptRead(ticket.id, uncached)
+    this.scheduler.promptRead(placeOf(ticket), uncached)
     this.stats.promptTokens.add(nowMs, inputTokens)
     this.stats.cachedTokens.add(nowMs, cachedTokens)
     this.#book(ticket, nowMs, (uncached - before) * this.cost.input)
@@ -210,14 +211,14 @@ export class Pool implements TicketOwner {
 
   resubmit(ticket: PoolTicket): PoolTicket {
     const units = (ticket.inputTokens - ticket.cachedTokens) * this.cost.input
-    const { order } = this.scheduler.ticket(ticket.id) ?? {}
+    const queued = placeOf(ticket)
     // The tenant is not charged for a prompt that an engine lost before it answered.
-    this.scheduler.promptRead(ticket.id, 0)
+    this.scheduler.promptRead(queued, 0)
     this.#waste(ticket, 'engine_failed', units)
     this.#release(ticket)
     ticket.state = 'ended'
     const again = new PoolTicket(ticket.request, ticket.arrivedAtMs, this)
-    this.#queue(again, order)
+    this.#queue(again, queued.order)
     this.#pump()
     return again
   }
@@ -272,7 +273,7 @@ export class Pool implements TicketOwner {
 
   #release(ticket: PoolTicket): void {
     this.running.delete(ticket.id)
-    this.scheduler.finish(ticket.id)
+    this.scheduler.finish(placeOf(ticket))
     const { engineId } = ticket
     if (engineId !== undefined) this.#meter.took(engineId, this.#clock.nowMs(), -1)
   }
@@ -378,4 +379,10 @@ export class Pool implements TicketOwner {
     }
     this.#logger.debug({ model }, 'no engine serves the model; waiting requests were told so')
   }
+}
+
+/** What the scheduler knows a ticket by that it has accepted. */
+function placeOf({ id, queued }: PoolTicket): TicketState {
+  if (queued === undefined) throw new Error(`ticket ${id} was never queued`)
+  return queued
 }

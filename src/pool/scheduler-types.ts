@@ -1,5 +1,6 @@
 /** The words of the scheduler: what happens to it and what it decides. Plain data, no behaviour. */
 import type { Band, ServiceClass } from '../base/index.ts'
+import type { AccountRows } from './account-rows.ts'
 import type { DeadlineQueue } from './deadline-queue.ts'
 import type { Account, Place, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
@@ -83,6 +84,8 @@ export interface EngineSlots {
 /** Leave to run a ticket on an engine now. */
 export interface Dispatch {
   id: string
+  /** With which the scheduler is told what becomes of it. */
+  ticket: TicketState
   engineId: string
   /** Lower goes first inside the engine: class first, then how far above its share a tenant is. */
   rank: number
@@ -103,13 +106,13 @@ export interface EngineState extends EngineSlots {
 
 /** A concurrency limit and the places that wait for it to open. */
 export interface Gate {
-  readonly id: string
   limit: number
   inFlight: number
-  /** Tickets that wait or run under it. */
-  members: number
+  /** Lanes with tickets that wait or run under it. */
+  lanes: number
   /** Absent while none waits, as nearly always. */
   parked: Set<Place<TicketState>> | undefined
+  readonly id: string
 }
 
 /** Where requests of the same tenant, project, user, key, class and model queue. */
@@ -126,8 +129,11 @@ export interface Lane {
   order: SchedulerConfig['order']
   pool: PoolGroup
   tenant: TenantState
-  /** Account of the last level, charged with service. */
-  account: Account<TicketState>
+  /** Its tickets that wait or run. */
+  members: number
+  /** Numbers of the accounts of its band, and which row of them is charged with service. */
+  accounts: AccountRows
+  row: number
   place: Place<TicketState>
   /** That of the place, where tickets of this lane wait. */
   queue: DeadlineQueue<TicketState>
@@ -139,7 +145,7 @@ export interface Lane {
 
 /** A tenant in one pool, over both bands. */
 export interface TenantState {
-  id: string
+  readonly id: string
   weight: number
   waiting: number
   /** Those of them that count towards the bound of its queue. */

@@ -12,6 +12,7 @@ const OUTPUT_MAX = 40
 
 interface Running {
   id: string
+  ticket: TicketState
   left: number
   done: number
 }
@@ -65,9 +66,7 @@ class World {
     this.ends.set(id, (this.ends.get(id) ?? 0) + 1)
   }
 
-  charge(id: string, units: number): void {
-    const arrival = this.scheduler.ticket(id)?.arrival
-    if (!arrival) return
+  charge({ arrival }: TicketState, units: number): void {
     const band = bandOf(arrival.serviceClass)
     for (const key of [
       `${band}/${arrival.tenantId}`,
@@ -81,31 +80,31 @@ class World {
   pump(): void {
     for (let d = this.scheduler.next(); d; d = this.scheduler.next()) {
       this.decisions.push(`${d.id}@${d.engineId}:${d.rank}`)
-      this.running.set(d.id, { id: d.id, left: 1 + this.pick(OUTPUT_MAX), done: 0 })
-      this.charge(d.id, this.scheduler.ticket(d.id)?.chargedInputTokens ?? 0)
+      const { id, ticket } = d
+      this.running.set(id, { id, ticket, left: 1 + this.pick(OUTPUT_MAX), done: 0 })
+      this.charge(ticket, ticket.chargedInputTokens)
     }
   }
 
   /** An engine tells what it had to read: now and then all, though it was thought to know some. */
-  read(id: string): void {
-    const ticket = this.scheduler.ticket(id)
-    if (ticket?.arrival.beginnings === undefined) return
+  read(ticket: TicketState): void {
+    if (ticket.arrival.beginnings === undefined) return
     const before = ticket.chargedInputTokens
     const uncached = this.pick(4) === 0 ? ticket.arrival.estimatedInputTokens : before
-    this.scheduler.promptRead(id, uncached)
-    this.charge(id, uncached - before)
+    this.scheduler.promptRead(ticket, uncached)
+    this.charge(ticket, uncached - before)
   }
 
   step(): void {
     this.nowMs += 50
     for (const run of [...this.running.values()]) {
       run.done++
-      if (run.done === 1) this.read(run.id)
-      this.charge(run.id, 2)
-      this.scheduler.progress(run.id, run.done)
+      if (run.done === 1) this.read(run.ticket)
+      this.charge(run.ticket, 2)
+      this.scheduler.progress(run.ticket, run.done)
       if (--run.left > 0) continue
       this.running.delete(run.id)
-      this.scheduler.finish(run.id)
+      this.scheduler.finish(run.ticket)
       this.end(run.id)
     }
     for (const expired of this.scheduler.expire(this.nowMs)) this.end(expired.id)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ServiceClass } from '../base/index.ts'
 import { Scheduler } from './scheduler.ts'
-import { type Arrival, defaultSchedulerConfig } from './scheduler-types.ts'
+import { type Arrival, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
 
 let serial = 0
 
@@ -32,11 +32,10 @@ function scheduler(cap: number, express = 0, models = ['m']): Scheduler {
   return made
 }
 
-function drain(s: Scheduler): { id: string; tenant: string; rank: number; express: boolean }[] {
+function drain(s: Scheduler): (Dispatch & { tenant: string })[] {
   const out = []
   for (let d = s.next(); d; d = s.next()) {
-    const tenant = s.ticket(d.id)?.arrival.tenantId ?? ''
-    out.push({ id: d.id, tenant, rank: d.rank, express: d.express })
+    out.push({ ...d, tenant: d.ticket.arrival.tenantId })
   }
   return out
 }
@@ -82,9 +81,9 @@ test('two floods share by weight', () => {
   for (let i = 0; i < 120; i++) {
     const d = s.next()
     assert.ok(d)
-    served[s.ticket(d.id)?.arrival.tenantId as 'one' | 'three']++
-    s.progress(d.id, 20)
-    s.finish(d.id)
+    served[d.ticket.arrival.tenantId as 'one' | 'three']++
+    s.progress(d.ticket, 20)
+    s.finish(d.ticket)
   }
   assert.ok(Math.abs(served.three / served.one - 3) < 0.2, JSON.stringify(served))
 })
@@ -95,17 +94,17 @@ test('idle time earns no credit', () => {
   for (let i = 0; i < 40; i++) {
     const d = s.next()
     assert.ok(d)
-    s.progress(d.id, 50)
-    s.finish(d.id)
+    s.progress(d.ticket, 50)
+    s.finish(d.ticket)
   }
   offer(s, 100, () => arrival('late'))
   const order: string[] = []
   for (let i = 0; i < 20; i++) {
     const d = s.next()
     assert.ok(d)
-    order.push(s.ticket(d.id)?.arrival.tenantId ?? '')
-    s.progress(d.id, 50)
-    s.finish(d.id)
+    order.push(d.ticket.arrival.tenantId ?? '')
+    s.progress(d.ticket, 50)
+    s.finish(d.ticket)
   }
   const late = order.filter((t) => t === 'late').length
   assert.ok(late >= 9 && late <= 11, order.join(' '))
@@ -117,8 +116,8 @@ test('using an idle pool is not punished when others arrive', () => {
     s.arrive(arrival(tenant))
     const d = s.next()
     assert.ok(d)
-    s.progress(d.id, outputTokens)
-    s.finish(d.id)
+    s.progress(d.ticket, outputTokens)
+    s.finish(d.ticket)
   }
   for (let i = 0; i < 50; i++) {
     run('heavy', 1000)
@@ -131,8 +130,8 @@ test('using an idle pool is not punished when others arrive', () => {
   for (let i = 0; i < 20; i++) {
     const running = [...s.runningTickets()][0]
     assert.ok(running)
-    s.progress(running.arrival.id, 50)
-    s.finish(running.arrival.id)
+    s.progress(running, 50)
+    s.finish(running)
     tenants.push(...drain(s).map((d) => d.tenant))
   }
   assert.ok(tenants.filter((t) => t === 'heavy').length >= 7, tenants.join(' '))
@@ -147,10 +146,10 @@ test('inside a tenant, one project, and inside it one user, does not starve the 
   for (let i = 0; i < 80; i++) {
     const d = s.next()
     assert.ok(d)
-    const user = s.ticket(d.id)?.arrival.userId ?? ''
+    const user = d.ticket.arrival.userId ?? ''
     seen[user] = (seen[user] ?? 0) + 1
-    s.progress(d.id, 10)
-    s.finish(d.id)
+    s.progress(d.ticket, 10)
+    s.finish(d.ticket)
   }
   assert.ok(Math.abs((seen.bot ?? 0) - 40) <= 2, JSON.stringify(seen))
   assert.ok(Math.abs((seen.ann ?? 0) - 20) <= 2, JSON.stringify(seen))
@@ -163,9 +162,9 @@ test('background work runs only when nothing interactive waits, and does not rai
   offer(s, 3, () => arrival('a', { serviceClass: 'standard' }))
   offer(s, 3, () => arrival('a', { serviceClass: 'flex' }))
   for (let d = s.next(); d; d = s.next()) {
-    order.push(s.ticket(d.id)?.arrival.serviceClass as ServiceClass)
-    s.progress(d.id, 5)
-    s.finish(d.id)
+    order.push(d.ticket.arrival.serviceClass as ServiceClass)
+    s.progress(d.ticket, 5)
+    s.finish(d.ticket)
   }
   assert.deepEqual(order.slice(0, 3), ['standard', 'standard', 'standard'])
   assert.deepEqual([...order].sort(), [
@@ -191,15 +190,14 @@ test('a flood in priority leaves a standard tenant nine tenths of its share', ()
     offer(s, 8, () => arrival('standard'))
   }
   refill()
-  const running: string[] = drain(s).map((d) => d.id)
+  const running = drain(s)
   for (let i = 0; i < 4000; i++) {
-    const id = running.shift()
-    assert.ok(id)
-    const tenant = s.ticket(id)?.arrival.tenantId as 'flood' | 'standard'
-    s.progress(id, 20)
-    s.finish(id)
-    units[tenant] += 50
-    running.push(...drain(s).map((d) => d.id))
+    const d = running.shift()
+    assert.ok(d)
+    s.progress(d.ticket, 20)
+    s.finish(d.ticket)
+    units[d.tenant as 'flood' | 'standard'] += 50
+    running.push(...drain(s))
     if (i % 4 === 0) refill()
   }
   assert.ok(units.standard / (units.flood + units.standard) >= 0.45, JSON.stringify(units))
@@ -222,7 +220,7 @@ test('inside the last level the earlier deadline goes first, then the earlier ar
   const ids: string[] = []
   for (let d = s.next(); d; d = s.next()) {
     ids.push(d.id)
-    s.finish(d.id)
+    s.finish(d.ticket)
   }
   assert.deepEqual(ids, [soon.id, late.id, later.id])
 })
@@ -240,7 +238,7 @@ test('concurrency limits of tenant and key hold, and open again', () => {
   offer(s, 5, () => arrival('b', { keyConcurrencyMax: 1 }))
   const first = drain(s)
   assert.deepEqual(first.map((d) => d.tenant).sort(), ['a', 'a', 'b'])
-  for (const d of first) s.finish(d.id)
+  for (const d of first) s.finish(d.ticket)
   assert.deepEqual(
     drain(s)
       .map((d) => d.tenant)
@@ -310,7 +308,7 @@ test('first come, first served ignores tenants', () => {
   const ids: string[] = []
   for (let d = s.next(); d; d = s.next()) {
     ids.push(d.id)
-    s.finish(d.id)
+    s.finish(d.ticket)
   }
   assert.deepEqual(
     ids,
@@ -327,7 +325,7 @@ test('changing the order keeps everybody in line', () => {
   let served = 0
   for (let d = s.next(); d; d = s.next()) {
     served++
-    s.finish(d.id)
+    s.finish(d.ticket)
   }
   assert.equal(served, 7)
   assert.equal(s.waiting, 0)
@@ -352,15 +350,14 @@ test('where background work can stand aside interactive work starts at once besi
 
 test('background work takes no spare sequence, and comes back as interactive work leaves', () => {
   const s = withSpare(4, 2)
-  const night = offer(s, 9, () => batch())
-  drain(s)
-  const [one, two] = offer(s, 2, () => arrival('a'))
-  assert.equal(drain(s).length, 2)
-  s.finish(night[0]?.id ?? '')
-  s.finish(night[1]?.id ?? '')
+  offer(s, 9, () => batch())
+  const night = drain(s)
+  offer(s, 2, () => arrival('a'))
+  const day = drain(s)
+  assert.equal(day.length, 2)
+  for (const { ticket } of night.slice(0, 2)) s.finish(ticket)
   assert.deepEqual(drain(s), [])
-  s.finish(one?.id ?? '')
-  s.finish(two?.id ?? '')
+  for (const { ticket } of day) s.finish(ticket)
   assert.equal(drain(s).length, 2)
   assert.equal(s.engines()[0]?.background, 4)
 })

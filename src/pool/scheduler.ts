@@ -8,7 +8,7 @@
  * beside them; every ticket leaves exactly once; tenants that wait for the same
  * engines in the same band receive service by weight, within 2U of each other.
  */
-import { RANKS_PER_CLASS, type ServiceClass, ShortLivedMap } from '../base/index.ts'
+import { RANKS_PER_CLASS, type ServiceClass } from '../base/index.ts'
 import { Gates } from './gates.ts'
 import { Lanes } from './lanes.ts'
 import { bestEngine, type Room, uncachedTokens } from './placement.ts'
@@ -38,8 +38,8 @@ import { WaitingLine } from './waiting-line.ts'
 export class Scheduler {
   #config: SchedulerConfig
   readonly #waiting = new WaitingLine<TicketState>()
-  /** By id: only the few that run, so that nothing is ever searched among all that wait. */
-  readonly #running = new ShortLivedMap<TicketState>()
+  /** In no particular order; each knows its index. */
+  readonly #running: TicketState[] = []
   readonly #groups = new PoolGroups(this.#waiting)
   readonly #gates = new Gates()
   readonly #lanes = new Lanes(this.#groups, this.#gates)
@@ -124,8 +124,8 @@ export class Scheduler {
   }
 
   /** The engine told the real length of the prompt; corrects what dispatch charged. */
-  promptRead(id: string, uncachedInputTokens: number): void {
-    const ticket = this.#run(id)
+  promptRead(ticket: TicketState, uncachedInputTokens: number): void {
+    mustRun(ticket)
     forgetUnread(ticket)
     learnKept(ticket, uncachedInputTokens)
     const units = (uncachedInputTokens - ticket.chargedInputTokens) * this.#config.cost.input
@@ -134,26 +134,30 @@ export class Scheduler {
   }
 
   /** @param outputTokens output tokens of this ticket so far, in all */
-  progress(id: string, outputTokens: number): void {
-    const ticket = this.#run(id)
+  progress(ticket: TicketState, outputTokens: number): void {
+    mustRun(ticket)
     const units = (outputTokens - ticket.outputTokens) * this.#config.cost.output
     if (units <= 0) return
     forgetUnread(ticket)
     ticket.outputTokens = outputTokens
-    ticket.account.charge(units)
+    ticket.accounts.charge(ticket.lane.row, units)
   }
 
   /** The ticket gives its sequence back. @throws when it does not run, a programming error */
-  finish(id: string): void {
-    const ticket = this.#run(id)
-    this.#running.delete(id)
+  finish(ticket: TicketState): void {
+    mustRun(ticket)
+    const last = this.#running.pop() as TicketState
+    if (last !== ticket) {
+      this.#running[ticket.index] = last
+      last.index = ticket.index
+    }
     ticket.state = 'gone'
     forgetUnread(ticket)
     if (ticket.engine) {
       ticket.engine.inFlight--
       if (isBackground(ticket)) ticket.engine.background--
     }
-    for (let at = ticket.account; at.parent; at = at.parent) at.inFlight--
+    ticket.accounts.charge(ticket.lane.row, 0, -1)
     ticket.tenant.inFlight--
     countInteractive(ticket, -1)
     this.#gates.release(ticket)
@@ -161,13 +165,9 @@ export class Scheduler {
     forgetIdle(ticket.pool, ticket.tenant)
   }
 
-  /** A ticket that runs; a read-only view, like those below. */
-  ticket(id: string): TicketState | undefined {
-    return this.#running.get(id)
-  }
-
-  runningTickets(): IterableIterator<TicketState> {
-    return this.#running.values()
+  /** Those that run; a read-only view, like those below. */
+  runningTickets(): readonly TicketState[] {
+    return this.#running
   }
 
   /** Those that wait, oldest first. */
@@ -233,22 +233,21 @@ export class Scheduler {
     const rank = this.#rank(ticket)
     const express = interactiveLoad(engine) >= engine.cap
     ticket.tenant.inFlight++
-    this.#leave(ticket)
-    countInteractive(ticket, 1)
+    this.#unqueue(ticket)
     this.#waiting.remove(ticket)
-    this.#running.set(ticket.arrival.id, ticket)
+    ticket.index = this.#running.push(ticket) - 1
     ticket.state = 'running'
     ticket.engine = engine
     engine.inFlight++
     if (isBackground(ticket)) engine.background++
-    for (let at = ticket.account; at.parent; at = at.parent) at.inFlight++
     this.#gates.take(ticket)
     ticket.chargedInputTokens = uncachedTokens(engine, ticket.arrival)
     const { beginnings } = ticket.arrival
     if (beginnings && engine.keepsPrefixes !== false) engine.prefixes.note(beginnings)
     addUnread(ticket, ticket.chargedInputTokens)
-    ticket.account.charge(ticket.chargedInputTokens * this.#config.cost.input)
-    return { id: ticket.arrival.id, engineId: engine.id, rank, express }
+    const units = ticket.chargedInputTokens * this.#config.cost.input
+    ticket.accounts.charge(ticket.lane.row, units, 1)
+    return { id: ticket.arrival.id, ticket, engineId: engine.id, rank, express }
   }
 
   /**
@@ -262,9 +261,9 @@ export class Scheduler {
     const share = isBackground(ticket)
       ? shareOf(pool, tenant)
       : shareOf(pool, tenant, pool.interactiveWeight)
-    let own = ticket.account
-    while (own.parent?.parent) own = own.parent
-    const eighths = Math.floor((8 * (own.inFlight + 1)) / Math.max(share, 1e-9))
+    const { accounts, lane } = ticket
+    const inFlight = accounts.inFlight(accounts.top(lane.row))
+    const eighths = Math.floor((8 * (inFlight + 1)) / Math.max(share, 1e-9))
     return RANKS_PER_CLASS * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
   }
 
@@ -279,12 +278,16 @@ export class Scheduler {
     if (lane.queue.size === 1) lane.place.activate()
   }
 
-  #leave(ticket: TicketState): void {
-    const { queue, place } = ticket.lane
+  #unqueue(ticket: TicketState): void {
+    const { queue, place, tenant } = ticket.lane
     queue.remove(ticket)
     if (queue.size === 0) place.deactivate()
-    ticket.tenant.waiting--
-    if (isBounded(ticket.arrival)) ticket.tenant.queued--
+    tenant.waiting--
+    if (isBounded(ticket.arrival)) tenant.queued--
+  }
+
+  #leave(ticket: TicketState): void {
+    this.#unqueue(ticket)
     countInteractive(ticket, -1)
     forgetIdle(ticket.pool, ticket.tenant)
   }
@@ -307,12 +310,10 @@ export class Scheduler {
     this.#waiting.remove(ticket)
     ticket.state = 'gone'
   }
+}
 
-  #run(id: string): TicketState {
-    const ticket = this.#running.get(id)
-    if (ticket === undefined) throw new Error(`ticket ${id} is not running`)
-    return ticket
-  }
+function mustRun({ state, arrival }: TicketState): void {
+  if (state !== 'running') throw new Error(`ticket ${arrival.id} is not running`)
 }
 
 /** What has no bound of its own, such as a batch, takes nothing of the tenant's. */

@@ -120,15 +120,8 @@ function firstPlace(
   return best
 }
 
-/** Down the levels by smallest counter, to the ticket with the earliest deadline. */
-function headOf(tenant: TenantPlace): TicketState {
-  let place = tenant
-  for (;;) {
-    const below = place.peek()
-    if (below === undefined) return place.items?.peek() as TicketState
-    place = below
-  }
-}
+/** The ticket that goes first of a tenant who waits. */
+const headOf = (tenant: TenantPlace) => tenant.head() as TicketState
 
 /**
  * A ticket for an express sequence: interactive, of a tenant with fewer tickets in flight than its

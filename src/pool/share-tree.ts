@@ -8,6 +8,7 @@
  * Source: virtual token counter with lift, Sheng et al., "Fairness in Serving Large Language
  * Models", arXiv 2401.00588, algorithm 2; applied at each level of the hierarchy.
  */
+import { AccountRows } from './account-rows.ts'
 import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
 import { Heap, type HeapMember } from './heap.ts'
 import type { WaitingLine } from './waiting-line.ts'
@@ -21,10 +22,9 @@ const NONE: ReadonlyMap<string, never> = new Map<string, never>()
 export class Account<Item extends Waiting> {
   readonly key: string
   readonly parent: Account<Item> | undefined
-  weight: number
-  /** Service received ÷ weight, lifted so that idle time earns no credit. */
-  counter = 0
-  inFlight = 0
+  /** Numbers of all accounts of the band, and where among them its own are. */
+  readonly rows: AccountRows
+  readonly row: number
   /** Made with the first child: those of the last level have none. */
   #children: Map<string, Account<Item>> | undefined
   readonly places: Place<Item>[] = []
@@ -36,8 +36,30 @@ export class Account<Item extends Waiting> {
 
   constructor(key: string, weight: number, parent: Account<Item> | undefined) {
     this.key = key
-    this.weight = weight
     this.parent = parent
+    this.rows = parent?.rows ?? new AccountRows()
+    this.row = this.rows.add(weight, parent?.row)
+  }
+
+  /** Service received ÷ weight, lifted so that idle time earns no credit. */
+  get counter(): number {
+    return this.rows.counter(this.row)
+  }
+
+  set counter(counter: number) {
+    this.rows.setCounter(this.row, counter)
+  }
+
+  get weight(): number {
+    return this.rows.weight(this.row)
+  }
+
+  set weight(weight: number) {
+    this.rows.setWeight(this.row, weight)
+  }
+
+  get inFlight(): number {
+    return this.rows.inFlight(this.row)
   }
 
   child(key: string, weight: number): Account<Item> {
@@ -79,9 +101,9 @@ export class Account<Item extends Waiting> {
    * find out by themselves what has risen when it comes to their head.
    */
   charge(units: number): void {
+    this.rows.charge(this.row, units)
+    if (units >= 0) return
     for (let account: Account<Item> = this; account.parent; account = account.parent) {
-      account.counter += units / account.weight
-      if (units >= 0) continue
       for (const place of account.places) {
         if (place.index >= 0) place.parent?.update(place, account.counter)
       }
@@ -99,15 +121,14 @@ export class Account<Item extends Waiting> {
     this.#lastChild = undefined
     const floor = Number.isFinite(least) ? least : (this.lastLeft?.counter ?? 0)
     for (const [key, child] of children) {
-      if (!child.#isIdle() || child.counter > floor) continue
+      if (child === this.lastLeft || !child.#isIdle() || child.counter > floor) continue
       children.delete(key)
-      for (const place of child.places) place.forgotten = true
+      this.rows.drop(child.row)
+      for (const place of child.places) place.forget()
     }
     this.#sweepAt = Math.max(1024, 2 * children.size)
   }
 }
-
-const counterOf = (place: { account: { counter: number } }) => place.account.counter
 
 /**
  * Where an account waits in one tree. It is the heap of the places of the level below that can be
@@ -115,10 +136,17 @@ const counterOf = (place: { account: { counter: number } }) => place.account.cou
  */
 export class Place<Item extends Waiting> extends Heap<Place<Item>> implements HeapMember {
   index = -1
+  /**
+   * The only queue below, as most tenants have: the way to it leads past the levels between. None
+   * where there are more, or were.
+   */
+  onlyQueue: DeadlineQueue<Item> | undefined = undefined
+  #queuesBelow = 0
   readonly tree: ShareTree<Item>
   readonly account: Account<Item>
   readonly parent: Place<Item> | undefined
   readonly order: number
+  readonly row: number
   /** Waiting tickets by deadline; only at the last level. */
   items: DeadlineQueue<Item> | undefined
   /** True while a concurrency limit keeps it from being served. */
@@ -132,9 +160,10 @@ export class Place<Item extends Waiting> extends Heap<Place<Item>> implements He
     parent: Place<Item> | undefined,
     order: number,
   ) {
-    super(counterOf)
+    super(account.rows)
     this.tree = tree
     this.account = account
+    this.row = account.row
     this.parent = parent
     this.order = order
   }
@@ -161,8 +190,30 @@ export class Place<Item extends Waiting> extends Heap<Place<Item>> implements He
 
   /** The queue of the last level; it is made where there is none. */
   queue(): DeadlineQueue<Item> {
-    this.items ??= new DeadlineQueue<Item>(this.tree.line)
+    if (this.items === undefined) {
+      this.items = new DeadlineQueue<Item>(this.tree.line)
+      for (let place: Place<Item> = this; place.parent; place = place.parent) {
+        place.onlyQueue = place.#queuesBelow++ === 0 ? this.items : undefined
+      }
+    }
     return this.items
+  }
+
+  /** Its account was swept. */
+  forget(): void {
+    this.forgotten = true
+    if (this.items === undefined) return
+    for (let place: Place<Item> = this; place.parent; place = place.parent) {
+      place.#queuesBelow--
+      place.onlyQueue = undefined
+    }
+  }
+
+  /** The ticket that goes first: down the levels by smallest counter, then by deadline. */
+  head(): Item | undefined {
+    if (this.onlyQueue !== undefined) return this.onlyQueue.peek()
+    const below = this.peek()
+    return below === undefined ? this.items?.peek() : below.head()
   }
 
   /** Takes the place out of selection; its tickets stay. */

@@ -1,7 +1,7 @@
 /** The words of the simulator: what is asked of it and what it tells. Plain data, no behaviour. */
 
 import type { Scheduler } from './scheduler.ts'
-import type { Arrival } from './scheduler-types.ts'
+import type { Arrival, Dispatch } from './scheduler-types.ts'
 import type { EngineProfile } from './sim-profile.ts'
 import type { TraceRow } from './sim-trace.ts'
 
@@ -21,8 +21,11 @@ export interface SimRequest extends TraceRow {
 export const DEFAULT_MODEL = 'model'
 
 /** The scheduler's side of the simulator; the production one and those it is compared with. */
-export interface SimScheduler
-  extends Pick<Scheduler, 'setEngine' | 'next' | 'promptRead' | 'progress' | 'finish'> {
+export interface SimScheduler extends Pick<Scheduler, 'setEngine'> {
+  next(): Omit<Dispatch, 'ticket'> | undefined
+  promptRead(ticket: SimQueued, uncachedInputTokens: number): void
+  progress(ticket: SimQueued, outputTokens: number): void
+  finish(ticket: SimQueued): void
   arrive(arrival: Arrival): SimQueued | 'queue_full'
   cancel(ticket: SimQueued): boolean
 }

@@ -252,7 +252,7 @@ export class Simulation {
 
   /** The prompt is read and the first token is there. Called by engines. */
   promptRead(ticket: SimTicket, nowMs: number): void {
-    this.scheduler.promptRead(ticket.id, ticket.uncachedTokens)
+    if (ticket.queued) this.scheduler.promptRead(ticket.queued, ticket.uncachedTokens)
     for (const observer of this.#observers) observer.promptRead?.(ticket, nowMs)
   }
 
@@ -261,7 +261,7 @@ export class Simulation {
     const tokens = ticket.generated - ticket.reported
     if (tokens <= 0) return
     ticket.reported = ticket.generated
-    this.scheduler.progress(ticket.id, ticket.generated)
+    if (ticket.queued) this.scheduler.progress(ticket.queued, ticket.generated)
     for (const observer of this.#observers) observer.progressed?.(ticket, tokens, nowMs)
   }
 
@@ -273,7 +273,7 @@ export class Simulation {
   /** Called by engines, once per request. */
   ended(ticket: SimTicket, outcome: SimOutcome, nowMs: number): void {
     this.progressed(ticket, nowMs)
-    this.scheduler.finish(ticket.id)
+    if (ticket.queued) this.scheduler.finish(ticket.queued)
     this.#placeOf.delete(ticket)
     this.#close(ticket, outcome)
   }

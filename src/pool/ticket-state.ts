@@ -1,4 +1,5 @@
 /** A ticket in the scheduler: what was asked for, where it queues, and what it has received. */
+import type { AccountRows } from './account-rows.ts'
 import type { Arrival, EngineState, Gate, Lane, PoolGroup, TenantState } from './scheduler-types.ts'
 import type { Account, Place, ShareTree } from './share-tree.ts'
 
@@ -12,7 +13,8 @@ export class TicketState {
   /** Of its prompt, what counts as unread at its engine. */
   unreadTokens = 0
   outputTokens = 0
-  // What the lists it stands in keep with it.
+  // What the lists it stands in keep with it: the one of those that wait, a queue, that of those
+  // that run.
   number = -1
   index = -1
 
@@ -42,7 +44,12 @@ export class TicketState {
 
   /** Account of the last level, charged with service. */
   get account(): Account<TicketState> {
-    return this.lane.account
+    return this.lane.place.account
+  }
+
+  /** Numbers of the accounts among which its own are. */
+  get accounts(): AccountRows {
+    return this.lane.accounts
   }
 
   get place(): Place<TicketState> {
