@@ -67,7 +67,10 @@ export class AccountRows {
     }
   }
 
-  /** Adds service to an account and those above it. @param started tickets that start or, < 0, end */
+  /**
+   * Adds service to an account and those above it.
+   * @param started tickets that start or, below 0, end
+   */
   charge(row: number, units: number, started = 0): void {
     const numbers = this.#numbers
     for (let at = row; at !== ROOT; ) {

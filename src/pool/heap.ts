@@ -30,7 +30,7 @@ export class Heap<Member extends HeapMember> {
   #onlyKey = 0
   #rows: Rows<Member> | undefined
 
-  /** @param current keys as they are now, where they rise by themselves; `update` says which fall */
+  /** @param current keys as they are, where they rise by themselves; `update` says which fall */
   constructor(current?: Keys) {
     this.#current = current
   }
