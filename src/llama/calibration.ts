@@ -39,7 +39,7 @@ export const STREAM_COUNTS = [1, 2, 4, 8, 16] as const
 /** Share of the highest throughput that the knee must reach. */
 const KNEE_SHARE = 0.95
 
-/** Share of the work at the knee that people's streams must reach for background work to wait. */
+/** Share of the tokens at the knee that people's streams must write for background work to wait. */
 const ENOUGH_SHARE = 0.9
 
 /** The counts are gone through this many times, so that one disturbance spoils one pass only. */
@@ -116,17 +116,18 @@ export function kneeOf(rows: readonly CalibrationRow[]): number {
 }
 
 /**
- * The fewest streams that get nearly as much done as the knee does, between those measured by a
- * straight line.
+ * The fewest streams that write nearly as many tokens a second as the knee does, between those
+ * measured by a straight line. By the time between tokens: in moments as short as those of the
+ * sweep, service has more prompts in it the more streams begin at once.
  */
 export function enoughStreams({ rows, knee }: Pick<Calibration, 'rows' | 'knee'>): number {
-  const atKnee = rows.find((row) => row.streams === knee)?.serviceUnitsPerS ?? 0
-  const goal = ENOUGH_SHARE * atKnee
-  const above = rows.findIndex((row) => row.serviceUnitsPerS >= goal)
-  const [low, high] = [rows[above - 1], rows[above]]
+  const rates = rows.map((row) => ({ ...row, rate: row.streams / row.meanTokenGapP95Ms }))
+  const goal = ENOUGH_SHARE * (rates.find((row) => row.streams === knee)?.rate ?? 0)
+  const above = rates.findIndex((row) => row.rate >= goal)
+  const [low, high] = [rates[above - 1], rates[above]]
   if (!high) return knee
   if (!low) return high.streams
-  const part = (goal - low.serviceUnitsPerS) / (high.serviceUnitsPerS - low.serviceUnitsPerS)
+  const part = (goal - low.rate) / (high.rate - low.rate)
   return Math.min(knee, Math.ceil(low.streams + part * (high.streams - low.streams)))
 }
 

@@ -33,10 +33,10 @@ test('on a slow machine the knee may reach half as slow again as one stream', ()
   assert.equal(kneeOf([row(1, 20, 200), row(2, 38, 210), row(4, 60, 290), row(8, 90, 400)]), 4)
 })
 
-test('people take a whole step once they get nearly as much done as the knee', () => {
-  const rows = [row(1, 50, 10), row(2, 70, 12), row(4, 86, 20), row(8, 100, 40), row(16, 103, 80)]
-  assert.equal(enoughStreams({ rows, knee: 8 }), 6)
-  assert.equal(enoughStreams({ rows, knee: 4 }), 3)
+test('people take a whole step once they write nearly as much as the knee', () => {
+  const rows = [row(1, 50, 14), row(2, 70, 24), row(4, 80, 35.3), row(8, 100, 63), row(16, 103, 120)]
+  assert.equal(enoughStreams({ rows, knee: 8 }), 5)
+  assert.equal(enoughStreams({ rows, knee: 16 }), 6)
   assert.equal(enoughStreams({ rows: [row(1, 50, 10)], knee: 1 }), 1)
   const flat = [row(1, 10, 10), row(2, 20, 10), row(4, 40, 10), row(8, 80, 10)]
   assert.equal(enoughStreams({ rows: flat, knee: 8 }), 8)
