@@ -3,7 +3,7 @@
  * calibrated, plays a trace of some minutes in open loop, and the simulator plays the same trace
  * with the profile that `gristmill engine profile` gives.
  */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Random, type ServiceClass, seededRandom } from '../src/base/index.ts'
 import type { CalibrationView, EngineProfileView, EngineView } from '../src/http/index.ts'
@@ -63,6 +63,8 @@ interface Played extends Due {
 /** @returns both sides, their differences, and which of them are more than allowed */
 export async function benchSimReal(options: SimRealOptions): Promise<object> {
   const { model, seconds = 300, calibration = 60, seed = 1, log } = options
+  // Now, so that a folder that cannot be made costs no run.
+  if (options.keep !== undefined) mkdirSync(options.keep, { recursive: true })
   const server = await startServer({ model, log })
   try {
     const profile = await calibrated(server, log)
