@@ -34,7 +34,13 @@ test('on a slow machine the knee may reach half as slow again as one stream', ()
 })
 
 test('people take a whole step once they write nearly as much as the knee', () => {
-  const rows = [row(1, 50, 14), row(2, 70, 24), row(4, 80, 35.3), row(8, 100, 63), row(16, 103, 120)]
+  const rows = [
+    row(1, 50, 14),
+    row(2, 70, 24),
+    row(4, 80, 35.3),
+    row(8, 100, 63),
+    row(16, 103, 120),
+  ]
   assert.equal(enoughStreams({ rows, knee: 8 }), 5)
   assert.equal(enoughStreams({ rows, knee: 16 }), 6)
   assert.equal(enoughStreams({ rows: [row(1, 50, 10)], knee: 1 }), 1)
