@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { readLoad } from './engine-signals.ts'
 import { readTokenCount } from './engine-tokenizer.ts'
+import { parsedJson } from './parsed-json.ts'
 import type { EngineCount, EngineLoad, EngineProfile } from './types.ts'
 
 export interface ProbeOptions {
@@ -288,13 +289,4 @@ function llamaTraits(props: z.infer<typeof propsSchema>, load: EngineLoad | null
 function isAtLeast(version: string, major: number, minor: number): boolean {
   const [a = 0, b = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0)
   return a > major || (a === major && b >= minor)
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }

@@ -1,5 +1,6 @@
 /** Asks an engine's own tokenizer how long a prompt is; every program has its own way to ask. */
 import { z } from 'zod'
+import { parsedJson } from './parsed-json.ts'
 import type { EngineProfile } from './types.ts'
 
 type Post = (path: string, body: object) => Promise<{ status: number; text: string }>
@@ -41,13 +42,4 @@ async function ask<Schema extends z.ZodType>(
   if (status !== 200) return null
   const answer = schema.safeParse(parsedJson(text))
   return answer.success ? answer.data : null
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }

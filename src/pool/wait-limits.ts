@@ -45,7 +45,9 @@ export class WaitLimits<Item> {
         this.note(queue, queue.findDue(until * BUCKET_MS, due))
       }
     }
-    this.#next = Math.min(...this.#buckets.keys())
+    // There may be more of them than a call takes arguments.
+    this.#next = Number.POSITIVE_INFINITY
+    for (const bucket of this.#buckets.keys()) this.#next = Math.min(this.#next, bucket)
     return due
   }
 }
