@@ -134,6 +134,8 @@ function changeEngines(group: Command, context: CliContext): void {
       show(context, flags, added, () => {
         const models = added.models.map((model) => model.name).join(', ')
         terminal.print(`Added ${added.name} (${added.id}): ${added.state}. Models: ${models}`)
+        terminal.print(`${added.summary}.`)
+        if (added.advice !== null) terminal.print(`Could be better: ${added.advice}`)
       })
     })
   example(remote(group.command('remove <engine>')), 'engine remove gpu-1')
@@ -233,6 +235,7 @@ const columns: Column<EngineView>[] = [
     value: ({ capacityUnitsPerS: value }) => (value === null ? '–' : `${figure(value)} units/s`),
     align: 'right',
   },
+  { title: 'CACHE', value: ({ sharedCache }) => (sharedCache ? 'shared' : 'apart') },
   { title: 'SINCE', value: ({ sinceAt }) => moment(sinceAt) },
   { title: 'WHY', value: ({ stateReason }) => stateReason },
 ]

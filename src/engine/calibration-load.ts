@@ -20,6 +20,9 @@ const SHAPES: Record<Mix, { words: number; shared: number; outputTokens: number 
  */
 const SPREAD = 0.5
 
+/** Programs that complete a bare prompt and can be told to write on to the end. */
+const TAKES_PROMPTS = new Set<EngineProfile['kind']>(['gristmill', 'vllm', 'sglang', 'llama.cpp'])
+
 const WORDS = [
   ...['mill', 'river', 'stone', 'grain', 'wheel', 'flour', 'baker', 'valley', 'bridge', 'harvest'],
   ...['winter', 'market', 'carter', 'meadow', 'barn', 'oven', 'bread', 'rope', 'sack', 'water'],
@@ -51,7 +54,7 @@ export function askForCalibration(
   progress: CalibrationProgress,
   { clock, random, signal }: { clock: Clock; random: Random; signal: AbortSignal },
 ): Promise<CalibrationAnswer> {
-  const isChat = profile.kind === 'openai'
+  const isChat = !TAKES_PROMPTS.has(profile.kind)
   const path = isChat ? '/v1/chat/completions' : '/v1/completions'
   const body = JSON.stringify(bodyOf(request, profile, isChat, random))
   return new Promise((resolve, reject) => {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { type MetricSample, readSamples } from './metrics-text.ts'
+import { parsedJson } from './parsed-json.ts'
 import type { EngineLoad, EngineProfile } from './types.ts'
 
 /** Fetches a page of an engine. */
@@ -18,13 +19,26 @@ interface Names {
   preemptions: readonly string[]
 }
 
-const METRIC_NAMES: Record<'vllm' | 'llama.cpp' | 'gristmill', Names> = {
+const METRIC_NAMES: Partial<Record<EngineProfile['kind'], Names>> = {
   vllm: {
     running: ['vllm:num_requests_running'],
     waiting: ['vllm:num_requests_waiting'],
     // Renamed with the engine of version 1; the old name was in use until 0.10.
     kvUsage: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc'],
     preemptions: ['vllm:num_preemptions_total', 'vllm:num_preemptions'],
+  },
+  sglang: {
+    running: ['sglang:num_running_reqs'],
+    waiting: ['sglang:num_queue_reqs'],
+    kvUsage: ['sglang:token_usage'],
+    // What it calls a retraction; `num_retracted_reqs` is only of the newest batch.
+    preemptions: ['sglang:num_retracted_requests_total'],
+  },
+  tgi: {
+    running: ['tgi_batch_current_size'],
+    waiting: ['tgi_queue_size'],
+    kvUsage: [],
+    preemptions: [],
   },
   'llama.cpp': {
     running: ['llamacpp:requests_processing'],
@@ -52,9 +66,10 @@ export async function readLoad(
   kind: EngineProfile['kind'],
   get: GetPage,
 ): Promise<EngineLoad | null> {
-  if (kind === 'openai') return null
+  const names = METRIC_NAMES[kind]
+  if (names === undefined) return null
   const { status, text } = await get('/metrics')
-  const load = status === 200 ? loadFrom(text, METRIC_NAMES[kind]) : null
+  const load = status === 200 ? loadFrom(text, names) : null
   if (load !== null || kind !== 'llama.cpp') return load
   // Its metrics are off by default, its slots are not.
   const slots = await get('/slots')
@@ -87,18 +102,9 @@ const sum = (values: readonly number[]) =>
 const highest = (values: readonly number[]) => (values.length === 0 ? null : Math.max(...values))
 
 function loadFromSlots(text: string): EngineLoad | null {
-  const slots = slotsSchema.safeParse(parsed(text))
+  const slots = slotsSchema.safeParse(parsedJson(text))
   if (!slots.success) return null
   const running = slots.data.filter((slot) => slot.is_processing).length
   // Who waits for a slot is not on this page.
   return { running, waiting: null, kvUsage: null, preemptions: null }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }

@@ -14,7 +14,6 @@ export {
   startEmbeddedEngine,
 } from './embedded-engine.ts'
 export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
-export { expressBeside } from './engine-probe.ts'
 export {
   EMBEDDED_ENGINE_ID,
   type EngineInput,
@@ -23,6 +22,8 @@ export {
   type EngineRegistryOptions,
   type RegisteredModel,
 } from './engine-registry.ts'
+export { hasSharedCache, summaryOf } from './engine-summary.ts'
+export { expressBeside } from './kinds/traits.ts'
 export { OpenAiEngine, type OpenAiEngineOptions } from './openai-engine.ts'
 export {
   answerChat,

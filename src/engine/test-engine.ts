@@ -24,7 +24,7 @@ export interface TestEngine {
   seen: SeenRequest[]
   /** Answers every request from now on. */
   answer(run: (seen: SeenRequest) => void): void
-  /** What `GET path` answers with; undefined gives 404. */
+  /** What `GET path` answers with, a string as plain text; undefined gives 404. */
   pages: Map<string, unknown>
   /** Connections made so far. */
   connections(): number
@@ -48,7 +48,8 @@ export async function startTestEngine(options: { port?: number } = {}): Promise<
     const path = request.url ?? ''
     if (request.method === 'GET') {
       const page = pages.get(path)
-      sendJson(response, page === undefined ? 404 : 200, page ?? { error: { message: 'no' } })
+      if (typeof page === 'string') response.end(page)
+      else sendJson(response, page === undefined ? 404 : 200, page ?? { error: { message: 'no' } })
       return
     }
     const chunks: Buffer[] = []

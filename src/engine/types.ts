@@ -5,8 +5,8 @@ export type EngineState = 'starting' | 'up' | 'down' | 'draining'
 
 /** What is known of an engine from its own words: health, models, capacity. */
 export interface EngineProfile {
-  /** `gristmill`, `vllm`, `llama.cpp` or `openai` (anything else that speaks the wire). */
-  kind: 'gristmill' | 'vllm' | 'llama.cpp' | 'openai'
+  /** The program; `openai` is anything else that speaks the wire. */
+  kind: 'gristmill' | 'vllm' | 'sglang' | 'llama.cpp' | 'ollama' | 'tgi' | 'lm-studio' | 'openai'
   version: string | null
   models: readonly { name: string; contextTokens: number | null; toy: boolean }[]
   /** Sequences it runs at its knee; the scheduler's cap. */

@@ -3,7 +3,10 @@
  * Types only: the console imports nothing else of the server.
  */
 
+import type { EngineView } from './contract-engines.ts'
+
 export type * from './contract-batches.ts'
+export type * from './contract-engines.ts'
 export type * from './contract-plan.ts'
 export type * from './contract-webhooks.ts'
 
@@ -115,78 +118,6 @@ export interface KeyView {
 /** The answer of creating or rotating a key; `key` is shown this once. */
 export interface KeyCreated extends KeyView {
   key: string
-}
-
-// GET /api/engines and GET /api/models answer pages like every list.
-// POST /api/engines {url, name?, cap?, apiKey?}
-// GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain
-export interface EngineView {
-  id: string
-  name: string
-  url: string
-  kind: string
-  version: string | null
-  /** True for the child that this gateway started itself. */
-  embedded: boolean
-  state: 'starting' | 'up' | 'down' | 'draining'
-  /** Why it is in that state, a sentence. */
-  stateReason: string
-  /** When it came into that state. */
-  sinceAt: string
-  models: { name: string; contextTokens: number | null; toy: boolean }[]
-  cap: number
-  express: number
-  inFlight: number
-  capacityUnitsPerS: number | null
-  capReason: string
-  /** Sequences of the cap that background work leaves free, and why. */
-  reserve: number
-  reserveReason: string
-  /** Why cap or reserve changed last, whichever was later. */
-  lastChange: string
-  takesPriority: boolean
-  takesCacheSalt: boolean
-  /** True where it tells of its own load: what runs and waits inside it. */
-  tellsLoad: boolean
-  /** What an operator could improve, a sentence; null where nothing is known. */
-  advice: string | null
-  errorsLastHour: number
-  restarts: number
-}
-
-// POST /api/engines/:id/calibrate begins, GET /api/engines/:id/calibration tells how it goes.
-export interface CalibrationView {
-  engineId: string
-  state: 'none' | 'running' | 'done' | 'failed'
-  /** Why the last one failed, a sentence; else null. */
-  failure: string | null
-  /** How far a running one is, about; 0 to 1. */
-  progress: number
-  /** The newest result. */
-  last: {
-    model: string
-    measuredAt: string
-    cause: string
-    /** Highest service per second of the sweep, no promise applied. */
-    capacityUnitsPerS: number
-    /** Fewest requests at once that do nearly as much while tokens come quickly. */
-    knee: number
-    kneeUnitsPerS: number
-    tokenGapMs: number | null
-    readTokensPerS: number
-    writeTokensPerS: number
-    /** Fitted weights of a prompt token, one found read, and an output token. */
-    weights: { input: number; cached: number; output: number }
-    points: { concurrency: number; unitsPerS: number; tokenGapP95Ms: number | null }[]
-  } | null
-}
-
-// GET /api/models
-export interface ModelView {
-  name: string
-  engines: string[]
-  contextTokens: number | null
-  toy: boolean
 }
 
 // GET /api/usage?from&to&groupBy=hour,tenant,project,key,model,class&tenant&project&key&model

@@ -25,6 +25,8 @@ import {
 import type { Database } from '../store/index.ts'
 
 const POINT_MS = 6000
+/** Programs that run on somebody's own machine; behind others there may be one who sends bills. */
+const MEASURED_UNASKED = new Set<EngineProfile['kind']>(['vllm', 'sglang', 'tgi', 'llama.cpp'])
 const AGAIN_MS = 3_600_000
 /** Points of a sweep at most: nine numbers of requests at once and three mixes. */
 const POINTS_TYPICAL = 9
@@ -252,8 +254,8 @@ function causeFor(row: CalibrationRow | undefined, profile: EngineProfile): stri
   if (row !== undefined) {
     return isOf(row, profile) ? null : 'The engine, its version or its models changed.'
   }
-  // Ours measures itself; behind a bare OpenAI wire there may be somebody who sends bills.
-  const isMeasurable = profile.kind === 'vllm' || profile.kind === 'llama.cpp'
+  // Ours measures itself.
+  const isMeasurable = MEASURED_UNASKED.has(profile.kind)
   return isMeasurable ? 'The engine was never calibrated.' : null
 }
 

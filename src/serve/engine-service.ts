@@ -1,6 +1,6 @@
 /** Engines as people see and change them: the registry and the pool joined into views. */
 import { GristmillError } from '../base/index.ts'
-import type { EngineRegistry } from '../engine/index.ts'
+import { type EngineRegistry, hasSharedCache, summaryOf } from '../engine/index.ts'
 import type { EngineService, EngineView, ModelView } from '../http/index.ts'
 import { lastChangeOf, type Pool, type PoolEngine } from '../pool/index.ts'
 import type { Calibrations } from './calibrations.ts'
@@ -23,6 +23,7 @@ export function engineService(
       url: engine.url,
       kind: profile.kind,
       version: profile.version,
+      summary: summaryOf(profile),
       embedded: registry.isEmbedded(engine.id),
       state,
       stateReason: reason,
@@ -38,6 +39,7 @@ export function engineService(
       lastChange: lastChangeOf(control),
       takesPriority: profile.takesPriority,
       takesCacheSalt: profile.takesCacheSalt,
+      sharedCache: hasSharedCache(profile),
       tellsLoad: profile.tellsLoad,
       advice: profile.advice,
       errorsLastHour: registry.errorsSince(engine.id, HOUR_MS),

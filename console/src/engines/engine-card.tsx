@@ -33,6 +33,7 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
       }
     >
       <p className={state === 'down' ? 'text-bad' : 'text-soft'}>{stateReason}</p>
+      <p className="mt-1 text-[0.82rem]">{engine.summary}.</p>
       {engine.advice !== null && (
         <p className="mt-2.5 flex gap-2.5 rounded-lg border border-warn/45 px-3 py-2 text-[0.82rem]">
           <Lightbulb size={15} aria-hidden className="mt-0.5 shrink-0 text-warn" />
@@ -140,8 +141,14 @@ function factsOf(engine: EngineView) {
     },
     {
       name: 'Prefix cache',
-      value: engine.takesCacheSalt ? 'kept apart by tenant' : 'not kept apart',
-      note: 'Whether it takes a cache salt, so that no tenant learns what another one sent',
+      value: engine.sharedCache
+        ? 'shared cache'
+        : engine.takesCacheSalt
+          ? 'kept apart by tenant'
+          : 'keeps no prompts',
+      note: engine.sharedCache
+        ? 'A tenant can tell by the time of an answer whether another one has sent the same prompt'
+        : 'No tenant learns what another one sent',
     },
     {
       name: 'Its own load',
