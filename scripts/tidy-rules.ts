@@ -17,6 +17,7 @@ export const rooms = [
   'meter',
   'engine',
   'pool',
+  'route',
   'gateway',
   'batch',
   'demo',

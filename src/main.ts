@@ -26,7 +26,8 @@ import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import { type CountOf, createLedger, type Ledger, recordCapacity } from './meter/index.ts'
-import { defaultSchedulerConfig, Pool, queueOf } from './pool/index.ts'
+import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
+import { RouteBook } from './route/index.ts'
 import {
   type BatchPart,
   batchPart,
@@ -42,6 +43,7 @@ import {
   openDatabasePart,
   planDesk,
   readiness,
+  routeService,
   writeServerFile,
 } from './serve/index.ts'
 import { createTenancy, type Tenancy } from './tenancy/index.ts'
@@ -149,6 +151,8 @@ interface DataPlane {
   pool: Pool
   engines: EngineRegistry
   calibrations: Calibrations
+  routes: RouteBook
+  places: TargetPlaces
   gateway: Gateway
   batches: BatchPart
 }
@@ -162,22 +166,9 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   stack.defer(() => tenancy.close())
   const ledger = createLedger({ database, clock, logger, registry, limits })
   stack.defer(async () => void (await ledger.close()))
-  const recorder = `${process.pid}@${clock.nowMs()}`
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
-  const pool = new Pool({
-    cost: calibrations.cost,
-    clock,
-    logger,
-    registry,
-    order: config.schedulerOrder,
-    recordCapacity: (rows) => {
-      recordCapacity(database, recorder, rows).catch((error: Error) =>
-        logger.warn({ error: error.message, rows: rows.length }, 'capacity rows were not written'),
-      )
-    },
-  })
-  stack.defer(() => pool.close())
+  const pool = openPool(base, part, calibrations)
   const engines = new EngineRegistry({
     database,
     clock,
@@ -197,10 +188,16 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     loaded: (id, load) => pool.noteLoad(id, load),
   })
   await engines.start()
+  const routes = new RouteBook({ database, audit: tenancy.audit, clock, logger })
+  await routes.open()
+  stack.defer(() => routes.close())
+  const places = new TargetPlaces(pool)
   const gateway = createGateway({
     pool,
     ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
+    routes,
+    places,
     tokenizer: engines,
     clock,
     random,
@@ -216,7 +213,26 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   stack.defer(() => batches.runner.close())
   stack.defer(() => batches.sweep.close())
   stack.defer(() => batches.sender.close())
-  return { tenancy, ledger, pool, engines, calibrations, gateway, batches }
+  return { tenancy, ledger, pool, engines, calibrations, routes, places, gateway, batches }
+}
+
+function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations): Pool {
+  const { config, clock, logger, registry, stack } = base
+  const recorder = `${process.pid}@${clock.nowMs()}`
+  const pool = new Pool({
+    cost,
+    clock,
+    logger,
+    registry,
+    order: config.schedulerOrder,
+    recordCapacity: (rows) => {
+      recordCapacity(database, recorder, rows).catch((error: Error) =>
+        logger.warn({ error: error.message, rows: rows.length }, 'capacity rows were not written'),
+      )
+    },
+  })
+  stack.defer(() => pool.close())
+  return pool
 }
 
 async function startEngine(
@@ -263,6 +279,7 @@ async function openServer(
       waiting: (tenantId) => pool.waitingOf(tenantId),
     },
     engines: engineService(data.engines, pool, data.calibrations, restartsOf),
+    routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),
     batches: batches.service,
     batchDoor: batches.door,
     fileDoor: batches.fileDoor,

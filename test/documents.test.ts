@@ -72,6 +72,15 @@ describe('the commands of the documents', () => {
     assert.match(out, /Archived Research/)
   })
 
+  it('work in the page on routes', async () => {
+    const out = await follow('docs/routes.md')
+    assert.match(out, /Version 1 of the routes holds: 2 routes/)
+    assert.match(out, /gpt-4o-mini is the route small; Sales asks with class standard/)
+    assert.match(out, /toy +1 +3 +75 %/, 'weights among equals')
+    assert.match(out, /larger +2 +1 +0 % +it is for prompts of up to 8000 tokens/)
+    assert.match(out, /^ +3 .*version 1 again$/m)
+  })
+
   it('work in the README', async () => {
     const out = await follow('README.md')
     assert.match(out, /fair +Demo light/, 'the table of the demo')

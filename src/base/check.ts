@@ -19,6 +19,14 @@ export function checked<Schema extends z.ZodType>(
   throw invalidValue(result.error)
 }
 
+/** Everything that a zod error says, each as `path: reason`. @param root where their paths begin */
+export function problemsOf({ issues }: z.core.$ZodError, root: string[] = []): string[] {
+  return issues.map((issue) => {
+    const { path, reason } = told(issue)
+    return `${[...root, ...path].join('.')}: ${reason.replace(/\.$/, '')}`
+  })
+}
+
 /** A zod error as `invalid_value`, naming the first wrong field. */
 export function invalidValue({ issues }: z.core.$ZodError): GristmillError {
   const { path, reason } = told(issues[0])

@@ -112,6 +112,24 @@ export const errorTable = {
     'The model {model} does not exist or this key may not use it.',
     'Ask GET /v1/models which models the key may use.',
   ),
+  model_retired: entry(
+    404,
+    'not_found_error',
+    'The model {model} has not been answered since {date}: {instead}.',
+    'Ask for the name that has taken its place, or GET /v1/models for those there are.',
+  ),
+  no_target: entry(
+    400,
+    'invalid_request_error',
+    'No target of the route {model} takes this request of {tenant} (class {class}, about {inputTokens} prompt tokens).',
+    'Send a shorter prompt or another class, or ask the operator what the route is for.',
+  ),
+  invalid_routes: entry(
+    400,
+    'invalid_request_error',
+    'The routes are not valid: {problems}.',
+    'Correct them and apply them again; the routes before still hold.',
+  ),
   // Files and batches
   too_many_batches: entry(
     429,

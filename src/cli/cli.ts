@@ -14,6 +14,7 @@ import { modelCommands } from './models.ts'
 import { planCommand } from './plan.ts'
 import { projectCommands } from './projects.ts'
 import { replayCommand } from './replay.ts'
+import { routeCommands } from './routes.ts'
 import { type StartServer, startCommand } from './start.ts'
 import { tenantCommands } from './tenants.ts'
 import { printable } from './terminal.ts'
@@ -58,6 +59,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   startCommand(program, context, start)
   engineCommands(program, context)
   modelCommands(program, context)
+  routeCommands(program, context)
   tenantCommands(program, context)
   projectCommands(program, context)
   keyCommands(program, context)

@@ -49,6 +49,10 @@ export class AdminClient {
     return this.#json<Answer>('POST', path, body)
   }
 
+  put<Answer>(path: string, body: unknown): Promise<Answer> {
+    return this.#json<Answer>('PUT', path, body)
+  }
+
   patch<Answer>(path: string, body: unknown): Promise<Answer> {
     return this.#json<Answer>('PATCH', path, body)
   }

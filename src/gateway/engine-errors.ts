@@ -13,6 +13,13 @@ export function canRetryStatus(status: number): boolean {
   return PASSING.has(status)
 }
 
+/** What another target of a route may answer, though a second try at the same one cannot. */
+const OF_THE_TARGET = new Set([401, 403, 404, 408])
+
+export function canAskAnother(status: number): boolean {
+  return PASSING.has(status) || OF_THE_TARGET.has(status)
+}
+
 /** An engine's answer that is passed on, or our error in its place. */
 export type Refusal = { status: number; body: Buffer } | GristmillError
 

@@ -5,12 +5,12 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
-import type { TicketRequest } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
 import { type CanonicalRequest, type Endpoint, outputTokensMax, readRequest } from './canonical.ts'
+import { courseFor } from './course.ts'
 import {
   COUNT_TOKENS,
   errorShapeOf,
@@ -25,11 +25,13 @@ import { LineReply, type LineRequest, type RunningLine } from './line.ts'
 import { modelAnswer, modelFor } from './model-list.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import { type LifeServices, RequestLife } from './request-life.ts'
+import { routedModels } from './routed-models.ts'
 import { type Standing, standingOf } from './standing.ts'
+import { defaultBound, ticketRequestOf } from './ticket-request.ts'
 import { countTokens } from './token-count.ts'
 import { TokenRates } from './token-rate.ts'
 import { TranslatedReply } from './translated-reply.ts'
-import type { GatewayOptions, ModelEntry } from './types.ts'
+import type { GatewayOptions, ModelDirectory } from './types.ts'
 
 const TICK_MS = 100
 const TICKS_PER_MINUTE = 600
@@ -42,6 +44,8 @@ const MODELS = '/v1/models'
 export class Gateway {
   readonly #options: GatewayOptions
   readonly #services: LifeServices
+  /** What clients can name: routes and models. */
+  readonly #models: ModelDirectory
   readonly #booking: Booking
   readonly #rates: TokenRates
   readonly #live = new Roster<RequestLife>()
@@ -54,6 +58,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     const { clock, registry, pool, ledger, limits } = options
     this.#options = options
+    this.#models = routedModels(options.models, options.routes)
     this.#rates = new TokenRates(clock)
     const metrics = new GatewayMetrics(registry, () => this.#open)
     this.#booking = new Booking({ ...options, metrics, rates: this.#rates })
@@ -94,7 +99,7 @@ export class Gateway {
     const refuse = (thrown: unknown) => this.#refuse(reply, thrown, requestId, principal)
     try {
       if (path === MODELS || path.startsWith(`${MODELS}/`)) {
-        reply.send(200, this.#models(path, request.headers, principal), [])
+        reply.send(200, this.#listed(path, request.headers, principal), [])
         return
       }
       this.#mayEnter(request, path)
@@ -165,9 +170,8 @@ export class Gateway {
    * @throws GristmillError `invalid_json`, `invalid_value`, `model_not_found`, …
    */
   checkLine(endpoint: Endpoint, body: Buffer, principal: Principal): CanonicalRequest {
-    const { limits, models } = this.#options
-    const request = readRequest(endpoint, body, limits)
-    modelFor(models, principal, request.model)
+    const request = readRequest(endpoint, body, this.#options.limits)
+    modelFor(this.#models, principal, request.model)
     return request
   }
 
@@ -203,7 +207,7 @@ export class Gateway {
   }
 
   #start(
-    canonical: CanonicalRequest,
+    asked: CanonicalRequest,
     standing: Standing,
     given: Pick<
       RequestLife['options'],
@@ -211,8 +215,12 @@ export class Gateway {
     >,
   ): RequestLife {
     const { principal, line } = given
-    const { limits, models } = this.#options
-    const model = modelFor(models, principal, canonical.model)
+    const { limits } = this.#options
+    const named = modelFor(this.#models, principal, asked.model)
+    const course = courseFor(this.#options, asked, principal, standing)
+    const canonical = course === undefined ? asked : course.withDefaults(asked)
+    const model =
+      course === undefined ? named : (this.#options.models.find(course.target.model) ?? named)
     const outputTokensDefault = defaultBound(canonical, model, limits.outputTokensDefault)
     const outputMax = outputTokensMax(canonical, outputTokensDefault)
     const input = canonical.estimatedInputTokens
@@ -226,17 +234,19 @@ export class Gateway {
       standing,
       reply: given.reply,
       line,
+      course,
       charge,
       outputTokensDefault,
       arrivedAtMs: given.arrivedAtMs,
       arrivedMonotonicMs: given.arrivedMonotonicMs,
     })
     this.#live.add(life)
-    const asked = ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line)
-    if (this.#services.pool.hasChoice(canonical.model)) {
-      asked.beginnings = beginningsOf(canonical, principal.tenantId)
+    const wanted = ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line)
+    if (course !== undefined) wanted.model = course.queue
+    if (this.#services.pool.hasChoice(wanted.model)) {
+      wanted.beginnings = beginningsOf(canonical, principal.tenantId)
     }
-    life.begin(asked)
+    life.begin(wanted)
     return life
   }
 
@@ -277,15 +287,17 @@ export class Gateway {
     throw new GristmillError('queue_full', details, { retryAfterMs: BUSY_RETRY_MS })
   }
 
-  #models(path: string, headers: IncomingHttpHeaders, principal: Principal): Buffer {
-    const { models } = this.#options
+  #listed(path: string, headers: IncomingHttpHeaders, principal: Principal): Buffer {
     const name = path === MODELS ? undefined : decoded(path.slice(MODELS.length + 1))
-    const answer = modelAnswer(models, principal, name, speaksAnthropic(path, headers))
+    const answer = modelAnswer(this.#models, principal, name, speaksAnthropic(path, headers))
     return Buffer.from(JSON.stringify(answer))
   }
 
   async #count(reply: HttpReply, body: Buffer, principal: Principal): Promise<void> {
-    const { inputTokens, by } = await countTokens(body, principal, this.#options)
+    const { inputTokens, by } = await countTokens(body, principal, {
+      ...this.#options,
+      models: this.#models,
+    })
     const answer = JSON.stringify({ input_tokens: inputTokens })
     reply.send(200, Buffer.from(answer), ['x-gristmill-token-count', by])
   }
@@ -334,50 +346,6 @@ function replyAt(
 ): Reply {
   if (translate === undefined) return reply
   return new TranslatedReply(reply, translate(serviceClass, requestId, arrivedAtMs))
-}
-
-/**
- * The bound for answers whose client names none, or one that may be lowered; within what the
- * context leaves by our estimate. null where the client's own holds.
- */
-function defaultBound(
-  request: CanonicalRequest,
-  model: ModelEntry,
-  standard: number,
-): number | null {
-  if (request.outputTokensAsked !== null) return null
-  const room = (model.contextTokens ?? Number.POSITIVE_INFINITY) - request.estimatedInputTokens
-  return Math.max(1, Math.min(request.outputTokensAtMost ?? standard, room))
-}
-
-function ticketRequestOf(
-  id: string,
-  request: CanonicalRequest,
-  { tenantId, projectId, keyId, policy }: Principal,
-  standing: Standing,
-  outputMax: number,
-  line: LineRequest | null,
-): TicketRequest {
-  const user = standing.endUser === null ? keyId : `user:${standing.endUser}`
-  return {
-    id,
-    model: request.model,
-    tenantId,
-    tenantWeight: policy.tenantWeight,
-    projectId,
-    projectWeight: policy.projectWeight,
-    keyId,
-    // Batches of one key share what the key gets.
-    userId: line === null ? user : `batch:${line.batchId}`,
-    serviceClass: standing.serviceClass,
-    estimatedInputTokens: request.estimatedInputTokens,
-    outputTokensMax: outputMax,
-    waitMsMax: standing.waitMsMax,
-    queueDepthMax: standing.queueDepthMax,
-    tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,
-    keyConcurrencyMax: policy.keyLimits.concurrencyMax,
-    urgent: line?.urgent === true,
-  }
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

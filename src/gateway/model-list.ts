@@ -14,7 +14,7 @@ export function mayUse({ policy }: Principal, model: string): boolean {
  */
 export function modelFor(models: ModelDirectory, principal: Principal, name: string): ModelEntry {
   const entry = models.find(name)
-  if (entry === undefined || !mayUse(principal, name)) {
+  if (entry === undefined || !(mayUse(principal, name) || mayUse(principal, entry.name))) {
     throw new GristmillError('model_not_found', { model: name.slice(0, 256), param: 'model' })
   }
   return entry
@@ -51,7 +51,7 @@ function openAiView({ name, createdAtMs, contextTokens, toy }: ModelEntry): obje
   }
 }
 
-function anthropicView({ name, createdAtMs, contextTokens }: ModelEntry): object {
+function anthropicView({ name, createdAtMs, contextTokens, deprecation }: ModelEntry): object {
   return {
     type: 'model',
     id: name,
@@ -59,9 +59,9 @@ function anthropicView({ name, createdAtMs, contextTokens }: ModelEntry): object
     created_at: new Date(createdAtMs).toISOString(),
     max_input_tokens: contextTokens,
     max_tokens: contextTokens,
-    lifecycle: 'active',
+    lifecycle: deprecation ? 'deprecated' : 'active',
     deprecated_at: null,
-    retires_at: null,
+    retires_at: deprecation ? `${deprecation.date}T00:00:00Z` : null,
     line: null,
     capabilities: null,
   }

@@ -4,21 +4,17 @@
  * back, the client gets its last word, and the ledger its settlement.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import {
-  GristmillError,
-  NOT_LISTED,
-  type RosterMember,
-  type ServiceClass,
-  wireTier,
-} from '../base/index.ts'
+import { GristmillError, NOT_LISTED, type RosterMember, wireTier } from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { AnswerRelay } from './answer-relay.ts'
 import { type CanonicalRequest, outputTokensMax } from './canonical.ts'
+import type { Course } from './course.ts'
 import { type CacheSalts, engineBody } from './engine-body.ts'
 import {
+  canAskAnother,
   canRetryStatus,
   failureError,
   isTooLong,
@@ -27,6 +23,7 @@ import {
 } from './engine-errors.ts'
 import type { CollectedLine } from './line.ts'
 import { PacedReply } from './paced-reply.ts'
+import { patienceEnded, withTenantName } from './refused.ts'
 import type { RelayOwner } from './relay.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
 import type { Standing } from './standing.ts'
@@ -68,6 +65,8 @@ export interface LifeOptions {
   reply: Reply
   /** The batch line it is; null where a client waits. */
   line: CollectedLine | null
+  /** Its way through the targets of a route; undefined where its model has none. */
+  course: Course | undefined
   charge: Charge
   /** Bound that we set where the client names none; null where it does. */
   outputTokensDefault: number | null
@@ -93,6 +92,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   readonly #services: LifeServices
   readonly #reply: PacedReply
   #state: 'waiting' | 'running' | 'ended' = 'waiting'
+  #asked: TicketRequest | undefined
   #ticket: Ticket | undefined
   #grant: Grant | undefined
   #call: EngineCall | undefined
@@ -140,6 +140,7 @@ export class RequestLife implements RelayOwner, RosterMember {
 
   /** Asks for a slot and, unless that is refused at once, books the intent meanwhile. */
   begin(ticketRequest: TicketRequest): void {
+    this.#asked = ticketRequest
     this.#await(this.#services.pool.submit(ticketRequest))
     void soon.then(() => this.#openIntent())
   }
@@ -187,7 +188,11 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   #refused(error: GristmillError): void {
-    const { principal, standing } = this.options
+    const { principal, standing, course } = this.options
+    if (error.code === 'no_healthy_engine' && course?.advance() && this.#asked !== undefined) {
+      this.#await(this.#services.pool.submit({ ...this.#asked, model: course.queue }))
+      return
+    }
     if (error.code !== 'wait_limit_exceeded') {
       this.#end('refused', { refusal: withTenantName(error, principal.tenantName) })
     } else this.#end('timeout', { refusal: patienceEnded(error, standing.serviceClass) })
@@ -232,7 +237,8 @@ export class RequestLife implements RelayOwner, RosterMember {
   // The engine
 
   #dispatch(grant: Grant): void {
-    const { request, principal, requestId } = this.options
+    const { principal, requestId, course } = this.options
+    const request = course?.atTarget(this.options.request) ?? this.options.request
     const { clock, salts } = this.#services
     const salt = salts.of(principal.tenantId)
     const relay = request.stream ? new StreamRelay(this) : new AnswerRelay(this)
@@ -303,7 +309,8 @@ export class RequestLife implements RelayOwner, RosterMember {
       // Our own bound made it too long; without one the engine takes what its context leaves.
       this.#outputTokensDefault = null
       this.#dispatch(grant)
-    } else if (canRetryStatus(status) && this.#attempts < ATTEMPTS_MAX) {
+    } else if (canAskAnother(status) && this.#mayGoOn()) this.#retry()
+    else if (canRetryStatus(status) && this.#attempts < ATTEMPTS_MAX) {
       const delayMs = RETRY_AFTER_MS * 2 ** (this.#attempts - 1)
       this.#services.clock.after(delayMs, () => this.#retry())
     } else {
@@ -315,11 +322,18 @@ export class RequestLife implements RelayOwner, RosterMember {
   engineFailed(failure: EngineFailure, hadBytes: boolean): void {
     if (this.#state !== 'running') return
     const isPassing = failure.kind === 'unreachable' || failure.kind === 'broken'
-    if (isPassing && !hadBytes && this.#attempts < ATTEMPTS_MAX) this.#retry()
-    else {
+    if (isPassing && !hadBytes && this.#attempts < ATTEMPTS_MAX) {
+      this.#mayGoOn()
+      this.#retry()
+    } else {
       const reason = failure.kind === 'timeout' ? 'timeout' : 'engine_failed'
       this.#end(reason, { refusal: failureError(failure) })
     }
+  }
+
+  /** Goes on to the next target of the route; false where there is none. */
+  #mayGoOn(): boolean {
+    return this.#attempts < ATTEMPTS_MAX && this.options.course?.advance() === true
   }
 
   /** Gives the slot back and queues again at the old place. */
@@ -328,15 +342,17 @@ export class RequestLife implements RelayOwner, RosterMember {
     this.#state = 'waiting'
     this.#call = undefined
     this.#grant = undefined
-    this.#await(this.#ticket.retry())
+    this.#await(this.#ticket.retry(this.options.course?.queue))
   }
 
   // The end
 
   #headers(): ReplyHeaders {
-    const { serviceClass } = this.options.standing
-    if (!this.#grant) return ['x-gristmill-class', serviceClass]
-    return ['x-gristmill-class', serviceClass, 'x-gristmill-queue-ms', this.progress.queueMs]
+    const { standing, course } = this.options
+    const base: ReplyHeaders = this.#grant
+      ? ['x-gristmill-class', standing.serviceClass, 'x-gristmill-queue-ms', this.progress.queueMs]
+      : ['x-gristmill-class', standing.serviceClass]
+    return course === undefined ? base : [...base, ...course.headers()]
   }
 
   #end(reason: EndReason, how: { refusal?: Refusal; usage?: TokenCounts | null } = {}): void {
@@ -364,20 +380,4 @@ export class RequestLife implements RelayOwner, RosterMember {
   get ticket(): Ticket | undefined {
     return this.#ticket
   }
-}
-
-/** Flex is told as OpenAI's clients know it: nothing is free, try again or pay for more. */
-function patienceEnded(error: GristmillError, serviceClass: ServiceClass): GristmillError {
-  if (serviceClass !== 'flex') return error
-  const { retryAfterMs } = error
-  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  return new GristmillError('resource_unavailable', { class: serviceClass }, options)
-}
-
-/** The pool knows tenants by id; whoever reads the error knows the name. */
-function withTenantName(error: GristmillError, tenant: string): GristmillError {
-  const { code, details, retryAfterMs } = error
-  if (details.tenant === undefined) return error
-  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  return new GristmillError(code, { ...details, tenant }, options)
 }

@@ -16,10 +16,11 @@ import {
 } from '../base/index.ts'
 import { type EngineProfile, OpenAiEngine } from '../engine/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
-import { Pool } from '../pool/index.ts'
+import { Pool, TargetPlaces } from '../pool/index.ts'
+import type { Route } from '../route/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
 import { createGateway, type Gateway } from './gateway.ts'
-import type { GatewayOptions, ModelEntry, RequestLedger } from './types.ts'
+import type { GatewayOptions, ModelEntry, RequestLedger, RouteTable } from './types.ts'
 
 export const noLimits: UseLimits = {
   queueDepthMax: null,
@@ -106,6 +107,10 @@ export interface TestGateway {
   gateway: Gateway
   pool: Pool
   ledger: MemoryLedger
+  /** What engines are known to serve; tests add to it. */
+  models: ModelEntry[]
+  /** Replaces the routes. */
+  setRoutes(routes: readonly Route[]): void
   /** Keys by secret; tests add and change them. */
   principals: Map<string, Principal>
   /** Adds an engine, or changes the state of one. */
@@ -136,6 +141,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
   ]
   const engines = new Map<string, OpenAiEngine>()
+  let routes: readonly Route[] = []
   const gatewayOptions: GatewayOptions = {
     pool,
     ledger,
@@ -143,6 +149,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       countTokens: async (_, chat, signal) =>
         (await [...engines.values()][0]?.countTokens(chat, signal)) ?? null,
     },
+    routes: tableOf(() => routes),
+    places: new TargetPlaces(pool),
     models: { find: (name) => models.find((m) => m.name === name), list: () => models },
     clock,
     random: systemRandom,
@@ -169,6 +177,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     gateway,
     pool,
     ledger,
+    models,
+    setRoutes: (given) => {
+      routes = given
+    },
     principals,
     setEngine: (given, changes = {}, state = 'up') => {
       const engine = engines.get(given.url) ?? newEngine(given.url, clock, limits)
@@ -185,6 +197,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
   }
 }
+
+const tableOf = (routes: () => readonly Route[]): RouteTable => ({
+  find: (name) => routes().find((one) => one.name === name || one.aliases.includes(name)),
+  list: routes,
+})
 
 const newEngine = (url: string, clock: Clock, limits: Limits) =>
   new OpenAiEngine({

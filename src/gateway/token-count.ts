@@ -4,7 +4,7 @@ import type { Principal } from '../tenancy/index.ts'
 import { readCount } from './messages/request.ts'
 import { modelFor } from './model-list.ts'
 import { estimateChat } from './token-estimate.ts'
-import type { ModelDirectory, Tokenizer } from './types.ts'
+import type { ModelDirectory, RouteTable, Tokenizer } from './types.ts'
 
 const ASK_MS_MAX = 2000
 
@@ -18,14 +18,15 @@ export interface TokenCount {
 export async function countTokens(
   body: Buffer,
   principal: Principal,
-  options: { models: ModelDirectory; tokenizer: Tokenizer; clock: Clock },
+  options: { models: ModelDirectory; routes: RouteTable; tokenizer: Tokenizer; clock: Clock },
 ): Promise<TokenCount> {
   const chat = readCount(body)
   modelFor(options.models, principal, chat.model)
+  const model = options.routes.find(chat.model)?.targets[0]?.model ?? chat.model
   const enough = new AbortController()
   const timer = options.clock.after(ASK_MS_MAX, () => enough.abort())
   try {
-    const inputTokens = await options.tokenizer.countTokens(chat.model, chat, enough.signal)
+    const inputTokens = await options.tokenizer.countTokens(model, chat, enough.signal)
     if (inputTokens !== null) return { inputTokens, by: 'engine' }
   } finally {
     timer.cancel()

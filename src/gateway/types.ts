@@ -2,6 +2,7 @@
 import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
+import type { Route, RouteTarget } from '../route/index.ts'
 
 export interface TicketPool {
   submit(request: TicketRequest): Ticket
@@ -27,6 +28,8 @@ export interface ModelEntry {
   createdAtMs: number
   /** True for the generated model that stands in where none could be fetched. */
   toy: boolean
+  /** Where the name will go: the day on which it does. */
+  deprecation?: Route['deprecation']
 }
 
 export interface ModelDirectory {
@@ -47,10 +50,26 @@ export interface Tokenizer {
   ): Promise<number | null>
 }
 
+/** The routes that hold. */
+export interface RouteTable {
+  /** By name or alias. */
+  find(name: string): Route | undefined
+  list(): readonly Route[]
+}
+
+/** Where requests for targets queue. */
+export interface TargetPlaces {
+  queueOf(target: Pick<RouteTarget, 'model' | 'engine'>): string
+  /** True while an engine takes requests from a queue. */
+  isUp(queue: string): boolean
+}
+
 export interface GatewayOptions {
   pool: TicketPool
   ledger: RequestLedger
   models: ModelDirectory
+  routes: RouteTable
+  places: TargetPlaces
   tokenizer: Tokenizer
   clock: Clock
   random: Random

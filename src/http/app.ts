@@ -16,6 +16,7 @@ import { demoRoutes } from './demo-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
+import { modelRouteRoutes } from './model-route-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
 import { PLAN_PATH, planRoutes } from './plan-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
@@ -62,6 +63,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   sessionRoutes(api, options, parts)
   peopleRoutes(api, options, parts)
   engineRoutes(api, options)
+  modelRouteRoutes(api, options)
   usageRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)

@@ -8,6 +8,7 @@ import type { EngineView } from './contract-engines.ts'
 export type * from './contract-batches.ts'
 export type * from './contract-engines.ts'
 export type * from './contract-plan.ts'
+export type * from './contract-routes.ts'
 export type * from './contract-webhooks.ts'
 
 export type ServiceClassName = 'priority' | 'standard' | 'flex' | 'batch'

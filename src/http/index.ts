@@ -13,4 +13,5 @@ export type {
   PlanService,
   QueueService,
   Readiness,
+  RouteService,
 } from './services.ts'

@@ -16,6 +16,8 @@ export const permissionTable = {
   'engines:read': everybody,
   'engines:write': running,
   'models:read': everybody,
+  'routes:read': ['owner', 'operator', 'viewer'],
+  'routes:write': running,
   'usage:read': everybody,
   'requests:read': everybody,
   'audit:read': ['owner', 'operator', 'viewer'],

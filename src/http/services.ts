@@ -3,11 +3,11 @@
  * composition root plugs the real ones in and tests small ones. No behaviour lives here.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
+import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { WebhookStore } from '../batch/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
-import type { Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
+import type { Actor, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
 import type {
   BatchStatusName,
   BatchView,
@@ -19,6 +19,9 @@ import type {
   ModelView,
   PlanChangeView,
   PlanView,
+  RouteExplanationView,
+  RouteSetView,
+  RouteVersionView,
 } from './contract.ts'
 
 /** Everything below `/v1/` but the queue; or, of another room, everything below a path there. */
@@ -66,6 +69,30 @@ export interface EngineService {
   /** @throws GristmillError `not_found`; `conflict` where it was never calibrated */
   profile(id: string): EngineProfileView
   models(): ModelView[]
+}
+
+export interface RouteService {
+  current(): RouteSetView
+  versions(page: PageRequest): Promise<Page<RouteVersionView>>
+  /** @throws GristmillError `not_found` */
+  version(version: number): Promise<RouteSetView>
+  /** @throws GristmillError `invalid_routes`; `conflict` where `base` is not the newest version */
+  apply(
+    routes: unknown,
+    actor: Actor,
+    note: string | undefined,
+    base: number | undefined,
+  ): Promise<RouteSetView>
+  /** @throws GristmillError `not_found` */
+  rollback(actor: Actor, to: number | undefined): Promise<RouteSetView>
+  /** @throws GristmillError `not_found` */
+  explain(question: {
+    model: string
+    tenantId: string
+    /** undefined: the tenant's own */
+    serviceClass: ServiceClass | undefined
+    inputTokens: number
+  }): Promise<RouteExplanationView>
 }
 
 export interface BatchService {
@@ -137,6 +164,7 @@ export interface HttpServices {
   gateway: GatewayService
   queue: QueueService
   engines: EngineService
+  routes: RouteService
   batches: BatchService
   /** `/v1/batches` and below. */
   batchDoor: GatewayService

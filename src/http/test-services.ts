@@ -10,6 +10,7 @@ export type StandIns = Pick<
   | 'gateway'
   | 'queue'
   | 'engines'
+  | 'routes'
   | 'batches'
   | 'webhooks'
   | 'batchDoor'
@@ -28,6 +29,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     fileDoor: echo,
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
+    routes: routes(),
     batches: batches(),
     webhooks: webhooks(),
     demo: demo(),
@@ -110,6 +112,22 @@ function engines(): StandIns['engines'] {
       throw new GristmillError('conflict', { reason: `engine ${one(id).id} was never calibrated` })
     },
     models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
+  }
+}
+
+/** Keeps what was applied, unread. */
+function routes(): StandIns['routes'] {
+  const none = { version: 0, at: null, actor: '', note: '', routes: [], warnings: [] }
+  const missing = (kind: string, id: string) => {
+    throw new GristmillError('not_found', { kind, id })
+  }
+  return {
+    current: () => none,
+    versions: async () => ({ rows: [], next: null }),
+    version: async (version) => missing('version of the routes', String(version)),
+    apply: async () => ({ ...none, version: 1, at: '2026-01-01T00:00:00.000Z' }),
+    rollback: async (_, to = 0) => missing('version of the routes', String(to)),
+    explain: async ({ model }) => missing('route or model', model),
   }
 }
 

@@ -209,7 +209,7 @@ export class Pool implements TicketOwner {
     this.#pump()
   }
 
-  resubmit(ticket: PoolTicket): PoolTicket {
+  resubmit(ticket: PoolTicket, model: string | undefined): PoolTicket {
     const units = (ticket.inputTokens - ticket.cachedTokens) * this.cost.input
     const queued = placeOf(ticket)
     // The tenant is not charged for a prompt that an engine lost before it answered.
@@ -217,7 +217,8 @@ export class Pool implements TicketOwner {
     this.#waste(ticket, 'engine_failed', units)
     this.#release(ticket)
     ticket.state = 'ended'
-    const again = new PoolTicket(ticket.request, ticket.arrivedAtMs, this)
+    const request = model === undefined ? ticket.request : { ...ticket.request, model }
+    const again = new PoolTicket(request, ticket.arrivedAtMs, this)
     this.#queue(again, queued.order)
     this.#pump()
     return again

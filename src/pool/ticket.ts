@@ -10,7 +10,7 @@ export interface TicketOwner {
   progressed(ticket: PoolTicket, outputTokens: number): void
   promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void
   finished(ticket: PoolTicket, end: TicketEnd): void
-  resubmit(ticket: PoolTicket): PoolTicket
+  resubmit(ticket: PoolTicket, model: string | undefined): PoolTicket
 }
 
 export class PoolTicket implements Ticket {
@@ -72,9 +72,9 @@ export class PoolTicket implements Ticket {
     if (this.state === 'waiting' && this.queued) this.#owner.scheduler.raise(this.queued)
   }
 
-  retry(): Ticket {
+  retry(model?: string): Ticket {
     this.#mustRun()
-    return this.#owner.resubmit(this)
+    return this.#owner.resubmit(this, model)
   }
 
   progress(outputTokens: number): void {

@@ -80,8 +80,11 @@ export interface Ticket {
   cancel(error: GristmillError): void
   /** Its batch's window is at risk: goes before other background work from now on. */
   hurry(): void
-  /** Gives the slot back and asks for another (failed before the first byte, retried elsewhere). */
-  retry(): Ticket
+  /**
+   * Gives the slot back and asks for another (failed before the first byte, retried elsewhere).
+   * @param model what to queue for from now on; the same as before where absent
+   */
+  retry(model?: string): Ticket
   /** Output tokens received so far in all; charged as they stream. */
   progress(outputTokens: number): void
   /** Corrects the estimate of the prompt once the engine tells it. */

@@ -1,0 +1,188 @@
+/** `gristmill route`: which targets stand behind the model names that clients ask for. */
+import { readFileSync } from 'node:fs'
+import { type Command, Option } from 'commander'
+import { GristmillError, serviceClasses } from '../base/index.ts'
+import type {
+  RouteExplanationView,
+  RouteSetView,
+  RouteVersionView,
+  RouteView,
+} from '../http/index.ts'
+import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { type Column, printTable } from './table.ts'
+import { findTenant } from './tenants.ts'
+import type { Terminal } from './terminal.ts'
+import { moment } from './units.ts'
+import { between } from './values.ts'
+
+const PATH = '/api/routes'
+const VERSION_MAX = 2_147_483_647
+
+/** Adds `route …` to the program. */
+export function routeCommands(program: Command, context: CliContext): void {
+  const group = program
+    .command('route')
+    .description('routes: which targets stand behind the model names that clients ask for')
+  readRoutes(group, context)
+  changeRoutes(group, context)
+  explainRoute(group, context)
+}
+
+function readRoutes(group: Command, context: CliContext): void {
+  const { terminal } = context
+  example(remote(group.command('list')), 'route list', 'route list --versions')
+    .description('list the routes that hold, or the versions there have been')
+    .option('--versions', 'versions instead, newest first')
+    .action(async ({ versions, ...flags }: RemoteFlags & { versions?: true }) => {
+      const client = connect(context, flags)
+      if (versions) {
+        const rows = await client.all<RouteVersionView>(`${PATH}/versions`)
+        show(context, flags, rows, () => printTable(terminal, rows, versionColumns, 'None yet.'))
+        return
+      }
+      const set = await client.get<RouteSetView>(PATH)
+      show(context, flags, set.routes, () => {
+        printTable(terminal, set.routes, columns, 'No routes: models are asked for by their names.')
+        warn(terminal, set)
+      })
+    })
+  example(
+    remote(group.command('show [route]')),
+    'route show > routes.json',
+    'route show small --of-version 3',
+  )
+    .description('print a route, or all as `route apply` takes them')
+    .addOption(ofVersion('--of-version <n>', 'as they were in this version'))
+    .action(async (name: string | undefined, flags: RemoteFlags & { ofVersion?: number }) => {
+      const { ofVersion: version } = flags
+      const path = version === undefined ? PATH : `${PATH}/versions/${version}`
+      const { routes } = await connect(context, flags).get<RouteSetView>(path)
+      const value = name === undefined ? { routes } : one(routes, name)
+      terminal.print(JSON.stringify(value, null, flags.json ? undefined : 2))
+    })
+}
+
+function changeRoutes(group: Command, context: CliContext): void {
+  const { terminal } = context
+  interface ApplyFlags extends RemoteFlags {
+    note?: string
+    baseVersion?: number
+  }
+  example(remote(group.command('apply <file>')), 'route apply routes.json --note "small is back"')
+    .description('replace all routes by those of a JSON file (- reads standard input)')
+    .option('--note <words>', 'what the change is for')
+    .addOption(ofVersion('--base-version <n>', 'refuse where another version holds by now'))
+    .action(async (file: string, { note, baseVersion, ...flags }: ApplyFlags) => {
+      const { routes } = readFile(file)
+      const client = connect(context, flags)
+      const set = await client.put<RouteSetView>(PATH, { routes, note, baseVersion })
+      show(context, flags, set, () => tellApplied(terminal, set))
+    })
+  example(remote(group.command('rollback')), 'route rollback', 'route rollback --to 3')
+    .description('make the version before hold again, or an earlier one')
+    .addOption(ofVersion('--to <n>', 'this version instead'))
+    .action(async ({ to, ...flags }: RemoteFlags & { to?: number }) => {
+      const client = connect(context, flags)
+      const set = await client.post<RouteSetView>(`${PATH}/rollback`, { version: to })
+      show(context, flags, set, () => tellApplied(terminal, set))
+    })
+}
+
+function explainRoute(group: Command, context: CliContext): void {
+  const { terminal } = context
+  interface ExplainFlags extends RemoteFlags {
+    as: string
+    class?: string
+    inputTokens?: number
+  }
+  example(remote(group.command('explain <model>')), 'route explain small --as Support')
+    .description('where a request would go now, and why')
+    .requiredOption('--as <tenant>', 'tenant that asks, by name or id')
+    .addOption(new Option('--class <class>', "instead of the tenant's own").choices(serviceClasses))
+    .option('--input-tokens <n>', 'length of the prompt (default: 0)', between(0, 100_000_000))
+    .action(async (model: string, { as, inputTokens, ...flags }: ExplainFlags) => {
+      const client = connect(context, flags)
+      const { id } = await findTenant(client, as)
+      const query = { model, tenant: id, class: flags.class, inputTokens }
+      const found = await client.get<RouteExplanationView>(`${PATH}/explain`, query)
+      show(context, flags, found, () => tellExplanation(terminal, found))
+    })
+}
+
+const ofVersion = (flags: string, description: string) =>
+  new Option(flags, description).argParser(between(0, VERSION_MAX))
+
+const columns: Column<RouteView>[] = [
+  { title: 'ROUTE', value: ({ name }) => name },
+  { title: 'ALIASES', value: ({ aliases }) => aliases.join(', ') || '–' },
+  { title: 'TARGETS', value: ({ targets }) => targets.map(placeOf).join(', ') },
+  { title: 'ENDS', value: ({ deprecation }) => deprecation?.date ?? '–' },
+  { title: 'SUCCESSOR', value: ({ deprecation }) => deprecation?.successor ?? '–' },
+]
+
+const versionColumns: Column<RouteVersionView>[] = [
+  { title: 'VERSION', value: ({ version }) => String(version), align: 'right' },
+  { title: 'SINCE', value: ({ at }) => moment(at) },
+  { title: 'BY', value: ({ actor }) => actor },
+  { title: 'NOTE', value: ({ note }) => note },
+]
+
+type ExplainedTarget = RouteExplanationView['targets'][number]
+
+const targetColumns: Column<ExplainedTarget>[] = [
+  { title: 'TARGET', value: (target) => placeOf(target) },
+  { title: 'PREFERENCE', value: ({ preference }) => String(preference), align: 'right' },
+  { title: 'WEIGHT', value: ({ weight }) => String(weight), align: 'right' },
+  { title: 'FIRST', value: ({ share }) => `${Math.round(100 * share)} %`, align: 'right' },
+  { title: 'WHY', value: ({ why }) => why },
+]
+
+const placeOf = ({ model, engine }: Pick<ExplainedTarget, 'model' | 'engine'>) =>
+  engine === null ? model : `${model} on ${engine}`
+
+function tellExplanation(terminal: Terminal, found: RouteExplanationView): void {
+  const { tenant, model, route, serviceClass, deprecation, mayUse } = found
+  const what = route === null ? `${model} has no route` : `${model} is the route ${route}`
+  terminal.print(`${what}; ${tenant} asks with class ${serviceClass}.`)
+  if (!mayUse) terminal.print(`${tenant} may not use it: its list of models does not name it.`)
+  if (deprecation) {
+    const instead = deprecation.successor ? `; then ask for ${deprecation.successor}` : ''
+    terminal.print(`It is answered until ${deprecation.date}${instead}.`)
+  }
+  printTable(terminal, found.targets, targetColumns, 'It has no targets.')
+}
+
+function tellApplied(terminal: Terminal, set: RouteSetView): void {
+  terminal.print(`Version ${set.version} of the routes holds: ${set.routes.length} routes.`)
+  warn(terminal, set)
+}
+
+function warn(terminal: Terminal, { warnings }: RouteSetView): void {
+  for (const warning of warnings) terminal.note(`note: ${warning}`)
+}
+
+function one(routes: readonly RouteView[], name: string): RouteView {
+  const found = routes.find((route) => route.name === name || route.aliases.includes(name))
+  if (found) return found
+  throw new GristmillError('not_found', { kind: 'route', id: name })
+}
+
+/** @throws GristmillError `invalid_value` where the file is not there or no such JSON */
+function readFile(file: string): { routes: unknown } {
+  let text: string
+  try {
+    text = readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (cause) {
+    const reason = `it cannot be read (${(cause as NodeJS.ErrnoException).code})`
+    throw new GristmillError('invalid_value', { param: file, reason }, { cause })
+  }
+  try {
+    const value = JSON.parse(text) as { routes?: unknown } | null
+    if (typeof value === 'object' && Array.isArray(value?.routes)) return { routes: value.routes }
+  } catch (cause) {
+    const reason = `it is not JSON (${(cause as Error).message})`
+    throw new GristmillError('invalid_value', { param: file, reason }, { cause })
+  }
+  const reason = 'an object with a list "routes" is needed'
+  throw new GristmillError('invalid_value', { param: file, reason })
+}

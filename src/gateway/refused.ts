@@ -1,0 +1,18 @@
+/** What the pool refuses a request with, in the words of whoever asked. */
+import { GristmillError, type ServiceClass } from '../base/index.ts'
+
+/** Flex is told as OpenAI's clients know it: nothing is free, try again or pay for more. */
+export function patienceEnded(error: GristmillError, serviceClass: ServiceClass): GristmillError {
+  if (serviceClass !== 'flex') return error
+  const { retryAfterMs } = error
+  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return new GristmillError('resource_unavailable', { class: serviceClass }, options)
+}
+
+/** The pool knows tenants by id; whoever reads the error knows the name. */
+export function withTenantName(error: GristmillError, tenant: string): GristmillError {
+  const { code, details, retryAfterMs } = error
+  if (details.tenant === undefined) return error
+  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return new GristmillError(code, { ...details, tenant }, options)
+}

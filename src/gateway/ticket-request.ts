@@ -1,0 +1,52 @@
+/** What a request asks of the pool, and the bound of an answer whose client names none. */
+import type { TicketRequest } from '../pool/index.ts'
+import type { Principal } from '../tenancy/index.ts'
+import type { CanonicalRequest } from './canonical.ts'
+import type { LineRequest } from './line.ts'
+import type { Standing } from './standing.ts'
+import type { ModelEntry } from './types.ts'
+
+/**
+ * The bound for answers whose client names none, or one that may be lowered; within what the
+ * context leaves by our estimate. null where the client's own holds.
+ */
+export function defaultBound(
+  request: CanonicalRequest,
+  model: ModelEntry,
+  standard: number,
+): number | null {
+  if (request.outputTokensAsked !== null) return null
+  const room = (model.contextTokens ?? Number.POSITIVE_INFINITY) - request.estimatedInputTokens
+  return Math.max(1, Math.min(request.outputTokensAtMost ?? standard, room))
+}
+
+/** What the pool is asked for. */
+export function ticketRequestOf(
+  id: string,
+  request: CanonicalRequest,
+  { tenantId, projectId, keyId, policy }: Principal,
+  standing: Standing,
+  outputMax: number,
+  line: LineRequest | null,
+): TicketRequest {
+  const user = standing.endUser === null ? keyId : `user:${standing.endUser}`
+  return {
+    id,
+    model: request.model,
+    tenantId,
+    tenantWeight: policy.tenantWeight,
+    projectId,
+    projectWeight: policy.projectWeight,
+    keyId,
+    // Batches of one key share what the key gets.
+    userId: line === null ? user : `batch:${line.batchId}`,
+    serviceClass: standing.serviceClass,
+    estimatedInputTokens: request.estimatedInputTokens,
+    outputTokensMax: outputMax,
+    waitMsMax: standing.waitMsMax,
+    queueDepthMax: standing.queueDepthMax,
+    tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,
+    keyConcurrencyMax: policy.keyLimits.concurrencyMax,
+    urgent: line?.urgent === true,
+  }
+}

@@ -1,0 +1,168 @@
+/** Routes of the admin API for the routes of models. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { GristmillError, problemsOf, serviceClasses } from '../base/index.ts'
+import { invalidRoutes, routesInput } from '../route/index.ts'
+import { type Api, answer, body, needs, pageFrom, pageOfSchema, pageQuery } from './api.ts'
+import type * as contract from './contract.ts'
+import { RouteShapes } from './route-shapes.ts'
+import { serviceClass } from './schemas.ts'
+import type { HttpOptions } from './services.ts'
+
+const count = z.number().int()
+const deprecation = z.object({ date: z.string(), successor: z.string().nullable() }).nullable()
+const place = {
+  model: z.string(),
+  engine: z.string().nullable(),
+  preference: count,
+  weight: z.number(),
+}
+
+const target = z.object({
+  ...place,
+  when: z.object({
+    tenants: z.array(z.string()).optional(),
+    classes: z.array(serviceClass).optional(),
+    inputTokensMin: count.optional(),
+    inputTokensMax: count.optional(),
+  }),
+})
+
+const version = { version: count, actor: z.string(), note: z.string() }
+
+const routeVersion = z
+  .object({ ...version, at: z.iso.datetime() })
+  .openapi('RouteVersion') satisfies z.ZodType<contract.RouteVersionView>
+
+const routeSet = z
+  .object({
+    ...version,
+    at: z.iso.datetime().nullable(),
+    routes: z.array(
+      z.object({
+        name: z.string(),
+        aliases: z.array(z.string()),
+        targets: z.array(target),
+        defaults: z.record(z.string(), z.unknown()),
+        deprecation,
+      }),
+    ),
+    warnings: z.array(z.string()),
+  })
+  .openapi('RouteSet') satisfies z.ZodType<contract.RouteSetView>
+
+const explanation = z
+  .object({
+    model: z.string(),
+    tenantId: z.string(),
+    tenant: z.string(),
+    mayUse: z.boolean(),
+    serviceClass,
+    inputTokens: count,
+    route: z.string().nullable(),
+    deprecation,
+    targets: z.array(z.object({ ...place, share: z.number(), why: z.string() })),
+  })
+  .openapi('RouteExplanation') satisfies z.ZodType<contract.RouteExplanationView>
+
+const versionNumber = z.coerce.number().int().min(0).max(2_147_483_647)
+const tags = ['routes']
+
+const change = z.strictObject({
+  routes: routesInput,
+  note: z.string().max(500).optional().openapi({ description: 'What the change is for.' }),
+  baseVersion: versionNumber
+    .optional()
+    .openapi({ description: 'Refused where another version holds by now.' }),
+})
+
+const readSet = createRoute({
+  ...needs('routes:read'),
+  tags,
+  method: 'get',
+  path: '/api/routes',
+  summary: 'The routes that hold, all of them',
+  responses: { 200: answer('The newest version.', routeSet) },
+})
+
+const applySet = createRoute({
+  ...needs('routes:write'),
+  tags,
+  method: 'put',
+  path: '/api/routes',
+  summary: 'Replace all routes at once; checked as a whole, and stored as a new version',
+  request: { body: body(change) },
+  responses: { 200: answer('The version that holds now.', routeSet) },
+})
+
+const readVersions = createRoute({
+  ...needs('routes:read'),
+  tags,
+  method: 'get',
+  path: '/api/routes/versions',
+  summary: 'Versions of the routes, newest first',
+  request: { query: z.object(pageQuery) },
+  responses: { 200: answer('A page.', pageOfSchema(routeVersion)) },
+})
+
+const rollback = createRoute({
+  ...needs('routes:write'),
+  tags,
+  method: 'post',
+  path: '/api/routes/rollback',
+  summary: 'Make an earlier version hold again: the one before, or the one that is named',
+  request: { body: body(z.strictObject({ version: versionNumber.optional() })) },
+  responses: { 200: answer('The version that holds now.', routeSet) },
+})
+
+const explain = createRoute({
+  ...needs('routes:read'),
+  tags,
+  method: 'get',
+  path: '/api/routes/explain',
+  summary: 'Where a request of a tenant for a model would go now, and why',
+  request: {
+    query: z.object({
+      model: z.string().min(1).max(256),
+      tenant: z.string().min(1).max(100).openapi({ description: 'Identifier of a tenant.' }),
+      class: z.enum(serviceClasses).optional(),
+      inputTokens: z.coerce.number().int().min(0).optional(),
+    }),
+  },
+  responses: { 200: answer('Every target with its share.', explanation) },
+})
+
+/** @param api where the routes are added */
+export function modelRouteRoutes(api: Api, { routes, limits }: HttpOptions): void {
+  api.openapi(readSet, (c) => c.json(routes.current(), 200))
+  api.openapi(
+    applySet,
+    async (c) => {
+      const { routes: wanted, note, baseVersion } = c.req.valid('json')
+      const { actor } = c.get('access')
+      return c.json(await routes.apply(wanted, actor, note, baseVersion), 200)
+    },
+    (result) => {
+      // Everything that is wrong rather than the first of it.
+      if (!result.success) throw invalidRoutes(problemsOf(result.error))
+    },
+  )
+  api.openapi(readVersions, async (c) =>
+    c.json(await routes.versions(pageFrom(c.req.valid('query'), limits)), 200),
+  )
+  const shapes = new RouteShapes('routes', 'routes:read', 'routes:write')
+  const readSummary = 'An earlier version of the routes, by its number'
+  api.openapi(shapes.read('/api/routes/versions/{id}', readSummary, routeSet), async (c) => {
+    const { id } = c.req.valid('param')
+    const wanted = versionNumber.safeParse(id)
+    if (wanted.success) return c.json(await routes.version(wanted.data), 200)
+    throw new GristmillError('not_found', { kind: 'version of the routes', id })
+  })
+  api.openapi(rollback, async (c) => {
+    const { version: to } = c.req.valid('json')
+    return c.json(await routes.rollback(c.get('access').actor, to), 200)
+  })
+  api.openapi(explain, async (c) => {
+    const { model, tenant, class: serviceClass, inputTokens = 0 } = c.req.valid('query')
+    return c.json(await routes.explain({ model, tenantId: tenant, serviceClass, inputTokens }), 200)
+  })
+}

@@ -1,0 +1,149 @@
+/**
+ * The routes of this installation: all versions in the database, the newest in memory, where every
+ * gateway has a new one as soon as it is stored.
+ */
+import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import type { Database } from '../store/index.ts'
+import type { Actor, AuditLog, Page, PageRequest } from '../tenancy/index.ts'
+import { insertVersion, readVersion, readVersions } from './route-rows.ts'
+import { readRoutes } from './schema.ts'
+import type { Route, RouteVersion } from './types.ts'
+
+export interface RouteBookOptions {
+  database: Database
+  audit: AuditLog
+  clock: Clock
+  logger: Logger
+}
+
+const NONE: RouteVersion = { version: 0, at: new Date(0), actor: '', note: '', routes: [] }
+
+export class RouteBook {
+  readonly #options: RouteBookOptions
+  #current = NONE
+  #byName: ReadonlyMap<string, Route> = new Map()
+  #unlisten: (() => void) | undefined
+
+  constructor(options: RouteBookOptions) {
+    this.#options = options
+  }
+
+  /** Reads the newest version and listens for newer ones. */
+  async open(): Promise<void> {
+    const { database, logger } = this.#options
+    const look = () => {
+      this.refresh().catch((error: unknown) =>
+        // The listener reports `up` when the database is back, and we read again.
+        logger.warn({ err: error }, 'the routes could not be read; the ones before hold'),
+      )
+    }
+    this.#unlisten = await database.listen('routes', look, (state) => {
+      if (state === 'up') look()
+    })
+    await this.refresh()
+  }
+
+  /** The route that has a name or alias. */
+  find(name: string): Route | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** As they hold now, in the order in which they are written. */
+  list(): readonly Route[] {
+    return this.#current.routes
+  }
+
+  get current(): RouteVersion {
+    return this.#current
+  }
+
+  /** Newest first, without their routes. */
+  async versions({ limit, cursor }: PageRequest): Promise<Page<Omit<RouteVersion, 'routes'>>> {
+    const before = cursor === undefined ? VERSION_MAX : Number(cursor)
+    const from = Number.isSafeInteger(before) && before > 0 ? Math.min(before, VERSION_MAX) : 0
+    const rows = await readVersions(this.#options.database.sql, from, limit + 1)
+    const kept = rows.slice(0, limit)
+    const last = kept.at(-1)
+    return { rows: kept, next: rows.length > limit && last ? String(last.version) : null }
+  }
+
+  /** @throws GristmillError `not_found` */
+  async version(version: number): Promise<RouteVersion> {
+    if (version === 0) return NONE
+    const found = await readVersion(this.#options.database.sql, version)
+    if (found) return found
+    throw new GristmillError('not_found', { kind: 'version of the routes', id: String(version) })
+  }
+
+  /**
+   * Stores routes as the newest version, which holds at once.
+   * @param base the version they were made from; undefined: whatever holds
+   * @throws GristmillError `invalid_routes`; `conflict` where another version came between
+   */
+  async apply(value: unknown, actor: Actor, note = '', base?: number): Promise<RouteVersion> {
+    const routes = readRoutes(value)
+    const newest = await readVersion(this.#options.database.sql)
+    const before = newest?.version ?? 0
+    if (base !== undefined && base !== before) throw overtaken(before)
+    return this.#store(routes, before, actor, 'route.apply', note)
+  }
+
+  /**
+   * Makes an earlier version the newest once more.
+   * @param to undefined: the one before the current
+   * @throws GristmillError `not_found`; `conflict` where another version came between
+   */
+  async rollback(actor: Actor, to?: number): Promise<RouteVersion> {
+    const newest = await readVersion(this.#options.database.sql)
+    const before = newest?.version ?? 0
+    const { version, routes } = await this.version(to ?? before - 1)
+    return this.#store(routes, before, actor, 'route.rollback', `version ${version} again`)
+  }
+
+  close(): void {
+    this.#unlisten?.()
+  }
+
+  async refresh(): Promise<void> {
+    const newest = (await readVersion(this.#options.database.sql)) ?? NONE
+    if (newest.version < this.#current.version) return
+    this.#current = newest
+    this.#byName = new Map(
+      newest.routes.flatMap((route) =>
+        [route.name, ...route.aliases].map((name) => [name, route] as const),
+      ),
+    )
+  }
+
+  async #store(
+    routes: readonly Route[],
+    before: number,
+    actor: Actor,
+    action: string,
+    note: string,
+  ): Promise<RouteVersion> {
+    const { database, clock, audit } = this.#options
+    const version = before + 1
+    const stored = { version, at: new Date(clock.nowMs()), actor: actor.name, note, routes }
+    await database.transaction(async (sql) => {
+      if (!(await insertVersion(sql, stored))) throw overtaken(version)
+      const names = routes.map(({ name }) => name).slice(0, NAMES_AUDITED)
+      const detail = { version, routes: routes.length, names, note }
+      await audit.record(
+        actor,
+        { action, subject: `routes:${version}`, tenantId: null, detail },
+        sql,
+      )
+    })
+    await this.refresh()
+    return stored
+  }
+}
+
+const VERSION_MAX = 2_147_483_647
+const NAMES_AUDITED = 100
+
+function overtaken(version: number): GristmillError {
+  const reason = `Version ${version} of the routes was stored meanwhile`
+  return new GristmillError('conflict', { reason })
+}

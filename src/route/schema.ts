@@ -1,0 +1,139 @@
+/** Reading routes as people write them: every field checked, then the routes against each other. */
+import { z } from 'zod'
+import { GristmillError, problemsOf, serviceClasses } from '../base/index.ts'
+import { PREFERENCE_MAX } from './resolve.ts'
+import type { Route } from './types.ts'
+
+const ROUTES_MAX = 1000
+const PROBLEMS_SHOWN = 20
+
+/** What belongs to the request itself, to admission or to an engine's order of work. */
+const NO_DEFAULT = new Set([
+  'model',
+  'messages',
+  'prompt',
+  'input',
+  'stream',
+  'stream_options',
+  'n',
+  'service_tier',
+  'user',
+  'safety_identifier',
+  'metadata',
+  'priority',
+  'cache_salt',
+  'cache_prompt',
+  'id_slot',
+  'vllm_xargs',
+  'kv_transfer_params',
+  'request_id',
+])
+
+const modelName = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^[^\p{Cc}\s]+$/u, 'it may not contain spaces or control characters')
+const tokens = z.number().int().min(0).max(100_000_000)
+
+const conditions = z.strictObject({
+  tenants: z.array(z.string().min(1).max(100)).min(1).max(1000).optional(),
+  classes: z.array(z.enum(serviceClasses)).min(1).max(4).optional(),
+  inputTokensMin: tokens.optional(),
+  inputTokensMax: tokens.optional(),
+})
+
+const target = z.strictObject({
+  model: modelName,
+  engine: z.string().min(1).max(100).nullable().default(null),
+  preference: z.number().int().min(1).max(PREFERENCE_MAX).default(1),
+  weight: z.number().min(0.001).max(1_000_000).default(1),
+  when: conditions.default({}),
+})
+
+const route = z.strictObject({
+  name: modelName,
+  aliases: z.array(modelName).max(100).default([]),
+  targets: z.array(target).min(1).max(32),
+  defaults: z.record(z.string().max(100), z.unknown()).default({}),
+  deprecation: z
+    .strictObject({ date: z.iso.date(), successor: modelName.nullable().default(null) })
+    .nullable()
+    .default(null),
+})
+
+/** Routes as they are written; what is left out has its usual value. */
+export const routesInput = z.array(route).max(ROUTES_MAX)
+
+/**
+ * All routes of a new version.
+ * @throws GristmillError `invalid_routes`, with everything that is wrong
+ */
+export function readRoutes(value: unknown): Route[] {
+  const read = routesInput.safeParse(value)
+  const problems = read.success ? problemsAmong(read.data) : problemsOf(read.error, ['routes'])
+  if (read.success && problems.length === 0) return read.data
+  throw invalidRoutes(problems)
+}
+
+/** The error that tells what is wrong with routes. */
+export function invalidRoutes(problems: readonly string[]): GristmillError {
+  const shown = problems.slice(0, PROBLEMS_SHOWN)
+  if (shown.length < problems.length) shown.push(`and ${problems.length - shown.length} more`)
+  return new GristmillError('invalid_routes', { problems: shown.join('; ') })
+}
+
+function problemsAmong(routes: readonly Route[]): string[] {
+  return [
+    ...nameClashes(routes),
+    ...routes.flatMap((one, index) => problemsIn(one, `routes.${index}`)),
+    ...successorLoops(routes),
+  ]
+}
+
+function nameClashes(routes: readonly Route[]): string[] {
+  const owners = new Map<string, string>()
+  return routes.flatMap(({ name, aliases }) =>
+    [name, ...aliases].flatMap((one) => {
+      const owner = owners.get(one)
+      owners.set(one, owner ?? name)
+      return owner === undefined ? [] : [`${one}: it is a name of ${owner} already`]
+    }),
+  )
+}
+
+function problemsIn({ targets, defaults }: Route, path: string): string[] {
+  const problems: string[] = []
+  const seen = new Set<string>()
+  for (const [index, one] of targets.entries()) {
+    const { inputTokensMin = 0, inputTokensMax = Infinity } = one.when
+    const at = `${path}.targets.${index}`
+    if (inputTokensMin > inputTokensMax) {
+      problems.push(`${at}.when: inputTokensMin is above inputTokensMax, so it takes nothing`)
+    }
+    const same = JSON.stringify([one.model, one.engine, one.when])
+    if (seen.has(same)) problems.push(`${at}: an earlier target is the same`)
+    seen.add(same)
+  }
+  for (const name of Object.keys(defaults)) {
+    if (NO_DEFAULT.has(name)) problems.push(`${path}.defaults.${name}: it cannot have a default`)
+  }
+  return problems
+}
+
+/** Names that lead to each other, so that whoever follows them finds nothing. */
+function successorLoops(routes: readonly Route[]): string[] {
+  const next = new Map<string, string>()
+  for (const { name, aliases, deprecation } of routes) {
+    if (!deprecation?.successor) continue
+    for (const one of [name, ...aliases]) next.set(one, deprecation.successor)
+  }
+  return routes.flatMap(({ name }) => {
+    const passed = new Set([name])
+    for (let at = next.get(name); at !== undefined; at = next.get(at)) {
+      if (passed.has(at)) return [`${name}: its successors lead in a circle`]
+      passed.add(at)
+    }
+    return []
+  })
+}

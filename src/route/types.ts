@@ -1,0 +1,65 @@
+/** What a route is: plain data, read from what people wrote and not changed after. */
+import type { ServiceClass } from '../base/index.ts'
+
+/** Who and what a target takes; a field that is absent leaves it open. */
+export interface TargetConditions {
+  /** Tenants by name or id. */
+  tenants?: readonly string[] | undefined
+  classes?: readonly ServiceClass[] | undefined
+  /** Length of the prompt, tokens by our estimate. */
+  inputTokensMin?: number | undefined
+  inputTokensMax?: number | undefined
+}
+
+/** Something that can answer: a model of the pool, on any of its engines or on one. */
+export interface RouteTarget {
+  /** The model's name at its engines. */
+  model: string
+  /** Name of the only engine that is asked; null: any that serves the model. */
+  engine: string | null
+  /** Lower is asked first. */
+  preference: number
+  /** Share among targets of the same preference. */
+  weight: number
+  when: TargetConditions
+}
+
+/** A name that will go. */
+export interface Deprecation {
+  /** First day on which it is not answered any more, `YYYY-MM-DD` in UTC. */
+  date: string
+  /** What to ask for instead; null where nothing takes its place. */
+  successor: string | null
+}
+
+export interface Route {
+  /** What clients ask for. */
+  name: string
+  /** Other names for the same. */
+  aliases: readonly string[]
+  targets: readonly RouteTarget[]
+  /** Fields of a chat or completion that a request has where it does not set them. */
+  defaults: Readonly<Record<string, unknown>>
+  deprecation: Deprecation | null
+}
+
+/** All routes at one time. */
+export interface RouteVersion {
+  /** 0 before any were stored. */
+  version: number
+  at: Date
+  actor: string
+  note: string
+  routes: readonly Route[]
+}
+
+/** What decides where a request may go. */
+export interface RequestFacts {
+  tenantId: string
+  tenantName: string
+  serviceClass: ServiceClass
+  /** Tokens of the prompt, by our estimate. */
+  inputTokens: number
+  /** Chance in [0, 1), which decides between weights. */
+  draw: number
+}

@@ -1,0 +1,127 @@
+/** Routes as people see and change them: the book of versions, the pool and the tenants joined. */
+import { GristmillError } from '../base/index.ts'
+import type { RouteExplanationView, RouteService, RouteSetView } from '../http/index.ts'
+import type { Pool, TargetPlaces } from '../pool/index.ts'
+import {
+  judge,
+  type Route,
+  type RouteBook,
+  type RouteVersion,
+  type TargetConditions,
+} from '../route/index.ts'
+import type { Tenancy } from '../tenancy/index.ts'
+import { modelsOf } from './engine-service.ts'
+
+export interface RouteServiceOptions {
+  book: RouteBook
+  pool: Pool
+  places: TargetPlaces
+  tenancy: Pick<Tenancy, 'labels' | 'tenants'>
+}
+
+export function routeService({ book, pool, places, tenancy }: RouteServiceOptions): RouteService {
+  const withWarnings = (version: RouteVersion): RouteSetView => ({
+    ...viewOf(version),
+    warnings: warningsOf(version.routes, pool, tenancy),
+  })
+  return {
+    current: () => withWarnings(book.current),
+    versions: async (page) => {
+      const { rows, next } = await book.versions(page)
+      return { rows: rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() })), next }
+    },
+    version: async (version) => withWarnings(await book.version(version)),
+    apply: async (routes, actor, note, base) =>
+      withWarnings(await book.apply(routes, actor, note, base)),
+    rollback: async (actor, to) => withWarnings(await book.rollback(actor, to)),
+    explain: async ({ model, tenantId, serviceClass, inputTokens }) => {
+      const tenant = await tenancy.tenants.get(tenantId)
+      const asked = serviceClass ?? tenant.defaultClass
+      const route = book.find(model)
+      const facts = { tenantId, tenantName: tenant.name, serviceClass: asked, inputTokens }
+      const base = { model, tenantId, tenant: tenant.name, serviceClass: asked, inputTokens }
+      const mayUse =
+        tenant.models === null ||
+        tenant.models.includes(model) ||
+        (route !== undefined && tenant.models.includes(route.name))
+      if (route === undefined) return { ...base, mayUse, ...unrouted(model, pool, places) }
+      const isUp = (target: Route['targets'][number]) => places.isUp(places.queueOf(target))
+      const targets = judge(route, facts, isUp).map(({ target, misfit, isUp: up, share }) => ({
+        model: target.model,
+        engine: target.engine,
+        preference: target.preference,
+        weight: target.weight,
+        share,
+        why: misfit ?? (up ? reasonFor(share) : 'no engine serves it at the moment'),
+      }))
+      return { ...base, mayUse, route: route.name, deprecation: route.deprecation, targets }
+    },
+  }
+}
+
+function reasonFor(share: number): string {
+  if (share === 0) return 'it is asked when those before it fail'
+  return share === 1 ? 'it is asked first' : `it is asked first by ${Math.round(100 * share)} %`
+}
+
+function unrouted(
+  model: string,
+  pool: Pool,
+  places: TargetPlaces,
+): Pick<RouteExplanationView, 'route' | 'deprecation' | 'targets'> {
+  if (!modelsOf(pool).some(({ name }) => name === model)) {
+    throw new GristmillError('not_found', { kind: 'route or model', id: model })
+  }
+  const why = places.isUp(model) ? 'the engines that serve it' : 'no engine serves it now'
+  const target = { model, engine: null, preference: 1, weight: 1, share: 1, why }
+  return { route: null, deprecation: null, targets: [target] }
+}
+
+const viewOf = ({ version, at, actor, note, routes }: RouteVersion) => ({
+  version,
+  at: version === 0 ? null : at.toISOString(),
+  actor,
+  note,
+  routes: routes.map((route) => ({
+    ...route,
+    aliases: [...route.aliases],
+    defaults: { ...route.defaults },
+    targets: route.targets.map(({ when, ...target }) => ({ ...target, when: conditionsOf(when) })),
+  })),
+})
+
+const conditionsOf = ({ tenants, classes, ...lengths }: TargetConditions) => ({
+  ...lengths,
+  ...(tenants && { tenants: [...tenants] }),
+  ...(classes && { classes: [...classes] }),
+})
+
+/** What may be a slip, but may also be an engine or a tenant that is yet to come. */
+function warningsOf(
+  routes: readonly Route[],
+  pool: Pool,
+  tenancy: Pick<Tenancy, 'labels'>,
+): string[] {
+  const served = new Set(modelsOf(pool).map(({ name }) => name))
+  const engines = new Set([...pool.engines.values()].map(({ engine }) => engine.name))
+  const tenants = new Set<string>()
+  for (const { id, name } of tenancy.labels().values()) tenants.add(id).add(name.toLowerCase())
+  const names = new Set(routes.flatMap(({ name, aliases }) => [name, ...aliases]))
+  return routes.flatMap(({ name, targets, deprecation }) => {
+    const successor = deprecation?.successor ?? name
+    return [
+      ...targets.flatMap(({ model, engine, when }) => [
+        ...(served.has(model) ? [] : [`${name}: no engine serves ${model}`]),
+        ...(engine === null || engines.has(engine)
+          ? []
+          : [`${name}: no engine is called ${engine}`]),
+        ...(when.tenants ?? [])
+          .filter((one) => !tenants.has(one) && !tenants.has(one.toLowerCase()))
+          .map((one) => `${name}: no tenant is called ${one}`),
+      ]),
+      ...(names.has(successor) || served.has(successor)
+        ? []
+        : [`${name}: its successor ${successor} does not exist`]),
+    ]
+  })
+}
