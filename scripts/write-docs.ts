@@ -17,6 +17,7 @@ import {
   messagesFields,
   responsesFields,
   responsesItems,
+  responsesTools,
 } from '../src/gateway/index.ts'
 
 const tables: Record<string, { mark: string; table: () => string }[]> = {
@@ -31,6 +32,7 @@ const tables: Record<string, { mark: string; table: () => string }[]> = {
     { mark: 'messages errors', table: messagesErrors },
     { mark: 'responses fields', table: () => fates('field', responsesFields) },
     { mark: 'responses items', table: () => fates('item', responsesItems) },
+    { mark: 'responses tools', table: () => fates('tool', responsesTools) },
   ],
 }
 

@@ -1,6 +1,7 @@
 /** Messages of the Messages wire as those of the chat wire: pure, and nothing but them. */
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
+import { fieldsOf } from '../engine-words.ts'
 import { messagesBlocks } from './fields.ts'
 
 export type ChatPart =
@@ -43,6 +44,7 @@ const document = z.object({
   context: z.string().nullish(),
   citations: z.object({ enabled: z.boolean().nullish() }).nullish(),
 })
+const toolReference = z.object({ tool_name: z.string() })
 const toolUse = z.object({ id: z.string(), name: z.string(), input: z.unknown() })
 const toolResult = z.object({
   tool_use_id: z.string(),
@@ -58,7 +60,7 @@ type Block = z.infer<typeof block>
  * @throws GristmillError `invalid_value`, `unsupported_parameter`, naming the field
  */
 export function chatMessages(system: unknown, messages: unknown): ChatMessage[] {
-  const first = system === undefined || system === null ? [] : [systemMessage(system, 'system')]
+  const first = isNothing(system) ? [] : [systemMessage(withoutBilling(system), 'system')]
   const list = part(z.array(z.unknown()).min(1), messages, 'messages')
   const last = list.length - 1
   const rest = list.flatMap((value, i) => {
@@ -71,6 +73,19 @@ export function chatMessages(system: unknown, messages: unknown): ChatMessage[] 
   })
   return [...first, ...rest]
 }
+
+const isNothing = (value: unknown) => value === undefined || value === null
+
+/**
+ * Without the line in which an agent program tells its own service whom to bill: it differs from
+ * one conversation to the next, and all that they share stands behind it.
+ */
+function withoutBilling(system: unknown): unknown {
+  if (!Array.isArray(system)) return system
+  return system.filter((one) => !String(fieldsOf(one).text).startsWith(BILLING))
+}
+
+const BILLING = 'x-anthropic-billing-header:'
 
 function systemMessage(value: unknown, path: string): ChatMessage {
   const given = part(content, value, path)
@@ -134,6 +149,10 @@ function partsOf(value: Block, path: string): ChatPart[] {
   switch (value.type) {
     case 'text':
       return [{ type: 'text', text: part(text, value, path).text }]
+    case 'tool_reference': {
+      const { tool_name: name } = part(toolReference, value, path)
+      return [{ type: 'text', text: `The tool ${name} can be called now.` }]
+    }
     case 'image':
       return [{ type: 'image_url', image_url: { url: imageUrl(value, path) } }]
     case 'document':

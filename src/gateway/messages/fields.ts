@@ -11,7 +11,9 @@ const SAVES = 'saves cost or time where a service offers it'
 export const messagesFields: Fates = {
   model: translated('the same name'),
   messages: translated('messages, block by block as below'),
-  system: translated('the first message, with the role system'),
+  system: translated(
+    'the first message, with the role system; a line x-anthropic-billing-header is left out',
+  ),
   max_tokens: translated(
     "an upper bound: lowered to what the context leaves and to the operator's limit; where the context ends the answer the stop reason is model_context_window_exceeded",
   ),
@@ -22,7 +24,9 @@ export const messagesFields: Fates = {
   temperature: translated('the same'),
   top_p: translated('the same'),
   top_k: translated('the same'),
-  tools: translated('functions; tools that the service would run are refused'),
+  tools: translated(
+    'functions, deferred ones once a tool_reference names them; tools that the service would run are refused',
+  ),
   tool_choice: translated(
     'auto, any (required), tool (the function) and none; disable_parallel_tool_use as parallel_tool_calls: false',
   ),
@@ -62,9 +66,11 @@ export const messagesBlocks: Fates = {
   thinking: translated(
     'reasoning_content, where this gateway signed it; what other services signed is left out, as they do themselves',
   ),
+  tool_reference: translated(
+    'says that the tool can be called, and shows the deferred tool that it names',
+  ),
   redacted_thinking: ignored('only the service that made it can read it'),
   search_result: refused('an engine cannot cite it; send its text'),
-  tool_reference: refused('tools are not searched for here'),
   container_upload: refused('no code is run here'),
   server_tool_use: refused('tools are run by the client here'),
   web_search_tool_result: refused('tools are run by the client here'),

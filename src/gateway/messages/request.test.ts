@@ -143,6 +143,30 @@ test('thinking goes back to whom it came from, and nobody else is shown it', () 
   ])
 })
 
+test('a line on whom another service should bill is left out', () => {
+  const billing = { type: 'text', text: 'x-anthropic-billing-header: cc_version=1;' }
+  const system = (given: object[]) =>
+    (chat({ system: given }).messages as Fields[]).find(({ role }) => role === 'system')
+  assert.equal(system([billing, { type: 'text', text: 'Be brief.' }])?.content, 'Be brief.')
+})
+
+test('deferred tools are shown once a result names them', () => {
+  const tool = (name: string, isDeferred: boolean) => ({
+    name,
+    input_schema: { type: 'object' },
+    defer_loading: isDeferred,
+  })
+  const tools = [tool('search', false), tool('found', true), tool('other', true)]
+  const names = (messages: object[]) =>
+    (chat({ tools, messages }).tools as { function: { name: string } }[]).map(
+      (one) => one.function.name,
+    )
+  assert.deepEqual(names(hello), ['search'])
+  const content = [{ type: 'tool_reference', tool_name: 'found' }]
+  const result = { type: 'tool_result', tool_use_id: 't', content }
+  assert.deepEqual(names([...hello, { role: 'user', content: [result] }]), ['search', 'found'])
+})
+
 test('tools and the choice among them', () => {
   const schema = { type: 'object', properties: { city: { type: 'string' } } }
   const tool = {

@@ -1,11 +1,12 @@
 /** A Messages request as the chat request that an engine gets: pure; the events are elsewhere. */
 import { z } from 'zod'
 import { checked, type Limits } from '../../base/index.ts'
-import { meaningful, part, passedOn, unsupported } from '../body-part.ts'
+import { meaningful, part, passedOn } from '../body-part.ts'
 import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject } from '../canonical.ts'
 import { estimateChat } from '../token-estimate.ts'
 import { type ChatMessage, chatMessages } from './content.ts'
 import { messagesFields } from './fields.ts'
+import { toolFields } from './tools.ts'
 
 type Fields = Record<string, unknown>
 
@@ -25,21 +26,6 @@ const scalars = z.object({
   metadata: z.object({ user_id: z.string().nullish() }).nullish(),
 })
 const bound = z.object({ max_tokens: z.number().int().min(1) })
-
-const tool = z.object({
-  name: z.string(),
-  description: z.string().nullish(),
-  input_schema: z.record(z.string(), z.unknown()),
-  strict: z.boolean().nullish(),
-})
-const tools = z.array(z.looseObject({ type: z.string().nullish() }))
-const parallel = { disable_parallel_tool_use: z.boolean().nullish() }
-const toolChoice = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('auto'), ...parallel }),
-  z.object({ type: z.literal('any'), ...parallel }),
-  z.object({ type: z.literal('tool'), name: z.string(), ...parallel }),
-  z.object({ type: z.literal('none') }),
-])
 
 const format = z.object({
   type: z.literal('json_schema'),
@@ -91,38 +77,6 @@ export function chatFields(fields: Fields): ChatFields {
   }
   if (stop_sequences?.length) chat.stop = stop_sequences
   return Object.assign(chat, toolFields(given), outputFields(given))
-}
-
-function toolFields(given: Fields): Fields {
-  const result: Fields = {}
-  if (given.tools !== undefined) {
-    const list = part(tools, given.tools, 'tools')
-    if (list.length > 0) result.tools = list.map((one, i) => functionOf(one, `tools.${i}`))
-  }
-  if (given.tool_choice === undefined) return result
-  const choice = part(toolChoice, given.tool_choice, 'tool_choice')
-  if (choice.type === 'tool') {
-    result.tool_choice = { type: 'function', function: { name: choice.name } }
-  } else result.tool_choice = choice.type === 'any' ? 'required' : choice.type
-  if (choice.type !== 'none' && choice.disable_parallel_tool_use) result.parallel_tool_calls = false
-  return result
-}
-
-function functionOf(value: z.infer<typeof tools>[number], path: string): object {
-  const { type } = value
-  if (type !== undefined && type !== null && type !== 'custom') {
-    throw unsupported(`${path}.type`, `${type} is run or known only by the service it belongs to`)
-  }
-  const { name, description, input_schema: parameters, strict } = part(tool, value, path)
-  return {
-    type: 'function',
-    function: {
-      name,
-      ...(typeof description === 'string' && { description }),
-      parameters,
-      ...(typeof strict === 'boolean' && { strict }),
-    },
-  }
 }
 
 function outputFields(given: Fields): Fields {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { ResponseEvents } from './events.ts'
 import { type ChatMessage, chatMessages } from './input.ts'
 import type { ResponseFrame } from './response.ts'
+import { ToolBox } from './tools.ts'
 import { responseOfAnswer } from './translation.ts'
 
 const frame: ResponseFrame = {
@@ -13,7 +14,11 @@ const frame: ResponseFrame = {
   createdAt: 1,
   tier: 'default',
   asked: { model: 'mill', input: 'x', metadata: { a: 'b' } },
-  namespaced: new Map([['fs__read', { namespace: 'fs', name: 'read' }]]),
+  tools: new Map([
+    ['fs__read', { type: 'function', namespace: 'fs', name: 'read' }],
+    ['patch', { type: 'custom', name: 'patch' }],
+    ['tool_search', { type: 'tool_search', name: 'tool_search' }],
+  ]),
   estimatedInputTokens: 12,
 }
 
@@ -100,6 +105,47 @@ test('a call of a tool of a namespace comes back under its own name', () => {
   assert.equal(events.find(({ type }) => type.endsWith('arguments.done'))?.name, 'read')
 })
 
+test('the input of a custom tool comes out as the text that it is', () => {
+  const text = '*** "Begin"\nänd'
+  const json = JSON.stringify({ input: text })
+  const call = { index: 0, id: 'c', type: 'function', function: { name: 'patch', arguments: '' } }
+  const events = told([
+    chunk({ tool_calls: [call] }),
+    ...Array.from(json).map((piece) =>
+      chunk({ tool_calls: [{ index: 0, function: { arguments: piece } }] }),
+    ),
+    chunk({}, 'tool_calls'),
+    DONE,
+  ])
+  assert.deepEqual(
+    events.slice(2).map(({ type }) => type.replace('response.', '')),
+    [
+      ...['output_item.added', 'custom_tool_call_input.delta', 'custom_tool_call_input.done'],
+      ...['output_item.done', 'completed'],
+    ],
+  )
+  const item = { type: 'custom_tool_call', call_id: 'c', name: 'patch', input: text }
+  assert.deepEqual(events.at(-1)?.response.output, [{ ...item, id: 'fc_1_0', status: 'completed' }])
+  const whole = answer({ tool_calls: [{ ...call, function: { name: 'patch', arguments: '{1' } }] })
+  assert.deepEqual((whole.output as { input: string }[])[0]?.input, '{1', 'as the engine wrote it')
+})
+
+test('a search for tools comes out with what is asked for', () => {
+  const called = { name: 'tool_search', arguments: '{"query":"x"}' }
+  const events = told([
+    chunk({ tool_calls: [{ index: 0, id: 'c', type: 'function', function: called }] }),
+    chunk({}, 'tool_calls'),
+    DONE,
+  ])
+  assert.deepEqual(
+    events.slice(2).map(({ type }) => type.replace('response.', '')),
+    ['output_item.added', 'output_item.done', 'completed'],
+  )
+  const item = { id: 'fc_1_0', type: 'tool_search_call', status: 'completed', call_id: 'c' }
+  const asked = { execution: 'client', arguments: { query: 'x' } }
+  assert.deepEqual(events.at(-1)?.response.output, [{ ...item, ...asked }])
+})
+
 test('an answer that was cut is incomplete, and says why', () => {
   for (const [finish, reason] of [
     ['length', 'max_output_tokens'],
@@ -132,7 +178,11 @@ test('a client that waits is told that the response has begun, then kept', () =>
 })
 
 const someText = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 })
-const someCall = fc.record({ name: fc.constantFrom('f', 'g', 'fs__read'), arguments: someText })
+const someCall = fc.oneof(
+  fc.record({ name: fc.constantFrom('f', 'g', 'fs__read'), arguments: someText }),
+  fc.constant({ name: 'tool_search', arguments: '{"query":"x"}' }),
+  someText.map((input) => ({ name: 'patch', arguments: JSON.stringify({ input }) })),
+)
 
 test('what an engine says survives the way out and the way back, streamed and whole', () => {
   const seed = Number(process.hrtime.bigint() % 1_000_000n)
@@ -166,7 +216,7 @@ test('what an engine says survives the way out and the way back, streamed and wh
       ]
       const streamed = told([...chunks, chunk({}, 'stop'), DONE]).at(-1)
       assert.deepEqual(streamed?.response.output, output)
-      assert.deepEqual(chatMessages(undefined, output), [message])
+      assert.deepEqual(chatMessages(undefined, output, new ToolBox()), [message])
     }),
     { seed, numRuns: 300, verbose: 1 },
   )

@@ -21,7 +21,9 @@ import {
   responseOf,
   type Status,
   textPart,
+  toolOf,
 } from './response.ts'
+import { customInput } from './tools.ts'
 
 const KEEP_ALIVE = ': keep-alive\n\n'
 const DONE = '[DONE]'
@@ -118,6 +120,8 @@ export class ResponseEvents {
     }
     if (delta === '') return out
     this.#open.pieces.push(delta)
+    // What other tools are asked is made of those arguments, and known when they are whole.
+    if (toolOf(this.#open.call, this.#frame).type !== 'function') return out
     return out + this.#inItem('response.function_call_arguments.delta', this.#open.id, { delta })
   }
 
@@ -132,10 +136,8 @@ export class ResponseEvents {
     let item: object
     if (kind === 'call') {
       const call = { ...open.call, arguments: text }
-      const told = callItem(id, status, call, this.#frame)
-      const done = { name: told.name, arguments: text }
-      out += this.#inItem('response.function_call_arguments.done', id, done)
-      item = told
+      item = callItem(id, status, call, this.#frame)
+      out += this.#callDone(id, call)
     } else {
       const isMessage = kind === 'message'
       const part = isMessage ? textPart(text) : reasoningPart(text)
@@ -148,6 +150,20 @@ export class ResponseEvents {
     out += this.#item('response.output_item.done', item)
     this.#output.push(item)
     return out
+  }
+
+  #callDone(id: string, call: EngineCall): string {
+    const { type, name } = toolOf(call, this.#frame)
+    if (type === 'tool_search') return ''
+    if (type === 'function') {
+      const done = { name, arguments: call.arguments }
+      return this.#inItem('response.function_call_arguments.done', id, done)
+    }
+    const input = customInput(call.arguments)
+    return (
+      this.#inItem('response.custom_tool_call_input.delta', id, { delta: input }) +
+      this.#inItem('response.custom_tool_call_input.done', id, { input })
+    )
   }
 
   #begin(): string {

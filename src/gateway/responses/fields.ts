@@ -3,6 +3,8 @@ import { engineSampling, type Fates, ignored, refused, translated } from '../fat
 
 const STATELESS = 'nothing is kept here; send the whole input'
 const OWN_CACHE = 'engines keep prefixes by themselves'
+const LEFT_OUT =
+  'agent programs always name it; the model is not told of it. Refused where it is the only tool, or chosen'
 const SERVER_TOOL = 'tools are run by the client here'
 
 export const responsesFields: Fates = {
@@ -13,10 +15,8 @@ export const responsesFields: Fates = {
   stream: translated('the same; usage is always asked for'),
   temperature: translated('the same'),
   top_p: translated('the same'),
-  tools: translated(
-    'functions; those of a namespace as namespace__name, and back; tools that the service would run and custom tools are refused',
-  ),
-  tool_choice: translated('auto, none, required and a function by name'),
+  tools: translated('functions, tool by tool as below'),
+  tool_choice: translated('auto, none, required and a function or custom tool by name'),
   parallel_tool_calls: translated('the same'),
   text: translated('format as response_format; verbosity the same'),
   reasoning: translated('effort as reasoning_effort; no summaries are made'),
@@ -54,9 +54,12 @@ export const responsesItems: Fates = {
   reasoning: translated(
     'reasoning_content, where it has text; summaries and sealed content are not',
   ),
+  custom_tool_call: translated('a call of the function that the tool is to an engine'),
+  custom_tool_call_output: translated('a message with the role tool'),
+  tool_search_call: translated('a call of the function tool_search'),
+  tool_search_output: translated('a message with the role tool, and tools beside the others'),
+  additional_tools: translated('tools beside the others'),
   item_reference: refused(STATELESS),
-  custom_tool_call: refused('engines call functions only'),
-  custom_tool_call_output: refused('engines call functions only'),
   web_search_call: refused(SERVER_TOOL),
   file_search_call: refused(SERVER_TOOL),
   code_interpreter_call: refused(SERVER_TOOL),
@@ -65,4 +68,21 @@ export const responsesItems: Fates = {
   local_shell_call: refused(SERVER_TOOL),
   mcp_call: refused(SERVER_TOOL),
   compaction: refused('only the service that made it can read it'),
+}
+
+export const responsesTools: Fates = {
+  function: translated('the same'),
+  custom: translated(
+    'a function with one text, input, and back; a grammar is told to the model and not enforced; streamed, its input comes in one piece',
+  ),
+  tool_search: translated('execution client: a function, and back; else refused'),
+  namespace: translated('its tools as namespace__name, and back'),
+  web_search: ignored(LEFT_OUT),
+  web_search_preview: ignored(LEFT_OUT),
+  image_generation: ignored(LEFT_OUT),
+  file_search: refused(SERVER_TOOL),
+  code_interpreter: refused(SERVER_TOOL),
+  mcp: refused(SERVER_TOOL),
+  computer_use_preview: refused(SERVER_TOOL),
+  local_shell: refused('engines know no shells; offer it as a function'),
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
 import { responsesItems } from './fields.ts'
+import { customArguments, flatName, SEARCH, type ToolBox } from './tools.ts'
 
 type ChatPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } }
 type Content = string | ChatPart[]
@@ -14,9 +15,6 @@ export interface ChatMessage {
   tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[]
 }
 
-/** Name of a tool of a namespace where there are only plain names. */
-export const flatName = (namespace: string, name: string) => `${namespace}__${name}`
-
 const contentPart = z.looseObject({ type: z.string() })
 const content = z.union([z.string(), z.array(contentPart)])
 const item = z.looseObject({ type: z.string().nullish() })
@@ -24,20 +22,20 @@ const message = z.object({ role: z.enum(['user', 'assistant', 'system', 'develop
 const text = z.object({ text: z.string() })
 const refusal = z.object({ refusal: z.string() })
 const image = z.object({ image_url: z.string() })
-const call = z.object({
-  call_id: z.string(),
-  name: z.string(),
-  arguments: z.string(),
-  namespace: z.string().nullish(),
-})
+const called = { call_id: z.string(), name: z.string(), namespace: z.string().nullish() }
+const call = z.object({ ...called, arguments: z.string() })
+const search = z.object({ call_id: z.string(), arguments: z.unknown() })
+const searched = z.object({ call_id: z.string(), tools: z.unknown() })
+const customCall = z.object({ ...called, input: z.string() })
 const output = z.object({ call_id: z.string(), output: content })
 const reasoning = z.object({ content: z.array(text).nullish() })
 
 /**
+ * @param tools gets those that the input brings
  * @returns the messages of a chat; items of the assistant that follow each other are one message
  * @throws GristmillError `invalid_value`, `unsupported_parameter`, naming the field
  */
-export function chatMessages(instructions: unknown, input: unknown): ChatMessage[] {
+export function chatMessages(instructions: unknown, input: unknown, tools: ToolBox): ChatMessage[] {
   const messages: ChatMessage[] = []
   if (instructions !== undefined) {
     messages.push({ role: 'system', content: part(z.string(), instructions, 'instructions') })
@@ -45,12 +43,12 @@ export function chatMessages(instructions: unknown, input: unknown): ChatMessage
   if (typeof input === 'string') return [...messages, { role: 'user', content: input }]
   const items = part(z.array(z.unknown()).min(1), input, 'input')
   items.forEach((value, i) => {
-    take(messages, value, `input.${i}`)
+    take(messages, value, `input.${i}`, tools)
   })
   return messages
 }
 
-function take(messages: ChatMessage[], value: unknown, path: string): void {
+function take(messages: ChatMessage[], value: unknown, path: string, tools: ToolBox): void {
   const { type } = part(item, value, path)
   switch (type ?? 'message') {
     case 'message': {
@@ -65,14 +63,17 @@ function take(messages: ChatMessage[], value: unknown, path: string): void {
       return
     }
     case 'function_call': {
-      const { call_id: id, name, arguments: json, namespace } = part(call, value, path)
-      const flat = namespace ? flatName(namespace, name) : name
-      const own = assistantOf(messages, () => true)
-      own.tool_calls ??= []
-      own.tool_calls.push({ id, type: 'function', function: { name: flat, arguments: json } })
+      const made = part(call, value, path)
+      addCall(messages, made, made.arguments)
       return
     }
-    case 'function_call_output': {
+    case 'custom_tool_call': {
+      const made = part(customCall, value, path)
+      addCall(messages, made, customArguments(made.input))
+      return
+    }
+    case 'function_call_output':
+    case 'custom_tool_call_output': {
       const result = part(output, value, path)
       const said = contentOf(result.output, `${path}.output`)
       messages.push({ role: 'tool', tool_call_id: result.call_id, content: said })
@@ -83,11 +84,36 @@ function take(messages: ChatMessage[], value: unknown, path: string): void {
       if (thought !== '') assistantOf(messages, () => false).reasoning_content = thought
       return
     }
+    case 'tool_search_call': {
+      const { call_id, arguments: asked } = part(search, value, path)
+      addCall(messages, { call_id, name: SEARCH }, JSON.stringify(asked ?? {}))
+      return
+    }
+    case 'tool_search_output': {
+      const { call_id: id, tools: found } = part(searched, value, path)
+      const names = tools.add(found, `${path}.tools`).join(', ') || 'none'
+      messages.push({ role: 'tool', tool_call_id: id, content: `Tools that were found: ${names}` })
+      return
+    }
+    case 'additional_tools':
+      tools.add((value as { tools?: unknown }).tools, `${path}.tools`)
+      return
     default: {
       const known = Object.hasOwn(responsesItems, String(type)) && responsesItems[String(type)]
       throw unsupported(`${path}.type`, `${type}: ${known ? known.how : 'there is no such item'}`)
     }
   }
+}
+
+function addCall(
+  messages: ChatMessage[],
+  { call_id: id, name, namespace }: Omit<z.infer<typeof call>, 'arguments'>,
+  json: string,
+): void {
+  const own = assistantOf(messages, () => true)
+  own.tool_calls ??= []
+  const made = { name: flatName(namespace, name), arguments: json }
+  own.tool_calls.push({ id, type: 'function', function: made })
 }
 
 /** The assistant's message that goes on, or a new one. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GristmillError } from '../../base/index.ts'
 import { testLimits } from '../test-gateway.ts'
-import { responsesFields } from './fields.ts'
+import { responsesFields, responsesTools } from './fields.ts'
 import { readResponses } from './request.ts'
 
 type Fields = Record<string, unknown>
@@ -65,22 +65,112 @@ test('tools, the choice among them, and those of namespaces by flat names', () =
   const parameters = { type: 'object' }
   const tool = (name: string) => ({ type: 'function', name, parameters, strict: true })
   const tools = [tool('weather'), { type: 'namespace', name: 'fs', tools: [tool('read')] }]
-  const { canonical, namespaced } = read({
+  const { canonical, tools: known } = read({
     tools,
     tool_choice: { type: 'function', name: 'weather' },
     parallel_tool_calls: false,
   })
-  const known = (name: string) => ({
+  const offered = (name: string) => ({
     type: 'function',
     function: { name, parameters, strict: true },
   })
-  assert.deepEqual(canonical.fields.tools, [known('weather'), known('fs__read')])
+  assert.deepEqual(canonical.fields.tools, [offered('weather'), offered('fs__read')])
   assert.deepEqual(canonical.fields.tool_choice, {
     type: 'function',
     function: { name: 'weather' },
   })
   assert.equal(canonical.fields.parallel_tool_calls, false)
-  assert.deepEqual([...namespaced], [['fs__read', { namespace: 'fs', name: 'read' }]])
+  const read1 = { type: 'function', namespace: 'fs', name: 'read' }
+  assert.deepEqual([...known], [['fs__read', read1]])
+})
+
+test('custom tools are functions with one text, in namespaces and in the input as well', () => {
+  const definition = 'start: "go"'
+  const format = { type: 'grammar', syntax: 'lark', definition }
+  const patch = { type: 'custom', name: 'patch', description: 'Edits.', format }
+  const run = { type: 'custom', name: 'run', format: { type: 'text' } }
+  const { canonical, tools } = read({
+    tools: [patch, { type: 'namespace', name: 'os', description: 'x', tools: [run] }],
+    tool_choice: { type: 'custom', name: 'patch' },
+    input: [
+      { role: 'user', content: 'Go' },
+      { type: 'additional_tools', role: 'developer', tools: [{ type: 'function', name: 'late' }] },
+      { type: 'custom_tool_call', call_id: 'c', name: 'run', namespace: 'os', input: 'a "b"' },
+      { type: 'custom_tool_call_output', call_id: 'c', output: 'done' },
+    ],
+  })
+  const { fields } = canonical
+  const offered = fields.tools as { function: { name: string; description?: string } }[]
+  assert.deepEqual(
+    offered.map((one) => one.function.name),
+    ['patch', 'os__run', 'late'],
+  )
+  assert.match(offered[0]?.function.description ?? '', /^Edits\.\n\n.*lark grammar:\nstart: "go"$/)
+  assert.deepEqual(
+    [...tools.values()],
+    [
+      { type: 'custom', name: 'patch' },
+      { type: 'custom', name: 'run', namespace: 'os' },
+    ],
+  )
+  assert.deepEqual(fields.tool_choice, { type: 'function', function: { name: 'patch' } })
+  assert.deepEqual((fields.messages as object[]).slice(1), [
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [
+        {
+          id: 'c',
+          type: 'function',
+          function: { name: 'os__run', arguments: '{"input":"a \\"b\\""}' },
+        },
+      ],
+    },
+    { role: 'tool', tool_call_id: 'c', content: 'done' },
+  ])
+})
+
+test("a client's search for tools is a function, and what it finds is offered", () => {
+  const parameters = { type: 'object' }
+  const found = { type: 'function', name: 'read', defer_loading: true, parameters }
+  const { canonical, tools } = read({
+    tools: [{ type: 'tool_search', execution: 'client', description: 'Finds tools.', parameters }],
+    input: [
+      { role: 'user', content: 'Go' },
+      { type: 'tool_search_call', call_id: 'c', execution: 'client', arguments: { query: 'x' } },
+      {
+        type: 'tool_search_output',
+        call_id: 'c',
+        execution: 'client',
+        tools: [{ type: 'namespace', name: 'fs', description: 'x', tools: [found] }],
+      },
+    ],
+  })
+  assert.deepEqual(canonical.fields.tools, [
+    {
+      type: 'function',
+      function: { name: 'tool_search', description: 'Finds tools.', parameters },
+    },
+    { type: 'function', function: { name: 'fs__read', parameters } },
+  ])
+  const called = { name: 'tool_search', arguments: '{"query":"x"}' }
+  assert.deepEqual((canonical.fields.messages as object[]).slice(1), [
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'c', type: 'function', function: called }],
+    },
+    { role: 'tool', tool_call_id: 'c', content: 'Tools that were found: fs__read' },
+  ])
+  assert.equal(tools.get('tool_search')?.type, 'tool_search')
+})
+
+test('tools that agent programs always name are left out beside others, and refused alone', () => {
+  const hosted = [{ type: 'web_search', external_web_access: false }, { type: 'image_generation' }]
+  const own = { type: 'function', name: 'weather' }
+  assert.deepEqual(chat({ tools: [...hosted, own] }).tools, [
+    { type: 'function', function: { name: 'weather' } },
+  ])
 })
 
 test('bounds, sampling and the shape of the answer', () => {
@@ -137,7 +227,11 @@ const wrong: [Fields, string, RegExp][] = [
   [{ previous_response_id: 'resp_1' }, 'previous_response_id', /send the whole input/],
   [{ background: true }, 'background', /use a batch/],
   [{ truncation: 'auto' }, 'truncation', /nothing is left out/],
-  [{ tools: [{ type: 'web_search' }] }, 'tools.0.type', /web_search/],
+  [{ tools: [{ type: 'web_search' }] }, 'tools.0', /web_search/],
+  [{ tools: [{ type: 'file_search' }] }, 'tools.0.type', /run by the client/],
+  [{ tools: [{ type: 'tool_search', execution: 'server' }] }, 'tools.0.execution', /client/],
+  [{ tools: [{ type: 'toString' }] }, 'tools.0.type', /functions only/],
+  [{ tools: [{ type: 'custom' }] }, 'tools.0.name', /is missing/],
   [{ tool_choice: { type: 'mcp' } }, 'tool_choice.type', /functions only/],
   [{ max_output_tokens: 0 }, 'max_output_tokens', /at least 1/],
   [{ messages: [] }, 'messages', /no such field/],
@@ -162,5 +256,14 @@ test('every field of the table is dealt with as it says', () => {
     if (fate === 'refused') assert.throws(() => chat({ [name]: 'x' }), /not supported here/)
     if (fate === 'ignored') assert.deepEqual(chat({ [name]: 'x' }), chat({}))
     if (fate === 'passed on') assert.equal(chat({ [name]: 3 })[name], 3)
+  }
+})
+
+test('every tool of the table is dealt with as it says', () => {
+  const own = { type: 'function', name: 'own' }
+  for (const [type, { fate }] of Object.entries(responsesTools)) {
+    const tools = [own, { type, name: 'x', tools: [own], execution: 'client' }]
+    if (fate === 'refused') assert.throws(() => chat({ tools }), /not supported here/)
+    else assert.equal((chat({ tools }).tools as object[]).length, fate === 'ignored' ? 1 : 2)
   }
 })

@@ -1,6 +1,8 @@
 /** The response object of the Responses wire and its items, as far as an answer has come. */
 import type { TokenCounts } from '../../meter/index.ts'
 import type { EngineCall } from '../engine-words.ts'
+import { parsedObject } from '../usage.ts'
+import { customInput, type KnownTool } from './tools.ts'
 
 type Fields = Record<string, unknown>
 
@@ -15,7 +17,7 @@ export interface ResponseFrame {
   tier: string
   /** Fields as the client sent them. */
   asked: Fields
-  namespaced: ReadonlyMap<string, { namespace: string; name: string }>
+  tools: ReadonlyMap<string, KnownTool>
   estimatedInputTokens: number
 }
 
@@ -90,20 +92,20 @@ export function reasoningItem(id: string, status: Status, content: object[]) {
   return { id, type: 'reasoning', status, summary: [], content, encrypted_content: null }
 }
 
-export function callItem(
-  id: string,
-  status: Status,
-  call: EngineCall,
-  { namespaced, id: requestId }: ResponseFrame,
-) {
-  const { namespace, name } = namespaced.get(call.name) ?? { namespace: undefined, name: call.name }
-  return {
-    id,
-    type: 'function_call',
-    status,
-    call_id: call.id ?? `call_${requestId}_${call.index}`,
-    name,
-    ...(namespace !== undefined && { namespace }),
-    arguments: call.arguments,
+/** What the client knows the tool of a call as. */
+export function toolOf({ name }: EngineCall, { tools }: ResponseFrame): KnownTool {
+  return tools.get(name) ?? { type: 'function', name }
+}
+
+export function callItem(id: string, status: Status, call: EngineCall, frame: ResponseFrame) {
+  const { type, ...names } = toolOf(call, frame)
+  const call_id = call.id ?? `call_${frame.id}_${call.index}`
+  if (type === 'tool_search') {
+    const asked = parsedObject(call.arguments) ?? {}
+    return { id, type: 'tool_search_call', status, call_id, execution: 'client', arguments: asked }
   }
+  const item = { id, status, call_id, ...names }
+  return type === 'custom'
+    ? { ...item, type: 'custom_tool_call', input: customInput(call.arguments) }
+    : { ...item, type: 'function_call', arguments: call.arguments }
 }

@@ -35,7 +35,7 @@ export class ResponsesTranslation implements Translation {
     requestId: string,
     nowMs: number,
   ) {
-    const { canonical, asked, namespaced } = request
+    const { canonical, asked, tools } = request
     this.#requestId = requestId
     this.#frame = {
       id: requestId.replace(/^req_/, ''),
@@ -43,7 +43,7 @@ export class ResponsesTranslation implements Translation {
       createdAt: Math.floor(nowMs / 1000),
       tier: wireTier(serviceClass),
       asked,
-      namespaced,
+      tools,
       estimatedInputTokens: canonical.estimatedInputTokens,
     }
     this.#events = new ResponseEvents(this.#frame)
