@@ -18,7 +18,7 @@ const given = <Key extends string>(values: Record<Key, number | undefined>) =>
 
 const benches: Record<string, Bench> = {
   overhead: {
-    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--profile DIR]',
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--base REF] [--profile DIR]',
     async run(flags, log) {
       const { benchOverhead } = await import('./overhead.ts')
       return benchOverhead({
@@ -32,6 +32,7 @@ const benches: Record<string, Bench> = {
           seed: number(flags, 'seed'),
         }),
         profile: typeof flags.profile === 'string' ? flags.profile : undefined,
+        base: typeof flags.base === 'string' ? flags.base : undefined,
         log,
       })
     },
@@ -200,6 +201,7 @@ const options: ParseArgsOptionsConfig = {
       'calibration',
       'samples',
       'dir',
+      'base',
     ].map((n) => [n, text]),
   ),
 }

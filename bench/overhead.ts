@@ -4,16 +4,19 @@
  * metrics as by default, with many tenants and keys loaded.
  */
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { seededRandom } from '../src/base/index.ts'
-import { circumstances, cpuUs, residentBytes, startProgram } from './harness.ts'
-import { closedLoop, openLoop, type Sample, type Target } from './load.ts'
-import { startNginx } from './nginx-proxy.ts'
-import { inspectorUrlIn, measureMemory } from './overhead-memory.ts'
-import { populate } from './population.ts'
+import { circumstances, cpuUs, residentBytes } from './harness.ts'
+import { closedLoop, openLoop, type Sample } from './load.ts'
+import {
+  type Arm,
+  type Arms,
+  LONG,
+  SHORT,
+  STREAMS_AT_ONCE,
+  startArms,
+  streamTarget,
+} from './overhead-arms.ts'
+import { measureMemory } from './overhead-memory.ts'
 import { median, percentile } from './quantiles.ts'
-import { type Server, startServer } from './server.ts'
 import { alternate, bootstrap } from './statistics.ts'
 
 export interface OverheadOptions {
@@ -34,26 +37,14 @@ export interface OverheadOptions {
   memoryRequests?: number
   /** Folder for a CPU profile of the gateway; the figures are not to be published then. */
   profile?: string | undefined
+  /** Commit whose gateway is measured as well, in the same turns. */
+  base?: string | undefined
   log?: (text: string) => void
 }
 
 const CONNECTIONS = 16
-const STREAMS_AT_ONCE = 32
-const SHORT = 64
-const LONG = 256
 const RATE_PER_S = 200
 const LATENCY_PARTS = 4
-
-interface Arm {
-  target: Target
-  pid: number
-}
-interface Arms {
-  bare: Arm
-  gristmill: Arm
-  /** Where it is installed. */
-  nginx?: Arm
-}
 
 export async function benchOverhead(options: OverheadOptions = {}) {
   const { pairs = 5, requests = 20_000, streams = 480, latencyRequests = 20_000 } = options
@@ -61,31 +52,13 @@ export async function benchOverhead(options: OverheadOptions = {}) {
   const { memoryRequests = 0 } = options
   const log = options.log ?? (() => undefined)
   await using stack = new AsyncDisposableStack()
-  const mock = await startProgram<{ url: string }>('mock-engine.ts')
-  stack.defer(mock.stop)
-  const bare = await startProgram<{ url: string }>('bare-proxy.ts', [mock.ready.url])
-  stack.defer(bare.stop)
-  let inspectorUrl: string | undefined
-  const server = await startServer({
-    engine: 'none',
-    environment: { NODE_OPTIONS: nodeOptions(options.profile, memoryRequests > 0) },
-    log: (said) => {
-      inspectorUrl ??= inspectorUrlIn(said)
-    },
+  const { arms, inspectorUrl, baseCommit } = await startArms(stack, {
+    ...options,
+    tenants,
+    keys,
+    seed,
+    isInspected: memoryRequests > 0,
   })
-  stack.defer(server.stop)
-  const secrets = await populate(databaseUrlOf(server), tenants, keys)
-  await server.admin.post('/api/engines', { url: mock.ready.url, name: 'mock' })
-  const random = seededRandom(seed)
-  const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
-  const nginx = await startNginx(mock.ready.url)
-  if (nginx) stack.defer(nginx.stop)
-  const arms: Arms = {
-    ...(nginx && { nginx: { target: targetOf(nginx.url, key), pid: nginx.pid } }),
-    bare: { target: targetOf(bare.ready.url, key), pid: bare.pid },
-    gristmill: { target: targetOf(server.url, key), pid: server.pid },
-  }
-  await warmUp(arms, server, secrets)
   const json = await measureRequests(arms, { pairs, requests, connections }, log)
   const chunks = await measureStreams(arms, pairs, streams, log)
   const latency =
@@ -94,7 +67,7 @@ export async function benchOverhead(options: OverheadOptions = {}) {
     memoryRequests > 0
       ? await measureMemory({
           ...arms.gristmill,
-          inspectorUrl: () => inspectorUrl,
+          inspectorUrl,
           requests: memoryRequests,
           connections,
           log,
@@ -109,53 +82,8 @@ export async function benchOverhead(options: OverheadOptions = {}) {
     keys,
     seed,
     rounds: pairs,
+    ...(baseCommit !== undefined && { baseCommit }),
     ...circumstances(),
-  }
-}
-
-function nodeOptions(profile: string | undefined, isInspected: boolean): string {
-  const options = []
-  if (profile !== undefined) options.push('--cpu-prof', `--cpu-prof-dir=${profile}`)
-  if (isInspected) options.push('--inspect-port=0')
-  return options.join(' ')
-}
-
-function databaseUrlOf({ home }: Server): string {
-  const text = readFileSync(join(home, 'server.json'), 'utf8')
-  return (JSON.parse(text) as { databaseUrl: string }).databaseUrl
-}
-
-/** Requests of 1 kB, each with a key drawn at random. */
-function targetOf(url: string, key: () => string, stream?: number): Target {
-  const fields = {
-    model: 'mock',
-    max_tokens: stream ?? 150,
-    ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),
-  }
-  const bodyOf = (content: string) =>
-    JSON.stringify({ ...fields, messages: [{ role: 'user', content }] })
-  const body = Buffer.from(bodyOf('y'.repeat(1024 - bodyOf('').length)))
-  return {
-    url,
-    next: () => ({
-      path: '/v1/chat/completions',
-      headers: ['content-type', 'application/json', 'authorization', `Bearer ${key()}`],
-      body,
-    }),
-  }
-}
-
-const streamTarget = ({ url, next }: Target, length: number): Target =>
-  targetOf(url, () => String(next().headers[3]).slice('Bearer '.length), length)
-
-/** Every key is used once, so that none is looked up in the measured part, and code gets hot. */
-async function warmUp(arms: Arms, server: Server, secrets: readonly string[]): Promise<void> {
-  let next = 0
-  const each = targetOf(server.url, () => secrets[next++ % secrets.length] ?? '')
-  await closedLoop(each, { connections: CONNECTIONS, count: secrets.length })
-  await closedLoop(arms.bare.target, { connections: CONNECTIONS, count: 5000 })
-  for (const { target } of Object.values(arms) as Arm[]) {
-    await closedLoop(streamTarget(target, SHORT), { connections: STREAMS_AT_ONCE, count: 64 })
   }
 }
 
@@ -174,11 +102,16 @@ async function measureRequests(
     return us / count
   }
   const each = await alternate(perArm(arms, cost), pairs)
-  const { bare = [], gristmill = [], nginx } = each
+  const { bare = [], gristmill = [], nginx, base } = each
   return {
     usPerRequest: median(gristmill),
     bareUsPerRequest: median(bare),
     ...(nginx && { nginxUsPerRequest: median(nginx) }),
+    ...(base && {
+      baseUsPerRequest: median(base),
+      requestOverBase: median(ratios(gristmill, base)),
+      requestsOverBase: ratios(gristmill, base),
+    }),
     requestRatio: median(ratios(gristmill, bare)),
     requestRatios: ratios(gristmill, bare),
     requestsPerArm: count * pairs,
@@ -207,11 +140,16 @@ async function measureStreams(
     return us
   }
   const each = await alternate(perArm(arms, cost), pairs)
-  const { bare = [], gristmill = [], nginx } = each
+  const { bare = [], gristmill = [], nginx, base } = each
   return {
     usPerChunk: median(gristmill),
     bareUsPerChunk: median(bare),
     ...(nginx && { nginxUsPerChunk: median(nginx) }),
+    ...(base && {
+      baseUsPerChunk: median(base),
+      chunkOverBase: median(ratios(gristmill, base)),
+      chunksOverBase: ratios(gristmill, base),
+    }),
     chunkRatio: median(ratios(gristmill, bare)),
     chunkRatios: ratios(gristmill, bare),
     streamsPerArmAndLength: count * pairs,
@@ -225,43 +163,50 @@ async function measureLatency(
   log: (text: string) => void,
 ) {
   const count = Math.ceil(requests / LATENCY_PARTS)
-  const cpu = { bare: 0, gristmill: 0 }
-  const run = async (name: 'bare' | 'gristmill') => {
-    const { target, pid } = arms[name]
+  const cpu: Record<string, number> = {}
+  const run = async (name: string, { target, pid }: Arm) => {
     let samples: Sample[] = []
-    cpu[name] += await costOf(pid, async () => {
+    const us = await costOf(pid, async () => {
       samples = await openLoop(target, { perS: RATE_PER_S, count })
     })
+    cpu[name] = (cpu[name] ?? 0) + us
     return samples
   }
-  const parts = await alternate(
-    { bare: () => run('bare'), gristmill: () => run('gristmill') },
-    LATENCY_PARTS,
-  )
+  const { nginx: _nginx, ...compared } = arms
+  const parts = await alternate(perArm(compared, run), LATENCY_PARTS)
   const times = (samples: Sample[][] = []) => samples.flat().map(({ totalMs }) => totalMs)
   const bare = times(parts.bare)
   const ours = times(parts.gristmill)
+  const base = times(parts.base)
   const added = (a: readonly number[], b: readonly number[]) =>
     percentile(a, 0.99) - percentile(b, 0.99)
   const { value, low, high } = bootstrap(ours, bare, added, seed)
+  const overBase = base.length > 0 ? bootstrap(ours, base, added, seed) : undefined
   log(`latency: p50 ${median(ours).toFixed(2)} ms, bare ${median(bare).toFixed(2)}`)
+  const { gristmill: cpuUsOurs = 0, bare: cpuUsBare = 0, base: cpuUsBase = 0 } = cpu
   return {
     p99AddedMs: value,
     p99AddedMsLow: low,
     p99AddedMsHigh: high,
     p50AddedMs: median(ours) - median(bare),
     nLatency: ours.length,
+    ...(overBase && {
+      p99OverBaseMs: overBase.value,
+      p99OverBaseMsLow: overBase.low,
+      p99OverBaseMsHigh: overBase.high,
+      requestOverBaseAtRate: cpuUsOurs / cpuUsBase,
+    }),
     // At an equal rate: a process that rests between requests pays for every waking.
-    usPerRequestAtRate: cpu.gristmill / ours.length,
-    bareUsPerRequestAtRate: cpu.bare / bare.length,
-    requestRatioAtRate: cpu.gristmill / cpu.bare,
+    usPerRequestAtRate: cpuUsOurs / ours.length,
+    bareUsPerRequestAtRate: cpuUsBare / bare.length,
+    requestRatioAtRate: cpuUsOurs / cpuUsBare,
     ratePerS: RATE_PER_S,
   }
 }
 
 /** One run of `measure` for every arm there is. */
 function perArm<Result>(
-  arms: Arms,
+  arms: Partial<Arms>,
   measure: (name: string, arm: Arm) => Promise<Result>,
 ): Record<string, () => Promise<Result>> {
   const entries = Object.entries(arms) as [string, Arm][]

@@ -13,6 +13,8 @@ export interface ServerOptions {
   engine?: 'embedded' | 'none'
   /** A home that exists already and stays; else one is made and removed at the end. */
   home?: string
+  /** Folder of the code to run; this one where absent. */
+  repository?: string
   environment?: Record<string, string>
   /** Gets what the server says while it starts. */
   log?: (line: string) => void
@@ -35,7 +37,7 @@ export interface Server {
   kill(): Promise<void>
 }
 
-const PROGRAM = fileURLToPath(new URL('../src/cli/program.ts', import.meta.url))
+const REPOSITORY = fileURLToPath(new URL('..', import.meta.url))
 
 /** Starts a server and resolves when it is ready. @throws Error with what it said when it is not */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
@@ -45,7 +47,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   chmodSync(home, 0o711)
   const words = ['start', '--json', '--port', '0', '--home', home, '--engine', engine]
   if (model !== undefined) words.push('--model', model)
-  const child = spawn(process.execPath, [PROGRAM, ...words], {
+  const program = join(options.repository ?? REPOSITORY, 'src', 'cli', 'program.ts')
+  const child = spawn(process.execPath, [program, ...words], {
     env: { ...process.env, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

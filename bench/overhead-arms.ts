@@ -1,0 +1,138 @@
+/**
+ * What `bench overhead` compares: a bare proxy, nginx where it is installed, the gateway of another
+ * commit where one is named, and the gateway, each in front of the same engine.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { seededRandom } from '../src/base/index.ts'
+import { checkOutBase } from './base-worktree.ts'
+import { startProgram } from './harness.ts'
+import { closedLoop, type Target } from './load.ts'
+import { startNginx } from './nginx-proxy.ts'
+import { inspectorUrlIn } from './overhead-memory.ts'
+import { populate } from './population.ts'
+import { type Server, startServer } from './server.ts'
+
+export const STREAMS_AT_ONCE = 32
+export const SHORT = 64
+export const LONG = 256
+const CONNECTIONS = 16
+
+export interface Arm {
+  target: Target
+  pid: number
+}
+
+export interface Arms {
+  bare: Arm
+  gristmill: Arm
+  /** The gateway of another commit. */
+  base?: Arm
+  /** Where it is installed. */
+  nginx?: Arm
+}
+
+export interface ArmsOptions {
+  tenants: number
+  keys: number
+  seed: number
+  isInspected: boolean
+  profile?: string | undefined
+  base?: string | undefined
+}
+
+/**
+ * Starts all of them and warms them up; they end with the stack.
+ * @throws Error where `base` cannot be checked out
+ */
+export async function startArms(stack: AsyncDisposableStack, options: ArmsOptions) {
+  const mock = await startProgram<{ url: string }>('mock-engine.ts')
+  stack.defer(mock.stop)
+  const bare = await startProgram<{ url: string }>('bare-proxy.ts', [mock.ready.url])
+  stack.defer(bare.stop)
+  const gateway = await startGateway(stack, mock.ready.url, options)
+  const tree = options.base === undefined ? undefined : checkOutBase(options.base)
+  if (tree) stack.defer(tree.remove)
+  const base =
+    tree && (await startGateway(stack, mock.ready.url, { ...options, repository: tree.path }))
+  const nginx = await startNginx(mock.ready.url)
+  if (nginx) stack.defer(nginx.stop)
+  const arms: Arms = {
+    ...(nginx && { nginx: { target: targetOf(nginx.url, gateway.key), pid: nginx.pid } }),
+    bare: { target: targetOf(bare.ready.url, gateway.key), pid: bare.pid },
+    ...(base && { base: base.arm }),
+    gristmill: gateway.arm,
+  }
+  await closedLoop(arms.bare.target, { connections: CONNECTIONS, count: 5000 })
+  for (const { target } of Object.values(arms) as Arm[]) {
+    await closedLoop(streamTarget(target, SHORT), { connections: STREAMS_AT_ONCE, count: 64 })
+  }
+  return { arms, inspectorUrl: gateway.inspectorUrl, baseCommit: tree?.commit }
+}
+
+/** A gateway with many tenants and keys, each of which is used once. */
+async function startGateway(
+  stack: AsyncDisposableStack,
+  engineUrl: string,
+  { tenants, keys, seed, isInspected, profile, repository }: ArmsOptions & { repository?: string },
+) {
+  let inspectorUrl: string | undefined
+  const server = await startServer({
+    engine: 'none',
+    ...(repository !== undefined && { repository }),
+    environment: { NODE_OPTIONS: nodeOptions(profile, isInspected) },
+    log: (said) => {
+      inspectorUrl ??= inspectorUrlIn(said)
+    },
+  })
+  stack.defer(server.stop)
+  const secrets = await populate(databaseUrlOf(server), tenants, keys)
+  await server.admin.post('/api/engines', { url: engineUrl, name: 'mock' })
+  await warmUp(server, secrets)
+  const random = seededRandom(seed)
+  const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
+  const arm: Arm = { target: targetOf(server.url, key), pid: server.pid }
+  return { arm, key, inspectorUrl: () => inspectorUrl }
+}
+
+/** So that none is looked up in the measured part, and code gets hot. */
+async function warmUp({ url }: Server, secrets: readonly string[]): Promise<void> {
+  let next = 0
+  const each = targetOf(url, () => secrets[next++ % secrets.length] ?? '')
+  await closedLoop(each, { connections: CONNECTIONS, count: secrets.length })
+}
+
+function nodeOptions(profile: string | undefined, isInspected: boolean): string {
+  const options = []
+  if (profile !== undefined) options.push('--cpu-prof', `--cpu-prof-dir=${profile}`)
+  if (isInspected) options.push('--inspect-port=0')
+  return options.join(' ')
+}
+
+function databaseUrlOf({ home }: Server): string {
+  const text = readFileSync(join(home, 'server.json'), 'utf8')
+  return (JSON.parse(text) as { databaseUrl: string }).databaseUrl
+}
+
+/** Requests of 1 kB, each with a key drawn at random. */
+function targetOf(url: string, key: () => string, stream?: number): Target {
+  const fields = {
+    model: 'mock',
+    max_tokens: stream ?? 150,
+    ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),
+  }
+  const bodyOf = (content: string) =>
+    JSON.stringify({ ...fields, messages: [{ role: 'user', content }] })
+  const body = Buffer.from(bodyOf('y'.repeat(1024 - bodyOf('').length)))
+  return {
+    url,
+    next: () => ({
+      path: '/v1/chat/completions',
+      headers: ['content-type', 'application/json', 'authorization', `Bearer ${key()}`],
+      body,
+    }),
+  }
+}
+
+export const streamTarget = ({ url, next }: Target, length: number): Target =>
+  targetOf(url, () => String(next().headers[3]).slice('Bearer '.length), length)
