@@ -9,10 +9,11 @@ import {
   anthropicErrorType,
   configurationTable,
   errorTable,
+  type Fates,
   limitTable,
 } from '../src/base/index.ts'
+import { chatFates, presets } from '../src/engine/index.ts'
 import {
-  type Fates,
   messagesBlocks,
   messagesFields,
   responsesFields,
@@ -33,6 +34,8 @@ const tables: Record<string, { mark: string; table: () => string }[]> = {
     { mark: 'responses fields', table: () => fates('field', responsesFields) },
     { mark: 'responses items', table: () => fates('item', responsesItems) },
     { mark: 'responses tools', table: () => fates('tool', responsesTools) },
+    { mark: 'anthropic engines', table: () => fates('field', chatFates) },
+    { mark: 'services', table: services },
   ],
 }
 
@@ -89,6 +92,28 @@ function errors(): string {
     entry.retryable ? 'yes' : 'no',
   ])
   return rows(['code', 'status', 'type', 'message', 'what to do', 'retry'], lines)
+}
+
+function services(): string {
+  const lines = Object.entries(presets)
+    .filter(([, { wire }]) => wire === 'openai')
+    .map(([name, { title, url, root, fates: table }]) => {
+      const named = (fate: string) =>
+        Object.entries(table).flatMap(([field, one]) =>
+          one.fate === fate
+            ? [fate === 'translated' ? `${code(field)} as ${code(one.how)}` : code(field)]
+            : [],
+        )
+      const address = `${url ?? 'https://NAME.openai.azure.com'}${root}`
+      return [
+        title,
+        code(name),
+        code(address),
+        named('translated').join(', '),
+        named('ignored').join(', '),
+      ]
+    })
+  return rows(['service', '`--service`', 'address', 'renamed', 'left out'], lines)
 }
 
 function fates(what: string, table: Fates): string {

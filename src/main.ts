@@ -186,6 +186,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
       pool.setEngine(engine, calibrations.applied(engine, profile), state, reason),
     removed: (id) => pool.removeEngine(id),
     loaded: (id, load) => pool.noteLoad(id, load),
+    rated: (id, news) => pool.quotas.heard(id, news),
   })
   await engines.start()
   const routes = new RouteBook({ database, audit: tenancy.audit, clock, logger })
@@ -278,7 +279,12 @@ async function openServer(
       entries: (tenantId, rowsMax) => queueOf(pool, clock, tenantId, rowsMax),
       waiting: (tenantId) => pool.waitingOf(tenantId),
     },
-    engines: engineService(data.engines, pool, data.calibrations, restartsOf),
+    engines: engineService({
+      registry: data.engines,
+      pool,
+      calibrations: data.calibrations,
+      restartsOf,
+    }),
     routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),
     batches: batches.service,
     batchDoor: batches.door,

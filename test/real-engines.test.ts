@@ -28,7 +28,8 @@ async function on(
     id: 'eng_1',
     name: 'one',
     url,
-    apiKey: null,
+    keys: [],
+    service: null,
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,
@@ -36,6 +37,7 @@ async function on(
       engineFirstByteMsMax: limitTable.engineFirstByteMsMax.default,
       engineIdleMsMax: limitTable.engineIdleMsMax.default,
       engineAnswerMsMax: limitTable.engineAnswerMsMax.default,
+      answerBytesMax: limitTable.answerBytesMax.default,
     },
   })
   try {

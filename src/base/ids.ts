@@ -20,6 +20,7 @@ export type IdPrefix =
   | 'key'
   | 'req'
   | 'eng'
+  | 'ekey'
   | 'usr'
   | 'evt'
   | 'run'

@@ -22,6 +22,7 @@ export {
   toGristmillError,
 } from './errors.ts'
 export { FakeClock } from './fake-clock.ts'
+export { type Fate, type Fates, ignored, refused, translated } from './fates.ts'
 export { HotCounter, HotHistogram } from './hot-metrics.ts'
 export { type IdPrefix, newId } from './ids.ts'
 export { type LimitEntry, type Limits, limitTable } from './limits.ts'

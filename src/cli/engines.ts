@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
+import { serviceNames } from '../engine/index.ts'
 import { whenParentGone } from '../host/index.ts'
 import type { CalibrationView, EngineProfileView, EngineView } from '../http/index.ts'
 import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
-import type { AdminClient } from './client.ts'
 import {
   type CliContext,
   configWith,
@@ -18,6 +18,8 @@ import {
   remote,
   show,
 } from './context.ts'
+import { findEngine, listEnginesOf, secretFrom } from './engine-find.ts'
+import { engineSecrets } from './engine-secrets.ts'
 import { modelPath } from './models.ts'
 import { type Column, printTable } from './table.ts'
 import { count, figure, moment } from './units.ts'
@@ -56,6 +58,7 @@ export function engineCommands(program: Command, context: CliContext): void {
   listEngines(group, context)
   changeEngines(group, context)
   calibrateEngines(group, context)
+  engineSecrets(group, context)
   profileEngines(group, context)
 }
 
@@ -100,7 +103,7 @@ function listEngines(group: Command, context: CliContext): void {
   example(remote(group.command('list')), 'engine list')
     .description('engines of the server, their state and slots')
     .action(async (flags: RemoteFlags) => {
-      const engines = await listAll(connect(context, flags))
+      const engines = await listEnginesOf(connect(context, flags))
       show(context, flags, engines, () =>
         printTable(
           context.terminal,
@@ -118,18 +121,26 @@ function changeEngines(group: Command, context: CliContext): void {
     name?: string
     cap?: number
     apiKeyEnv?: string
+    service?: string
+    apiVersion?: string
+    model?: string[]
   }
   example(
-    remote(group.command('add <address>')),
+    remote(group.command('add [address]')),
     'engine add http://10.0.0.7:8000 --name gpu-1 --cap 32',
+    'engine add --service anthropic --model claude-sonnet-4-6 --api-key-env ANTHROPIC_API_KEY',
   )
-    .description('add an engine that speaks the OpenAI wire, by its address')
+    .description('add an engine that speaks the OpenAI wire, by its address, or a rented service')
+    .addOption(new Option('--service <name>', 'rent models from it').choices([...serviceNames]))
+    .option('--model <name...>', 'only these of its models; must be named of a service')
+    .option('--api-version <version>', "Azure's addresses by deployment, of this version")
     .option('--name <name>', 'name shown for it')
     .option('--cap <n>', 'requests in flight at most', between(1, 4096))
     .option('--api-key-env <variable>', 'environment variable here that holds its key')
-    .action(async (address: string, { name, cap, apiKeyEnv, ...flags }: AddFlags) => {
+    .action(async (url: string | undefined, given: AddFlags) => {
+      const { name, cap, apiKeyEnv, service, apiVersion, model: models, ...flags } = given
       const apiKey = apiKeyEnv && secretFrom(context, apiKeyEnv)
-      const body = { url: address, name, cap, apiKey }
+      const body = { url, service, apiVersion, name, models, cap, apiKey }
       const added = await connect(context, flags).post<EngineView>('/api/engines', body)
       show(context, flags, added, () => {
         const models = added.models.map((model) => model.name).join(', ')
@@ -242,22 +253,3 @@ const columns: Column<EngineView>[] = [
 
 const modelInWords = ({ name, toy }: EngineView['models'][number]) =>
   toy ? `${name} (toy model)` : name
-
-/** The engine list is short and comes whole, or in pages like every list. */
-async function listAll(client: AdminClient): Promise<EngineView[]> {
-  return client.all<EngineView>('/api/engines')
-}
-
-async function findEngine(client: AdminClient, nameOrId: string): Promise<EngineView> {
-  const engines = await listAll(client)
-  const found = engines.find(({ id, name }) => id === nameOrId || name === nameOrId)
-  if (!found) throw new GristmillError('not_found', { kind: 'engine', id: nameOrId })
-  return found
-}
-
-/** Keys are not written on command lines, where other users of the machine can read them. */
-function secretFrom({ environment }: CliContext, name: string): string {
-  const value = environment[name]
-  if (value) return value
-  throw new GristmillError('invalid_config', { reason: `${name}: not set or empty` })
-}

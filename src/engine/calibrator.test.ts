@@ -71,7 +71,8 @@ async function measure(prepare: (engine: TestEngine) => void) {
     id: 'eng_1',
     name: 'one',
     url: test.url,
-    apiKey: null,
+    keys: [],
+    service: null,
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,
@@ -79,6 +80,7 @@ async function measure(prepare: (engine: TestEngine) => void) {
       engineFirstByteMsMax: limit('engineFirstByteMsMax'),
       engineIdleMsMax: limit('engineIdleMsMax'),
       engineAnswerMsMax: limit('engineAnswerMsMax'),
+      answerBytesMax: limitTable.answerBytesMax.default,
     },
   })
   open.push(engine, test)

@@ -66,8 +66,8 @@ test('an engine is added by its address alone and known again after a restart', 
   assert.equal(first.find('mill')?.contextTokens, 2048)
   await first.close()
 
-  const [row] = await database.sql`select api_key from engines`
-  assert.equal(Buffer.from(row?.api_key as Uint8Array).includes('sk-secret'), false)
+  const [row] = await database.sql`select sealed from engine_keys`
+  assert.equal(Buffer.from(row?.sealed as Uint8Array).includes('sk-secret'), false)
 
   const second = newRegistry()
   const seen: string[] = []

@@ -11,6 +11,8 @@ import {
   type Random,
 } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
+import { checkedInput, type EngineInput } from './engine-input.ts'
+import { type EngineKey, EngineKeys, keyFingerprint } from './engine-keys.ts'
 import {
   deleteEngine,
   type EngineRow,
@@ -20,32 +22,40 @@ import {
   setDraining,
 } from './engine-rows.ts'
 import { EngineWatch } from './engine-watch.ts'
+import { unknownProfile } from './kinds/traits.ts'
 import { OpenAiEngine } from './openai-engine.ts'
-import { seal, unseal } from './sealed-secret.ts'
-import type { Engine, EngineCount, EngineLoad, EngineProfile, EngineState } from './types.ts'
+import { SecretBox } from './sealed-secret.ts'
+import type {
+  Engine,
+  EngineCount,
+  EngineLoad,
+  EngineProfile,
+  EngineState,
+  RateNews,
+} from './types.ts'
 
 const ADD_MS_MAX = 10_000
-const NAME_LENGTH_MAX = 100
 export const EMBEDDED_ENGINE_ID = 'eng_embedded'
 
 export interface EngineRegistryOptions {
-  database: Pick<Database, 'sql'>
+  database: Pick<Database, 'sql' | 'transaction'>
   clock: Clock
   random: Random
   logger: Logger
   limits: Limits
-  /** 32 bytes of the data home; API keys of engines are encrypted with it. */
+  /** 32 bytes; keys of engines are encrypted with it. */
   secretKey: Uint8Array
+  /** Those that may have encrypted what is stored. */
+  earlierSecretKeys?: readonly Uint8Array[]
 }
 
-export interface EngineInput {
-  url: string
-  name?: string | undefined
-  apiKey?: string | undefined
-  /** Requests to keep in flight there; by default what the engine says. */
-  cap?: number | undefined
-  /** Only these of its models. */
-  models?: string[] | undefined
+/** A key of an engine as people may see it. */
+export interface EngineKeyView {
+  id: string
+  fingerprint: string
+  createdAt: Date
+  /** Why it is not used at the moment; null where it is. */
+  rest: 'refused' | 'limited' | null
 }
 
 export interface EngineListener {
@@ -53,6 +63,8 @@ export interface EngineListener {
   removed(engineId: string): void
   /** What an engine tells of its load, about once a second where it tells any. */
   loaded?(engineId: string, load: EngineLoad): void
+  /** What a rented service says about its limits, with every answer. */
+  rated?(engineId: string, news: RateNews): void
 }
 
 export interface RegisteredModel {
@@ -63,41 +75,27 @@ export interface RegisteredModel {
 }
 
 interface Place {
+  engine: OpenAiEngine
   watch: EngineWatch
   createdAtMs: number
-}
-
-const UNKNOWN: EngineProfile = {
-  kind: 'openai',
-  version: null,
-  models: [],
-  cap: 1,
-  capReason: 'The engine has not answered yet.',
-  express: 0,
-  spare: 0,
-  capMost: 1,
-  capacityUnitsPerS: null,
-  tokenGapMs: null,
-  takesPriority: false,
-  takesCacheSalt: false,
-  takesCacheOff: false,
-  yieldsBySteps: false,
-  tellsLoad: false,
-  advice: null,
 }
 
 export class EngineRegistry {
   readonly #options: EngineRegistryOptions
   readonly #places = new Map<string, Place>()
   readonly #listeners = new Set<EngineListener>()
+  readonly #keys: EngineKeys
   #models: Map<string, RegisteredModel> | undefined
 
   constructor(options: EngineRegistryOptions) {
     this.#options = options
+    const box = new SecretBox(options.secretKey, options.earlierSecretKeys)
+    this.#keys = new EngineKeys({ ...options, box })
   }
 
   /** Reads the stored engines and asks each once; resolves when all have answered or failed. */
   async start(): Promise<void> {
+    await this.#keys.read()
     const rows = await readEngines(this.#options.database.sql)
     await Promise.all(rows.map((row) => this.#place(row).start()))
   }
@@ -118,39 +116,78 @@ export class EngineRegistry {
    *   `engine_unreachable`
    */
   async add(input: EngineInput): Promise<string> {
-    const { database, clock, random, secretKey } = this.#options
-    const url = checkedUrl(input.url)
-    const name = (input.name ?? new URL(url).host).trim()
-    if (name === '' || name.length > NAME_LENGTH_MAX) {
-      throw new GristmillError('invalid_value', {
-        param: 'name',
-        reason: 'it must be 1 to 100 long',
-      })
-    }
-    this.#checkNew(url, name)
-    const id = newId('eng', clock, random)
-    const apiKey = input.apiKey ? seal(secretKey, input.apiKey, id, random) : null
+    const { database, clock, random } = this.#options
     const row: EngineRow = {
-      id,
-      name,
-      url,
-      apiKey,
+      ...checkedInput(input),
+      id: newId('eng', clock, random),
       cap: input.cap ?? null,
       models: input.models ?? null,
       draining: false,
       profile: null,
       createdAt: new Date(clock.nowMs()),
     }
-    const engine = this.#engine(row, input.apiKey ?? null)
+    this.#checkNew(row)
+    const keys = this.#keys.make(input.apiKey === undefined ? [] : [input.apiKey])
+    const engine = this.#engine(row, keys)
     try {
       const profile = await this.#firstProfile(engine)
-      this.#checkNew(url, name)
-      await insertEngine(database.sql, { ...row, profile })
+      this.#checkNew(row)
+      await database.transaction(async (sql) => {
+        await insertEngine(sql, { ...row, profile })
+        await this.#keys.insert(sql, row.id, keys)
+      })
       this.#place(row, engine).accept(profile)
     } catch (error) {
+      this.#keys.forget(row.id)
       await engine.close()
       throw error
     }
+    return row.id
+  }
+
+  /** The keys of an engine, not what they are. @throws GristmillError `not_found`, `conflict` */
+  keys(id: string): EngineKeyView[] {
+    const { engine } = this.#own(id)
+    return this.#keys.of(id).map(({ id: keyId, secret, createdAt }) => ({
+      id: keyId,
+      fingerprint: keyFingerprint(secret),
+      createdAt,
+      rest: engine.restOf(keyId),
+    }))
+  }
+
+  /**
+   * Gives an engine a key beside those that it has, or in their place, without cutting what runs.
+   * The engine has to answer to it first.
+   * @throws GristmillError `not_found`, `conflict`, `engine_unreachable`
+   */
+  async setKey(id: string, secret: string, how: 'beside' | 'instead'): Promise<void> {
+    const { engine } = this.#own(id)
+    const [row] = (await readEngines(this.#options.database.sql)).filter((one) => one.id === id)
+    if (row === undefined) throw new GristmillError('not_found', { kind: 'engine', id })
+    if (how === 'beside' && row.service === null) {
+      throw new GristmillError('conflict', { reason: 'An engine of your own takes one key' })
+    }
+    const keys = this.#keys.make([secret])
+    const trial = this.#engine(row, keys)
+    try {
+      await this.#firstProfile(trial)
+    } finally {
+      await trial.close()
+    }
+    if (how === 'instead') await this.#keys.replace(id, keys)
+    else await this.#keys.insert(this.#options.database.sql, id, keys)
+    engine.setKeys(this.#keys.of(id))
+  }
+
+  /**
+   * Takes a key away; what runs with it goes on.
+   * @returns id of its engine
+   * @throws GristmillError `not_found`
+   */
+  async removeKey(keyId: string): Promise<string> {
+    const id = await this.#keys.remove(keyId)
+    this.#places.get(id)?.engine.setKeys(this.#keys.of(id))
     return id
   }
 
@@ -164,8 +201,9 @@ export class EngineRegistry {
     else {
       await this.#drop(EMBEDDED_ENGINE_ID)
       const createdAt = new Date(this.#options.clock.nowMs())
-      const bare = { apiKey: null, cap: null, models: null, draining: false, profile: null }
-      await this.#place({ ...bare, id: EMBEDDED_ENGINE_ID, name, url, createdAt }).start()
+      const bare = { service: null, apiVersion: null, cap: null, models: null, draining: false }
+      const own = { ...bare, profile: null, id: EMBEDDED_ENGINE_ID, name, url, createdAt }
+      await this.#place(own).start()
     }
     return EMBEDDED_ENGINE_ID
   }
@@ -183,6 +221,7 @@ export class EngineRegistry {
   async remove(id: string): Promise<void> {
     this.#own(id)
     await deleteEngine(this.#options.database.sql, id)
+    this.#keys.forget(id)
     await this.#drop(id)
   }
 
@@ -263,33 +302,38 @@ export class EngineRegistry {
     return models
   }
 
-  #engine(row: EngineRow, apiKey: string | null): OpenAiEngine {
+  #engine(row: EngineRow, keys: readonly EngineKey[]): OpenAiEngine {
     const { clock, limits } = this.#options
+    const { id, name, url, service, apiVersion } = row
     return new OpenAiEngine({
-      id: row.id,
-      name: row.name,
-      url: row.url,
-      apiKey,
+      id,
+      name,
+      url,
+      keys,
+      service: service === null ? null : { name: service, apiVersion },
       capOverride: row.cap,
       modelsFilter: row.models,
       clock,
       limits,
-      onFailure: (failure) => this.#places.get(row.id)?.watch.noteFailure(failure),
+      onFailure: (failure) => this.#places.get(id)?.watch.noteFailure(failure),
+      onRates: (news) => {
+        for (const listener of this.#listeners) listener.rated?.(id, news)
+      },
     })
   }
 
   #place(row: EngineRow, given?: OpenAiEngine): EngineWatch {
-    const { secretKey } = this.#options
-    const apiKey = row.apiKey && !given ? unseal(secretKey, row.apiKey, row.id) : null
-    const engine = given ?? this.#engine(row, apiKey)
-    const watch = new EngineWatch(engine, { ...UNKNOWN, ...row.profile }, row.draining, {
+    const engine = given ?? this.#engine(row, this.#keys.of(row.id))
+    const rented = row.service === null ? {} : { kind: 'service' as const, service: row.service }
+    const profile = { ...unknownProfile, ...rented, ...row.profile }
+    const watch = new EngineWatch(engine, profile, row.draining, {
       ...this.#options,
       changed: (changed) => this.#changed(changed),
       loaded: (id, load) => {
         for (const listener of this.#listeners) listener.loaded?.(id, load)
       },
     })
-    this.#places.set(row.id, { watch, createdAtMs: row.createdAt.getTime() })
+    this.#places.set(row.id, { engine, watch, createdAtMs: row.createdAt.getTime() })
     this.#changed(watch)
     return watch
   }
@@ -324,7 +368,7 @@ export class EngineRegistry {
     throw new GristmillError('conflict', { reason })
   }
 
-  #checkNew(url: string, name: string): void {
+  #checkNew({ url, name }: Pick<EngineRow, 'url' | 'name'>): void {
     for (const { watch } of this.#places.values()) {
       const { engine } = watch
       const isSameName = engine.name.toLowerCase() === name.toLowerCase()
@@ -346,18 +390,4 @@ export class EngineRegistry {
       timer.cancel()
     }
   }
-}
-
-/** The address without a trailing slash. @throws GristmillError `invalid_value` */
-function checkedUrl(text: string): string {
-  const url = URL.parse(text)
-  if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    const reason = 'an address such as http://127.0.0.1:8000 is needed'
-    throw new GristmillError('invalid_value', { param: 'url', reason })
-  }
-  if (url.username !== '' || url.password !== '') {
-    const reason = 'credentials belong into the API key, not into the address'
-    throw new GristmillError('invalid_value', { param: 'url', reason })
-  }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
 }

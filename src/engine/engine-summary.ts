@@ -1,4 +1,5 @@
 /** What was found out about an engine, as a sentence for whoever has just added it. */
+import { presets } from './services/presets.ts'
 import type { EngineProfile } from './types.ts'
 
 const NAMES: Record<EngineProfile['kind'], string> = {
@@ -10,6 +11,7 @@ const NAMES: Record<EngineProfile['kind'], string> = {
   tgi: 'TGI',
   'lm-studio': 'LM Studio',
   openai: "An endpoint of OpenAI's wire",
+  service: 'A rented service',
 }
 /** Programs that have priority scheduling to turn on. */
 const RANKS = new Set<EngineProfile['kind']>(['gristmill', 'vllm', 'sglang'])
@@ -27,13 +29,14 @@ export function hasSharedCache(
 
 /** Such as `vLLM 0.32.0, smollm2, 2,048 context, priority scheduling off, …`. */
 export function summaryOf(profile: EngineProfile): string {
-  const { kind, version, takesPriority, tellsLoad } = profile
+  const { kind, service, version, takesPriority, tellsLoad } = profile
+  const name = service === undefined ? NAMES[kind] : `Rented from ${presets[service].title}`
   return [
-    [NAMES[kind], version].filter(Boolean).join(' '),
+    [name, version].filter(Boolean).join(' '),
     ...modelsInWords(profile.models),
     ...(RANKS.has(kind) ? [`priority scheduling ${takesPriority ? 'on' : 'off'}`] : []),
     cacheInWords(profile),
-    tellsLoad ? 'tells its load' : 'tells nothing of its load',
+    ...(service === undefined ? [tellsLoad ? 'tells its load' : 'tells nothing of its load'] : []),
   ].join(', ')
 }
 

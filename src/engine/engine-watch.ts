@@ -1,12 +1,13 @@
 /**
- * Watches one engine: asks it every two seconds, takes it out after two failures in a row or one
+ * Watches one engine: asks it again and again, takes it out after two failures in a row or one
  * refused connection, and takes it in again at its first good answer.
  */
 import type { Clock, Random, Timer } from '../base/index.ts'
 import type { EngineFailure } from './engine-failure.ts'
 import type { Engine, EngineLoad, EngineProfile, EngineState } from './types.ts'
 
-const PERIOD_MS = 2000
+/** An engine that is away is asked at least so often. */
+const AWAY_MS_MAX = 5000
 const JITTER = 0.2
 const PROBE_MS_MAX = 3000
 const FAILURES_MAX = 2
@@ -124,7 +125,9 @@ export class EngineWatch {
   #askLater(delayMs?: number): void {
     if (this.#isClosed) return
     const { clock, random } = this.#options
-    const periodMs = PERIOD_MS * (1 + JITTER * (2 * random.next() - 1))
+    const { probePeriodMs } = this.engine
+    const plainMs = this.state === 'down' ? Math.min(AWAY_MS_MAX, probePeriodMs) : probePeriodMs
+    const periodMs = plainMs * (1 + JITTER * (2 * random.next() - 1))
     this.#timer?.cancel()
     this.#timer = clock.after(delayMs ?? periodMs, () => void this.#ask())
   }

@@ -1,4 +1,6 @@
 /** Engines: one interface, one adapter per wire, and the list of those that are registered. */
+export { chatFates } from './anthropic/fields.ts'
+export { messagesRequest } from './anthropic/request.ts'
 export {
   type CalibrationPoint,
   calibrationOf,
@@ -14,9 +16,10 @@ export {
   startEmbeddedEngine,
 } from './embedded-engine.ts'
 export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
+export type { EngineInput } from './engine-input.ts'
 export {
   EMBEDDED_ENGINE_ID,
-  type EngineInput,
+  type EngineKeyView,
   type EngineListener,
   EngineRegistry,
   type EngineRegistryOptions,
@@ -25,6 +28,8 @@ export {
 export { hasSharedCache, summaryOf } from './engine-summary.ts'
 export { expressBeside } from './kinds/traits.ts'
 export { OpenAiEngine, type OpenAiEngineOptions } from './openai-engine.ts'
+export { presets, type ServiceName, serviceNames } from './services/presets.ts'
+export type { RateLevel, RateReport } from './services/rate-limits.ts'
 export {
   answerChat,
   beginStream,

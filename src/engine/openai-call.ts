@@ -11,6 +11,8 @@ export interface CallOwner {
   nowMs(): number
   /** Sends the call once more. */
   send(call: OpenAiCall): void
+  /** An answer begins; the owner may give the call up, which ends it. */
+  begun(call: OpenAiCall, status: number, headers: IncomingHttpHeaders): void
   /** The call is over; `failure` where it failed for a reason of the engine's. */
   ended(call: OpenAiCall, failure: EngineFailure | undefined): void
 }
@@ -19,6 +21,8 @@ export class OpenAiCall implements EngineCall, ConnectionUser, RosterMember {
   rosterIndex = NOT_LISTED
   readonly request: EngineRequest
   connection: Connection | undefined
+  /** The key of a rented service that it was sent with. */
+  keyId: string | undefined
   /** Monotonic time of dispatch and of the last sign of life. */
   readonly sentAtMs: number
   heardAtMs: number
@@ -77,7 +81,8 @@ export class OpenAiCall implements EngineCall, ConnectionUser, RosterMember {
     // 1xx answers only announce that one is coming.
     if (this.#ended || status < 200) return
     this.heardAtMs = this.#owner.nowMs()
-    this.#sink.head(status, headers)
+    this.#owner.begun(this, status, headers)
+    if (!this.#ended) this.#sink.head(status, headers)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

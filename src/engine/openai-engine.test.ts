@@ -20,6 +20,7 @@ const limits = {
   engineFirstByteMsMax: limitTable.engineFirstByteMsMax.default,
   engineIdleMsMax: limitTable.engineIdleMsMax.default,
   engineAnswerMsMax: limitTable.engineAnswerMsMax.default,
+  answerBytesMax: limitTable.answerBytesMax.default,
 }
 
 async function start(changes: Partial<typeof limits> = {}): Promise<void> {
@@ -41,7 +42,8 @@ async function start(changes: Partial<typeof limits> = {}): Promise<void> {
     id: 'eng_1',
     name: 'one',
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    apiKey: 'sk-engine',
+    keys: [{ id: 'ekey_1', secret: 'sk-engine' }],
+    service: null,
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,

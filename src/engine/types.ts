@@ -1,12 +1,25 @@
 /** How the pool and the gateway talk to any engine: one request out, one stream of bytes back. */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ServiceName } from './services/presets.ts'
+import type { RateReport } from './services/rate-limits.ts'
 
 export type EngineState = 'starting' | 'up' | 'down' | 'draining'
 
 /** What is known of an engine from its own words: health, models, capacity. */
 export interface EngineProfile {
-  /** The program; `openai` is anything else that speaks the wire. */
-  kind: 'gristmill' | 'vllm' | 'sglang' | 'llama.cpp' | 'ollama' | 'tgi' | 'lm-studio' | 'openai'
+  /** The program; `openai` is anything else that speaks the wire, `service` what is rented. */
+  kind:
+    | 'gristmill'
+    | 'vllm'
+    | 'sglang'
+    | 'llama.cpp'
+    | 'ollama'
+    | 'tgi'
+    | 'lm-studio'
+    | 'openai'
+    | 'service'
+  /** Whom it is rented from; absent for own machines. */
+  service?: ServiceName | undefined
   version: string | null
   models: readonly { name: string; contextTokens: number | null; toy: boolean }[]
   /** Sequences it runs at its knee; the scheduler's cap. */
@@ -51,6 +64,16 @@ export interface EngineLoad {
   preemptions: number | null
 }
 
+/** What a rented service says about its limits with the beginning of an answer. */
+export interface RateNews {
+  requestId: string
+  /** The key that the request was sent with, and all that the service has. */
+  keyId: string
+  keyIds: readonly string[]
+  /** null where it says nothing. */
+  report: RateReport | null
+}
+
 /** A request as it goes to an engine; the body is complete and must not be changed any more. */
 export interface EngineRequest {
   requestId: string
@@ -92,6 +115,8 @@ export interface Engine {
   readonly id: string
   readonly name: string
   readonly url: string
+  /** How often it may be asked for its health, milliseconds. */
+  readonly probePeriodMs: number
   /** Sends a request at once; never queues. */
   dispatch(request: EngineRequest, sink: EngineSink): EngineCall
   /** Asks for health, models and capacity. @throws when it is not healthy, with the reason */

@@ -1,7 +1,6 @@
 /** Checking parts of a body that is translated, with errors that name the whole path. */
 import type { z } from 'zod'
-import { GristmillError, invalidValue } from '../base/index.ts'
-import type { Fates } from './fates.ts'
+import { type Fates, GristmillError, invalidValue } from '../base/index.ts'
 
 /** Checks a part of a body. @throws GristmillError `invalid_value` with the whole path */
 export function part<Schema extends z.ZodType>(

@@ -3,7 +3,6 @@
 export { readBody } from './body.ts'
 export type { CanonicalRequest, Endpoint } from './canonical.ts'
 export { errorShapeOf } from './doors.ts'
-export type { Fates } from './fates.ts'
 export { createGateway, type Gateway } from './gateway.ts'
 export { type LineEnd, type LineRequest, type RunningLine, refusedAnswer } from './line.ts'
 export { messagesBlocks, messagesFields } from './messages/fields.ts'

@@ -14,7 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
-import { type EngineProfile, OpenAiEngine } from '../engine/index.ts'
+import { type EngineProfile, OpenAiEngine, type ServiceName } from '../engine/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
 import { Pool, TargetPlaces } from '../pool/index.ts'
 import type { Route } from '../route/index.ts'
@@ -100,6 +100,13 @@ export class MemoryLedger implements RequestLedger {
   }
 }
 
+export interface TestEngineAddress {
+  url: string
+  /** Whom it is rented from, and with which keys. */
+  service?: ServiceName
+  keys?: string[]
+}
+
 export interface TestGateway {
   url: string
   /** What an OpenAI client is pointed at. */
@@ -115,7 +122,7 @@ export interface TestGateway {
   principals: Map<string, Principal>
   /** Adds an engine, or changes the state of one. */
   setEngine(
-    engine: { url: string },
+    engine: TestEngineAddress,
     profile?: Partial<EngineProfile>,
     state?: 'up' | 'down',
   ): OpenAiEngine
@@ -183,7 +190,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     principals,
     setEngine: (given, changes = {}, state = 'up') => {
-      const engine = engines.get(given.url) ?? newEngine(given.url, clock, limits)
+      const engine = engines.get(given.url) ?? newEngine(given, clock, limits, pool)
       engines.set(given.url, engine)
       pool.setEngine(engine, { ...plainProfile, ...changes }, state, 'as the test says')
       return engine
@@ -203,12 +210,19 @@ const tableOf = (routes: () => readonly Route[]): RouteTable => ({
   list: routes,
 })
 
-const newEngine = (url: string, clock: Clock, limits: Limits) =>
+const newEngine = (
+  { url, service, keys = [] }: TestEngineAddress,
+  clock: Clock,
+  limits: Limits,
+  pool: Pool,
+) =>
   new OpenAiEngine({
     id: url,
     name: url,
     url,
-    apiKey: null,
+    keys: keys.map((secret) => ({ id: secret, secret })),
+    service: service === undefined ? null : { name: service, apiVersion: null },
+    onRates: (news) => pool.quotas.heard(url, news),
     capOverride: null,
     modelsFilter: null,
     clock,

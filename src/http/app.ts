@@ -13,6 +13,7 @@ import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
+import { engineKeyRoutes } from './engine-key-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
@@ -64,6 +65,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   peopleRoutes(api, options, parts)
   engineRoutes(api, options)
   modelRouteRoutes(api, options)
+  engineKeyRoutes(api, options)
   usageRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)

@@ -1,13 +1,15 @@
 /** The shapes of the admin API about engines and the models they serve. Types only. */
 
 // GET /api/engines and GET /api/models answer pages like every list.
-// POST /api/engines {url, name?, cap?, apiKey?}
+// POST /api/engines {url?, service?, apiVersion?, name?, models?, cap?, apiKey?}
 // GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain
 export interface EngineView {
   id: string
   name: string
   url: string
   kind: string
+  /** Whom it is rented from; null for own machines. */
+  service: string | null
   version: string | null
   /** What was found out about it when it was connected to, a sentence. */
   summary: string
@@ -24,6 +26,8 @@ export interface EngineView {
   inFlight: number
   capacityUnitsPerS: number | null
   capReason: string
+  /** Requests that the service's rate limits take now; null where none are known. */
+  quotaPlaces: number | null
   /** Sequences of the cap that background work leaves free, and why. */
   reserve: number
   reserveReason: string
@@ -39,6 +43,16 @@ export interface EngineView {
   advice: string | null
   errorsLastHour: number
   restarts: number
+}
+
+// GET /api/engines/:id/keys; POST there {apiKey, replace?} answers the same
+export interface EngineKeyView {
+  id: string
+  /** By which it can be told from others; says nothing of the key itself. */
+  fingerprint: string
+  createdAt: string
+  /** Why it is not used at the moment: the service refuses it, or its rate is used up. */
+  rest: 'refused' | 'limited' | null
 }
 
 // POST /api/engines/:id/calibrate begins, GET /api/engines/:id/calibration tells how it goes.

@@ -1,5 +1,6 @@
 /** Routes for engines and the models they serve. */
 import { z } from '@hono/zod-openapi'
+import { serviceNames } from '../engine/index.ts'
 import type { PageRequest } from '../tenancy/index.ts'
 import type { Access } from './access.ts'
 import { type Api, pageFrom } from './api.ts'
@@ -11,7 +12,14 @@ const engineInput = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, message: 'it must be an address that begins with http' })
     .max(500)
-    .openapi({ description: 'Address without /v1, such as http://10.0.0.7:8000.' }),
+    .optional()
+    .openapi({
+      description:
+        'Address without /v1, such as http://10.0.0.7:8000; services have one of their own.',
+    }),
+  service: z.enum(serviceNames).optional().openapi({ description: 'Whom it is rented from.' }),
+  apiVersion: z.string().min(1).max(50).optional().openapi({ description: 'Of Azure only.' }),
+  models: z.array(z.string().min(1).max(256)).max(1000).optional(),
   name: z.string().trim().min(1).max(100).optional(),
   cap: z.number().int().min(1).max(4096).optional(),
   apiKey: z.string().min(1).max(500).optional(),

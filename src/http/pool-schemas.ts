@@ -14,6 +14,7 @@ export const engine = z
     name: z.string(),
     url: z.string(),
     kind: z.string(),
+    service: z.string().nullable(),
     version: z.string().nullable(),
     summary: z.string(),
     embedded: z.boolean(),
@@ -28,6 +29,7 @@ export const engine = z
     inFlight: count,
     capacityUnitsPerS: z.number().nullable(),
     capReason: z.string(),
+    quotaPlaces: count.nullable(),
     reserve: count,
     reserveReason: z.string(),
     lastChange: z.string(),
@@ -40,6 +42,15 @@ export const engine = z
     restarts: count,
   })
   .openapi('Engine') satisfies z.ZodType<contract.EngineView>
+
+export const engineKey = z
+  .object({
+    id: z.string(),
+    fingerprint: z.string(),
+    createdAt: z.iso.datetime(),
+    rest: z.enum(['refused', 'limited']).nullable(),
+  })
+  .openapi('EngineKey') satisfies z.ZodType<contract.EngineKeyView>
 
 const calibrationResult = z.object({
   model: z.string(),

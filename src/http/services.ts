@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { WebhookStore } from '../batch/index.ts'
+import type { ServiceName } from '../engine/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
@@ -13,6 +14,7 @@ import type {
   BatchView,
   CalibrationView,
   DemoView,
+  EngineKeyView,
   EngineProfileView,
   EngineView,
   FloorView,
@@ -46,7 +48,13 @@ export interface QueueService {
 }
 
 export interface NewEngine {
-  url: string
+  /** May be absent for services that have one address for everybody. */
+  url?: string | undefined
+  /** Whom it is rented from. */
+  service?: ServiceName | undefined
+  apiVersion?: string | undefined
+  /** Only these of its models. */
+  models?: string[] | undefined
   /** Shown instead of the address. */
   name?: string | undefined
   /** Requests in flight at most; what the engine says where absent. */
@@ -69,6 +77,12 @@ export interface EngineService {
   /** @throws GristmillError `not_found`; `conflict` where it was never calibrated */
   profile(id: string): EngineProfileView
   models(): ModelView[]
+  /** @throws GristmillError `not_found`, `conflict` (the embedded engine) */
+  keys(id: string): EngineKeyView[]
+  /** @throws GristmillError `not_found`, `conflict`, `engine_unreachable` (it refuses the key) */
+  setKey(id: string, apiKey: string, how: 'beside' | 'instead'): Promise<EngineKeyView[]>
+  /** @returns id of its engine @throws GristmillError `not_found` */
+  removeKey(keyId: string): Promise<string>
 }
 
 export interface RouteService {

@@ -56,6 +56,7 @@ export const engine: EngineView = {
   name: 'embedded',
   url: 'http://127.0.0.1:4500',
   kind: 'gristmill',
+  service: null,
   version: '0.1.0',
   summary: 'Gristmill 0.1.0, toy, 512 context',
   embedded: true,
@@ -68,6 +69,7 @@ export const engine: EngineView = {
   inFlight: 0,
   capacityUnitsPerS: 100,
   capReason: 'Calibrated.',
+  quotaPlaces: null,
   reserve: 0,
   reserveReason: 'The engine yields.',
   lastChange: 'Calibrated.',
@@ -97,7 +99,7 @@ function engines(): StandIns['engines'] {
   }
   return {
     list: () => [...known.values()],
-    add: async ({ url, name = url }) => {
+    add: async ({ url = '', name = url }) => {
       const added = { ...engine, id: `eng_${known.size + 1}`, url, name, embedded: false }
       known.set(added.id, added)
       return added
@@ -112,6 +114,17 @@ function engines(): StandIns['engines'] {
       throw new GristmillError('conflict', { reason: `engine ${one(id).id} was never calibrated` })
     },
     models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
+    keys: (id) => {
+      one(id)
+      return []
+    },
+    setKey: async (id) => {
+      one(id)
+      return [{ id: 'ekey_1', fingerprint: '01234567', createdAt: engine.sinceAt, rest: null }]
+    },
+    removeKey: async (id) => {
+      throw new GristmillError('not_found', { kind: 'key', id })
+    },
   }
 }
 

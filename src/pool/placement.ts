@@ -1,7 +1,7 @@
 /** Which of several engines a ticket goes to. Pure. */
 
 import type { Arrival, CostWeights, EngineState, PoolGroup } from './scheduler-types.ts'
-import { interactiveLoad } from './selection.ts'
+import { hasBackgroundCap, hasCap, hasExpress } from './selection.ts'
 import type { TicketState } from './ticket-state.ts'
 
 export type Room = 'cap' | 'reserve' | 'express'
@@ -47,8 +47,8 @@ export function uncachedTokens({ prefixes }: EngineState, arrival: Arrival): num
 }
 
 function hasRoom(engine: EngineState, room: Room): boolean {
-  if (room === 'reserve') return engine.inFlight < engine.cap - engine.backgroundReserve
-  return interactiveLoad(engine) < engine.cap + (room === 'express' ? engine.express : 0)
+  if (room === 'reserve') return hasBackgroundCap(engine)
+  return room === 'express' ? hasExpress(engine) : hasCap(engine)
 }
 
 /** Service that the engine owes to others before or beside a new ticket. */

@@ -8,7 +8,7 @@ import type { TicketState } from './ticket-state.ts'
 import type { WaitingLine } from './waiting-line.ts'
 import { WarmPrefixes } from './warm-prefixes.ts'
 
-const IDLE = { inFlight: 0, background: 0, unread: 0, unreadBackground: 0 }
+const IDLE = { inFlight: 0, open: Infinity, background: 0, unread: 0, unreadBackground: 0 }
 
 export class PoolGroups {
   readonly #engines = new Map<string, EngineState>()

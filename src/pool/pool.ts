@@ -12,6 +12,7 @@ import { interactiveWaits, ServedModels, slotsOf } from './engine-places.ts'
 import { entitle } from './entitlement.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
+import { Quotas } from './quotas.ts'
 import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
@@ -38,6 +39,7 @@ export class Pool implements TicketOwner {
   readonly stats = new PoolStats()
   readonly engines = new Map<string, PoolEngine>()
   readonly running = new ShortLivedMap<PoolTicket>()
+  readonly quotas: Quotas
   readonly cost: CostWeights
   readonly #waiting = new ShortLivedMap<PoolTicket>()
   readonly #clock: Clock
@@ -58,6 +60,7 @@ export class Pool implements TicketOwner {
     const { order, cost = defaultSchedulerConfig.cost } = options
     this.cost = cost
     this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost })
+    this.quotas = new Quotas(this.scheduler, options.clock)
     this.#models = new ServedModels(this.scheduler)
     this.#meter = new CapacityMeter(options.clock.nowMs())
     this.#metrics = new PoolMetrics(options.registry, this, options.clock)
@@ -93,6 +96,7 @@ export class Pool implements TicketOwner {
     const times = { sinceMs, registeredAtMs }
     this.engines.set(engine.id, { engine, profile, state, reason, ...times, control })
     this.#applySlots(engine.id)
+    this.quotas.watch(engine.id, profile.service !== undefined)
     if (state === 'up') {
       for (const { name } of profile.models) this.#models.note(name, nowMs)
     }
@@ -116,6 +120,7 @@ export class Pool implements TicketOwner {
   removeEngine(id: string): void {
     if (!this.engines.delete(id)) return
     this.scheduler.removeEngine(id)
+    this.quotas.forget(id)
     const rows = this.#meter.take(this.#clock.nowMs(), [id])
     if (rows.length > 0) this.#recordCapacity(rows)
     this.#pump()
@@ -253,10 +258,12 @@ export class Pool implements TicketOwner {
     ticket.engineId = dispatch.engineId
     ticket.express = dispatch.express
     ticket.dispatchedAtMs = nowMs
+    const { estimatedInputTokens, outputTokensMax } = ticket.request
+    this.quotas.took(place.engine.id, ticket.id, estimatedInputTokens + outputTokensMax)
     this.stats.dispatches.add(nowMs, 1)
     this.stats.tenant(ticket.request.tenantId, nowMs).dispatches.add(nowMs, 1)
-    this.stats.inputTokens.add(nowMs, ticket.request.estimatedInputTokens)
-    this.#book(ticket, nowMs, ticket.request.estimatedInputTokens * this.cost.input)
+    this.stats.inputTokens.add(nowMs, estimatedInputTokens)
+    this.#book(ticket, nowMs, estimatedInputTokens * this.cost.input)
     this.#meter.took(dispatch.engineId, this.#clock.nowMs(), 1)
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
@@ -276,6 +283,7 @@ export class Pool implements TicketOwner {
     this.running.delete(ticket.id)
     this.scheduler.finish(placeOf(ticket))
     const { engineId } = ticket
+    this.quotas.ended(engineId, ticket.id)
     if (engineId !== undefined) this.#meter.took(engineId, this.#clock.nowMs(), -1)
   }
 
@@ -318,6 +326,7 @@ export class Pool implements TicketOwner {
     this.#served.clear()
     for (const model of this.#models.lost(nowMs)) this.#refuseModel(model)
     this.#control(nowMs)
+    if (this.quotas.refresh()) this.#pump()
     for (const id of this.engines.keys()) this.#meterEngine(id)
     const rows = this.#meter.take(this.#clock.nowMs())
     if (rows.length > 0) {

@@ -94,6 +94,8 @@ export interface Dispatch {
 
 export interface EngineState extends EngineSlots {
   inFlight: number
+  /** In flight at most whatever the cap, where a rented service limits its rate; else infinite. */
+  open: number
   /** Those of `inFlight` that are background work. */
   background: number
   /** Estimated prompt tokens of tickets sent to it that have no token yet. */

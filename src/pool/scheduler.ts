@@ -188,6 +188,12 @@ export class Scheduler {
     return this.#groups.engine(id)
   }
 
+  /** Bounds what an engine has in flight beside its cap, where a service limits its rate. */
+  setOpen(engineId: string, open: number): void {
+    const engine = this.#groups.engine(engineId)
+    if (engine) engine.open = open
+  }
+
   /** True while some engine that is up serves the model. */
   serves(model: string): boolean {
     return this.#groups.serves(model)

@@ -19,11 +19,12 @@ export function interactiveLoad({ inFlight, background, spare = 0 }: EngineState
 /** Tenants looked at when an express place is free; the newcomer is near the head of the line. */
 const EXPRESS_SCAN_MAX = 31
 
-export const hasCap = (engine: EngineState) => interactiveLoad(engine) < engine.cap
+export const hasCap = (engine: EngineState) =>
+  interactiveLoad(engine) < engine.cap && engine.inFlight < engine.open
 export const hasBackgroundCap = (engine: EngineState) =>
-  engine.inFlight < engine.cap - engine.backgroundReserve
+  engine.inFlight < Math.min(engine.cap, engine.open) - engine.backgroundReserve
 export const hasExpress = (engine: EngineState) =>
-  interactiveLoad(engine) < engine.cap + engine.express
+  interactiveLoad(engine) < engine.cap + engine.express && engine.inFlight < engine.open
 
 export function selectInteractive(
   pool: PoolGroup,

@@ -133,6 +133,8 @@ export class Calibrations {
     for (const [engineId, { profile, state }] of pool.engines) {
       const sinceMs = clock.nowMs() - (this.#startedAtMs.get(engineId) ?? Number.NEGATIVE_INFINITY)
       if (state !== 'up' || this.#running.has(engineId) || sinceMs < AGAIN_MS) continue
+      // A service is rented by the token, and says itself what it takes.
+      if (profile.service !== undefined) continue
       const cause = causeFor(this.#rows.get(engineId), profile) ?? voidReason
       if (cause === null) continue
       logger.info({ engineId, cause }, 'calibrating')

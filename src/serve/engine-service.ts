@@ -7,47 +7,23 @@ import type { Calibrations } from './calibrations.ts'
 
 const HOUR_MS = 3_600_000
 
-/** @param restartsOf how often the embedded engine was started again */
-export function engineService(
-  registry: EngineRegistry,
-  pool: Pool,
-  calibrations: Calibrations,
-  restartsOf: (engineId: string) => number,
-): EngineService {
-  const view = (entry: PoolEngine): EngineView => {
-    const { engine, profile, state, reason, sinceMs, control } = entry
-    const running = [...pool.running.values()].filter((ticket) => ticket.engineId === engine.id)
-    return {
-      id: engine.id,
-      name: engine.name,
-      url: engine.url,
-      kind: profile.kind,
-      version: profile.version,
-      summary: summaryOf(profile),
-      embedded: registry.isEmbedded(engine.id),
-      state,
-      stateReason: reason,
-      sinceAt: new Date(sinceMs).toISOString(),
-      models: profile.models.map((model) => ({ ...model })),
-      cap: control.cap.cap,
-      express: profile.express,
-      inFlight: running.length,
-      capacityUnitsPerS: profile.capacityUnitsPerS,
-      capReason: control.cap.reason,
-      reserve: control.reserve.reserve,
-      reserveReason: control.reserve.reason,
-      lastChange: lastChangeOf(control),
-      takesPriority: profile.takesPriority,
-      takesCacheSalt: profile.takesCacheSalt,
-      sharedCache: hasSharedCache(profile),
-      tellsLoad: profile.tellsLoad,
-      advice: profile.advice,
-      errorsLastHour: registry.errorsSince(engine.id, HOUR_MS),
-      restarts: restartsOf(engine.id),
-    }
+export interface EngineServiceOptions {
+  registry: EngineRegistry
+  pool: Pool
+  calibrations: Calibrations
+  /** How often the embedded engine was started again. */
+  restartsOf: (engineId: string) => number
+}
+
+export function engineService(options: EngineServiceOptions): EngineService {
+  const { registry, pool, calibrations } = options
+  const viewOf = (id: string) => {
+    const entry = pool.engines.get(id)
+    if (entry === undefined) throw new GristmillError('not_found', { kind: 'engine', id })
+    return engineView(entry, options)
   }
   return {
-    list: () => [...pool.engines.values()].map(view),
+    list: () => [...pool.engines.values()].map((entry) => engineView(entry, options)),
     add: async (input) => viewOf(await registry.add(input)),
     remove: (id) => registry.remove(id),
     drain: async (id) => {
@@ -61,12 +37,58 @@ export function engineService(
       return calibrations.profile(pool, id)
     },
     models: () => modelsOf(pool),
+    ...keyService(registry),
   }
+}
 
-  function viewOf(id: string): EngineView {
-    const entry = pool.engines.get(id)
-    if (entry === undefined) throw new GristmillError('not_found', { kind: 'engine', id })
-    return view(entry)
+function keyService(
+  registry: EngineRegistry,
+): Pick<EngineService, 'keys' | 'setKey' | 'removeKey'> {
+  const keys = (id: string) =>
+    registry.keys(id).map((key) => ({ ...key, createdAt: key.createdAt.toISOString() }))
+  return {
+    keys,
+    setKey: async (id, apiKey, how) => {
+      await registry.setKey(id, apiKey, how)
+      return keys(id)
+    },
+    removeKey: (keyId) => registry.removeKey(keyId),
+  }
+}
+
+function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineView {
+  const { registry, pool, restartsOf } = options
+  const { engine, profile, state, reason, sinceMs, control } = entry
+  const running = [...pool.running.values()].filter((ticket) => ticket.engineId === engine.id)
+  return {
+    id: engine.id,
+    name: engine.name,
+    url: engine.url,
+    kind: profile.kind,
+    service: profile.service ?? null,
+    version: profile.version,
+    summary: summaryOf(profile),
+    embedded: registry.isEmbedded(engine.id),
+    state,
+    stateReason: reason,
+    sinceAt: new Date(sinceMs).toISOString(),
+    models: profile.models.map((model) => ({ ...model })),
+    cap: control.cap.cap,
+    express: profile.express,
+    inFlight: running.length,
+    capacityUnitsPerS: profile.capacityUnitsPerS,
+    capReason: control.cap.reason,
+    quotaPlaces: pool.quotas.placesOf(engine.id),
+    reserve: control.reserve.reserve,
+    reserveReason: control.reserve.reason,
+    lastChange: lastChangeOf(control),
+    takesPriority: profile.takesPriority,
+    takesCacheSalt: profile.takesCacheSalt,
+    sharedCache: hasSharedCache(profile),
+    tellsLoad: profile.tellsLoad,
+    advice: profile.advice,
+    errorsLastHour: registry.errorsSince(engine.id, HOUR_MS),
+    restarts: restartsOf(engine.id),
   }
 }
 

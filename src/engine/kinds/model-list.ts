@@ -12,6 +12,8 @@ const listed = z.object({
   context_length: positive,
   /** Mistral. */
   max_context_length: positive,
+  /** Anthropic. */
+  max_input_tokens: positive,
   /** Ray Serve. */
   rayllm_metadata: z.object({ max_request_context_length: positive }).nullish().catch(null),
   meta: z
@@ -44,6 +46,7 @@ export function listedContext(model: ListedModel): number | null {
     model.max_model_len ??
     model.context_length ??
     model.max_context_length ??
+    model.max_input_tokens ??
     model.rayllm_metadata?.max_request_context_length ??
     null
   )

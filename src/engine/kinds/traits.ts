@@ -32,7 +32,7 @@ export const CAP_UNKNOWN = 4
  */
 export const CAP_BATCHING = 16
 
-export const plain = {
+const own = {
   express: 0,
   spare: 0,
   capacityUnitsPerS: null,
@@ -43,7 +43,19 @@ export const plain = {
   yieldsBySteps: false,
   tellsLoad: false,
   advice: null,
-  contextTokens: null,
+}
+
+export const plain = { ...own, contextTokens: null }
+
+/** Of an engine that has never answered. */
+export const unknownProfile: EngineProfile = {
+  ...own,
+  kind: 'openai',
+  version: null,
+  models: [],
+  cap: 1,
+  capReason: 'The engine has not answered yet.',
+  capMost: 1,
 }
 
 export const expressFor = (cap: number) => Math.max(1, Math.ceil(cap / 8))

@@ -4,7 +4,8 @@
  * lives beside it.
  */
 
-import { engineSampling, type Fates, ignored, refused, translated } from '../fates.ts'
+import { type Fates, ignored, refused, translated } from '../../base/index.ts'
+import { engineSampling } from '../engine-sampling.ts'
 
 const SAVES = 'saves cost or time where a service offers it'
 

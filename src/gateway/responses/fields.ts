@@ -1,5 +1,6 @@
 /** What becomes of every part of a Responses request at engines that speak chat completions. */
-import { engineSampling, type Fates, ignored, refused, translated } from '../fates.ts'
+import { type Fates, ignored, refused, translated } from '../../base/index.ts'
+import { engineSampling } from '../engine-sampling.ts'
 
 const STATELESS = 'nothing is kept here; send the whole input'
 const OWN_CACHE = 'engines keep prefixes by themselves'

@@ -1,0 +1,116 @@
+/**
+ * The keys that engines take, as they are stored and as the adapters use them. Nothing here hands a
+ * key to anybody but an adapter.
+ */
+import { createHash } from 'node:crypto'
+import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
+import type { Database, Queries } from '../store/index.ts'
+import { deleteKeys, insertKeys, type KeyRow, readKeys, resealKey } from './engine-rows.ts'
+import type { SecretBox } from './sealed-secret.ts'
+import type { ServiceKey } from './services/key-ring.ts'
+
+export interface EngineKey extends ServiceKey {
+  createdAt: Date
+}
+
+export interface EngineKeysOptions {
+  database: Pick<Database, 'sql' | 'transaction'>
+  clock: Clock
+  random: Random
+  box: SecretBox
+}
+
+export class EngineKeys {
+  readonly #options: EngineKeysOptions
+  readonly #keys = new Map<string, EngineKey[]>()
+
+  constructor(options: EngineKeysOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Reads what is stored, and seals anew what an earlier master key has sealed.
+   * @throws GristmillError `invalid_config` where no master key that is known opens it
+   */
+  async read(): Promise<void> {
+    const { database, box } = this.#options
+    const rows = await readKeys(database.sql)
+    this.#keys.clear()
+    for (const row of rows) {
+      const { id, engineId, createdAt } = row
+      const list = this.#keys.get(engineId) ?? []
+      list.push({ id, createdAt, secret: box.open(row, engineId) })
+      this.#keys.set(engineId, list)
+    }
+    if (rows.some((row) => !box.isCurrent(row))) await this.#reseal()
+  }
+
+  of(engineId: string): readonly EngineKey[] {
+    return this.#keys.get(engineId) ?? []
+  }
+
+  /** Keys that are new and not stored yet. */
+  make(secrets: readonly string[]): EngineKey[] {
+    const { clock, random } = this.#options
+    const createdAt = new Date(clock.nowMs())
+    return secrets.map((secret) => ({ id: newId('ekey', clock, random), secret, createdAt }))
+  }
+
+  /** Stores further keys of an engine. */
+  async insert(sql: Queries, engineId: string, keys: readonly EngineKey[]): Promise<void> {
+    await insertKeys(
+      sql,
+      keys.map((key) => this.#rowOf(engineId, key)),
+    )
+    this.#keys.set(engineId, [...this.of(engineId), ...keys])
+  }
+
+  /** Stores keys in place of all that an engine has. */
+  async replace(engineId: string, keys: readonly EngineKey[]): Promise<void> {
+    const old = this.of(engineId).map(({ id }) => id)
+    const rows = keys.map((key) => this.#rowOf(engineId, key))
+    await this.#options.database.transaction(async (sql) => {
+      await deleteKeys(sql, old)
+      await insertKeys(sql, rows)
+    })
+    this.#keys.set(engineId, [...keys])
+  }
+
+  /** @returns id of its engine @throws GristmillError `not_found` */
+  async remove(keyId: string): Promise<string> {
+    const found = [...this.#keys].find(([, keys]) => keys.some(({ id }) => id === keyId))
+    if (found === undefined) throw new GristmillError('not_found', { kind: 'key', id: keyId })
+    const [engineId, keys] = found
+    await deleteKeys(this.#options.database.sql, [keyId])
+    const rest = keys.filter(({ id }) => id !== keyId)
+    this.#keys.set(engineId, rest)
+    return engineId
+  }
+
+  /** The engine is gone, and its keys with its row. */
+  forget(engineId: string): void {
+    this.#keys.delete(engineId)
+  }
+
+  #rowOf(engineId: string, { id, secret, createdAt }: EngineKey): KeyRow {
+    const { box, random } = this.#options
+    return { id, engineId, createdAt, ...box.seal(secret, engineId, random) }
+  }
+
+  async #reseal(): Promise<void> {
+    await this.#options.database.transaction(async (sql) => {
+      for (const [engineId, keys] of this.#keys) {
+        for (const key of keys) await resealKey(sql, this.#rowOf(engineId, key))
+      }
+    })
+  }
+}
+
+/** By which a key can be told from others without showing any of it. */
+export function keyFingerprint(secret: string): string {
+  return createHash('sha256')
+    .update('gristmill engine key')
+    .update(secret)
+    .digest('hex')
+    .slice(0, 8)
+}
