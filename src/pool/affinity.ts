@@ -53,7 +53,7 @@ export function warmest(
 function look(place: Place<TicketState>, search: Search): void {
   const least = place.peek()
   if (least === undefined) {
-    judge(place.items?.peek(), search)
+    judge(place.first(), search)
     return
   }
   const count = Math.min(place.size, PLACES_MAX)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
+import { type Deadlined, DeadlineQueues } from './deadline-queues.ts'
 import { Heap, type HeapMember } from './heap.ts'
 import { WaitingLine } from './waiting-line.ts'
 
@@ -64,15 +64,18 @@ describe('the queue of a last level', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         const line = new WaitingLine<Deadlined>()
-        const queue = new DeadlineQueue<Deadlined>(line)
+        const queues = new DeadlineQueues<Deadlined>(line)
+        // Another one has the same numbers beside it.
+        queues.add()
+        const queue = queues.add()
         const inside: Deadlined[] = []
         const before = (a: Deadlined, b: Deadlined) =>
           a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && older(a, b))
         for (const [order, { what, which, key }] of steps.entries()) {
           const some = inside[which % Math.max(1, inside.length)]
-          const gone = what === 'pop' ? queue.peek() : what === 'remove' ? some : undefined
+          const gone = what === 'pop' ? queues.peek(queue) : what === 'remove' ? some : undefined
           if (gone) {
-            queue.remove(gone)
+            queues.remove(queue, gone)
             line.remove(gone)
             inside.splice(inside.indexOf(gone), 1)
           } else if (what !== 'remove' && what !== 'pop') {
@@ -80,12 +83,12 @@ describe('the queue of a last level', () => {
             const deadlineMs = what === 'fall' ? key : order + key / 10
             const item = { number: -1, index: -1, order, deadlineMs, rank: deadlineMs }
             line.push(item)
-            queue.push(item)
+            queues.push(queue, item)
             inside.push(item)
           }
-          assert.equal(queue.size, inside.length)
-          assert.equal(queue.peek(), least(inside, before))
-          assert.deepEqual(new Set(queue.items()), new Set(inside))
+          assert.equal(queues.size(queue), inside.length)
+          assert.equal(queues.peek(queue), least(inside, before))
+          assert.deepEqual(new Set(queues.items(queue)), new Set(inside))
         }
       }),
     )

@@ -67,25 +67,26 @@ export class Lanes {
       .child(who.projectId, isFair ? arrival.projectWeight : 1)
       .child(who.userId, 1)
     const place = tree.placeOf(account)
+    // What every dispatch reads stands first, in one or two lines of the cache.
     return {
+      pool,
+      tenant,
+      members: 0,
+      accounts: account.rows,
+      row: account.row,
+      queue: place.ownQueue(),
+      tenantGate: this.#gates.ofTenant(arrival.tenantId),
+      keyGate: this.#gates.ofKey(keyId),
+      isBackground: bandOf(serviceClass) === 'background',
+      place,
       model,
       serviceClass,
-      isBackground: bandOf(serviceClass) === 'background',
       urgent,
       projectId: arrival.projectId,
       projectWeight: arrival.projectWeight,
       userId: arrival.userId,
       keyId,
       order,
-      pool,
-      tenant,
-      members: 0,
-      accounts: account.rows,
-      row: account.row,
-      place,
-      queue: place.queue(),
-      tenantGate: this.#gates.ofTenant(arrival.tenantId),
-      keyGate: this.#gates.ofKey(keyId),
       older: undefined,
     }
   }

@@ -19,7 +19,7 @@ const STREAM_TOKENS = 16
  */
 export function bestEngine(
   pool: PoolGroup,
-  { arrival }: TicketState,
+  { arrival, lane }: TicketState,
   room: Room,
   cost: CostWeights,
 ): EngineState | undefined {
@@ -27,7 +27,7 @@ export function bestEngine(
   let least = Number.POSITIVE_INFINITY
   let fewest = Number.POSITIVE_INFINITY
   for (const engine of pool.engines) {
-    if (!hasRoom(engine, room) || !engine.models.includes(arrival.model)) continue
+    if (!hasRoom(engine, room) || !engine.models.includes(lane.model)) continue
     const own = cost.input * uncachedTokens(engine, arrival)
     const ahead = (unitsAhead(engine, room, cost) + own) / engine.cap
     const inFlight = engine.inFlight / engine.cap

@@ -2,10 +2,13 @@
  * Which engines and models belong together: engines that share a model form one pool, and counters
  * live per pool. The partition is redrawn when an engine comes, goes or changes its models.
  */
+
+import { DeadlineQueues } from './deadline-queues.ts'
 import type { BandState, EngineSlots, EngineState, PoolGroup } from './scheduler-types.ts'
 import { Account, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
-import type { WaitingLine } from './waiting-line.ts'
+import { WaitLimits } from './wait-limits.ts'
+import { NONE, type WaitingLine } from './waiting-line.ts'
 import { WarmPrefixes } from './warm-prefixes.ts'
 
 const IDLE = { inFlight: 0, open: Infinity, background: 0, unread: 0, unreadBackground: 0 }
@@ -50,7 +53,7 @@ export class PoolGroups {
   of(model: string): PoolGroup {
     const found = this.#byModel.get(model)
     if (found !== undefined) return found
-    const group = createGroup()
+    const group = createGroup(this.#line)
     group.models.add(model)
     this.#groups.push(group)
     this.#byModel.set(model, group)
@@ -60,8 +63,9 @@ export class PoolGroups {
   tree(band: BandState, level: 'upper' | 'lower', model: string): ShareTree<TicketState> {
     let tree = band[level].get(model)
     if (tree === undefined) {
-      tree = new ShareTree<TicketState>(model, band.root, this.#line)
-      tree.servable = this.of(model).engines.some((e) => e.cap > 0 && e.models.includes(model))
+      const { queues, engines } = this.of(model)
+      tree = new ShareTree<TicketState>(model, band.root, queues)
+      tree.servable = engines.some((e) => e.cap > 0 && e.models.includes(model))
       band[level].set(model, tree)
     }
     return tree
@@ -95,7 +99,7 @@ export class PoolGroups {
     const kept: PoolGroup[] = []
     for (const part of parts) {
       const old = this.#groups.find((group) => sameMembers([...group.models], part.models))
-      const group = old ?? createGroup()
+      const group = old ?? createGroup(this.#line)
       group.models = new Set(part.models)
       group.engines = part.engines
       kept.push(group)
@@ -129,7 +133,7 @@ function waitingIn(group: PoolGroup): TicketState[] {
   const tickets: TicketState[] = []
   for (const tree of treesOf(group)) {
     const visit = (place: typeof tree.root) => {
-      for (const ticket of place.items?.items() ?? []) tickets.push(ticket)
+      if (place.queue !== NONE) tickets.push(...tree.queues.items(place.queue))
       for (const account of place.account.children.values()) {
         const below = account.places.find((p) => p.tree === tree)
         if (below) visit(below)
@@ -140,7 +144,8 @@ function waitingIn(group: PoolGroup): TicketState[] {
   return tickets.sort((a, b) => a.order - b.order)
 }
 
-function createGroup(): PoolGroup {
+function createGroup(line: WaitingLine<TicketState>): PoolGroup {
+  const queues = new DeadlineQueues(line)
   const band = (): BandState => ({
     root: new Account<TicketState>('', 1, undefined),
     upper: new Map(),
@@ -152,6 +157,8 @@ function createGroup(): PoolGroup {
     engines: [],
     bands: { interactive: band(), background: band() },
     tenants: new Map(),
+    queues,
+    limits: new WaitLimits(queues),
     activeWeight: 0,
     interactiveWeight: 0,
   }

@@ -1,9 +1,10 @@
 /** The words of the scheduler: what happens to it and what it decides. Plain data, no behaviour. */
 import type { Band, ServiceClass } from '../base/index.ts'
 import type { AccountRows } from './account-rows.ts'
-import type { DeadlineQueue } from './deadline-queue.ts'
+import type { DeadlineQueues } from './deadline-queues.ts'
 import type { Account, Place, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
+import type { WaitLimits } from './wait-limits.ts'
 import type { Beginning, WarmPrefixes } from './warm-prefixes.ts'
 
 /** Weights of the cost unit: service = input × uncached prompt tokens + output × output tokens. */
@@ -137,8 +138,8 @@ export interface Lane {
   accounts: AccountRows
   row: number
   place: Place<TicketState>
-  /** That of the place, where tickets of this lane wait. */
-  queue: DeadlineQueue<TicketState>
+  /** That of the place, where tickets of this lane wait, by number. */
+  queue: number
   tenantGate: Gate
   keyGate: Gate
   /** The lane that the tenant used before this one. */
@@ -175,6 +176,9 @@ export interface PoolGroup {
   engines: EngineState[]
   bands: Record<Band, BandState>
   tenants: Map<string, TenantState>
+  /** Where its tickets wait, and when they give up. */
+  queues: DeadlineQueues<TicketState>
+  limits: WaitLimits<TicketState>
   /** Sum of the weights of the tenants that run or wait here. */
   activeWeight: number
   /** Sum of the weights of those with interactive work. */

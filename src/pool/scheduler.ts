@@ -32,7 +32,6 @@ import {
   selectInteractive,
 } from './selection.ts'
 import { TicketState } from './ticket-state.ts'
-import { WaitLimits } from './wait-limits.ts'
 import { WaitingLine } from './waiting-line.ts'
 
 export class Scheduler {
@@ -43,7 +42,6 @@ export class Scheduler {
   readonly #groups = new PoolGroups(this.#waiting)
   readonly #gates = new Gates()
   readonly #lanes = new Lanes(this.#groups, this.#gates)
-  readonly #limits = new WaitLimits<TicketState>()
   #order = 0
 
   /** Parks a ticket that a concurrency limit holds back; true where it did. */
@@ -104,7 +102,7 @@ export class Scheduler {
 
   /** Tickets whose wait limit has passed; they have left the queue. */
   expire(nowMs: number): Arrival[] {
-    const due = this.#limits.due(nowMs)
+    const due = this.#groups.all().flatMap(({ limits }) => limits.due(nowMs))
     for (const ticket of due) this.#giveUp(ticket)
     return due.map((ticket) => ticket.arrival)
   }
@@ -270,7 +268,7 @@ export class Scheduler {
     const { accounts, lane } = ticket
     const inFlight = accounts.inFlight(accounts.top(lane.row))
     const eighths = Math.floor((8 * (inFlight + 1)) / Math.max(share, 1e-9))
-    return RANKS_PER_CLASS * classRank(ticket.arrival.serviceClass, eighths) + Math.min(15, eighths)
+    return RANKS_PER_CLASS * classRank(lane.serviceClass, eighths) + Math.min(15, eighths)
   }
 
   /** Puts a ticket in line where its lane says. */
@@ -280,14 +278,15 @@ export class Scheduler {
     if (isBounded(arrival)) lane.tenant.queued++
     countInteractive(ticket, 1)
     this.#gates.enter(lane, arrival)
-    if (lane.queue.push(ticket)) this.#limits.note(lane.queue, arrival.deadlineMs)
-    if (lane.queue.size === 1) lane.place.activate()
+    const { pool, queue } = lane
+    if (pool.queues.push(queue, ticket)) pool.limits.note(queue, arrival.deadlineMs)
+    if (pool.queues.size(queue) === 1) lane.place.activate()
   }
 
   #unqueue(ticket: TicketState): void {
-    const { queue, place, tenant } = ticket.lane
-    queue.remove(ticket)
-    if (queue.size === 0) place.deactivate()
+    const { pool, queue, place, tenant } = ticket.lane
+    pool.queues.remove(queue, ticket)
+    if (pool.queues.size(queue) === 0) place.deactivate()
     tenant.waiting--
     if (isBounded(ticket.arrival)) tenant.queued--
   }

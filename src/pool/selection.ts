@@ -86,9 +86,11 @@ function chooseLevel(
 
 /** Counts upper tickets that passed a waiting lower one of the same tenant. */
 function countBypass(band: BandState, chosen: TenantPlace, isBypass: boolean): void {
+  const { bypasses } = band
+  if (!isBypass && bypasses.size === 0) return
   const { key } = chosen.account
-  if (isBypass) band.bypasses.set(key, (band.bypasses.get(key) ?? 0) + 1)
-  else if (band.bypasses.size > 0) band.bypasses.delete(key)
+  if (isBypass) bypasses.set(key, (bypasses.get(key) ?? 0) + 1)
+  else bypasses.delete(key)
 }
 
 /** Where the same account waits with tickets of the lower class that could run now. */

@@ -9,15 +9,15 @@
  * Models", arXiv 2401.00588, algorithm 2; applied at each level of the hierarchy.
  */
 import { AccountRows } from './account-rows.ts'
-import { type Deadlined, DeadlineQueue } from './deadline-queue.ts'
+import type { Deadlined, DeadlineQueues } from './deadline-queues.ts'
 import { Heap, type HeapMember } from './heap.ts'
-import type { WaitingLine } from './waiting-line.ts'
+import { NONE } from './waiting-line.ts'
 
 /** A ticket as the tree sees it; inside the last level the earlier deadline goes first. */
 export type Waiting = Deadlined
 
 /** Children of those who have none. */
-const NONE: ReadonlyMap<string, never> = new Map<string, never>()
+const NOBODY: ReadonlyMap<string, never> = new Map<string, never>()
 
 export class Account<Item extends Waiting> {
   readonly key: string
@@ -77,7 +77,7 @@ export class Account<Item extends Waiting> {
   }
 
   get children(): ReadonlyMap<string, Account<Item>> {
-    return this.#children ?? NONE
+    return this.#children ?? NOBODY
   }
 
   get isWaiting(): boolean {
@@ -112,7 +112,7 @@ export class Account<Item extends Waiting> {
 
   #isIdle(): boolean {
     if (this.inFlight > 0 || (this.#children?.size ?? 0) > 0) return false
-    return this.places.every(({ items }) => items === undefined || items.size === 0)
+    return this.places.every((place) => place.queued === 0)
   }
 
   /** Forgets idle children whose return would be lifted above their old counter anyway. */
@@ -140,15 +140,15 @@ export class Place<Item extends Waiting> extends Heap<Place<Item>> implements He
    * The only queue below, as most tenants have: the way to it leads past the levels between. None
    * where there are more, or were.
    */
-  onlyQueue: DeadlineQueue<Item> | undefined = undefined
+  onlyQueue = NONE
   #queuesBelow = 0
   readonly tree: ShareTree<Item>
   readonly account: Account<Item>
   readonly parent: Place<Item> | undefined
   readonly order: number
   readonly row: number
-  /** Waiting tickets by deadline; only at the last level. */
-  items: DeadlineQueue<Item> | undefined
+  /** Number of its waiting tickets' queue; only at the last level. */
+  queue = NONE
   /** True while a concurrency limit keeps it from being served. */
   parked = false
   /** True once its account was swept: who comes again has another account and another place. */
@@ -168,9 +168,14 @@ export class Place<Item extends Waiting> extends Heap<Place<Item>> implements He
     this.order = order
   }
 
+  /** Tickets that wait here, at the last level. */
+  get queued(): number {
+    return this.queue === NONE ? 0 : this.tree.queues.size(this.queue)
+  }
+
   /** Tickets at or below this place, parked ones included, counted until there are so many. */
   waitingUpTo(most: number): number {
-    let waiting = this.items?.size ?? 0
+    let waiting = this.queued
     for (const child of this.account.children.values()) {
       if (waiting >= most) break
       const below = child.places.find((place) => place.tree === this.tree)
@@ -182,38 +187,44 @@ export class Place<Item extends Waiting> extends Heap<Place<Item>> implements He
   /** Makes the place eligible, lifting counters of accounts that were not waiting. */
   activate(): void {
     if (this.index >= 0 || this.parked || this.parent === undefined) return
-    if (this.size === 0 && (this.items === undefined || this.items.size === 0)) return
+    if (this.size === 0 && this.queued === 0) return
     lift(this.account)
     this.parent.push(this, this.account.counter)
     this.parent.activate()
   }
 
   /** The queue of the last level; it is made where there is none. */
-  queue(): DeadlineQueue<Item> {
-    if (this.items === undefined) {
-      this.items = new DeadlineQueue<Item>(this.tree.line)
+  ownQueue(): number {
+    if (this.queue === NONE) {
+      this.queue = this.tree.queues.add()
       for (let place: Place<Item> = this; place.parent; place = place.parent) {
-        place.onlyQueue = place.#queuesBelow++ === 0 ? this.items : undefined
+        place.onlyQueue = place.#queuesBelow++ === 0 ? this.queue : NONE
       }
     }
-    return this.items
+    return this.queue
   }
 
   /** Its account was swept. */
   forget(): void {
     this.forgotten = true
-    if (this.items === undefined) return
+    if (this.queue === NONE) return
+    this.tree.queues.drop(this.queue)
+    this.queue = NONE
     for (let place: Place<Item> = this; place.parent; place = place.parent) {
       place.#queuesBelow--
-      place.onlyQueue = undefined
+      place.onlyQueue = NONE
     }
   }
 
   /** The ticket that goes first: down the levels by smallest counter, then by deadline. */
   head(): Item | undefined {
-    if (this.onlyQueue !== undefined) return this.onlyQueue.peek()
-    const below = this.peek()
-    return below === undefined ? this.items?.peek() : below.head()
+    if (this.onlyQueue !== NONE) return this.tree.queues.peek(this.onlyQueue)
+    return this.peek()?.head() ?? this.first()
+  }
+
+  /** The ticket that goes first of those that wait here, at the last level. */
+  first(): Item | undefined {
+    return this.queue === NONE ? undefined : this.tree.queues.peek(this.queue)
   }
 
   /** Takes the place out of selection; its tickets stay. */
@@ -240,13 +251,13 @@ export class ShareTree<Item extends Waiting> {
   readonly root: Place<Item>
   /** False while no engine serves the model; such queues do not set anybody's time. */
   servable = true
-  /** Where all tickets of the tree stand. */
-  readonly line: WaitingLine<Item>
+  /** Those of the pool, where tickets of the tree wait. */
+  readonly queues: DeadlineQueues<Item>
   #order = 0
 
-  constructor(model: string, rootAccount: Account<Item>, line: WaitingLine<Item>) {
+  constructor(model: string, rootAccount: Account<Item>, queues: DeadlineQueues<Item>) {
     this.model = model
-    this.line = line
+    this.queues = queues
     this.root = new Place<Item>(this, rootAccount, undefined, 0)
     rootAccount.places.push(this.root)
   }

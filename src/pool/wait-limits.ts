@@ -6,23 +6,30 @@
 
 const BUCKET_MS = 100
 
+/** Queues, by number. */
 export interface Limited<Item> {
-  /** Bucket in which it is looked at next; only the limits write it. */
-  limitBucket: number | undefined
   /** Adds those whose deadline is before a moment; returns the earliest deadline of the others. */
-  findDue(untilMs: number, due: Item[]): number
+  findDue(queue: number, untilMs: number, due: Item[]): number
 }
 
 export class WaitLimits<Item> {
-  readonly #buckets = new Map<number, Limited<Item>[]>()
+  readonly #queues: Limited<Item>
+  readonly #buckets = new Map<number, number[]>()
+  /** By queue, the bucket in which it is looked at next. */
+  readonly #bucketOf: (number | undefined)[] = []
   #next = Number.POSITIVE_INFINITY
 
+  constructor(queues: Limited<Item>) {
+    this.#queues = queues
+  }
+
   /** A ticket with this deadline has come to a queue. */
-  note(queue: Limited<Item>, deadlineMs: number): void {
+  note(queue: number, deadlineMs: number): void {
     if (deadlineMs === Number.POSITIVE_INFINITY) return
     const bucket = Math.floor(deadlineMs / BUCKET_MS)
-    if (queue.limitBucket !== undefined && queue.limitBucket <= bucket) return
-    queue.limitBucket = bucket
+    const noted = this.#bucketOf[queue]
+    if (noted !== undefined && noted <= bucket) return
+    this.#bucketOf[queue] = bucket
     const queues = this.#buckets.get(bucket)
     if (queues === undefined) this.#buckets.set(bucket, [queue])
     else queues.push(queue)
@@ -40,9 +47,9 @@ export class WaitLimits<Item> {
       this.#buckets.delete(bucket)
       for (const queue of queues) {
         // Meanwhile noted earlier, and so looked at already.
-        if (queue.limitBucket !== bucket) continue
-        queue.limitBucket = undefined
-        this.note(queue, queue.findDue(until * BUCKET_MS, due))
+        if (this.#bucketOf[queue] !== bucket) continue
+        this.#bucketOf[queue] = undefined
+        this.note(queue, this.#queues.findDue(queue, until * BUCKET_MS, due))
       }
     }
     // There may be more of them than a call takes arguments.
