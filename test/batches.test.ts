@@ -11,7 +11,12 @@ interface Row {
   custom_id: string
   response: {
     status_code: number
-    body: OpenAI.ChatCompletion & { data?: unknown[]; error?: { message: string } }
+    body: OpenAI.ChatCompletion & {
+      type?: string
+      data?: unknown[]
+      error?: { message: string }
+      usage?: { output_tokens?: number }
+    }
   } | null
   error: { code: string } | null
 }
@@ -111,6 +116,28 @@ describe('batches on the real program', () => {
     const second = await ended(texts.id)
     const [embedded] = await rowsOf(second.output_file_id)
     assert.equal(embedded?.response?.body.data?.length, 2)
+  })
+
+  it('takes lines of the other doors, and answers them in their own words', async () => {
+    const asked = { model: 'toy', input: 'Tell me about mills.', max_output_tokens: 5 }
+    const long = { ...asked, input: 'x'.repeat(60_000) }
+    const responses = await submit([asked, long], '/v1/responses')
+    // The SDK's types do not know that door in a batch.
+    const messages = await submit([{ ...chat, max_tokens: 5 }], '/v1/messages' as Endpoint)
+    const first = await ended(responses.id)
+    const [response] = await rowsOf(first.output_file_id)
+    assert.deepEqual({ ...first.request_counts }, { total: 2, completed: 1, failed: 1 })
+    assert.equal(response?.response?.body.object, 'response')
+    const second = await ended(messages.id)
+    const [message] = await rowsOf(second.output_file_id)
+    assert.equal(message?.response?.body.type, 'message')
+    for (const [batch, row] of [
+      [first, response],
+      [second, message],
+    ] as const) {
+      assert.ok(batch.usage?.output_tokens)
+      assert.equal(row?.response?.body.usage?.output_tokens, batch.usage.output_tokens)
+    }
   })
 
   it('names bad lines and runs nothing', async () => {

@@ -228,9 +228,9 @@ export class BatchRun {
     const requestId = newId('req', clock, random)
     try {
       line.running = gateway.runLine({
+        ...gateway.checkLine(endpoint, line.body, principal),
         requestId,
         batchId: id,
-        request: gateway.checkLine(endpoint, line.body, principal),
         principal,
         serviceClass,
         waitMsMax: Math.max(1, expiresAt.getTime() - clock.nowMs()),
@@ -246,7 +246,8 @@ export class BatchRun {
   async #ended(line: Outstanding, requestId: string, end: LineEnd): Promise<LineFate> {
     const { clock } = this.#services
     line.running = null
-    const place = { batchId: this.#batch.id, line: line.line, customId: line.customId }
+    const { id: batchId, endpoint } = this.#batch
+    const place = { batchId, line: line.line, customId: line.customId, endpoint }
     const verdict = verdictOn(place, requestId, line.attempt, end)
     if (verdict.kind === 'again') {
       if (verdict.counts) await this.#countTry(line)

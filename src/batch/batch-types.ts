@@ -1,12 +1,14 @@
 /** What a batch is to those who run, show and change one; no behaviour. */
-import type { Endpoint } from '../gateway/index.ts'
+import type { DoorPath } from '../gateway/index.ts'
 
-/** Doors whose requests may stand in a batch; further ones are added with their door. */
+/** Doors whose requests may stand in a batch. */
 export const batchEndpoints = [
   '/v1/chat/completions',
   '/v1/completions',
   '/v1/embeddings',
-] as const satisfies readonly Endpoint[]
+  '/v1/responses',
+  '/v1/messages',
+] as const satisfies readonly DoorPath[]
 
 export const batchStatuses = [
   'validating',
@@ -43,7 +45,7 @@ export interface BatchRow {
   endCode: EndCode | null
   /** `endCode` in a sentence. */
   reason: string | null
-  endpoint: Endpoint
+  endpoint: DoorPath
   /** Model of its lines; null before validation and where they name several. */
   model: string | null
   serviceClass: 'flex' | 'batch'

@@ -3,7 +3,7 @@
  * creator's key may make, with an identifier of its own. One line in memory at a time.
  */
 import { GristmillError, type Limits } from '../base/index.ts'
-import type { CanonicalRequest, Endpoint } from '../gateway/index.ts'
+import type { DoorPath, ReadAtDoor } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { BatchError, BatchRow } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
@@ -11,7 +11,7 @@ import type { FileLine } from './file-types.ts'
 import { isBlank, lineError, readLine } from './line-format.ts'
 
 /** Checks a line as the request it will be. */
-export type CheckLine = (endpoint: Endpoint, body: Buffer, principal: Principal) => CanonicalRequest
+export type CheckLine = (door: DoorPath, body: Buffer, principal: Principal) => ReadAtDoor
 
 export interface Validation {
   linesTotal: number
@@ -53,7 +53,7 @@ export async function validateInput(
       break
     }
     const error = problemOf(line, batch.endpoint, customIds, (body) => {
-      models.add(check(batch.endpoint, body, principal).model)
+      models.add(check(batch.endpoint, body, principal).request.model)
     })
     if (error !== undefined) errors.push(error)
     if (errors.length >= ERRORS_MAX) break
@@ -70,7 +70,7 @@ export async function validateInput(
 
 function problemOf(
   given: FileLine,
-  endpoint: Endpoint,
+  endpoint: DoorPath,
   customIds: Map<string, number>,
   checkBody: (body: Buffer) => void,
 ): BatchError | undefined {

@@ -1,7 +1,7 @@
 /** Lines of input, output and error files in OpenAI's format. Pure. */
 import { z } from 'zod'
 import { GristmillError } from '../base/index.ts'
-import type { Endpoint } from '../gateway/index.ts'
+import type { DoorPath } from '../gateway/index.ts'
 import type { BatchError } from './batch-types.ts'
 import type { FileLine } from './file-types.ts'
 
@@ -27,7 +27,7 @@ const shape = z.object({
  * What a line asks for.
  * @throws GristmillError `invalid_json`, `invalid_value` naming the field, `mismatched_url`
  */
-export function readLine(line: FileLine, endpoint: Endpoint): InputLine {
+export function readLine(line: FileLine, endpoint: DoorPath): InputLine {
   if (line.text === undefined) {
     const reason = line.problem === 'too_long' ? 'the line is too long' : 'it is not UTF-8'
     throw new GristmillError('invalid_json', { reason })

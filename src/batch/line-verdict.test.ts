@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { type ErrorCode, GristmillError } from '../base/index.ts'
 import { ATTEMPTS_MAX, verdictOn } from './line-verdict.ts'
 
-const place = { batchId: 'batch_a', line: 7, customId: 'a "quoted" name' }
+const customId = 'a "quoted" name'
+const endpoint = '/v1/chat/completions'
+const place = { batchId: 'batch_a', line: 7, customId, endpoint } as const
 const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
 const failed = (code: ErrorCode, retryAfterMs?: number) => {
   const options = retryAfterMs === undefined ? {} : { retryAfterMs }
@@ -43,6 +45,14 @@ test('engines that fail are tried again, later each time, and not for ever', () 
   }
   assert.equal(response.status_code, 502)
   assert.equal(response.body.error.code, 'engine_failed')
+})
+
+test('what is refused is told in the words of the line', () => {
+  const messages = { ...place, endpoint: '/v1/messages' } as const
+  const verdict = verdictOn(messages, 'req_1', 1, failed('context_length_exceeded'))
+  assert.ok(verdict.kind === 'ended')
+  const { response } = JSON.parse(verdict.end.text) as { response: { body: object } }
+  assert.equal('type' in response.body && response.body.type, 'error')
 })
 
 test('refusals that are not the fault of the line are waited out, however often', () => {

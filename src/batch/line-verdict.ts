@@ -1,6 +1,6 @@
 /** What becomes of a line whose request has ended: an answer, a failure, or another try. Pure. */
 import { GristmillError } from '../base/index.ts'
-import { type LineEnd, refusedAnswer } from '../gateway/index.ts'
+import { type DoorPath, type LineEnd, refusedAnswer } from '../gateway/index.ts'
 import type { EndedLine } from './batch-types.ts'
 import { answerLine } from './line-format.ts'
 
@@ -13,6 +13,8 @@ export interface LinePlace {
   batchId: string
   line: number
   customId: string
+  /** Whose words its errors are told in. */
+  endpoint: DoorPath
 }
 
 /** Times that engines may fail with one line before it is given up. */
@@ -42,7 +44,7 @@ export function verdictOn(
     const backOffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))
     return { kind: 'again', afterMs: Math.max(backOffMs, failure.retryAfterMs ?? 0), counts }
   }
-  const refusal = refusedAnswer(failure, requestId)
+  const refusal = refusedAnswer(failure, requestId, place.endpoint)
   const text = answerLine(place, requestId, refusal)
   const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
   return { kind: 'ended', end: { line: place.line, outcome: 'failed', requestId, ...none, text } }

@@ -13,7 +13,13 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
-import type { CanonicalRequest, Endpoint, LineEnd, LineRequest } from '../gateway/index.ts'
+import type {
+  CanonicalRequest,
+  DoorPath,
+  LineEnd,
+  LineRequest,
+  ReadAtDoor,
+} from '../gateway/index.ts'
 import type { Database, Fence } from '../store/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
 import { BatchRunner } from './batch-runner.ts'
@@ -111,13 +117,13 @@ function scripted(answering: Answering) {
   let inFlight = 0
   let inFlightMax = 0
   const gateway = {
-    checkLine(endpoint: Endpoint, raw: Buffer): CanonicalRequest {
+    checkLine(door: DoorPath, raw: Buffer): ReadAtDoor {
       const fields = JSON.parse(raw.toString()) as Record<string, unknown>
       const { model } = fields
       if (model !== 'mill') {
         throw new GristmillError('model_not_found', { model: String(model), param: 'model' })
       }
-      return { endpoint, model, raw, fields } as CanonicalRequest
+      return { request: { door, model, raw, fields } as CanonicalRequest }
     },
     runLine(line: LineRequest) {
       const entry: TestBatches['requests'][number] = { line, fate: undefined, isHurried: false }

@@ -9,7 +9,7 @@ import type { Principal } from '../tenancy/index.ts'
 import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
-import { type CanonicalRequest, type Endpoint, outputTokensMax, readRequest } from './canonical.ts'
+import { type CanonicalRequest, type DoorPath, outputTokensMax } from './canonical.ts'
 import { courseFor } from './course.ts'
 import {
   COUNT_TOKENS,
@@ -147,7 +147,8 @@ export class Gateway {
       // What a batch queues is bounded by the batch; interactive callers have their own bound.
       queueDepthMax: Number.POSITIVE_INFINITY,
     }
-    const reply = new LineReply()
+    const translation = line.translate?.(line.serviceClass, requestId, clock.nowMs())
+    const reply = new LineReply(translation)
     const life = this.#start(request, standing, {
       reply,
       line: { ...line, reply },
@@ -169,10 +170,10 @@ export class Gateway {
    * Checks a line as its request will be, without running it.
    * @throws GristmillError `invalid_json`, `invalid_value`, `model_not_found`, …
    */
-  checkLine(endpoint: Endpoint, body: Buffer, principal: Principal): CanonicalRequest {
-    const request = readRequest(endpoint, body, this.#options.limits)
-    modelFor(this.#models, principal, request.model)
-    return request
+  checkLine(door: DoorPath, body: Buffer, principal: Principal): ReadAtDoor {
+    const read = readAtDoor(door, body, this.#options.limits)
+    modelFor(this.#models, principal, read.request.model)
+    return read
   }
 
   /** Ends what runs with a revoked key, where that is configured. */
@@ -240,12 +241,12 @@ export class Gateway {
       arrivedAtMs: given.arrivedAtMs,
       arrivedMonotonicMs: given.arrivedMonotonicMs,
     })
-    this.#live.add(life)
     const wanted = ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line)
     if (course !== undefined) wanted.model = course.queue
     if (this.#services.pool.hasChoice(wanted.model)) {
       wanted.beginnings = beginningsOf(canonical, principal.tenantId)
     }
+    this.#live.add(life)
     life.begin(wanted)
     return life
   }

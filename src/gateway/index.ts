@@ -1,8 +1,8 @@
 /** The gateway: clients' wires in front of the pool, streaming, admission and booking. */
 
 export { readBody } from './body.ts'
-export type { CanonicalRequest, Endpoint } from './canonical.ts'
-export { errorShapeOf } from './doors.ts'
+export type { CanonicalRequest, DoorPath } from './canonical.ts'
+export { errorShapeOf, type ReadAtDoor } from './doors.ts'
 export { createGateway, type Gateway } from './gateway.ts'
 export { type LineEnd, type LineRequest, type RunningLine, refusedAnswer } from './line.ts'
 export { messagesBlocks, messagesFields } from './messages/fields.ts'

@@ -29,6 +29,8 @@ const anna = testPrincipal('anna')
 const body = { model: 'mill', messages: [{ role: 'user', content: 'Hi' }] }
 let lines = 0
 
+type Fields = Record<string, unknown>
+
 /** Runs a line whose end is dealt with as the test says; resolves with it. */
 function run(
   fate: 'stored' | 'dropped' | 'unknown',
@@ -37,9 +39,9 @@ function run(
   const end = Promise.withResolvers<LineEnd>()
   const raw = Buffer.from(JSON.stringify(body))
   const line = mill.gateway.runLine({
+    ...mill.gateway.checkLine('/v1/chat/completions', raw, anna),
     requestId: `req_line_${++lines}`,
     batchId: 'batch_1',
-    request: mill.gateway.checkLine('/v1/chat/completions', raw, anna),
     principal: anna,
     serviceClass: 'batch',
     waitMsMax: 60_000,
@@ -74,6 +76,22 @@ test('an answer that is stored is charged with its usage, in the name of its bat
     mill.ledger.intents.map(({ batchId, serviceClass }) => ({ batchId, serviceClass })),
     [{ batchId: 'batch_1', serviceClass: 'batch' }],
   )
+})
+
+test('lines of other wires are answered, and refused, in their own words', async () => {
+  const lineOf = (door: '/v1/responses' | '/v1/messages', fields: object) =>
+    mill.gateway.checkLine(door, Buffer.from(JSON.stringify({ model: 'mill', ...fields })), anna)
+  const response = lineOf('/v1/responses', { input: 'Hi' })
+  const message = lineOf('/v1/messages', { max_tokens: 9, messages: body.messages })
+  const objectOf = ({ answer }: LineEnd) => JSON.parse(String(answer?.body)) as Fields
+  const first = objectOf(await run('stored', response).end)
+  assert.deepEqual([first.object, first.status], ['response', 'completed'])
+  const second = objectOf(await run('stored', message).end)
+  assert.deepEqual([second.type, second.stop_reason], ['message', 'end_turn'])
+  engine.answer((one) => sendJson(one.response, 400, { error: { message: 'no such tool' } }))
+  const refused = await run('stored', message).end
+  assert.equal(refused.answer?.status, 400)
+  assert.equal((objectOf(refused).error as Fields).type, 'invalid_request_error')
 })
 
 test('an answer that is not stored is charged to nobody', async () => {

@@ -3,16 +3,18 @@
  * and booked like any other, and hand their answer to whoever stores it. What they are charged
  * follows from what was stored, so a crash between the two cannot make somebody pay twice.
  */
-import { type GristmillError, openAiErrorBody } from '../base/index.ts'
+import type { GristmillError } from '../base/index.ts'
 import type { TokenCounts } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
-import type { CanonicalRequest } from './canonical.ts'
+import type { DoorPath } from './canonical.ts'
+import { errorShapeOf, type ReadAtDoor } from './doors.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
+import { type Translation, translatedAnswer } from './translated-reply.ts'
 
-export interface LineRequest {
+/** What a line asks for, as it was read at its door, and on what terms. */
+export interface LineRequest extends ReadAtDoor {
   requestId: string
   batchId: string
-  request: CanonicalRequest
   principal: Principal
   serviceClass: 'flex' | 'batch'
   /** Longest wait for an engine: what is left of the batch's window, milliseconds. */
@@ -54,9 +56,17 @@ export class LineReply implements Reply {
   readonly isBegun: boolean = false
   answer: LineEnd['answer'] = null
   error: GristmillError | null = null
+  readonly #translation: Translation | undefined
+
+  /** @param translation into the wire of the line, where that is not the engine's */
+  constructor(translation?: Translation) {
+    this.#translation = translation
+  }
 
   send(status: number, body: Uint8Array, _headers: ReplyHeaders): void {
-    this.answer = { status, body: Buffer.from(body.buffer, body.byteOffset, body.length) }
+    const own = Buffer.from(body.buffer, body.byteOffset, body.length)
+    const answer = this.#translation ? translatedAnswer(this.#translation, status, own) : own
+    this.answer = { status, body: answer }
   }
 
   refuse(error: GristmillError): void {
@@ -75,7 +85,7 @@ export class LineReply implements Reply {
 }
 
 /** An error of ours as the answer that a client would have got. */
-export function refusedAnswer(error: GristmillError, requestId: string) {
-  const body = Buffer.from(JSON.stringify(openAiErrorBody(error, requestId)))
+export function refusedAnswer(error: GristmillError, requestId: string, door: DoorPath) {
+  const body = Buffer.from(JSON.stringify(errorShapeOf(door, {}).body(error, requestId)))
   return { status: error.status, body }
 }

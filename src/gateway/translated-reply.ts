@@ -51,9 +51,8 @@ export class TranslatedReply implements Reply {
   }
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
-    const answer = this.#translation.answer(status, bufferOf(body))
     const all = [...headers, ...this.#translation.headers]
-    this.#reply.send(status, Buffer.from(JSON.stringify(answer)), all)
+    this.#reply.send(status, translatedAnswer(this.#translation, status, bufferOf(body)), all)
   }
 
   refuse(error: GristmillError, headers?: ReplyHeaders): void {
@@ -68,6 +67,11 @@ export class TranslatedReply implements Reply {
   #translated(bytes: Uint8Array): Buffer {
     return Buffer.from(this.#translation.next(bufferOf(bytes).toString('utf8')))
   }
+}
+
+/** A whole answer as the client gets it. */
+export function translatedAnswer(translation: Translation, status: number, body: Buffer): Buffer {
+  return Buffer.from(JSON.stringify(translation.answer(status, body)))
 }
 
 const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) =>
