@@ -76,7 +76,7 @@ export async function chaosMixed(options: ChaosMixedOptions = {}): Promise<Chaos
   try {
     const plan = planCalls(calls, seededRandom(seed))
     await Promise.all([callAll(run, plan, seed), killAll(run, calls, start, log)])
-    const quiet = await waitForQuiet(run)
+    const quiet = await waitForQuiet(run.server)
     const verdict = judge(run.done, await ledgerRows(run))
     const { violations, ...counts } = verdict
     return {
@@ -199,9 +199,9 @@ async function killGateway(run: Run, start: () => Promise<Server>): Promise<void
 }
 
 /** Waits until every intent is settled, and counts what stays wrong. */
-async function waitForQuiet({
-  server,
-}: Run): Promise<Pick<ChaosMixedResult, 'openIntents' | 'doubleSettled' | 'leakedSlots'>> {
+export async function waitForQuiet(
+  server: Server,
+): Promise<Pick<ChaosMixedResult, 'openIntents' | 'doubleSettled' | 'leakedSlots'>> {
   const file = readFileSync(join(server.home, 'server.json'), 'utf8')
   const { databaseUrl: url } = JSON.parse(file) as { databaseUrl: string }
   const logger = createLogger('warn', 'chaos')

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { chaosBatch } from './chaos-batch.ts'
 import { chaosMixed } from './chaos-mixed.ts'
+import { fuzz } from './fuzz.ts'
 import { circumstances } from './harness.ts'
 
 const { values, positionals } = parseArgs({
@@ -11,6 +12,7 @@ const { values, positionals } = parseArgs({
     calls: { type: 'string', default: '2000' },
     lines: { type: 'string', default: '2000' },
     kills: { type: 'string', default: '20' },
+    count: { type: 'string', default: '100000' },
     model: { type: 'string', default: 'toy' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -24,15 +26,18 @@ const names: Record<string, () => Promise<object>> = {
   mixed: () => chaosMixed({ seed, calls: Number(values.calls), model, log }),
   batch: () =>
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
+  fuzz: () => fuzz({ seed, count: Number(values.count), log }),
 }
 
 const run = names[positionals[0] ?? '']
 if (values.help || run === undefined) {
   console.error(
     'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n' +
-      'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n\n' +
+      'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n' +
+      'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
-      '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL',
+      '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
+      '  fuzz    hostile requests at every door, a hostile engine behind them',
   )
   process.exitCode = values.help ? 0 : 2
 } else {

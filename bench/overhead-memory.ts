@@ -60,7 +60,8 @@ interface Answer {
   error?: { message: string }
 }
 
-class Inspector {
+/** Asks a Node process about its heap. */
+export class Inspector {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   #lastId = 0

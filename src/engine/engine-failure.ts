@@ -10,16 +10,26 @@ export class EngineFailure extends Error {
   readonly kind: EngineFailureKind
   /** For `timeout`: what was exceeded, milliseconds. */
   readonly timeoutMs: number | undefined
+  readonly #words: string | undefined
 
   constructor(
     kind: EngineFailureKind,
     message: string,
-    options: { cause?: unknown; timeoutMs?: number } = {},
+    options: { cause?: unknown; timeoutMs?: number; words?: string } = {},
   ) {
     super(message, { cause: options.cause })
     this.name = 'EngineFailure'
     this.kind = kind
     this.timeoutMs = options.timeoutMs
+    this.#words = options.words
+  }
+
+  /**
+   * The engine's own words, which may quote what it was asked: for the client. Private, so that no
+   * log has them.
+   */
+  get words(): string | undefined {
+    return this.#words
   }
 }
 

@@ -1,6 +1,7 @@
 /** Collects an answer without streaming and hands it over whole, with the tier served in it. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineFailure, type EngineSink } from '../engine/index.ts'
+import { jsonOrNull } from './json-text.ts'
 import { REFUSAL_BYTES_MAX, type RelayOwner } from './relay.ts'
 import { parsedObject, usageOfAnswer } from './usage.ts'
 
@@ -77,7 +78,8 @@ const NO_JSON = 'its answer is not a JSON object'
 function withTier(body: Buffer, tier: string): Buffer | null {
   if (body.includes(TIER_KEY)) {
     const fields = parsedObject(body.toString('utf8'))
-    return fields && Buffer.from(JSON.stringify({ ...fields, service_tier: tier }))
+    const own = fields && jsonOrNull({ ...fields, service_tier: tier })
+    return own === null ? null : Buffer.from(own)
   }
   const field = `{"service_tier":"${tier}",`
   const whole = Buffer.allocUnsafe(body.length - 1 + field.length)

@@ -4,6 +4,7 @@
  */
 import type { Beginning } from '../pool/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
+import { jsonOf } from './json-text.ts'
 
 const PIECE_CHARACTERS = 512
 /** Some 8,000 tokens; what is longer goes by its first part. */
@@ -20,12 +21,12 @@ export function beginningsOf(
 ): Beginning[] {
   const cuts = new Cuts(tenantId)
   if (endpoint === '/v1/chat/completions') {
-    if (fields.tools !== undefined) cuts.add(JSON.stringify(fields.tools))
+    if (fields.tools !== undefined) cuts.add(jsonOf(fields.tools))
     for (const message of fields.messages as Record<string, unknown>[]) {
       const { role, content } = message
       cuts.add(`\n${String(role)}\n`)
-      cuts.add(typeof content === 'string' ? content : (JSON.stringify(content) ?? ''))
-      if (message.tool_calls !== undefined) cuts.add(JSON.stringify(message.tool_calls))
+      cuts.add(typeof content === 'string' ? content : (jsonOf(content) ?? ''))
+      if (message.tool_calls !== undefined) cuts.add(jsonOf(message.tool_calls))
       if (cuts.isFull) break
     }
   } else if (endpoint === '/v1/completions' && typeof fields.prompt === 'string') {

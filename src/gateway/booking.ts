@@ -4,6 +4,7 @@
  */
 import type { Clock, Logger } from '../base/index.ts'
 import { GristmillError } from '../base/index.ts'
+import { EngineFailure } from '../engine/index.ts'
 import type { EndReason, SettlementGroup, TokenCounts } from '../meter/index.ts'
 import type { TicketEnd } from '../pool/index.ts'
 import { countAfterCut } from './cut-count.ts'
@@ -146,7 +147,9 @@ export class Booking {
       engineStatus: engineStatus ?? undefined,
     }
     if (error !== null && error.status >= 500) {
-      this.#options.logger.warn({ ...line, err: error }, 'a request failed')
+      // An engine's words are for the client; what failed is known without them.
+      const err = error.cause instanceof EngineFailure ? error.cause : error
+      this.#options.logger.warn({ ...line, err }, 'a request failed')
     } else this.#options.logger.info(line, 'a request ended early')
   }
 }

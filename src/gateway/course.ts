@@ -6,6 +6,7 @@ import { GristmillError } from '../base/index.ts'
 import { type RequestFacts, type Route, type RouteTarget, resolve } from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
+import { jsonOf } from './json-text.ts'
 import type { ReplyHeaders } from './reply.ts'
 import type { Standing } from './standing.ts'
 import type { GatewayOptions, TargetPlaces } from './types.ts'
@@ -70,7 +71,7 @@ export class Course {
       ...request,
       outputTokensAsked: asked,
       fields,
-      raw: Buffer.from(JSON.stringify(fields)),
+      raw: Buffer.from(jsonOf(fields)),
     }
   }
 
@@ -79,7 +80,7 @@ export class Course {
     const { model } = this.target
     if (request.fields.model === model) return request
     const fields = { ...request.fields, model }
-    return { ...request, fields, raw: Buffer.from(JSON.stringify(fields)) }
+    return { ...request, fields, raw: Buffer.from(jsonOf(fields)) }
   }
 }
 

@@ -6,6 +6,7 @@
 import { createHmac } from 'node:crypto'
 import type { Grant } from '../pool/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
+import { jsonOf } from './json-text.ts'
 
 /** Fields that order an engine's work or its cache; clients have no say in them. */
 const OWNED = [
@@ -65,7 +66,7 @@ function rewritten(
   if (stream) {
     body.stream_options = { ...(fields.stream_options as object | null), include_usage: true }
   }
-  return Buffer.from(JSON.stringify(body))
+  return Buffer.from(jsonOf(body))
 }
 
 const SALTS_MAX = 50_000

@@ -44,19 +44,21 @@ export function refusalOf(
 /** The engine's error in OpenAI's shape with our request id, whatever shape it has there. */
 function errorObject(status: number, body: Buffer, requestId: string) {
   const found = findError(body)
-  const type = typeof found.type === 'string' ? found.type : 'invalid_request_error'
+  const { message = found.detail } = found
   return {
     error: {
-      message: String(
-        found.message ?? found.detail ?? `The engine answered with status ${status}.`,
-      ),
-      type,
-      param: found.param ?? null,
-      code: found.code ?? null,
+      message: String(word(message) ?? `The engine answered with status ${status}.`),
+      type: word(found.type) ?? 'invalid_request_error',
+      param: word(found.param),
+      code: word(found.code),
       request_id: requestId,
     },
   }
 }
+
+/** A text or number; null for whatever else an engine has put there. */
+const word = (value: unknown): string | number | null =>
+  typeof value === 'string' || typeof value === 'number' ? value : null
 
 function findError(body: Buffer): Record<string, unknown> {
   const value = parsedObject(body.toString('utf8'))
@@ -70,7 +72,8 @@ export function failureError(failure: EngineFailure): GristmillError {
   if (timeoutMs !== undefined) {
     return new GristmillError('engine_timeout', { timeoutMs }, { cause: failure })
   }
-  return new GristmillError('engine_failed', { reason: failure.message }, { cause: failure })
+  const reason = failure.words ?? failure.message
+  return new GristmillError('engine_failed', { reason }, { cause: failure })
 }
 
 const TOO_LONG = ['context_length_exceeded', 'maximum context length', 'exceed_context_size']

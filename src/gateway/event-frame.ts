@@ -3,6 +3,7 @@
  * inside JSON strings are escaped, so these patterns cannot occur in generated text.
  */
 import type { TokenCounts } from '../meter/index.ts'
+import { jsonOrNull } from './json-text.ts'
 import { parsedObject, usageCounts } from './usage.ts'
 
 const LF = 10
@@ -114,9 +115,11 @@ export function payload(text: string): Record<string, unknown> | null {
 export function withTier(frame: Buffer, text: string, tier: string): Buffer {
   if (text.includes('"service_tier"')) {
     const fields = payload(frame.toString('utf8'))
-    return Buffer.from(`data: ${JSON.stringify({ ...fields, service_tier: tier })}\n\n`)
+    const own = fields && jsonOrNull({ ...fields, service_tier: tier })
+    return own ? Buffer.from(`data: ${own}\n\n`) : frame
   }
   const brace = text.indexOf('{')
+  if (brace === -1) return frame
   const rest = text.charCodeAt(brace + 1) === 0x7d ? '' : ','
   return Buffer.concat([
     frame.subarray(0, brace + 1),

@@ -9,7 +9,7 @@ import type { Principal } from '../tenancy/index.ts'
 import type { DoorPath } from './canonical.ts'
 import { errorShapeOf, type ReadAtDoor } from './doors.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
-import { type Translation, translatedAnswer } from './translated-reply.ts'
+import { noAnswer, type Translation, translatedAnswer } from './translated-reply.ts'
 
 /** What a line asks for, as it was read at its door, and on what terms. */
 export interface LineRequest extends ReadAtDoor {
@@ -66,7 +66,8 @@ export class LineReply implements Reply {
   send(status: number, body: Uint8Array, _headers: ReplyHeaders): void {
     const own = Buffer.from(body.buffer, body.byteOffset, body.length)
     const answer = this.#translation ? translatedAnswer(this.#translation, status, own) : own
-    this.answer = { status, body: answer }
+    if (answer === null) this.error = noAnswer()
+    else this.answer = { status, body: answer }
   }
 
   refuse(error: GristmillError): void {

@@ -4,7 +4,13 @@
  * back, the client gets its last word, and the ledger its settlement.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { GristmillError, NOT_LISTED, type RosterMember, wireTier } from '../base/index.ts'
+import {
+  GristmillError,
+  NOT_LISTED,
+  type RosterMember,
+  toGristmillError,
+  wireTier,
+} from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
@@ -237,6 +243,15 @@ export class RequestLife implements RelayOwner, RosterMember {
   // The engine
 
   #dispatch(grant: Grant): void {
+    try {
+      this.#send(grant)
+    } catch (thrown) {
+      // A body that cannot be written for an engine; nobody else is there to catch it.
+      this.#end('refused', { refusal: toGristmillError(thrown) })
+    }
+  }
+
+  #send(grant: Grant): void {
     const { principal, requestId, course } = this.options
     const request = course?.atTarget(this.options.request) ?? this.options.request
     const { clock, salts } = this.#services

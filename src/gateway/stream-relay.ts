@@ -135,7 +135,8 @@ export class StreamRelay implements EngineSink {
       return
     }
     if (last.length > 0) this.#owner.sendEvents(last)
-    this.#broken(frame.kind === 'error' ? reasonOf(text) : NO_REASON)
+    if (frame.kind === 'error') this.#broken(REPORTED, wordsOf(text))
+    else this.#broken(NO_REASON)
   }
 
   #keepTail(bytes: Buffer, at: number): void {
@@ -155,16 +156,18 @@ export class StreamRelay implements EngineSink {
     else this.#broken(NO_REASON)
   }
 
-  #broken(reason: string): void {
-    this.#owner.engineFailed(new EngineFailure('broken', reason), true)
+  #broken(reason: string, words?: string): void {
+    const options = words === undefined ? {} : { words }
+    this.#owner.engineFailed(new EngineFailure('broken', reason, options), true)
   }
 }
 
 const NO_REASON = 'it ended without a finish reason'
+const REPORTED = 'it reported an error'
 
-function reasonOf(text: string): string {
+function wordsOf(text: string): string {
   const error = payload(Buffer.from(text, 'latin1').toString('utf8'))?.error
   const message =
     typeof error === 'object' ? (error as { message?: unknown } | null)?.message : error
-  return typeof message === 'string' ? message : 'it reported an error'
+  return typeof message === 'string' ? message : REPORTED
 }

@@ -3,6 +3,8 @@
  * text. Right within a third for prose in most languages; the engine's own count corrects it.
  */
 
+import { jsonOf } from './json-text.ts'
+
 const BYTES_PER_TOKEN = 4
 /** What a chat template adds around each message, and around the conversation. */
 const TOKENS_PER_MESSAGE = 5
@@ -26,19 +28,22 @@ export function estimateChat(fields: Fields): number {
         else tokens += TOKENS_PER_MEDIUM
       }
     }
-    if (message?.tool_calls !== undefined) bytes += JSON.stringify(message.tool_calls).length
+    if (message?.tool_calls !== undefined) bytes += jsonOf(message.tool_calls).length
   }
-  if (fields.tools !== undefined) bytes += JSON.stringify(fields.tools).length
-  if (fields.response_format !== undefined) bytes += JSON.stringify(fields.response_format).length
+  if (fields.tools !== undefined) bytes += jsonOf(fields.tools).length
+  if (fields.response_format !== undefined) bytes += jsonOf(fields.response_format).length
   return tokens + Math.ceil(bytes / BYTES_PER_TOKEN)
 }
 
+/** Lists of lists of tokens are all that the wire has. */
+const LISTS_MAX = 2
+
 /** Tokens of a completion's `prompt` or an embedding's `input`: text, tokens, or lists of them. */
-export function estimateInput(input: unknown): number {
+export function estimateInput(input: unknown, lists = 0): number {
   if (typeof input === 'string') return 1 + Math.ceil(Buffer.byteLength(input) / BYTES_PER_TOKEN)
-  if (!Array.isArray(input)) return 1
+  if (!Array.isArray(input) || lists === LISTS_MAX) return 1
   if (typeof input[0] === 'number') return input.length
   let tokens = 0
-  for (const part of input) tokens += estimateInput(part)
+  for (const part of input) tokens += estimateInput(part, lists + 1)
   return tokens
 }

@@ -1,5 +1,5 @@
 /** A reply to a client of a wire that engines do not speak: chat events in, the wire's own out. */
-import type { GristmillError } from '../base/index.ts'
+import { GristmillError } from '../base/index.ts'
 import type { HttpReply, Reply, ReplyHeaders } from './reply.ts'
 
 /** One answer in the words of a wire. */
@@ -12,8 +12,8 @@ export interface Translation {
   ping(): string
   /** A refusal as the last event of a stream that has begun. */
   failure(error: GristmillError): string
-  /** A whole answer, or the refusal of an engine, which comes in OpenAI's shape. */
-  answer(status: number, body: Buffer): object
+  /** A whole answer, or an engine's refusal in OpenAI's shape; null where it is no JSON object. */
+  answer(status: number, body: Buffer): object | null
 }
 
 export class TranslatedReply implements Reply {
@@ -51,8 +51,9 @@ export class TranslatedReply implements Reply {
   }
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
-    const all = [...headers, ...this.#translation.headers]
-    this.#reply.send(status, translatedAnswer(this.#translation, status, bufferOf(body)), all)
+    const answer = translatedAnswer(this.#translation, status, bufferOf(body))
+    if (answer === null) this.#reply.refuse(noAnswer())
+    else this.#reply.send(status, answer, [...headers, ...this.#translation.headers])
   }
 
   refuse(error: GristmillError, headers?: ReplyHeaders): void {
@@ -69,9 +70,19 @@ export class TranslatedReply implements Reply {
   }
 }
 
-/** A whole answer as the client gets it. */
-export function translatedAnswer(translation: Translation, status: number, body: Buffer): Buffer {
-  return Buffer.from(JSON.stringify(translation.answer(status, body)))
+/** A whole answer as the client gets it; null where the engine's cannot be read. */
+export function translatedAnswer(
+  translation: Translation,
+  status: number,
+  body: Buffer,
+): Buffer | null {
+  const answer = translation.answer(status, body)
+  return answer && Buffer.from(JSON.stringify(answer))
+}
+
+/** What is said in the place of an answer that cannot be read. */
+export function noAnswer(): GristmillError {
+  return new GristmillError('engine_failed', { reason: 'its answer is not a JSON object' })
 }
 
 const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) =>

@@ -1,5 +1,6 @@
 /** Usage as engines report it on the OpenAI wire. */
 import type { TokenCounts } from '../meter/index.ts'
+import { jsonOrNull } from './json-text.ts'
 
 /** The counts of a `usage` object, or null where it is not one. */
 export function usageCounts(usage: unknown): TokenCounts | null {
@@ -15,8 +16,12 @@ export function usageCounts(usage: unknown): TokenCounts | null {
   }
 }
 
+/** More than any request has; the ledger has no room for more. */
+const COUNT_MAX = 2 ** 31 - 1
+
 function count(value: unknown): number | null {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null
+  const isCount = Number.isInteger(value) && (value as number) >= 0
+  return isCount && (value as number) <= COUNT_MAX ? (value as number) : null
 }
 
 const KEY = '"usage":'
@@ -52,4 +57,10 @@ export function parsedObject(text: string): Record<string, unknown> | null {
     if (error instanceof SyntaxError) return null
     throw error
   }
+}
+
+/** The object that the arguments of a call are; null where they are none that could be told on. */
+export function parsedInput(json: string): Record<string, unknown> | null {
+  const value = parsedObject(json)
+  return value === null || Array.isArray(value) || jsonOrNull(value) === null ? null : value
 }

@@ -91,6 +91,8 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       void api(request, response)
     },
   )
+  // What a client expects and Node does not know changes nothing of what it asks for.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.on('clientError', refuseBroken)
   return {
     get url() {

@@ -5,9 +5,10 @@ import { parsedObject, usageCounts } from '../usage.ts'
 import { OWN_SIGNATURE } from './content.ts'
 import { type AnswerFrame, endingOf, messageOf, toolUse, usageOf } from './ending.ts'
 
-/** @param body an answer of chat completions, which has been seen to be a JSON object */
-export function messageOfAnswer(body: Buffer, frame: AnswerFrame): object {
-  const answer = parsedObject(body.toString('utf8')) ?? {}
+/** @returns null where the body is no JSON object */
+export function messageOfAnswer(body: Buffer, frame: AnswerFrame): object | null {
+  const answer = parsedObject(body.toString('utf8'))
+  if (answer === null) return null
   const choice = firstChoice(answer) ?? {}
   const words = engineWords(fieldsOf(choice.message))
   const usage = usageCounts(answer.usage)

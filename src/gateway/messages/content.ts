@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
 import { fieldsOf } from '../engine-words.ts'
+import { jsonOf } from '../json-text.ts'
 import { messagesBlocks } from './fields.ts'
 
 export type ChatPart =
@@ -129,7 +130,7 @@ function assistantMessage(blocks: Block[], path: string): ChatMessage {
     const at = `${path}.${i}`
     if (one.type === 'tool_use') {
       const { id, name, input } = part(toolUse, one, at)
-      const call = { name, arguments: JSON.stringify(input ?? {}) }
+      const call = { name, arguments: jsonOf(input ?? {}) }
       calls.push({ id, type: 'function', function: call })
     } else if (one.type === 'thinking') {
       const thought = part(thinking, one, at)

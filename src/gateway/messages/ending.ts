@@ -2,7 +2,7 @@
 import type { ServiceClass } from '../../base/index.ts'
 import type { TokenCounts } from '../../meter/index.ts'
 import type { EngineCall } from '../engine-words.ts'
-import { parsedObject } from '../usage.ts'
+import { parsedInput } from '../usage.ts'
 
 /** What an answer is told with, beside what the engine says. */
 export interface AnswerFrame {
@@ -93,9 +93,8 @@ export function messageOf(
  * @param index of the call among those of its answer
  */
 export function toolUse(call: EngineCall, index: number, frame: AnswerFrame) {
-  const parsed = call.arguments === '' ? {} : parsedObject(call.arguments)
-  const isObject = parsed !== null && !Array.isArray(parsed)
-  const input = isObject ? parsed : { INVALID_JSON: call.arguments }
+  const parsed = call.arguments === '' ? {} : parsedInput(call.arguments)
+  const input = parsed ?? { INVALID_JSON: call.arguments }
   const id = call.id ?? `toolu_${frame.id.replace(/^msg_/, '')}_${index}`
   return { type: 'tool_use', id, name: call.name, input, caller: { type: 'direct' } }
 }

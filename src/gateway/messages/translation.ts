@@ -41,7 +41,7 @@ export class MessagesTranslation implements Translation {
     return anthropicErrors.event(JSON.stringify(anthropicErrors.body(error, this.#requestId)))
   }
 
-  answer(status: number, body: Buffer): object {
+  answer(status: number, body: Buffer): object | null {
     return status === 200
       ? messageOfAnswer(body, this.#frame)
       : refusalBody(status, body, this.#requestId)

@@ -1,6 +1,7 @@
 /** Input of the Responses wire as messages of the chat wire: pure, and nothing but it. */
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
+import { jsonOf } from '../json-text.ts'
 import { responsesItems } from './fields.ts'
 import { customArguments, flatName, SEARCH, type ToolBox } from './tools.ts'
 
@@ -86,7 +87,7 @@ function take(messages: ChatMessage[], value: unknown, path: string, tools: Tool
     }
     case 'tool_search_call': {
       const { call_id, arguments: asked } = part(search, value, path)
-      addCall(messages, { call_id, name: SEARCH }, JSON.stringify(asked ?? {}))
+      addCall(messages, { call_id, name: SEARCH }, jsonOf(asked ?? {}))
       return
     }
     case 'tool_search_output': {

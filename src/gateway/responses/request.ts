@@ -3,8 +3,10 @@ import { z } from 'zod'
 import { checked, type Limits } from '../../base/index.ts'
 import { meaningful, part, passedOn, unsupported } from '../body-part.ts'
 import { type CanonicalRequest, parseObject, readFields } from '../canonical.ts'
+import { jsonOf } from '../json-text.ts'
 import { responsesFields } from './fields.ts'
 import { chatMessages } from './input.ts'
+import { told } from './response.ts'
 import { type KnownTool, ToolBox } from './tools.ts'
 
 type Fields = Record<string, unknown>
@@ -55,7 +57,9 @@ export function readResponses(body: Buffer, limits: Limits): ResponsesRequest {
   const { user, safety_identifier, metadata, service_tier } = asked
   // Who asks and how urgently is the gateway's business and not the engine's.
   const standing = { user, safety_identifier, metadata, service_tier }
-  const raw = Buffer.from(JSON.stringify(chat))
+  const raw = Buffer.from(jsonOf(chat))
+  // Told back in every answer, so that it must be possible to write it.
+  jsonOf(told(asked))
   const canonical = readFields('/v1/chat/completions', raw, { ...chat, ...standing }, limits)
   return {
     canonical: { ...canonical, door: '/v1/responses', fields: chat },

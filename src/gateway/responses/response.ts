@@ -1,7 +1,7 @@
 /** The response object of the Responses wire and its items, as far as an answer has come. */
 import type { TokenCounts } from '../../meter/index.ts'
 import type { EngineCall } from '../engine-words.ts'
-import { parsedObject } from '../usage.ts'
+import { parsedInput } from '../usage.ts'
 import { customInput, type KnownTool } from './tools.ts'
 
 type Fields = Record<string, unknown>
@@ -46,23 +46,30 @@ export function responseOf(
     background: false,
     error: null,
     incomplete_details: reason === null ? null : { reason },
+    ...told(asked),
+    model,
+    output,
+    previous_response_id: null,
+    service_tier: tier,
+    store: false,
+    truncation: 'disabled',
+    usage: usage && usageOf(usage),
+  }
+}
+
+/** What a client sent and is told back. */
+export function told(asked: Fields): Fields {
+  return {
     instructions: asked.instructions ?? null,
     max_output_tokens: asked.max_output_tokens ?? null,
     metadata: asked.metadata ?? {},
-    model,
-    output,
     parallel_tool_calls: asked.parallel_tool_calls ?? true,
-    previous_response_id: null,
     reasoning: { effort: null, summary: null, ...(asked.reasoning as Fields | null | undefined) },
-    service_tier: tier,
-    store: false,
     temperature: asked.temperature ?? null,
     text: asked.text ?? { format: { type: 'text' } },
     tool_choice: asked.tool_choice ?? 'auto',
     tools: asked.tools ?? [],
     top_p: asked.top_p ?? null,
-    truncation: 'disabled',
-    usage: usage && usageOf(usage),
   }
 }
 
@@ -101,7 +108,7 @@ export function callItem(id: string, status: Status, call: EngineCall, frame: Re
   const { type, ...names } = toolOf(call, frame)
   const call_id = call.id ?? `call_${frame.id}_${call.index}`
   if (type === 'tool_search') {
-    const asked = parsedObject(call.arguments) ?? {}
+    const asked = parsedInput(call.arguments) ?? {}
     return { id, type: 'tool_search_call', status, call_id, execution: 'client', arguments: asked }
   }
   const item = { id, status, call_id, ...names }

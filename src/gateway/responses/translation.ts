@@ -61,9 +61,9 @@ export class ResponsesTranslation implements Translation {
     return this.#events.failure(openAiErrorBody(error, this.#requestId).error)
   }
 
-  answer(status: number, body: Buffer): object {
-    const answer = parsedObject(body.toString('utf8')) ?? {}
-    return status === 200 ? responseOfAnswer(answer, this.#frame) : answer
+  answer(status: number, body: Buffer): object | null {
+    const answer = parsedObject(body.toString('utf8'))
+    return answer !== null && status === 200 ? responseOfAnswer(answer, this.#frame) : answer
   }
 }
 

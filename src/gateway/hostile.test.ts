@@ -1,0 +1,135 @@
+/** What `chaos fuzz` has found: requests and answers that are wrong in ways nobody thinks of. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, test } from 'node:test'
+import { type SeenRequest, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
+import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+
+let mill: TestGateway
+let engine: TestEngine
+
+beforeEach(async () => {
+  mill = await startTestGateway()
+  engine = await startTestEngine()
+  mill.setEngine(engine)
+})
+afterEach(async () => {
+  await until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
+  assert.equal(mill.gateway.liveCount, 0, 'nothing stays open')
+  assert.equal(mill.pool.running.size, 0, 'no slot is leaked')
+  await mill.close()
+  await engine.close()
+})
+
+const DEPTH = 20_000
+const deep = `${'['.repeat(DEPTH)}${']'.repeat(DEPTH)}`
+
+/** Posts a body whose parts named `DEEP` are nested deeply. */
+const post = (path: string, body: object) =>
+  fetch(mill.baseUrl + path, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sk-anna' },
+    body: JSON.stringify({ model: 'mill', ...body }).replaceAll('"DEEP"', deep),
+  })
+
+const messages = [{ role: 'user', content: 'Hello' }]
+
+const tooDeep: [string, object][] = [
+  ['/chat/completions', { messages, tools: 'DEEP' }],
+  ['/chat/completions', { messages, x: 'DEEP', priority: 1 }],
+  ['/messages', { messages, max_tokens: 9, tools: [{ name: 'f', input_schema: { x: 'DEEP' } }] }],
+  ['/responses', { input: 'Hello', metadata: { x: 'DEEP' } }],
+  [
+    '/responses',
+    { input: 'Hello', stream: true, tools: [{ type: 'function', name: 'f', x: 'DEEP' }] },
+  ],
+]
+
+for (const [path, body] of tooDeep) {
+  test(`what cannot be written again is refused: ${path} ${Object.keys(body).join()}`, async () => {
+    const answer = await post(path, body)
+    assert.equal(answer.status, 400)
+    assert.match(await answer.text(), /nested too deeply/)
+  })
+}
+
+/** A whole answer with this message. */
+const answered = (message: string) => (one: SeenRequest) => {
+  const choices = `[{"message":${message},"finish_reason":"stop"}]`
+  one.response.writeHead(200, { 'content-type': 'application/json' })
+  one.response.end(`{"choices":${choices},"usage":{"prompt_tokens":1,"completion_tokens":1}}`)
+}
+
+test('arguments that are nested too deeply are told as they came', async () => {
+  const called = { name: 'f', arguments: `{"a":${deep}}` }
+  engine.answer(answered(JSON.stringify({ tool_calls: [{ id: 'c', function: called }] })))
+  const answer = await post('/messages', { messages, max_tokens: 9 })
+  const { content } = (await answer.json()) as { content: { input: object }[] }
+  assert.deepEqual(content[0]?.input, { INVALID_JSON: called.arguments })
+})
+
+test('an answer whose tier cannot be told is no answer', async () => {
+  engine.answer((one) => {
+    one.response.writeHead(200).end(`{"service_tier":1,"x":${deep}}`)
+  })
+  const answer = await post('/chat/completions', { messages })
+  assert.equal(answer.status, 502)
+})
+
+test('an answer that breaks off is no answer at doors that read it', async () => {
+  engine.answer((one) => one.response.writeHead(200).end('{"choices":[{"mess'))
+  const asked = [
+    post('/messages', { messages, max_tokens: 9 }),
+    post('/responses', { input: 'Hi' }),
+  ]
+  for (const answer of await Promise.all(asked)) {
+    assert.equal(answer.status, 502)
+    assert.match(await answer.text(), /engine_failed/)
+  }
+})
+
+test('a refusal of an engine has words, whatever it is made of', async () => {
+  engine.answer((one) => {
+    one.response.writeHead(400).end(`{"error":{"message":${deep},"code":${deep},"param":{}}}`)
+  })
+  for (const path of ['/chat/completions', '/messages']) {
+    const answer = await post(path, { messages, max_tokens: 9 })
+    assert.equal(answer.status, 400)
+    assert.match(await answer.text(), /The engine answered with status 400/)
+  }
+})
+
+test('usage that no ledger could hold is not believed', async () => {
+  engine.answer((one) =>
+    sendJson(one.response, 200, {
+      choices: [{ message: { content: 'Hi' }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 2 ** 40, completion_tokens: 2 ** 40 },
+    }),
+  )
+  await (await post('/chat/completions', { messages })).text()
+  await until(() => mill.ledger.settlements.length === 1)
+  const { inputTokens, estimated } = mill.ledger.settlements[0] ?? {}
+  assert.deepEqual([inputTokens, estimated], [mill.ledger.intents[0]?.estimatedInputTokens, true])
+})
+
+test('an end user whom no database could store is refused', async () => {
+  const scopes = new Set(['inference', 'end_users'] as const)
+  mill.principals.set('sk-anna', testPrincipal('anna', { scopes }))
+  const answers = await Promise.all([
+    post('/chat/completions', { messages, user: 'a\0b' }),
+    post('/messages', { messages, max_tokens: 9, metadata: { user_id: 'a\0b' } }),
+    post('/responses', { input: 'Hello', metadata: { user_id: 'a\0b' } }),
+  ])
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [400, 400, 400],
+  )
+})
+
+test('a stream that does not begin with JSON is passed on without a tier', async () => {
+  engine.answer((one) => {
+    one.response.writeHead(200, { 'content-type': 'text/event-stream' })
+    one.response.end('data: <html>\n\ndata: {"choices":[{"finish_reason":"stop"}]}\n\n')
+  })
+  const answer = await post('/chat/completions', { messages, stream: true })
+  assert.match(await answer.text(), /^data: <html>\n\ndata: \{.*\}\n\ndata: \[DONE\]\n\n$/)
+})
