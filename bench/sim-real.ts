@@ -42,8 +42,9 @@ const BATCH_TENANTS = 2
 const BATCH_SHARE = 0.45
 const TTFT_MS = 1000
 const COST = { input: 1, output: 2 }
-/** Requests one after another on an idle server, to learn what lies outside the engine. */
+/** Requests of each length, one after another on an idle server; a long one asks so many times. */
 const ALONE = 12
+const LONG_ASKS = 4
 /** What the simulator may be off by: points of utilisation, and parts of first tokens. */
 const ALLOWED = { points: 3, p50: 0.2, p99: 0.35 }
 
@@ -70,7 +71,7 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
     const profile = await calibrated(server, log)
     const capacityOfNow = () => measureCapacity(server, profile.cap, calibration, seed)
     const before = await capacityOfNow()
-    const outsideMs = await aloneMs(server, profile.readTokensPerS, seed)
+    const outsideMs = await aloneMs(server, seed)
     const due = await drawTrace(server, before, profile.cap, seconds, seed)
     log(`${due.length} requests in ${seconds} s, capacity ${before.capacityUnitsPerS.toFixed(0)}`)
     const played = await play(due, seconds)
@@ -155,20 +156,47 @@ async function measureCapacity(server: Server, cap: number, seconds: number, see
   }
 }
 
-/** What a first token takes on an idle server beyond reading the prompt: gateway, network, text. */
-async function aloneMs(server: Server, readTokensPerS: number, seed: number): Promise<number> {
+/**
+ * What a first token takes on an idle server whatever its prompt: gateway, network, text. Found
+ * from prompts of two lengths: the calibrated rate of reading is one of a busy engine, and its
+ * error would be taken for time outside.
+ */
+async function aloneMs(server: Server, seed: number): Promise<number> {
   const target = await targetOf(server, 'alone', 1)
   const random = seededRandom(seed)
   const dispatcher = newDispatcher()
-  const extra: number[] = []
+  const seen = { short: newSeen(), long: newSeen() }
   for (let i = 0; i < ALONE; i++) {
-    const call = newCall()
-    await ask(target, { ...drawAsk(random), maxTokens: 2 }, call, dispatcher, never)
-    const uncached = (call.usage?.promptTokens ?? 0) - (call.usage?.cachedTokens ?? 0)
-    extra.push(ttftMs(call) - (1000 * uncached) / readTokensPerS)
+    for (const [length, asks] of [
+      ['short', 1],
+      ['long', LONG_ASKS],
+    ] as const) {
+      const content = Array.from({ length: asks }, () => drawAsk(random).content).join(' ')
+      const call = newCall()
+      await ask(target, { content, maxTokens: 2 }, call, dispatcher, never)
+      const { promptTokens = 0, cachedTokens = 0 } = call.usage ?? {}
+      seen[length].tokens.push(promptTokens - cachedTokens)
+      seen[length].ttftMs.push(ttftMs(call))
+    }
   }
   await dispatcher.destroy()
-  return Math.max(0, round(percentile(extra, 0.5)))
+  return round(interceptMs(seen.short, seen.long))
+}
+
+interface Seen {
+  tokens: number[]
+  ttftMs: number[]
+}
+
+const newSeen = (): Seen => ({ tokens: [], ttftMs: [] })
+
+/** Time of no tokens on the line through the medians of short and of long prompts; at least 0. */
+export function interceptMs(short: Seen, long: Seen): number {
+  const middle = ({ tokens, ttftMs }: Seen) => [percentile(tokens, 0.5), percentile(ttftMs, 0.5)]
+  const [[lowTokens = 0, lowMs = 0], [highTokens = 0, highMs = 0]] = [middle(short), middle(long)]
+  if (highTokens <= lowTokens) throw new Error('a long prompt has more tokens than a short one')
+  const msPerToken = (highMs - lowMs) / (highTokens - lowTokens)
+  return Math.max(0, lowMs - lowTokens * msPerToken)
 }
 
 const never = new AbortController().signal

@@ -55,20 +55,33 @@ const OUTPUT_WEIGHT = { least: 0.25, most: 64 }
 /** Where the points do not tell: what is assumed before any calibration. */
 const OUTPUT_WEIGHT_ASSUMED = 2
 
-/**
- * Seconds of the engine for a token of each kind: the least-squares solution of
- * seconds = input·a + cached·b + output·c over the points, none below zero (solved by coordinate
- * descent on the normal equations; Lawson & Hanson, Solving Least Squares Problems, ch. 23).
- */
+/** Seconds of the engine for a token of each kind, over the points; none below zero. */
 export function fitSeconds(points: readonly CalibrationPoint[]): Tokens {
-  const rows = points.map(({ tokens, seconds }) => {
-    // Relative errors count: a point of ten seconds is no truer than one of five.
-    return [tokens.input / seconds, tokens.cached / seconds, tokens.output / seconds] as const
-  })
+  const [input = 0, cached = 0, output = 0] = fitTimes(
+    points.map(({ tokens, seconds }) => ({
+      seconds,
+      amounts: [tokens.input, tokens.cached, tokens.output],
+    })),
+  )
+  return { input, cached, output }
+}
+
+const FIT_ROUNDS = 500
+
+/**
+ * What one of each amount takes: the least-squares solution of seconds = Σ amount·time over the
+ * rows, none below zero (by coordinate descent on the normal equations; Lawson & Hanson, Solving
+ * Least Squares Problems, ch. 23). Relative errors count: a row of ten seconds is no truer than one
+ * of five.
+ */
+export function fitTimes(
+  measured: readonly { seconds: number; amounts: readonly number[] }[],
+): number[] {
+  const rows = measured.map(({ seconds, amounts }) => amounts.map((amount) => amount / seconds))
   const at = (row: readonly number[], i: number) => row[i] ?? 0
-  const fitted = [0, 0, 0]
-  for (let round = 0; round < 500; round++) {
-    for (let i = 0; i < 3; i++) {
+  const fitted = (rows[0] ?? []).map(() => 0)
+  for (let round = 0; round < FIT_ROUNDS; round++) {
+    for (let i = 0; i < fitted.length; i++) {
       let [above, below] = [0, 0]
       for (const row of rows) {
         const others = fitted.reduce((sum, one, j) => (j === i ? sum : sum + one * at(row, j)), 0)
@@ -78,7 +91,7 @@ export function fitSeconds(points: readonly CalibrationPoint[]): Tokens {
       fitted[i] = below === 0 ? 0 : Math.max(0, above / below)
     }
   }
-  return { input: at(fitted, 0), cached: at(fitted, 1), output: at(fitted, 2) }
+  return fitted
 }
 
 /** A prompt token that is computed weighs 1; the others what they take in comparison. */

@@ -5,6 +5,7 @@ export {
   type CalibrationPoint,
   calibrationOf,
   type EngineCalibration,
+  fitTimes,
   type Tokens,
   unitsPerS,
 } from './calibration.ts'

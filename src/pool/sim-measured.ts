@@ -1,6 +1,10 @@
 /** The profile of an engine that was calibrated here, for simulations of it. Pure. */
-import type { EngineCalibration, EngineProfile as LiveProfile } from '../engine/index.ts'
-import type { EngineProfile } from './sim-profile.ts'
+import {
+  type EngineCalibration,
+  fitTimes,
+  type EngineProfile as LiveProfile,
+} from '../engine/index.ts'
+import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
 
 /** Where an engine does not tell its context. */
 const CONTEXT_TOKENS = 4096
@@ -15,8 +19,8 @@ const READ_OVER_DECODE = 2.5
 const READ_MS_MIN = 25
 const READ_MS_ALONE = 250
 const READ_TOKENS_MAX = 512
-/** Reading is never taken to fill more than this part of a sweep's time. */
-const READ_SHARE_MAX = 0.95
+/** Steps of nothing at all are an error of measurement. */
+const STEP_MS_MIN = 0.01
 
 /**
  * @param name under which the engine is known
@@ -29,12 +33,10 @@ export function measuredProfile(
   live: LiveProfile,
 ): EngineProfile {
   const { cap, express, yieldsBySteps, kind } = live
-  const readTokensPerS = Math.max(1, calibration.readTokensPerS)
-  const decode = decodeOf(calibration, readTokensPerS)
+  const { readTokensPerS, decode } = speedsOf(calibration)
   const spare = yieldsBySteps ? live.spare : 0
   const contextTokens = live.models[0]?.contextTokens ?? CONTEXT_TOKENS
-  const atCap = decode.findLast(({ streams }) => streams <= cap) ?? decode[0]
-  const stepMs = atCap?.stepMs ?? READ_MS_MIN
+  const stepMs = decodeStepMs({ decode }, cap)
   const besideMs = Math.max(READ_MS_MIN, READ_OVER_DECODE * stepMs)
   const tokensIn = (ms: number) =>
     Math.max(1, Math.min(READ_TOKENS_MAX, Math.floor((ms * readTokensPerS) / 1000)))
@@ -59,18 +61,24 @@ export function measuredProfile(
 }
 
 /**
- * Length of a step by streams: what is left of the sweep's time after reading, over the steps that
- * the written tokens took, one of each stream a step. More streams never make it shorter.
+ * Reading and the length of a step by streams, fitted together over all points: each took so many
+ * milliseconds for a prompt token, for one found read, for a step, and for every stream in a step.
+ * With one time for an output token, however many were written at once, reading takes the blame
+ * for what steps cost.
  */
-function decodeOf({ points }: EngineCalibration, readTokensPerS: number): EngineProfile['decode'] {
-  let longest = 0
-  return points
-    .filter(({ mix, tokens }) => mix === 'even' && tokens.output > 0)
-    .toSorted((a, b) => a.concurrency - b.concurrency)
-    .map(({ concurrency, seconds, tokens }) => {
-      const readS = Math.min(READ_SHARE_MAX * seconds, tokens.input / readTokensPerS)
-      const steps = tokens.output / concurrency
-      longest = Math.max(longest, (1000 * (seconds - readS)) / steps)
-      return { streams: concurrency, stepMs: longest }
-    })
+function speedsOf({ points, readTokensPerS }: EngineCalibration) {
+  const [readS = 0, , stepS = 0, streamS = 0] = fitTimes(
+    points.map(({ concurrency, seconds, tokens: { input, cached, output } }) => ({
+      seconds,
+      amounts: [input, cached, output / concurrency, output],
+    })),
+  )
+  const counts = [...new Set(points.map((point) => point.concurrency))].sort((a, b) => a - b)
+  return {
+    readTokensPerS: Math.max(1, readS === 0 ? readTokensPerS : 1 / readS),
+    decode: counts.map((streams) => ({
+      streams,
+      stepMs: Math.max(STEP_MS_MIN, 1000 * (stepS + streams * streamS)),
+    })),
+  }
 }

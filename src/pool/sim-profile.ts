@@ -56,7 +56,7 @@ export function parseProfile(value: unknown): EngineProfile {
 }
 
 /** Length of a step that gives `streams` sequences a token each, milliseconds. */
-export function decodeStepMs({ decode }: EngineProfile, streams: number): number {
+export function decodeStepMs({ decode }: Pick<EngineProfile, 'decode'>, streams: number): number {
   if (streams <= 0) return 0
   const above = decode.findIndex((point) => point.streams >= streams)
   const [first] = decode
