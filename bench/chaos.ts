@@ -1,6 +1,7 @@
 /** `npm run -s chaos -- NAME [--seed S] [--json]`: breaks things and looks at what is left. */
 import { parseArgs } from 'node:util'
 import { chaosBatch } from './chaos-batch.ts'
+import { chaosFailover } from './chaos-failover.ts'
 import { chaosMixed } from './chaos-mixed.ts'
 import { fuzz } from './fuzz.ts'
 import { circumstances } from './harness.ts'
@@ -13,6 +14,8 @@ const { values, positionals } = parseArgs({
     lines: { type: 'string', default: '2000' },
     kills: { type: 'string', default: '20' },
     count: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: '60' },
+    load: { type: 'string', default: '0.6' },
     model: { type: 'string', default: 'toy' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -27,6 +30,8 @@ const names: Record<string, () => Promise<object>> = {
   batch: () =>
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
   fuzz: () => fuzz({ seed, count: Number(values.count), log }),
+  failover: () =>
+    chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
 }
 
 const run = names[positionals[0] ?? '']
@@ -34,10 +39,12 @@ if (values.help || run === undefined) {
   console.error(
     'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n' +
       'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n' +
-      'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n\n' +
+      'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n' +
+      'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
-      '  fuzz    hostile requests at every door, a hostile engine behind them',
+      '  fuzz    hostile requests at every door, a hostile engine behind them\n' +
+      '  failover  one of two engines killed, slow, failing, hanging; what clients see of it',
   )
   process.exitCode = values.help ? 0 : 2
 } else {

@@ -35,13 +35,21 @@ export class Course {
     return this.#places.queueOf(this.target)
   }
 
+  get hasNext(): boolean {
+    return this.#next() !== -1
+  }
+
   /** Goes on to the next target that is up; false where there is none, and nothing changes. */
   advance(): boolean {
-    const isUp = (target: RouteTarget) => this.#places.isUp(this.#places.queueOf(target))
-    const next = this.#targets.findIndex((target, index) => index > this.#at && isUp(target))
+    const next = this.#next()
     if (next === -1) return false
     this.#at = next
     return true
+  }
+
+  #next(): number {
+    const isUp = (target: RouteTarget) => this.#places.isUp(this.#places.queueOf(target))
+    return this.#targets.findIndex((target, index) => index > this.#at && isUp(target))
   }
 
   /** What every answer says of the route. */

@@ -13,12 +13,10 @@ import {
 } from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
-import type { Grant, Ticket, TicketRequest } from '../pool/index.ts'
-import type { Principal } from '../tenancy/index.ts'
+import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
 import { AnswerRelay } from './answer-relay.ts'
-import { type CanonicalRequest, outputTokensMax } from './canonical.ts'
-import type { Course } from './course.ts'
-import { type CacheSalts, engineBody } from './engine-body.ts'
+import { outputTokensMax } from './canonical.ts'
+import { engineBody } from './engine-body.ts'
 import {
   canAskAnother,
   canRetryStatus,
@@ -27,15 +25,12 @@ import {
   type Refusal,
   refusalOf,
 } from './engine-errors.ts'
-import type { CollectedLine } from './line.ts'
+import type { LifeOptions, LifeServices } from './life-types.ts'
 import { PacedReply } from './paced-reply.ts'
 import { patienceEnded, withTenantName } from './refused.ts'
 import type { RelayOwner } from './relay.ts'
-import type { Reply, ReplyHeaders } from './reply.ts'
-import type { Standing } from './standing.ts'
+import type { ReplyHeaders } from './reply.ts'
 import { StreamRelay } from './stream-relay.ts'
-import type { Charge } from './token-rate.ts'
-import type { GatewayOptions } from './types.ts'
 
 /** Times a request is sent to an engine at most. */
 const ATTEMPTS_MAX = 3
@@ -44,43 +39,7 @@ const RETRY_AFTER_MS = 200
 /** Runs a step after those that are due already; far cheaper than `queueMicrotask`. */
 const soon = Promise.resolve()
 
-export interface LifeServices extends Pick<GatewayOptions, 'pool' | 'ledger' | 'clock' | 'limits'> {
-  salts: CacheSalts
-  /** Called once, last: books what the request was. */
-  ended(life: RequestLife, end: LifeEnd): void
-}
-
-export interface LifeEnd {
-  reason: EndReason
-  /** What the engine reported for the whole request; null where it did not get that far. */
-  usage: TokenCounts | null
-  /** The grant it ran on; null where it never reached an engine. */
-  grant: Grant | null
-  /** True where an engine worked on it and may know more than we do. */
-  wasCut: boolean
-  error: GristmillError | null
-  /** Status that an engine refused it with, passed on. */
-  engineStatus: number | null
-}
-
-export interface LifeOptions {
-  requestId: string
-  principal: Principal
-  request: CanonicalRequest
-  standing: Standing
-  reply: Reply
-  /** The batch line it is; null where a client waits. */
-  line: CollectedLine | null
-  /** Its way through the targets of a route; undefined where its model has none. */
-  course: Course | undefined
-  charge: Charge
-  /** Bound that we set where the client names none; null where it does. */
-  outputTokensDefault: number | null
-  arrivedAtMs: number
-  arrivedMonotonicMs: number
-}
-
-export class RequestLife implements RelayOwner, RosterMember {
+export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   rosterIndex = NOT_LISTED
   readonly options: LifeOptions
   readonly progress: Progress
@@ -103,6 +62,8 @@ export class RequestLife implements RelayOwner, RosterMember {
   #grant: Grant | undefined
   #call: EngineCall | undefined
   #attempts = 0
+  /** True once the client has seen a byte of an answer. */
+  #hasSent = false
   #outputTokensDefault: number | null
   #onDurable: (() => void) | undefined
   #reportedTokens = 0
@@ -176,6 +137,7 @@ export class RequestLife implements RelayOwner, RosterMember {
 
   #await(ticket: Ticket): void {
     this.#ticket = ticket
+    ticket.holder = this
     ticket.granted.then(
       (grant) => this.#granted(ticket, grant),
       (error: GristmillError) => this.#refused(error),
@@ -303,6 +265,7 @@ export class RequestLife implements RelayOwner, RosterMember {
   }
 
   sendEvents(bytes: Buffer): boolean {
+    this.#hasSent = true
     return this.#reply.write(bytes, this.lastContentAtMs, this)
   }
 
@@ -325,9 +288,13 @@ export class RequestLife implements RelayOwner, RosterMember {
       this.#outputTokensDefault = null
       this.#dispatch(grant)
     } else if (canAskAnother(status) && this.#mayGoOn()) this.#retry()
-    else if (canRetryStatus(status) && this.#attempts < ATTEMPTS_MAX) {
-      const delayMs = RETRY_AFTER_MS * 2 ** (this.#attempts - 1)
-      this.#services.clock.after(delayMs, () => this.#retry())
+    else if (canRetryStatus(status) && this.#mayTryAgain()) {
+      // Another engine can answer at once; the same one needs a moment.
+      if (this.#services.pool.hasChoice(this.#queue)) this.#retry()
+      else {
+        const delayMs = RETRY_AFTER_MS * 2 ** (this.#attempts - 1)
+        this.#services.clock.after(delayMs, () => this.#retry())
+      }
     } else {
       const refusal = refusalOf(status, headers, body, this.options.requestId)
       this.#end('refused', { refusal })
@@ -337,18 +304,35 @@ export class RequestLife implements RelayOwner, RosterMember {
   engineFailed(failure: EngineFailure, hadBytes: boolean): void {
     if (this.#state !== 'running') return
     const isPassing = failure.kind === 'unreachable' || failure.kind === 'broken'
-    if (isPassing && !hadBytes && this.#attempts < ATTEMPTS_MAX) {
-      this.#mayGoOn()
-      this.#retry()
-    } else {
+    if (isPassing && !hadBytes && (this.#mayGoOn() || this.#mayTryAgain())) this.#retry()
+    else {
       const reason = failure.kind === 'timeout' ? 'timeout' : 'engine_failed'
       this.#end(reason, { refusal: failureError(failure) })
     }
   }
 
+  engineLost(hasPeer: boolean): void {
+    const call = this.#call
+    // What waits for the ledger has bytes already.
+    if (call === undefined || this.#hasSent || this.#onDurable !== undefined) return
+    if (!hasPeer && this.options.course?.advance() !== true) return
+    this.#retry()
+    call.abort()
+  }
+
   /** Goes on to the next target of the route; false where there is none. */
   #mayGoOn(): boolean {
-    return this.#attempts < ATTEMPTS_MAX && this.options.course?.advance() === true
+    const { course } = this.options
+    return course?.hasNext === true && this.#mayTryAgain() && course.advance()
+  }
+
+  /** Where it queues. */
+  get #queue(): string {
+    return this.options.course?.queue ?? this.options.request.model
+  }
+
+  #mayTryAgain(): boolean {
+    return this.#attempts < ATTEMPTS_MAX && this.#ticket?.mayRetry() === true
   }
 
   /** Gives the slot back and queues again at the old place. */

@@ -28,5 +28,6 @@ export function arrivalOf(request: TicketRequest, arrivedAtMs: number, order?: n
   }
   if (order !== undefined) arrival.order = order
   if (request.beginnings !== undefined) arrival.beginnings = request.beginnings
+  if (request.avoidEngineId !== undefined) arrival.avoidEngineId = request.avoidEngineId
   return arrival
 }

@@ -15,16 +15,23 @@ const ENGINE_RETURN_MS = 15_000
 /** A model name that only this engine has; what is asked of it runs nowhere else. */
 export const pinnedModel = (engineId: string) => `only ${engineId}`
 
-/** What the scheduler may use of an engine now; nothing while it is not up. */
-export function slotsOf({ engine, profile, state, control }: PoolEngine): EngineSlots {
+/**
+ * What the scheduler may use of an engine now; nothing while it is not up.
+ * @param placesMax bound while it is tried again; null: none
+ */
+export function slotsOf(
+  { engine, profile, state, control }: PoolEngine,
+  placesMax: number | null,
+): EngineSlots {
   const isUp = state === 'up'
+  const isFree = placesMax === null
   return {
     id: engine.id,
     models: [...profile.models.map((model) => model.name), pinnedModel(engine.id)],
-    cap: isUp ? control.cap.cap : 0,
-    express: isUp ? profile.express : 0,
+    cap: isUp ? Math.min(control.cap.cap, placesMax ?? control.cap.cap) : 0,
+    express: isUp && isFree ? profile.express : 0,
     backgroundReserve: control.reserve.reserve,
-    spare: profile.yieldsBySteps ? profile.spare : 0,
+    spare: profile.yieldsBySteps && isFree ? profile.spare : 0,
     // Tenants are kept apart there by keeping nothing.
     keepsPrefixes: !profile.takesCacheOff,
   }
@@ -34,7 +41,7 @@ export function slotsOf({ engine, profile, state, control }: PoolEngine): Engine
  * By model the longest wait of an interactive request that only a place could end.
  * @param arrivedAtMs when a waiting ticket arrived, on the same clock as `nowMs`
  */
-export function interactiveWaits(
+function interactiveWaits(
   scheduler: Scheduler,
   arrivedAtMs: (id: string) => number | undefined,
   nowMs: number,
@@ -49,6 +56,27 @@ export function interactiveWaits(
     waits.set(arrival.model, nowMs - (arrivedAtMs(arrival.id) ?? nowMs))
   }
   return waits
+}
+
+/**
+ * Lets every engine's cap and reserve follow what was seen of it.
+ * @param arrivedAtMs when a waiting ticket arrived, on the same clock as `nowMs`
+ * @returns engines whose cap or reserve has changed
+ */
+export function updateControls(
+  scheduler: Scheduler,
+  engines: ReadonlyMap<string, PoolEngine>,
+  arrivedAtMs: (id: string) => number | undefined,
+  nowMs: number,
+): PoolEngine[] {
+  const waits = interactiveWaits(scheduler, arrivedAtMs, nowMs)
+  return scheduler.engines().flatMap(({ id, models, inFlight, background }) => {
+    const place = engines.get(id)
+    if (place?.state !== 'up') return []
+    const interactiveWaitMs = Math.max(0, ...models.map((model) => waits.get(model) ?? 0))
+    const seen = { inFlight, backgroundInFlight: background, interactiveWaitMs }
+    return place.control.update(nowMs, seen) ? [place] : []
+  })
 }
 
 /** Models with the moment at which an engine last served each. */

@@ -29,7 +29,8 @@ export function bestEngine(
   for (const engine of pool.engines) {
     if (!hasRoom(engine, room) || !engine.models.includes(lane.model)) continue
     const own = cost.input * uncachedTokens(engine, arrival)
-    const ahead = (unitsAhead(engine, room, cost) + own) / engine.cap
+    const isAvoided = engine.id === arrival.avoidEngineId
+    const ahead = isAvoided ? Number.MAX_VALUE : (unitsAhead(engine, room, cost) + own) / engine.cap
     const inFlight = engine.inFlight / engine.cap
     if (ahead > least || (ahead === least && inFlight >= fewest)) continue
     best = engine

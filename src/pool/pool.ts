@@ -8,7 +8,8 @@ import type { CapacityMinute } from '../meter/index.ts'
 import { arrivalOf } from './arrivals.ts'
 import { CapacityMeter } from './capacity-meter.ts'
 import { EngineControl } from './engine-control.ts'
-import { interactiveWaits, ServedModels, slotsOf } from './engine-places.ts'
+import { EngineHealth } from './engine-health.ts'
+import { ServedModels, slotsOf, updateControls } from './engine-places.ts'
 import { entitle } from './entitlement.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
@@ -16,8 +17,7 @@ import { Quotas } from './quotas.ts'
 import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
-import { PoolTicket, type TicketOwner } from './ticket.ts'
-import type { TicketState } from './ticket-state.ts'
+import { PoolTicket, placeOf, retryOf, type TicketOwner } from './ticket.ts'
 import type { PoolEngine, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
 const TICK_MS = 100
@@ -41,6 +41,7 @@ export class Pool implements TicketOwner {
   readonly running = new ShortLivedMap<PoolTicket>()
   readonly quotas: Quotas
   readonly cost: CostWeights
+  readonly health: EngineHealth = new EngineHealth(this)
   readonly #waiting = new ShortLivedMap<PoolTicket>()
   readonly #clock: Clock
   readonly #logger: Logger
@@ -102,6 +103,7 @@ export class Pool implements TicketOwner {
     }
     this.#meterEngine(engine.id)
     this.#pump()
+    if (state === 'down') this.health.vacate(engine.id)
   }
 
   /** What an engine tells of its own load. */
@@ -121,6 +123,7 @@ export class Pool implements TicketOwner {
     if (!this.engines.delete(id)) return
     this.scheduler.removeEngine(id)
     this.quotas.forget(id)
+    this.health.forget(id)
     const rows = this.#meter.take(this.#clock.nowMs(), [id])
     if (rows.length > 0) this.#recordCapacity(rows)
     this.#pump()
@@ -174,6 +177,7 @@ export class Pool implements TicketOwner {
       }
       this.#controlOf(ticket)?.firstToken(nowMs, ttftMs, ticket.inputTokens - ticket.cachedTokens)
     }
+    ticket.circuit?.heard(nowMs)
     this.scheduler.progress(placeOf(ticket), outputTokens)
     this.stats.outputTokens.add(nowMs, tokens)
     this.stats.tenant(ticket.request.tenantId, nowMs).outputTokens.add(nowMs, tokens)
@@ -200,9 +204,10 @@ export class Pool implements TicketOwner {
     if (end.inputTokens > 0 && end.inputTokens !== ticket.inputTokens) {
       this.promptWasRead(ticket, end.inputTokens, end.cachedTokens)
     }
+    const nowMs = this.#clock.monotonicMs()
+    this.health.ended(ticket, nowMs, end)
     this.#release(ticket)
     ticket.state = 'ended'
-    const nowMs = this.#clock.monotonicMs()
     const { firstTokenAtMs = nowMs, lastTokenAtMs, outputTokens } = ticket
     this.#controlOf(ticket)?.ended(nowMs, { firstTokenAtMs, lastTokenAtMs, outputTokens })
     const units =
@@ -220,13 +225,16 @@ export class Pool implements TicketOwner {
     // The tenant is not charged for a prompt that an engine lost before it answered.
     this.scheduler.promptRead(queued, 0)
     this.#waste(ticket, 'engine_failed', units)
+    ticket.circuit?.failed(this.#clock.monotonicMs())
     this.#release(ticket)
     ticket.state = 'ended'
-    const request = model === undefined ? ticket.request : { ...ticket.request, model }
-    const again = new PoolTicket(request, ticket.arrivedAtMs, this)
-    this.#queue(again, queued.order)
-    this.#pump()
-    return again
+    const next = new PoolTicket(retryOf(ticket, model), ticket.arrivedAtMs, this)
+    this.#queue(next, queued.order)
+    return next
+  }
+
+  mayRetry(ticket: PoolTicket): boolean {
+    return this.health.mayRetry(ticket, this.#clock.monotonicMs())
   }
 
   #queue(ticket: PoolTicket, order?: number): void {
@@ -256,6 +264,8 @@ export class Pool implements TicketOwner {
     this.#waiting.delete(ticket.id)
     this.running.set(ticket.id, ticket)
     ticket.engineId = dispatch.engineId
+    ticket.circuit = this.health.of(dispatch.engineId)
+    ticket.circuit.began(nowMs)
     ticket.express = dispatch.express
     ticket.dispatchedAtMs = nowMs
     const { estimatedInputTokens, outputTokensMax } = ticket.request
@@ -282,8 +292,10 @@ export class Pool implements TicketOwner {
   #release(ticket: PoolTicket): void {
     this.running.delete(ticket.id)
     this.scheduler.finish(placeOf(ticket))
-    const { engineId } = ticket
+    const { engineId, circuit } = ticket
     this.quotas.ended(engineId, ticket.id)
+    circuit?.left()
+    if (circuit?.isNews) this.#heed()
     if (engineId !== undefined) this.#meter.took(engineId, this.#clock.nowMs(), -1)
   }
 
@@ -327,6 +339,7 @@ export class Pool implements TicketOwner {
     for (const model of this.#models.lost(nowMs)) this.#refuseModel(model)
     this.#control(nowMs)
     if (this.quotas.refresh()) this.#pump()
+    if (this.health.look(nowMs)) this.#heed()
     for (const id of this.engines.keys()) this.#meterEngine(id)
     const rows = this.#meter.take(this.#clock.nowMs())
     if (rows.length > 0) {
@@ -335,31 +348,26 @@ export class Pool implements TicketOwner {
     }
   }
 
-  /** Lets every engine's cap and reserve follow what was seen of it. */
   #control(nowMs: number): void {
-    const waits = interactiveWaits(
-      this.scheduler,
-      (id) => this.#waiting.get(id)?.arrivedAtMs,
-      nowMs,
-    )
-    let isChanged = false
-    for (const { id, models, inFlight, background } of this.scheduler.engines()) {
-      const place = this.engines.get(id)
-      if (place?.state !== 'up') continue
-      const interactiveWaitMs = Math.max(0, ...models.map((model) => waits.get(model) ?? 0))
-      const seen = { inFlight, backgroundInFlight: background, interactiveWaitMs }
-      if (!place.control.update(nowMs, seen)) continue
-      this.#applySlots(id)
-      isChanged = true
-      const { cap, reserve } = place.control
-      this.#logger.debug({ engineId: id, cap, reserve }, 'cap or reserve changed')
+    const arrivedAtMs = (id: string) => this.#waiting.get(id)?.arrivedAtMs
+    const changed = updateControls(this.scheduler, this.engines, arrivedAtMs, nowMs)
+    for (const { engine, control } of changed) {
+      const [engineId, cap, reserve] = [engine.id, control.cap, control.reserve]
+      this.#applySlots(engineId)
+      this.#logger.debug({ engineId, cap, reserve }, 'cap or reserve changed')
     }
-    if (isChanged) this.#pump()
+    if (changed.length > 0) this.#pump()
+  }
+
+  /** Gives engines the places that circuits leave them, and takes work from those now open. */
+  #heed(): void {
+    this.health.heed((id) => this.#applySlots(id), this.#logger)
+    this.#pump()
   }
 
   #applySlots(engineId: string): void {
     const place = this.engines.get(engineId)
-    if (place) this.scheduler.setEngine(slotsOf(place))
+    if (place) this.scheduler.setEngine(slotsOf(place, this.health.placesAt(engineId)))
   }
 
   #tokensOf({ engineId = '' }: PoolTicket): Tokens {
@@ -389,10 +397,4 @@ export class Pool implements TicketOwner {
     }
     this.#logger.debug({ model }, 'no engine serves the model; waiting requests were told so')
   }
-}
-
-/** What the scheduler knows a ticket by that it has accepted. */
-function placeOf({ id, queued }: PoolTicket): TicketState {
-  if (queued === undefined) throw new Error(`ticket ${id} was never queued`)
-  return queued
 }

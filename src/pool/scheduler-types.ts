@@ -62,6 +62,8 @@ export interface Arrival {
   urgent?: boolean
   /** Arrival number of an earlier attempt, which keeps its place in line. */
   order?: number
+  /** Engine at which that failed; it goes there only where no other has room. */
+  avoidEngineId?: string
 }
 
 export interface EngineSlots {

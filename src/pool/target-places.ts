@@ -25,8 +25,8 @@ export class TargetPlaces {
     return pinnedModel(name)
   }
 
-  /** True while an engine takes requests from a queue. */
+  /** True while an engine takes requests from a queue, and answers them as it should. */
   isUp(queue: string): boolean {
-    return this.#pool.scheduler.serves(queue)
+    return this.#pool.scheduler.serves(queue) && !this.#pool.health.isAiling(queue)
   }
 }

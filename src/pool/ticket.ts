@@ -1,7 +1,8 @@
 /** One request in the pool: its promise of a slot, and its single end. */
 import type { GristmillError } from '../base/index.ts'
+import type { EngineCircuit } from './engine-circuit.ts'
 import type { TicketState } from './ticket-state.ts'
-import type { Grant, Ticket, TicketEnd, TicketRequest } from './types.ts'
+import type { Grant, Ticket, TicketEnd, TicketHolder, TicketRequest } from './types.ts'
 
 /** What a ticket needs of the pool. */
 export interface TicketOwner {
@@ -10,6 +11,7 @@ export interface TicketOwner {
   progressed(ticket: PoolTicket, outputTokens: number): void
   promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void
   finished(ticket: PoolTicket, end: TicketEnd): void
+  mayRetry(ticket: PoolTicket): boolean
   resubmit(ticket: PoolTicket, model: string | undefined): PoolTicket
 }
 
@@ -19,6 +21,9 @@ export class PoolTicket implements Ticket {
   readonly granted: Promise<Grant>
   state: 'waiting' | 'running' | 'ended' = 'waiting'
   engineId: string | undefined
+  /** Of its engine. */
+  circuit: EngineCircuit | undefined
+  holder: TicketHolder | undefined
   /** Its place in the queue, once it has one. */
   queued: TicketState | undefined
   express = false
@@ -72,6 +77,10 @@ export class PoolTicket implements Ticket {
     if (this.state === 'waiting' && this.queued) this.#owner.scheduler.raise(this.queued)
   }
 
+  mayRetry(): boolean {
+    return this.#owner.mayRetry(this)
+  }
+
   retry(model?: string): Ticket {
     this.#mustRun()
     return this.#owner.resubmit(this, model)
@@ -95,4 +104,15 @@ export class PoolTicket implements Ticket {
   #mustRun(): void {
     if (this.state !== 'running') throw new Error(`ticket ${this.id} is ${this.state}`)
   }
+}
+
+/** What the scheduler knows a ticket by that it has accepted. */
+export function placeOf({ id, queued }: PoolTicket): TicketState {
+  if (queued === undefined) throw new Error(`ticket ${id} was never queued`)
+  return queued
+}
+
+/** What a request that failed on an engine asks for now. */
+export function retryOf({ request, engineId }: PoolTicket, model = request.model): TicketRequest {
+  return { ...request, model, ...(engineId !== undefined && { avoidEngineId: engineId }) }
 }

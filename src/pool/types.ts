@@ -39,6 +39,17 @@ export interface TicketRequest {
   beginnings?: readonly Beginning[]
   /** True where its batch's window is at risk, so that it goes before other background work. */
   urgent?: boolean
+  /** Where it failed last: another engine is better. */
+  avoidEngineId?: string
+}
+
+/** Whoever waits for what runs on an engine. */
+export interface TicketHolder {
+  /**
+   * The engine has fallen silent or far behind.
+   * @param hasPeer true where another engine of the pool can take its place
+   */
+  engineLost(hasPeer: boolean): void
 }
 
 /** Leave to send a request to an engine now. */
@@ -76,6 +87,10 @@ export interface Ticket {
   readonly id: string
   /** Resolves when a slot is granted; rejects with what refused it. */
   readonly granted: Promise<Grant>
+  /** Told of what becomes of its engine. */
+  holder: TicketHolder | undefined
+  /** Takes one of the retries that its model has left; false where there is none. */
+  mayRetry(): boolean
   /** Leaves the queue; `granted` rejects with `error`. Nothing happens after a grant. */
   cancel(error: GristmillError): void
   /** Its batch's window is at risk: goes before other background work from now on. */

@@ -70,7 +70,7 @@ function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineVie
     summary: summaryOf(profile),
     embedded: registry.isEmbedded(engine.id),
     state,
-    stateReason: reason,
+    stateReason: pool.health.of(engine.id).reason || reason,
     sinceAt: new Date(sinceMs).toISOString(),
     models: profile.models.map((model) => ({ ...model })),
     cap: control.cap.cap,

@@ -1,0 +1,185 @@
+/**
+ * Whether an engine is to be sent work, by how it has answered: a circuit that opens when requests
+ * fail, when it falls silent or far behind its own pace, and lets one request after another try it
+ * again. A state machine: it is told what happened and what time it is; no I/O, no clock.
+ *
+ * The states are those of M. Nygard, Release It! (2007), "Circuit Breaker"; the growing time out
+ * those of Envoy's outlier detection.
+ */
+import { RollingSum } from './windows.ts'
+
+export type CircuitState = 'closed' | 'open' | 'half-open'
+
+const STEP_MS = 1000
+const KEPT_STEPS = 60
+/** Failures are a share of what ended in this time. */
+const WINDOW_MS = 10_000
+const FAILURES_LEAST = 3
+const FAILED_SHARE = 0.3
+/** So many in a row are enough, whatever went well before. */
+const IN_A_ROW = 3
+const OPEN_MS_FIRST = 1000
+const OPEN_MS_MOST = 30_000
+/** Good answers in a row that close it again. */
+const PROBES = 2
+/** After so long without opening, the next time out is a short one again. */
+const FORGIVEN_AFTER_MS = 60_000
+/** Silence that is long by any measure, and how many times the longest usual one is. */
+const SILENT_MS_LEAST = 1500
+const SILENT_FACTOR = 3
+/** The usual longest silence is forgotten by this share with every second. */
+const SILENCE_FADES = 0.005
+/** How many times its own usual pace, and that of its best peer, is an outlier. */
+const SLOW_FACTOR = 4
+const SLOW_LEAST = 3
+/** Weight of one more request in the usual pace, and in that of the moment. */
+const USUAL_WEIGHT = 0.02
+const RECENT_WEIGHT = 0.34
+
+export class EngineCircuit {
+  state: CircuitState = 'closed'
+  /** Why it is not closed, a sentence. */
+  reason = ''
+  /** True after a change of state, until somebody has heeded it. */
+  isNews = false
+  /** Requests there now. */
+  running = 0
+  /** Requests that may be there while it is tried again: those that still were, and one. */
+  places = 0
+  readonly #good = new RollingSum(STEP_MS, KEPT_STEPS)
+  readonly #failed = new RollingSum(STEP_MS, KEPT_STEPS)
+  #failedInARow = 0
+  #goodProbes = 0
+  #openings = 0
+  #openUntilMs = 0
+  #changedAtMs = Number.NEGATIVE_INFINITY
+  #heardAtMs = 0
+  #longestSilenceMs = 0
+  /** Milliseconds per token of requests that have ended; 0 while unknown. */
+  #usualPaceMs = 0
+  #recentPaceMs = 0
+  #paced = 0
+
+  /** Attempts that ended in the last `spanMs`, up to a minute. */
+  attempts(nowMs: number, spanMs: number): number {
+    return this.#good.sum(nowMs, spanMs) + this.#failed.sum(nowMs, spanMs)
+  }
+
+  /** True while one more request may be sent to try it. */
+  get takesMore(): boolean {
+    return this.state === 'closed' || (this.state === 'half-open' && this.running < this.places)
+  }
+
+  /** A request was sent there. */
+  began(nowMs: number): void {
+    if (this.running++ === 0) this.#heardAtMs = nowMs
+  }
+
+  /** A request has left, however it ended. */
+  left(): void {
+    this.running--
+  }
+
+  /** The engine gave a sign of life. */
+  heard(nowMs: number): void {
+    const silenceMs = nowMs - this.#heardAtMs
+    this.#heardAtMs = nowMs
+    if (this.state === 'closed' && silenceMs > this.#longestSilenceMs) {
+      this.#longestSilenceMs = silenceMs
+    }
+  }
+
+  /** @param paceMs how long the answer took for each of its tokens; null where it had none */
+  succeeded(nowMs: number, paceMs: number | null): void {
+    this.#good.add(nowMs, 1)
+    this.#failedInARow = 0
+    if (paceMs !== null) this.#notePace(paceMs)
+    if (this.state !== 'half-open') return
+    if (paceMs !== null && this.#isSlow(paceMs)) {
+      this.#open(nowMs, 'It answers, but far more slowly than it used to.')
+    } else if (++this.#goodProbes >= PROBES) this.#become('closed', nowMs, '')
+  }
+
+  failed(nowMs: number): void {
+    this.#failed.add(nowMs, 1)
+    this.#failedInARow++
+    if (this.state === 'half-open') this.#open(nowMs, 'It was tried again and failed.')
+    if (this.state !== 'closed') return
+    const failed = this.#failed.sum(nowMs, WINDOW_MS)
+    const isMuch =
+      failed >= FAILURES_LEAST && failed >= FAILED_SHARE * this.attempts(nowMs, WINDOW_MS)
+    if (isMuch || this.#failedInARow >= IN_A_ROW) {
+      this.#open(nowMs, `${failed} requests failed there within ${WINDOW_MS / 1000} s.`)
+    }
+  }
+
+  /**
+   * Looks at what runs there.
+   * @param readMs what reading the prompts there takes at most, during which silence means nothing
+   * @param runningPaceMs time per token of what streams there; null where too little does
+   * @param peerPaceMs recent pace of the best other engine of its models; null where none is known
+   */
+  look(
+    nowMs: number,
+    seen: { readMs: number; runningPaceMs: number | null; peerPaceMs: number | null },
+  ): void {
+    this.#longestSilenceMs *= 1 - SILENCE_FADES
+    if (this.state === 'open' && nowMs >= this.#openUntilMs) {
+      this.#goodProbes = 0
+      this.places = this.running + 1
+      this.#become('half-open', nowMs, 'It is tried again, one request at a time.')
+    }
+    if (this.state === 'open' || this.running === 0) return
+    const silenceMs = nowMs - this.#heardAtMs
+    const bearableMs = Math.max(SILENT_MS_LEAST, SILENT_FACTOR * this.#longestSilenceMs)
+    if (silenceMs > bearableMs + seen.readMs) {
+      this.#open(nowMs, `It has been silent for ${Math.round(silenceMs)} ms with work in hand.`)
+      return
+    }
+    const { peerPaceMs } = seen
+    const paceMs = Math.max(this.#recentPaceMs, seen.runningPaceMs ?? 0)
+    if (peerPaceMs === null || this.#paced < SLOW_LEAST || !this.#isSlow(paceMs)) return
+    if (paceMs > SLOW_FACTOR * peerPaceMs) {
+      const [is, usual] = [paceMs, this.#usualPaceMs].map(Math.round)
+      this.#open(nowMs, `A token takes it ${is} ms instead of the usual ${usual} ms.`)
+    }
+  }
+
+  /** Time per token of the last requests; null while too few have ended. */
+  get paceMs(): number | null {
+    return this.#paced < SLOW_LEAST ? null : this.#recentPaceMs
+  }
+
+  #notePace(paceMs: number): void {
+    this.#paced++
+    if (this.#paced === 1) this.#usualPaceMs = this.#recentPaceMs = paceMs
+    this.#recentPaceMs += RECENT_WEIGHT * (paceMs - this.#recentPaceMs)
+    // What is out of the usual does not become usual.
+    if (this.#paced <= SLOW_LEAST) this.#usualPaceMs = this.#recentPaceMs
+    else if (this.state === 'closed' && !this.#isSlow(paceMs)) {
+      this.#usualPaceMs += USUAL_WEIGHT * (paceMs - this.#usualPaceMs)
+    }
+  }
+
+  #isSlow(paceMs: number): boolean {
+    return this.#usualPaceMs > 0 && paceMs > SLOW_FACTOR * this.#usualPaceMs
+  }
+
+  #open(nowMs: number, reason: string): void {
+    const isForgiven = nowMs - this.#changedAtMs > FORGIVEN_AFTER_MS && this.state === 'closed'
+    this.#openings = isForgiven ? 1 : this.#openings + 1
+    const openMs = Math.min(OPEN_MS_MOST, OPEN_MS_FIRST * 2 ** (this.#openings - 1))
+    this.#openUntilMs = nowMs + openMs
+    this.#become('open', nowMs, reason)
+  }
+
+  #become(state: CircuitState, nowMs: number, reason: string): void {
+    this.state = state
+    this.isNews = true
+    this.reason = reason
+    this.#changedAtMs = nowMs
+    this.#failedInARow = 0
+    this.#heardAtMs = nowMs
+    if (state === 'closed') this.#recentPaceMs = this.#usualPaceMs
+  }
+}

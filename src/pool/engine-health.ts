@@ -1,0 +1,176 @@
+/**
+ * Which engines are sent work by how they have answered: joins their circuits with what runs and
+ * with each other, since an engine is only passed over while another can take its place.
+ */
+import type { Logger } from '../base/index.ts'
+import { EngineCircuit } from './engine-circuit.ts'
+import { pinnedModel } from './engine-places.ts'
+import { RetryBudget } from './retry-budget.ts'
+import type { PoolTicket } from './ticket.ts'
+import type { PoolEngine, TicketEnd } from './types.ts'
+
+const MINUTE_MS = 60_000
+/** What an engine reads in a second where nothing is known of it, service units. */
+const READS_PER_S = 500
+/** Means over fewer tokens say nothing of the pace. */
+const PACE_TOKENS_LEAST = 4
+const PACE_MS_LEAST = 500
+
+interface Engines {
+  readonly engines: ReadonlyMap<string, PoolEngine>
+  readonly running: { values(): Iterable<PoolTicket> }
+  readonly scheduler: { engine(id: string): { unread: number } | undefined }
+}
+
+export class EngineHealth {
+  readonly #pool: Engines
+  readonly #circuits = new Map<string, EngineCircuit>()
+  readonly #budgets = new Map<string, RetryBudget>()
+
+  constructor(pool: Engines) {
+    this.#pool = pool
+  }
+
+  of(engineId: string): EngineCircuit {
+    let circuit = this.#circuits.get(engineId)
+    if (circuit === undefined) {
+      circuit = new EngineCircuit()
+      this.#circuits.set(engineId, circuit)
+    }
+    return circuit
+  }
+
+  forget(engineId: string): void {
+    this.#circuits.delete(engineId)
+  }
+
+  /** Requests that may be in flight there; null: as many as it has places. */
+  placesAt(engineId: string): number | null {
+    const circuit = this.of(engineId)
+    if (circuit.state === 'closed' || !this.hasPeer(engineId)) return null
+    return circuit.state === 'open' ? 0 : circuit.places
+  }
+
+  /** True where another engine that is well serves a model of this one. */
+  hasPeer(engineId: string): boolean {
+    return this.#peersOf(engineId).some(({ engine }) => this.of(engine.id).state === 'closed')
+  }
+
+  /** True while every engine behind a queue is being spared; another target is asked rather. */
+  isAiling(queue: string): boolean {
+    let isAny = false
+    for (const { engine, profile, state } of this.#pool.engines.values()) {
+      if (state !== 'up') continue
+      const serves = profile.models.some(({ name }) => name === queue)
+      if (!serves && queue !== pinnedModel(engine.id)) continue
+      if (this.of(engine.id).takesMore) return false
+      isAny = true
+    }
+    return isAny
+  }
+
+  /** A request has ended there, for whatever reason. */
+  ended(ticket: PoolTicket, nowMs: number, end: TicketEnd): void {
+    const { circuit } = ticket
+    if (circuit === undefined) return
+    circuit.heard(nowMs)
+    if (end.outcome === 'engine_failed' || end.outcome === 'timeout') circuit.failed(nowMs)
+    else if (end.outcome === 'kept' || end.outcome === 'late') {
+      circuit.succeeded(nowMs, paceOf(ticket, nowMs, end.outputTokens))
+    }
+  }
+
+  /** Takes a retry out of the budget of the ticket's model; false where none is left. */
+  mayRetry({ request }: PoolTicket, nowMs: number): boolean {
+    let attempts = 0
+    let places = 0
+    for (const { engine, profile, control } of this.#pool.engines.values()) {
+      if (!profile.models.some(({ name }) => name === request.model)) continue
+      attempts += this.of(engine.id).attempts(nowMs, MINUTE_MS)
+      places += control.cap.cap + profile.express
+    }
+    const budget = this.#budgets.get(request.model) ?? new RetryBudget()
+    this.#budgets.set(request.model, budget)
+    return budget.take(nowMs, attempts, places)
+  }
+
+  /** Looks at every engine. @returns true where one is not sent work as usual, or is again */
+  look(nowMs: number): boolean {
+    const paces = this.#runningPaces(nowMs)
+    let isAny = false
+    for (const { engine, profile, state } of this.#pool.engines.values()) {
+      if (state !== 'up') continue
+      const circuit = this.of(engine.id)
+      const unread = this.#pool.scheduler.engine(engine.id)?.unread ?? 0
+      circuit.look(nowMs, {
+        readMs: (1000 * unread) / (profile.capacityUnitsPerS ?? READS_PER_S),
+        runningPaceMs: paces.get(engine.id) ?? null,
+        peerPaceMs: this.#bestPaceBeside(engine.id),
+      })
+      isAny ||= circuit.isNews || circuit.state !== 'closed'
+    }
+    return isAny
+  }
+
+  /**
+   * Carries out what circuits have decided: places first, then work is taken from those now open.
+   * @param apply gives an engine the places that it has now
+   */
+  heed(apply: (engineId: string) => void, logger: Logger): void {
+    const opened: string[] = []
+    for (const [id, circuit] of this.#circuits) {
+      if (circuit.isNews && circuit.state === 'open') opened.push(id)
+      circuit.isNews = false
+    }
+    for (const id of this.#pool.engines.keys()) apply(id)
+    for (const id of opened) {
+      const { reason } = this.of(id)
+      logger.warn({ engineId: id, reason }, 'engine does not answer as it should')
+      this.vacate(id)
+    }
+  }
+
+  /** Tells the requests there that no byte of theirs will come soon. */
+  vacate(engineId: string): void {
+    const hasPeer = this.hasPeer(engineId)
+    for (const ticket of [...this.#pool.running.values()]) {
+      if (ticket.engineId !== engineId || ticket.state !== 'running') continue
+      ticket.holder?.engineLost(hasPeer)
+    }
+  }
+
+  #peersOf(engineId: string): PoolEngine[] {
+    const own = this.#pool.engines.get(engineId)
+    if (own === undefined) return []
+    const names = new Set(own.profile.models.map(({ name }) => name))
+    return [...this.#pool.engines.values()].filter(
+      ({ engine, profile, state }) =>
+        engine.id !== engineId && state === 'up' && profile.models.some((m) => names.has(m.name)),
+    )
+  }
+
+  #bestPaceBeside(engineId: string): number | null {
+    const paces = this.#peersOf(engineId).flatMap(({ engine }) => this.of(engine.id).paceMs ?? [])
+    return paces.length === 0 ? null : Math.min(...paces)
+  }
+
+  /** By engine the mean time per token of what streams there. */
+  #runningPaces(nowMs: number): Map<string, number> {
+    const sums = new Map<string, { ms: number; tokens: number }>()
+    for (const { engineId, firstTokenAtMs = nowMs, outputTokens } of this.#pool.running.values()) {
+      const ms = nowMs - firstTokenAtMs
+      if (engineId === undefined || outputTokens < 2 || ms < PACE_MS_LEAST) continue
+      const sum = sums.get(engineId) ?? { ms: 0, tokens: 0 }
+      sums.set(engineId, { ms: sum.ms + ms, tokens: sum.tokens + outputTokens })
+    }
+    return new Map([...sums].map(([id, { ms, tokens }]) => [id, ms / tokens]))
+  }
+}
+
+/** Time per token of an answer: between its first and last, or where it came whole, in all. */
+function paceOf(ticket: PoolTicket, nowMs: number, tokens: number): number | null {
+  if (tokens < PACE_TOKENS_LEAST) return null
+  const { firstTokenAtMs = nowMs, lastTokenAtMs, dispatchedAtMs } = ticket
+  if (lastTokenAtMs > firstTokenAtMs) return (lastTokenAtMs - firstTokenAtMs) / (tokens - 1)
+  return (nowMs - dispatchedAtMs) / tokens
+}
