@@ -53,12 +53,14 @@ const benches: Record<string, Bench> = {
     },
   },
   utilisation: {
-    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--seed N] [--runs N] [--seconds N] [--calibration N] [--samples FILE] [--curve]',
+    help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--engine vllm|vllm-priority --dir DIR] [--seed N] [--runs N] [--seconds N] [--calibration N] [--samples FILE] [--curve]',
     async run(flags, log) {
       const { benchUtilisation } = await import('./utilisation.ts')
       const { circumstances } = await import('./harness.ts')
       const result = await benchUtilisation({
         model: typeof flags.model === 'string' ? flags.model : undefined,
+        engine: typeof flags.engine === 'string' ? flags.engine : undefined,
+        dir: typeof flags.dir === 'string' ? flags.dir : undefined,
         ...given({
           seed: number(flags, 'seed'),
           runs: number(flags, 'runs'),
@@ -201,6 +203,7 @@ const options: ParseArgsOptionsConfig = {
       'calibration',
       'samples',
       'dir',
+      'engine',
       'base',
     ].map((n) => [n, text]),
   ),

@@ -119,7 +119,7 @@ async function gristmill(
 }
 
 /** Adds an engine and measures it at once; by itself that would begin within a minute. */
-async function addCalibrated(
+export async function addCalibrated(
   { admin }: Server,
   { url }: Program,
   log: (line: string) => void,

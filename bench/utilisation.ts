@@ -7,8 +7,9 @@ import { promisedTokenGapMs, seededRandom, TTFT_PROMISE_MS } from '../src/base/i
 import type { EngineView } from '../src/http/index.ts'
 import type { Target } from './chat-load.ts'
 import { percentile } from './quantiles.ts'
-import { createTenant, type Server, startServer } from './server.ts'
+import { createTenant, type Server } from './server.ts'
 import { type Calibrated, calibrate } from './utilisation-calibration.ts'
+import { type EngineQueue, startFilled } from './utilisation-engine.ts'
 import { type ArmFigures, figuresOf } from './utilisation-figures.ts'
 import { playArm } from './utilisation-load.ts'
 import { drawArrivals, type Measured } from './utilisation-plan.ts'
@@ -17,6 +18,10 @@ import { BATCH_WEIGHTS, pooled, resultOf, type Sample } from './utilisation-resu
 export interface UtilisationOptions {
   /** Path of a GGUF file, a model's name or `toy`; the toy where absent. */
   model?: string | undefined
+  /** `embedded`, `vllm` or `vllm-priority`; the second and third need `dir`. */
+  engine?: string | undefined
+  /** Where vLLM is installed. */
+  dir?: string | undefined
   seed?: number
   /** Runs one after the other, each with a seed of its own; a calibration stands between two. */
   runs?: number
@@ -48,31 +53,34 @@ export async function benchUtilisation(options: UtilisationOptions = {}): Promis
   const arms = 4 * runs + (wantsCurve ? CURVE_RESERVES.length : 0)
   const totalS = arms * (seconds + AROUND_S) + (runs + 1) * (calibration + AROUND_S)
   log(`about ${Math.ceil(totalS / 60)} minutes`)
-  const server = await startServer({ model, log })
-  try {
-    const bench = await prepare(server)
-    const measure = (own: number) => calibrate(bench, own, calibration * 1000, log)
-    let all: Sample[] = []
-    let before = await measure(seed)
-    for (let own = seed; own < seed + runs; own++) {
-      log(`run ${own - seed + 1} of ${runs}`)
-      const sample = await run(bench, own, before, options)
-      before = await measure(own + 1)
-      sample.capacityAfter = before.capacityUnitsPerS
-      all = samples === undefined ? [...all, sample] : pooled(samples, sample)
-    }
-    const [off] = all.at(-1)?.off ?? []
-    const figures = resultOf(all, bench.cap, seed)
-    const curve = wantsCurve && off ? { curve: await drawCurve(bench, off, before, options) } : {}
-    return { ...figures, ...curve, seed, rounds: all.length, model: server.model }
-  } finally {
-    await server.stop()
+  await using stack = new AsyncDisposableStack()
+  const { engine = 'embedded', dir } = options
+  const filled = await startFilled(stack, { engine, dir, model }, log)
+  const { queue } = filled
+  const bench = await prepare(filled.server, filled.model)
+  const measure = (own: number) => calibrate(bench, own, calibration * 1000, log)
+  const inside: ReturnType<EngineQueue['take']>[] = []
+  let all: Sample[] = []
+  let before = await measure(seed)
+  for (let own = seed; own < seed + runs; own++) {
+    log(`run ${own - seed + 1} of ${runs}`)
+    // What a calibration makes wait in the engine is no part of the mixed load.
+    queue?.take()
+    const sample = await run(bench, own, before, options)
+    if (queue) inside.push(queue.take())
+    before = await measure(own + 1)
+    sample.capacityAfter = before.capacityUnitsPerS
+    all = samples === undefined ? [...all, sample] : pooled(samples, sample)
   }
+  const [off] = all.at(-1)?.off ?? []
+  const figures = resultOf(all, bench.cap, seed)
+  const curve = wantsCurve && off ? { curve: await drawCurve(bench, off, before, options) } : {}
+  const about = { seed, rounds: all.length, engine, model: filled.model }
+  return { ...figures, ...curve, ...(queue && { insideEngine: inside }), ...about }
 }
 
-async function prepare(server: Server): Promise<Bench> {
-  const { url, model, admin } = server
-  if (model === null) throw new Error('the server has no model')
+async function prepare(server: Server, model: string): Promise<Bench> {
+  const { url, admin } = server
   const engines = await admin.all<EngineView>('/api/engines')
   const forced = { ignore_eos: true }
   const target = async (name: string, weight: number, fields: object) => ({
