@@ -41,6 +41,11 @@ export function newId(prefix: IdPrefix, clock: Clock, random: Random): string {
   return `${prefix}_${headOf(clock.nowMs())}${tail}`
 }
 
+/** The least text that an identifier made at `atMs` or later can be. */
+export function idsFrom(prefix: IdPrefix, atMs: number): string {
+  return `${prefix}_${headOf(atMs)}`
+}
+
 function headOf(nowMs: number): string {
   if (nowMs === lastMs) return lastHead
   let time = nowMs

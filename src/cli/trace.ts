@@ -46,9 +46,11 @@ async function exportTrace(
   const tenant = flags.tenant && (await findTenant(client, flags.tenant)).id
   const found: { atMs: number; row: TraceRow }[] = []
   for await (const request of client.rows<RequestView>('/api/requests', { tenant })) {
+    if (request.settledAt === null) continue
+    // Those that ended last come first, and none ends before it arrives.
+    if (Date.parse(request.settledAt) < sinceMs) break
     const atMs = Date.parse(request.arrivedAt)
-    if (atMs < sinceMs) break
-    if (request.settledAt !== null) found.push({ atMs, row: ledgerTraceRow(request, 0) })
+    if (atMs >= sinceMs) found.push({ atMs, row: ledgerTraceRow(request, 0) })
   }
   found.sort((a, b) => a.atMs - b.atMs)
   const beginMs = found[0]?.atMs ?? 0

@@ -75,7 +75,7 @@ const listLedgerRequests = createRoute({
   tags,
   method: 'get',
   path: '/api/requests',
-  summary: 'Requests of the ledger, newest first; no prompts, no answers',
+  summary: 'Requests of the ledger: open ones, then the last that ended; no prompts, no answers',
   request: {
     query: z.object({
       tenant: id,

@@ -129,10 +129,9 @@ export class IntentQueue {
           ),
         (entry, error) => bad.set(entry, error),
       )
-      metrics.groupRows.observe({ kind: 'intent' }, this.#inFlight.length)
-      const tookMs = clock.monotonicMs() - this.#sentAtMs
-      metrics.writeSeconds.observe({ kind: 'intent' }, tookMs / 1000)
-      metrics.badRows.inc({ kind: 'intent' }, bad.size)
+      metrics.groupRows.observe('intent', this.#inFlight.length)
+      metrics.writeSeconds.observe('intent', (clock.monotonicMs() - this.#sentAtMs) / 1000)
+      if (bad.size > 0) metrics.badRows.inc({ kind: 'intent' }, bad.size)
       this.#finish((entry) => {
         if (bad.has(entry)) this.#options.onDropped(entry, bad.get(entry))
         else this.#options.onDurable(entry)

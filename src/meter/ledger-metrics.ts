@@ -1,14 +1,15 @@
 /** What the ledger shows of itself to Prometheus. */
-import { Counter, Gauge, Histogram, type Registry } from '../base/index.ts'
+import { Counter, Gauge, HotHistogram, type Registry } from '../base/index.ts'
 
 export interface LedgerMetrics {
-  groupRows: Histogram<'kind'>
-  writeSeconds: Histogram<'kind'>
+  groupRows: HotHistogram
+  writeSeconds: HotHistogram
   doubleSettled: Counter
   badRows: Counter<'kind'>
 }
 
-export type RowKind = 'intent' | 'progress' | 'settlement'
+const rowKinds = ['intent', 'progress', 'settlement'] as const
+export type RowKind = (typeof rowKinds)[number]
 
 interface Gauges {
   openIntents: () => number
@@ -38,18 +39,25 @@ export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerM
   gauge('gristmill_ledger_healthy', '1 while the ledger takes requests', () =>
     gauges.healthy() ? 1 : 0,
   )
+  const badRows = new Counter({
+    name: 'gristmill_ledger_bad_rows_total',
+    help: 'Rows that the database refused for their content',
+    labelNames: ['kind'],
+    registers,
+  })
+  for (const kind of rowKinds) badRows.inc({ kind }, 0)
   return {
-    groupRows: new Histogram({
+    groupRows: new HotHistogram({
       name: 'gristmill_ledger_group_rows',
       help: 'Rows written together',
-      labelNames: ['kind'],
+      labelName: 'kind',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
       registers,
     }),
-    writeSeconds: new Histogram({
+    writeSeconds: new HotHistogram({
       name: 'gristmill_ledger_write_seconds',
       help: 'Time until a group was durable',
-      labelNames: ['kind'],
+      labelName: 'kind',
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
       registers,
     }),
@@ -58,11 +66,6 @@ export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerM
       help: 'Settlements refused because the request had one; always a programming error',
       registers,
     }),
-    badRows: new Counter({
-      name: 'gristmill_ledger_bad_rows_total',
-      help: 'Rows that the database refused for their content',
-      labelNames: ['kind'],
-      registers,
-    }),
+    badRows,
   }
 }

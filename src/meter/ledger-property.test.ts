@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { createLogger, Registry, systemClock } from '../base/index.ts'
 import { type Database, openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createLedger, type Intent, type Ledger, type Settlement } from './index.ts'
+import { moveLowWater } from './low-water.ts'
 
 let database: TestDatabase
 
@@ -17,6 +18,7 @@ type Step =
   | { do: 'progress'; pick: number; tokens: number }
   | { do: 'settle'; pick: number; tokens: number; twice: boolean }
   | { do: 'flush' }
+  | { do: 'move' }
   | { do: 'crash' }
 
 const picks = fc.nat(1000)
@@ -44,6 +46,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
 )
 
@@ -101,6 +104,7 @@ class World {
 
   async run(next: Step): Promise<void> {
     if (next.do === 'crash') return await this.crash()
+    if (next.do === 'move') return await this.#move()
     if (next.do === 'flush') {
       await this.ledger.flush(10_000)
       for (const id of this.fresh) this.durable.add(id)
@@ -115,6 +119,12 @@ class World {
     this.settled.set(id, Math.max(0, next.tokens))
     this.fresh.add(id)
     this.open = this.open.filter((other) => other !== id)
+  }
+
+  /** The low-water mark to past all identifiers made here, as if long enough had gone by. */
+  async #move(): Promise<void> {
+    await database.sql`update ledger_mark set next_since = now() - interval '1 hour'`
+    await moveLowWater(database.sql, systemClock)
   }
 
   async #openSome(count: number, wait: boolean): Promise<void> {
@@ -176,6 +186,7 @@ describe('however requests are opened, settled and cut off', () => {
 
 async function check(steps: Step[]): Promise<void> {
   await database.reset()
+  await database.sql`insert into ledger_mark (low_water, next_low_water) values ('', '')`
   const world = new World()
   await world.start()
   for (const next of steps) await world.run(next)

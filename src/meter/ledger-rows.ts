@@ -23,7 +23,10 @@ export interface OpenRow extends Omit<Progress, 'engineId'> {
 const TEXT_MAX = 256
 const INT4_MAX = 2_147_483_647
 
-/** Writes intents that are not there yet, each with its row of working state. */
+/**
+ * Writes intents that are not there yet. One that comes so late that the low-water mark may pass it
+ * brings its row of working state.
+ */
 export async function writeIntents(sql: Queries, intents: readonly Intent[]): Promise<void> {
   const rows = encode(intents.map(intentRow))
   await sql`
@@ -41,25 +44,27 @@ export async function writeIntents(sql: Queries, intents: readonly Intent[]): Pr
       on conflict (request_id) do nothing
       returning request_id
     )
-    insert into ledger_open (request_id) select request_id from written`
+    insert into ledger_open (request_id)
+    select request_id from written where request_id < (select next_low_water from ledger_mark)`
 }
 
-/** Notes how far running requests are. Rows of requests that have been settled are passed over. */
+/** Notes how far running requests are; the first note of a request makes its row. */
 export async function writeProgress(
   sql: Queries,
   notes: readonly (readonly [requestId: string, progress: Progress])[],
 ): Promise<void> {
   const rows = encode(notes.map(progressRow))
   await sql`
-    update ledger_open as o
-    set engine_id = given.engine_id, served_class = given.served_class,
-        input_tokens = given.input_tokens, cached_tokens = given.cached_tokens,
-        output_tokens = given.output_tokens, queue_ms = given.queue_ms,
-        engine_ms = given.engine_ms, ttft_ms = given.ttft_ms
-    from json_to_recordset(${rows}::text::json) as given (
+    insert into ledger_open (request_id, engine_id, served_class, input_tokens, cached_tokens,
+      output_tokens, queue_ms, engine_ms, ttft_ms)
+    select * from json_to_recordset(${rows}::text::json) as given (
       request_id text, engine_id text, served_class text, input_tokens int, cached_tokens int,
       output_tokens int, queue_ms int, engine_ms int, ttft_ms float8)
-    where o.request_id = given.request_id`
+    on conflict (request_id) do update
+    set engine_id = excluded.engine_id, served_class = excluded.served_class,
+        input_tokens = excluded.input_tokens, cached_tokens = excluded.cached_tokens,
+        output_tokens = excluded.output_tokens, queue_ms = excluded.queue_ms,
+        engine_ms = excluded.engine_ms, ttft_ms = excluded.ttft_ms`
 }
 
 /**
@@ -106,7 +111,10 @@ export async function writeSettlements(
   return [...refused]
 }
 
-/** Up to `rowsMax` open requests after `after` in order of their identifiers. */
+/**
+ * Up to `rowsMax` rows of working state after `after` in order of their identifiers; all that is
+ * open once `bookOpen` has run.
+ */
 export async function readOpen(sql: Queries, after: string, rowsMax: number): Promise<OpenRow[]> {
   return await sql<OpenRow[]>`
     select o.request_id as "requestId", o.engine_id as "engineId", i.batch_id as "batchId",

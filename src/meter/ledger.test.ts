@@ -76,9 +76,9 @@ function progress(outputTokens: number): Progress {
   }
 }
 
-async function metric(name: string): Promise<number | undefined> {
+async function metric(name: string): Promise<number> {
   const { values } = (await registry.getSingleMetric(name)?.get()) ?? { values: [] }
-  return values[0]?.value
+  return values.reduce((sum, { value }) => sum + value, 0)
 }
 
 const settlementsOf = (requestId: string) => database.sql`

@@ -32,6 +32,7 @@ export interface LedgerOptions {
 const TICK_MS = 250
 /** Half of what is promised, so that progress is durable within a second. */
 const TICKS_PER_PROGRESS = 2
+const TICKS_PER_MARK = 40
 
 export class Ledger {
   readonly #options: LedgerOptions
@@ -247,6 +248,7 @@ export class Ledger {
   #tick(): void {
     this.#intents.tick(TICK_MS)
     if (++this.#ticks % TICKS_PER_PROGRESS === 0) this.#settlements.flushProgress()
+    if (this.#ticks % TICKS_PER_MARK === 0) this.#settlements.moveLowWater()
     this.#checkFull()
   }
 

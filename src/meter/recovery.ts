@@ -2,6 +2,7 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import { type OpenRow, readOpen, writeSettlements } from './ledger-rows.ts'
+import { bookOpen } from './low-water.ts'
 import type { Settlement, TokenCounts } from './types.ts'
 
 /**
@@ -40,6 +41,7 @@ const ASK_MS_MAX = 3000
 export async function recoverOpen(options: RecoveryOptions): Promise<number> {
   const { sql, clock, logger, isOurs } = options
   const askUntilMs = clock.monotonicMs() + ASK_MS_MAX
+  await bookOpen(sql)
   let recovered = 0
   for (let after = ''; ; ) {
     const page = await readOpen(sql, after, PAGE_ROWS)

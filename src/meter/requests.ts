@@ -3,7 +3,8 @@
  */
 import type { ServiceClass } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
+import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
+import { isOpen, lowWater } from './low-water.ts'
 import { textArray } from './text-array.ts'
 import type { EndReason, SettlementGroup } from './types.ts'
 
@@ -42,8 +43,12 @@ export interface RequestFilter {
   model?: string | undefined
 }
 
+type Part = 'open' | 'ended'
+type Fragment = ReturnType<Queries>
+
 /**
- * Requests, the newest first.
+ * Requests: those that are open, the newest first, then those that have ended, the last first. A
+ * request that ends while its list is read page by page may be on two pages, never on none.
  * @param page `before` is the cursor of an earlier page
  * @throws GristmillError `invalid_value` for a foreign cursor
  */
@@ -52,20 +57,17 @@ export async function listRequests(
   filter: RequestFilter,
   page: { limit: number; before?: string | undefined },
 ): Promise<{ rows: RequestRow[]; next: string | null }> {
-  const { tenantIds, keyId, model } = filter
-  const [before] = page.before ? decodeCursor(page.before, 1) : []
-  const found = await selectRequests(
-    sql,
-    sql`true
-      ${tenantIds ? sql`and i.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
-      ${keyId === undefined ? sql`` : sql`and i.key_id = ${keyId}`}
-      ${model === undefined ? sql`` : sql`and i.model = ${model}`}
-      ${before === undefined ? sql`` : sql`and i.request_id < ${before}`}`,
-    page.limit + 1,
-  )
+  const [part, before] = page.before ? cursorValues(page.before) : (['open', undefined] as const)
+  const limit = page.limit + 1
+  const open = sql`select * from (${openPage(sql, filter, before, limit)}) as open`
+  const ended = endedPage(sql, filter, part === 'ended' ? before : undefined, limit)
+  const chosen: Fragment =
+    part === 'ended' ? ended : sql`${open} union all select * from (${ended}) as ended`
+  const found = await selectRequests(sql, chosen, limit)
   const rows = [...found].slice(0, page.limit)
   const last = rows.at(-1)
-  return { rows, next: found.length > page.limit && last ? encodeCursor([last.id]) : null }
+  if (found.length <= page.limit || !last) return { rows, next: null }
+  return { rows, next: encodeCursor([last.settledAt === null ? 'open' : 'ended', last.id]) }
 }
 
 /** One request, or undefined where the ledger has none of that identifier. */
@@ -73,23 +75,87 @@ export async function findRequest(
   sql: Queries,
   requestId: string,
 ): Promise<RequestRow | undefined> {
-  const [row] = await selectRequests(sql, sql`i.request_id = ${requestId}`, 1)
+  const chosen: Fragment = sql`select ${requestId}::text as request_id, null::timestamptz as settled_at`
+  const [row] = await selectRequests(sql, chosen, 1)
   return row
 }
 
-/** Chosen and limited before the settlements are joined, so that a page costs one look-up a row. */
-function selectRequests(sql: Queries, condition: ReturnType<Queries>, limit: number) {
-  const iso = (column: ReturnType<Queries>) =>
+function cursorValues(cursor: string): [Part, string] {
+  const [part, id] = decodeCursor(cursor, 2) as [string, string]
+  if (part !== 'open' && part !== 'ended') throw badCursor()
+  return [part, id]
+}
+
+/** Where open requests can be: in the last minutes of the intents, else in `ledger_open`. */
+function openPage(
+  sql: Queries,
+  filter: RequestFilter,
+  before: string | undefined,
+  limit: number,
+): Fragment {
+  const wanted = sql`${conditions(sql, sql`i`, filter)} and ${isOpen(sql)}
+    ${before === undefined ? sql`` : sql`and i.request_id < ${before}`}`
+  return sql`
+    select request_id, null::timestamptz as settled_at from (
+      (select i.request_id from ledger_intents as i
+        where i.request_id >= ${lowWater(sql)} and ${wanted}
+        order by i.request_id desc limit ${limit})
+      union
+      select i.request_id from ledger_open as o join ledger_intents as i using (request_id)
+      where ${wanted}
+    ) as open
+    order by request_id desc limit ${limit}`
+}
+
+/** By one index on whom it is for and when it ended; of several tenants, a page of each. */
+function endedPage(
+  sql: Queries,
+  filter: RequestFilter,
+  before: string | undefined,
+  limit: number,
+): Fragment {
+  const { tenantIds, keyId } = filter
+  const after: Fragment =
+    before === undefined
+      ? sql``
+      : sql`and (s.settled_at, s.request_id) < (
+          (select settled_at from ledger_settlements where request_id = ${before}), ${before})`
+  const page = (condition: Fragment, narrowed: RequestFilter): Fragment => sql`
+    select s.request_id, s.settled_at from ledger_settlements as s
+    where ${condition} and ${conditions(sql, sql`s`, narrowed)} ${after}
+    order by s.settled_at desc, s.request_id desc limit ${limit}`
+  if (tenantIds === undefined || keyId !== undefined) return page(sql`true`, filter)
+  return sql`
+    select page.* from unnest(${textArray(tenantIds)}::text::text[]) as given (tenant_id),
+      lateral (${page(sql`s.tenant_id = given.tenant_id`, { model: filter.model })}) as page
+    order by page.settled_at desc, page.request_id desc limit ${limit}`
+}
+
+function conditions(
+  sql: Queries,
+  row: Fragment,
+  { tenantIds, keyId, model }: RequestFilter,
+): Fragment {
+  return sql`true
+    ${tenantIds ? sql`and ${row}.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+    ${keyId === undefined ? sql`` : sql`and ${row}.key_id = ${keyId}`}
+    ${model === undefined ? sql`` : sql`and ${row}.model = ${model}`}`
+}
+
+/** @param chosen identifiers and times of settlement (null while open), from one snapshot */
+function selectRequests(sql: Queries, chosen: Fragment, limit: number) {
+  const iso = (column: Fragment) =>
     sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
   return sql<RequestRow[]>`
     with chosen as (
-      select * from ledger_intents i where ${condition} order by i.request_id desc limit ${limit}
+      select * from (${chosen}) as chosen
+      order by settled_at desc nulls first, request_id desc limit ${limit}
     )
-    select c.request_id as id, c.tenant_id as "tenantId", c.project_id as "projectId",
-      c.key_id as "keyId", c.end_user as "endUser", c.model, c.endpoint,
-      c.service_class as "serviceClass",
+    select i.request_id as id, i.tenant_id as "tenantId", i.project_id as "projectId",
+      i.key_id as "keyId", i.end_user as "endUser", i.model, i.endpoint,
+      i.service_class as "serviceClass",
       coalesce(s.served_class, o.served_class) as "servedClass",
-      ${iso(sql`c.arrived_at`)} as "arrivedAt", ${iso(sql`s.settled_at`)} as "settledAt",
+      ${iso(sql`i.arrived_at`)} as "arrivedAt", ${iso(sql`s.settled_at`)} as "settledAt",
       s.settlement_group as "group", s.end_reason as "end",
       coalesce(s.estimated, false) as estimated,
       coalesce(s.input_tokens, o.input_tokens, 0) as "inputTokens",
@@ -98,8 +164,9 @@ function selectRequests(sql: Queries, condition: ReturnType<Queries>, limit: num
       s.queue_ms as "queueMs", s.engine_ms as "engineMs",
       s.ttft_ms as "ttftMs", s.token_gap_ms as "tokenGapMs",
       coalesce(s.engine_id, o.engine_id) as "engineId"
-    from chosen c
-    left join ledger_settlements s using (request_id)
-    left join ledger_open o using (request_id)
-    order by c.request_id desc`
+    from chosen
+    join ledger_intents as i using (request_id)
+    left join ledger_settlements as s using (request_id)
+    left join ledger_open as o using (request_id)
+    order by chosen.settled_at desc nulls first, i.request_id desc`
 }

@@ -7,6 +7,7 @@ import type { Queries } from '../store/index.ts'
 import type { LedgerHealth } from './ledger-health.ts'
 import type { LedgerMetrics, RowKind } from './ledger-metrics.ts'
 import { writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
+import { moveLowWater } from './low-water.ts'
 import type { OpenEntry } from './open-entry.ts'
 import type { Progress, Settlement } from './types.ts'
 import { WriteLane, writeAround } from './write-lane.ts'
@@ -38,6 +39,7 @@ export class SettlementQueue {
   #doubtful: OpenEntry[] = []
   #dirty: OpenEntry[] = []
   #progressDue = false
+  #moveDue = false
   #settlements: Settlement[] = []
   /** How many at the head were sent before without an answer; a conflict there is our own row. */
   #sentBefore = 0
@@ -80,6 +82,12 @@ export class SettlementQueue {
     this.#lane.wake()
   }
 
+  /** Moves the low-water mark, after the settlements that wait, so that it finds fewer open. */
+  moveLowWater(): void {
+    this.#moveDue = true
+    this.#lane.wake(GATHER_MS)
+  }
+
   /** Writes what there is, or asks the database whether it is back. */
   hurry(): void {
     this.#lane.wake()
@@ -97,6 +105,7 @@ export class SettlementQueue {
       await this.#writeDoubtful()
       await this.#writeProgress()
       await this.#writeSettlements()
+      await this.#moveLowWater()
       this.#failures = 0
       health.wrote()
       onCycle()
@@ -161,6 +170,18 @@ export class SettlementQueue {
     for (const { requestId } of group) this.#options.onClosed(requestId)
   }
 
+  /** Requests do not depend on it: where it fails the next start has more to read. */
+  async #moveLowWater(): Promise<void> {
+    if (!this.#moveDue) return
+    this.#moveDue = false
+    const { sql, clock, logger } = this.#options
+    try {
+      await moveLowWater(sql, clock)
+    } catch (error) {
+      logger.warn({ err: error }, 'the low-water mark of the ledger did not move')
+    }
+  }
+
   #explainRefused(refused: { requestId: string; hasIntent: boolean }[]): void {
     const { logger, metrics } = this.#options
     const ours = new Set(this.#settlements.slice(0, this.#sentBefore).map((s) => s.requestId))
@@ -186,7 +207,7 @@ export class SettlementQueue {
       metrics.badRows.inc({ kind })
       logger.error({ err: error, kind }, 'the database refuses a ledger row for its content')
     })
-    metrics.groupRows.observe({ kind }, group.length)
-    metrics.writeSeconds.observe({ kind }, (clock.monotonicMs() - startedMs) / 1000)
+    metrics.groupRows.observe(kind, group.length)
+    metrics.writeSeconds.observe(kind, (clock.monotonicMs() - startedMs) / 1000)
   }
 }

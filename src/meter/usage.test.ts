@@ -7,6 +7,7 @@ import {
   findRequest,
   listRequests,
   queryUsage,
+  type RequestFilter,
   type UsageFilter,
   type UsageGroup,
   type UsageRow,
@@ -195,29 +196,99 @@ describe('usage', () => {
   })
 })
 
+/** Open ones before those that have ended, the last first; sorted without the database. */
+function listed(isWanted: (intent: Intent) => boolean): string[] {
+  const endedAtMs = new Map(settlements.map((one) => [one.requestId, one.settledAtMs]))
+  const at = (id: string) => endedAtMs.get(id) ?? Number.POSITIVE_INFINITY
+  const ids = intents.filter(isWanted).map((one) => one.requestId)
+  return ids
+    .sort()
+    .reverse()
+    .sort((a, b) => (at(a) === at(b) ? 0 : at(b) - at(a)))
+}
+
+async function pages(filter: RequestFilter, limit: number): Promise<string[]> {
+  const ids: string[] = []
+  let before: string | undefined
+  do {
+    const page = await listRequests(database.sql, filter, { limit, before })
+    assert.ok(page.rows.length <= limit)
+    ids.push(...page.rows.map((row) => row.id))
+    before = page.next ?? undefined
+  } while (before)
+  return ids
+}
+
 describe('the list of requests', () => {
-  it('has the newest first, open ones too, page by page', async () => {
-    const ids: string[] = []
-    let before: string | undefined
-    do {
-      const page = await listRequests(database.sql, {}, { limit: 33, before })
-      ids.push(...page.rows.map((row) => row.id))
-      before = page.next ?? undefined
-    } while (before)
-    assert.deepEqual(ids, intents.map((one) => one.requestId).reverse())
+  it('has open ones, then the last that ended, page by page', async () => {
+    for (const limit of [4, 10, 33, 400])
+      assert.deepEqual(
+        await pages({}, limit),
+        listed(() => true),
+      )
   })
 
   it('can be narrowed to tenants, a key and a model', async () => {
-    const filter = { tenantIds: ['ten_1'], keyId: 'key_1_2', model: 'toy' }
-    const { rows } = await listRequests(database.sql, filter, { limit: 400 })
-    const wanted = intents.filter(
-      (one) => one.tenantId === 'ten_1' && one.keyId === 'key_1_2' && one.model === 'toy',
-    )
-    assert.deepEqual(
-      rows.map((row) => row.id),
-      wanted.map((one) => one.requestId).reverse(),
-    )
-    assert.deepEqual((await listRequests(database.sql, { tenantIds: [] }, { limit: 9 })).rows, [])
+    const filters: RequestFilter[] = [
+      { tenantIds: ['ten_1'] },
+      { tenantIds: ['ten_0', 'ten_2'] },
+      { keyId: 'key_0_1' },
+      { model: 'a,b' },
+      { tenantIds: ['ten_0', 'ten_1'], keyId: 'key_1_2', model: 'toy' },
+      { tenantIds: ['ten_2', 'ten_1'], model: 'toy' },
+      { tenantIds: ['ten_0'], keyId: 'key_1_2' },
+      { tenantIds: [] },
+    ]
+    for (const filter of filters) {
+      const { tenantIds, keyId, model } = filter
+      const isWanted = (one: Intent) =>
+        (tenantIds?.includes(one.tenantId) ?? true) &&
+        (keyId ?? one.keyId) === one.keyId &&
+        (model ?? one.model) === one.model
+      assert.deepEqual(await pages(filter, 7), listed(isWanted), JSON.stringify(filter))
+    }
+  })
+
+  it('has open ones wherever the low-water mark is', async () => {
+    const { sql } = database
+    for (const mark of ['', 'req_000393', 'req_9']) {
+      await sql`
+        insert into ledger_mark (low_water, next_low_water) values (${mark}, ${mark})
+        on conflict (only_row) do update set low_water = ${mark}, next_low_water = ${mark}`
+      await sql`
+        insert into ledger_open (request_id)
+        select request_id from ledger_intents as i where request_id < ${mark}
+          and not exists (select from ledger_settlements as s where s.request_id = i.request_id)
+        on conflict do nothing`
+      assert.deepEqual(
+        await pages({ tenantIds: ['ten_0', 'ten_1', 'ten_2'] }, 6),
+        listed(() => true),
+      )
+    }
+  })
+
+  it('misses none that ends between two pages', async () => {
+    const open = async (id: string) => {
+      const [{ requestId: _, ...like }] = intents as [Intent]
+      await writeIntents(database.sql, [{ ...like, requestId: id, tenantId: 'ten_ends' }])
+    }
+    const end = async (id: string) => {
+      const [like] = settlements as [Settlement]
+      await writeSettlements(database.sql, [{ ...like, requestId: id, settledAtMs: FROM_MS }])
+    }
+    for (const id of ['req_e1', 'req_e2', 'req_e3', 'req_e4']) await open(id)
+    await end('req_e1')
+    const filter = { tenantIds: ['ten_ends'] }
+    const first = await listRequests(database.sql, filter, { limit: 2 })
+    await end('req_e2')
+    await end('req_e4')
+    const second = await listRequests(database.sql, filter, { limit: 9, before: first.next ?? '' })
+    const ids = [first, second].map(({ rows }) => rows.map((row) => row.id))
+    assert.deepEqual(ids, [
+      ['req_e4', 'req_e3'],
+      ['req_e4', 'req_e2', 'req_e1'],
+    ])
+    await end('req_e3')
   })
 
   it('shows one request with both its rows', async () => {

@@ -14,7 +14,7 @@ interface Span {
 }
 
 /**
- * Read page by page from the newest on, so that the gateway goes on in between.
+ * Read page by page from the last that ended on, so that the gateway goes on in between.
  * @throws GristmillError `invalid_value` where there is nothing, or more than fits
  */
 export async function ledgerTrace(
@@ -37,7 +37,8 @@ export async function ledgerTrace(
     if (bytes > bytesMax) {
       throw refusal(`it is larger than ${bytesMax} bytes; take a shorter span`)
     }
-    if (next === null || recent.length < rows.length) break
+    const oldest = rows.at(-1)?.settledAt ?? null
+    if (next === null || (oldest !== null && Date.parse(oldest) < sinceMs)) break
     before = next
   }
   if (lines.length === 0) throw refusal('nothing was settled in this span')

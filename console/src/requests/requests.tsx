@@ -20,7 +20,9 @@ export default function Requests() {
     model: search.get('model') ?? undefined,
   }
   const list = usePaged<RequestView>('/api/requests', filter)
-  const rows = list.data?.pages.flatMap((page) => page.rows)
+  const listed = list.data?.pages.flatMap((page) => page.rows)
+  // One that ended between two pages is on both.
+  const rows = listed && [...new Map(listed.map((row) => [row.id, row])).values()]
   const names = useTenantNames()
   const keys = useKeys(filter.tenant).data
   const chips = [
@@ -52,7 +54,7 @@ export default function Requests() {
       />
       <DataTable
         title="Requests"
-        note="newest first"
+        note="running first, then the last that ended"
         name="requests"
         columns={columns((id) => names.get(id))}
         rows={rows}
