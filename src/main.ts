@@ -175,7 +175,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     random,
     logger,
     limits,
-    secretKey: home.secret('engine-keys'),
+    ...engineSecretKeys(config, home),
   })
   stack.defer(() => engines.close())
   stack.defer(() => calibrations.close())
@@ -234,6 +234,18 @@ function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations
   })
   stack.defer(() => pool.close())
   return pool
+}
+
+/** The master key of engines' keys, and those that may have sealed some of them. */
+function engineSecretKeys(config: Config, home: Home) {
+  const name = 'engine-keys'
+  const ours = home.secret(name)
+  const earlier = [config.secretKeyBefore, home.pendingSecret(name), ours]
+  return {
+    secretKey: config.secretKey ?? ours,
+    earlierSecretKeys: earlier.filter((key) => key !== undefined),
+    renewSecretKey: config.secretKey === undefined ? () => home.renewSecret(name) : undefined,
+  }
 }
 
 async function startEngine(

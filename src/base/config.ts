@@ -16,6 +16,12 @@ const list = z.string().transform((value) =>
     .filter(Boolean),
 )
 
+const secretKey = z
+  .base64()
+  .transform((text) => Buffer.from(text, 'base64'))
+  .refine(({ length }) => length === 32, 'must be 32 bytes in base64')
+  .optional()
+
 /** Every variable but the limits; the descriptions become the table in docs/operate.md. */
 const schema = z.object({
   GRISTMILL_HOME: z
@@ -39,14 +45,15 @@ const schema = z.object({
     .min(1)
     .optional()
     .describe('server on which the tests make their databases'),
-  GRISTMILL_CONTENT_KEY: z
-    .base64()
-    .transform((text) => Buffer.from(text, 'base64'))
-    .refine(({ length }) => length === 32, 'must be 32 bytes in base64')
-    .optional()
-    .describe(
-      "32 bytes in base64 that seal tenants' files; the same for all gateways on one database",
-    ),
+  GRISTMILL_CONTENT_KEY: secretKey.describe(
+    "32 bytes in base64 that seal tenants' files; the same for all gateways on one database",
+  ),
+  GRISTMILL_SECRET_KEY: secretKey.describe(
+    'like it, for the keys of engines; without it one in the data home is used',
+  ),
+  GRISTMILL_SECRET_KEY_BEFORE: secretKey.describe(
+    'the one before it, at the first start with another one',
+  ),
   GRISTMILL_OFFLINE: flag.default(false).describe('install and fetch nothing'),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -128,6 +135,8 @@ export interface Config {
   testDatabaseUrl: string | undefined
   /** What seals tenants' files; undefined means a secret of the data home. */
   contentKey: Buffer | undefined
+  secretKey: Buffer | undefined
+  secretKeyBefore: Buffer | undefined
   offline: boolean
   logLevel: string
   /** Path or name of the model for the embedded engine; undefined means the stored default. */
@@ -190,6 +199,8 @@ export function readConfig(environment: Environment = process.env): Config {
     databaseUrl: env.DATABASE_URL,
     testDatabaseUrl: env.GRISTMILL_TEST_DATABASE_URL,
     contentKey: env.GRISTMILL_CONTENT_KEY,
+    secretKey: env.GRISTMILL_SECRET_KEY,
+    secretKeyBefore: env.GRISTMILL_SECRET_KEY_BEFORE,
     offline: env.GRISTMILL_OFFLINE,
     logLevel: env.GRISTMILL_LOG_LEVEL,
     model: env.GRISTMILL_MODEL,

@@ -22,6 +22,14 @@ export function engineSecrets(engines: Command, context: CliContext): void {
     })
   keyCommand(group, context, 'add', 'a further key of a service; they are used in turn', false)
   keyCommand(group, context, 'set', 'a key in place of all that the engine has', true)
+  example(remote(group.command('rotate')), 'engine secret rotate')
+    .description('encrypt the keys of all engines with a new master key')
+    .action(async (flags: RemoteFlags) => {
+      await connect(context, flags).post('/api/engine-keys/rotate')
+      show(context, flags, { rotated: true }, () =>
+        context.terminal.print('All keys are encrypted with a new master key.'),
+      )
+    })
   example(remote(group.command('remove <key>')), 'engine secret remove ekey_01jd8m')
     .description('take a key away; what runs with it goes on')
     .action(async (key: string, flags: RemoteFlags) => {

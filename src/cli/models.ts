@@ -114,12 +114,15 @@ function visited(path: string): Home {
     const reason = (error as Error).message
     throw new GristmillError('home_unusable', { home: path, reason }, { cause: error })
   }
+  const noSecrets = () => {
+    throw new Error('a visitor of the home reads no secrets')
+  }
   return {
     path,
     folder,
-    secret() {
-      throw new Error('a visitor of the home reads no secrets')
-    },
+    secret: noSecrets,
+    renewSecret: noSecrets,
+    pendingSecret: noSecrets,
     freeBytes() {
       const { bavail, bsize } = statfsSync(path)
       return bavail * bsize

@@ -87,6 +87,16 @@ export class EngineKeys {
     return engineId
   }
 
+  /**
+   * Seals everything with another master key.
+   * @param commit makes it the one that the next start finds
+   */
+  async rotate(next: Uint8Array, commit: () => void): Promise<void> {
+    await this.#reseal(next)
+    commit()
+    this.#options.box.change(next)
+  }
+
   /** The engine is gone, and its keys with its row. */
   forget(engineId: string): void {
     this.#keys.delete(engineId)
@@ -97,10 +107,17 @@ export class EngineKeys {
     return { id, engineId, createdAt, ...box.seal(secret, engineId, random) }
   }
 
-  async #reseal(): Promise<void> {
-    await this.#options.database.transaction(async (sql) => {
+  /** @param next undefined: with the present master key */
+  async #reseal(next?: Uint8Array): Promise<void> {
+    const { database, box, random } = this.#options
+    await database.transaction(async (sql) => {
       for (const [engineId, keys] of this.#keys) {
-        for (const key of keys) await resealKey(sql, this.#rowOf(engineId, key))
+        for (const { id, secret } of keys) {
+          const sealed = next
+            ? box.sealFor(next, secret, engineId, random)
+            : box.seal(secret, engineId, random)
+          await resealKey(sql, { id, ...sealed })
+        }
       }
     })
   }

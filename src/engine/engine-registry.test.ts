@@ -1,9 +1,16 @@
 /** Engines that operators add: detection, health, drain, secrets, over a real database. */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
-import { createLogger, type Limits, limitTable, systemClock, systemRandom } from '../base/index.ts'
+import {
+  createLogger,
+  type Limits,
+  type Logger,
+  limitTable,
+  systemClock,
+  systemRandom,
+} from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { EngineRegistry } from './engine-registry.ts'
+import { EngineRegistry, type EngineRegistryOptions } from './engine-registry.ts'
 import { gristmillModels, sendJson, startTestEngine, type TestEngine } from './test-engine.ts'
 
 const limits = Object.fromEntries(
@@ -22,7 +29,10 @@ afterEach(async () => {
   await database.reset()
 })
 
-function newRegistry(secretKey: Uint8Array = Buffer.alloc(32, 1)): EngineRegistry {
+function newRegistry(
+  secretKey: Uint8Array = Buffer.alloc(32, 1),
+  more: Partial<EngineRegistryOptions> = {},
+): EngineRegistry {
   const registry = new EngineRegistry({
     database,
     clock: systemClock,
@@ -30,6 +40,7 @@ function newRegistry(secretKey: Uint8Array = Buffer.alloc(32, 1)): EngineRegistr
     logger: createLogger('silent', 'test'),
     limits,
     secretKey,
+    ...more,
   })
   open.push(registry)
   return registry
@@ -207,3 +218,146 @@ test('places for newcomers come out of the slots of an engine that has nothing e
   const vllm = (engine: TestEngine) => engine.pages.set('/version', { version: '0.32.0' })
   assert.deepEqual(await slotsOf(vllm, 32), [32, 32, 4])
 })
+
+const [FIRST, SECOND] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+const serving = (engine: TestEngine, ...names: string[]) =>
+  engine.pages.set('/v1/models', { data: names.map((id) => ({ id })) })
+const stored = async () => {
+  const rows = await database.sql`select sealed, sealed_by as "sealedBy" from engine_keys`
+  return rows.map(({ sealed, sealedBy }) => ({
+    text: Buffer.from(sealed as Uint8Array).toString('latin1'),
+    sealedBy: sealedBy as string | null,
+  }))
+}
+
+test('a service is rented by its models, and takes several keys without a restart', async () => {
+  const engine = await newEngine()
+  serving(engine, 'one', 'two')
+  const registry = newRegistry()
+  const given = { service: 'openai' as const, url: engine.url, apiKey: 'sk-first' }
+  await assert.rejects(registry.add(given), { code: 'invalid_value' })
+  const missing = registry.add({ ...given, models: ['three'] })
+  await assert.rejects(missing, /it has no three; it has one, two/)
+  const id = await registry.add({ ...given, models: ['two'] })
+  assert.deepEqual(
+    registry.list().map(({ name }) => name),
+    ['two'],
+  )
+  await registry.setKey(id, 'sk-second', 'beside')
+  const [first, second] = registry.keys(id)
+  assert.notEqual(first?.fingerprint, second?.fingerprint)
+  assert.equal(await registry.removeKey(first?.id ?? ''), id)
+  await registry.setKey(id, 'sk-third', 'instead')
+  assert.equal(registry.keys(id).length, 1)
+  assert.equal((await stored()).length, 1)
+  await registry.close()
+  const next = newRegistry()
+  await next.start()
+  assert.equal(next.keys(id).length, 1)
+  await next.remove(id)
+  assert.deepEqual(await stored(), [])
+  await assert.rejects(next.removeKey('ekey_none'), { code: 'not_found' })
+})
+
+test('a key that the engine refuses changes nothing', async () => {
+  const engine = await newEngine()
+  serving(engine, 'one')
+  const registry = newRegistry()
+  const id = await registry.add({
+    service: 'openai',
+    url: engine.url,
+    apiKey: 'sk-first',
+    models: ['one'],
+  })
+  const before = registry.keys(id)
+  engine.pages.clear()
+  await assert.rejects(registry.setKey(id, 'sk-bad', 'instead'), { code: 'engine_unreachable' })
+  assert.deepEqual(registry.keys(id), before)
+})
+
+test('the master key can be changed while everything runs, and in the environment', async () => {
+  const engine = await newEngine()
+  let commits = 0
+  const renewSecretKey = () => ({ secret: SECOND, commit: () => commits++ })
+  const registry = newRegistry(FIRST, { renewSecretKey })
+  const id = await registry.add({ url: engine.url, apiKey: 'sk-secret' })
+  const [before] = await stored()
+  await registry.rotateSecretKey()
+  const [after] = await stored()
+  assert.notEqual(after?.sealedBy, before?.sealedBy)
+  assert.equal(commits, 1)
+  await registry.setKey(id, 'sk-newer', 'instead')
+  assert.equal((await stored())[0]?.sealedBy, after?.sealedBy, 'the new one seals from now on')
+  await registry.close()
+  await assert.rejects(newRegistry(FIRST).start(), { code: 'invalid_config' })
+  const third = Buffer.alloc(32, 3)
+  const moved = newRegistry(third, { earlierSecretKeys: [FIRST, SECOND] })
+  await moved.start()
+  await moved.close()
+  await newRegistry(third).start()
+  await assert.rejects(newRegistry(third).rotateSecretKey(), { code: 'conflict' })
+})
+
+test('a change of the master key that is cut off at any moment loses nothing', async () => {
+  const engine = await newEngine()
+  const dies = () => {
+    throw new Error('the power is gone')
+  }
+  const renewSecretKey = () => ({ secret: SECOND, commit: dies })
+  const registry = newRegistry(FIRST, { renewSecretKey })
+  await registry.add({ url: engine.url, apiKey: 'sk-secret' })
+  await assert.rejects(registry.rotateSecretKey(), /the power is gone/)
+  await registry.close()
+  // Sealed anew, but the next start finds the old one in its place, and the new one beside it.
+  await newRegistry(FIRST, { earlierSecretKeys: [SECOND] }).start()
+  await newRegistry(FIRST).start()
+})
+
+test('keys from before fingerprints open, and get one', async () => {
+  const engine = await newEngine()
+  const registry = newRegistry(FIRST)
+  await registry.add({ url: engine.url, apiKey: 'sk-secret' })
+  await registry.close()
+  await database.sql`update engine_keys set sealed_by = null`
+  await newRegistry(FIRST).start()
+  assert.match((await stored())[0]?.sealedBy ?? '', /^[0-9a-f]{16}$/)
+})
+
+test('no key is in the database as it is, in a view, in a log or in an error', async () => {
+  const engine = await newEngine()
+  serving(engine, 'one')
+  const lines: string[] = []
+  const write = (...parts: unknown[]) => lines.push(JSON.stringify(parts, withErrors))
+  const logger = { debug: write, info: write, warn: write, error: write } as unknown as Logger
+  const registry = newRegistry(FIRST, { logger })
+  const secret = 'sk-very-secret'
+  const input = { service: 'openai' as const, url: engine.url, apiKey: secret, models: ['one'] }
+  const id = await registry.add(input)
+  await registry.setKey(id, `${secret}-2`, 'beside')
+  const errors = await Promise.all([
+    registry.add({ ...input, name: 'other' }).catch((error: Error) => error),
+    registry.setKey(id, `${secret}\n`, 'instead').catch((error: Error) => error),
+  ])
+  engine.pages.clear()
+  errors.push(await registry.setKey(id, `${secret}-3`, 'beside').catch((error: Error) => error))
+  await registry.rotateSecretKey().catch((error: Error) => errors.push(error))
+  const told = [
+    ...lines,
+    ...(await stored()).map(({ text }) => text),
+    ...errors.map((error) => JSON.stringify(error, withErrors)),
+    JSON.stringify(registry.keys(id)),
+  ]
+  assert.ok(lines.length > 0)
+  assert.equal(errors.length, 4)
+  assert.deepEqual(
+    told.filter((text) => text.includes('very-secret')),
+    [],
+  )
+})
+
+/** Errors with all that they hold. */
+function withErrors(_: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return value
+  const { name, message, stack, cause } = value
+  return { ...value, name, message, stack, cause }
+}

@@ -24,6 +24,7 @@ import {
 import { EngineWatch } from './engine-watch.ts'
 import { unknownProfile } from './kinds/traits.ts'
 import { OpenAiEngine } from './openai-engine.ts'
+import { type RegisteredModel, registeredModels } from './registered-models.ts'
 import { SecretBox } from './sealed-secret.ts'
 import type {
   Engine,
@@ -47,6 +48,8 @@ export interface EngineRegistryOptions {
   secretKey: Uint8Array
   /** Those that may have encrypted what is stored. */
   earlierSecretKeys?: readonly Uint8Array[]
+  /** Makes another one; absent where it is not ours to make. */
+  renewSecretKey?: (() => { secret: Uint8Array; commit(): void }) | undefined
 }
 
 /** A key of an engine as people may see it. */
@@ -65,13 +68,6 @@ export interface EngineListener {
   loaded?(engineId: string, load: EngineLoad): void
   /** What a rented service says about its limits, with every answer. */
   rated?(engineId: string, news: RateNews): void
-}
-
-export interface RegisteredModel {
-  name: string
-  contextTokens: number | null
-  createdAtMs: number
-  toy: boolean
 }
 
 interface Place {
@@ -232,6 +228,18 @@ export class EngineRegistry {
     watch.setDraining(draining)
   }
 
+  /**
+   * Encrypts the keys of all engines with a new master key.
+   * @throws GristmillError `conflict` where the master key comes from the environment
+   */
+  async rotateSecretKey(): Promise<void> {
+    const renewed = this.#options.renewSecretKey?.()
+    if (renewed !== undefined) return this.#keys.rotate(renewed.secret, renewed.commit)
+    const reason =
+      'The key for secrets comes from GRISTMILL_SECRET_KEY: start once more with another one there, and this one as GRISTMILL_SECRET_KEY_BEFORE'
+    throw new GristmillError('conflict', { reason })
+  }
+
   /** Requests that failed at an engine in the last `spanMs`. */
   errorsSince(id: string, spanMs: number): number {
     return this.#places.get(id)?.watch.errorsSince(spanMs) ?? 0
@@ -284,22 +292,13 @@ export class EngineRegistry {
   }
 
   #allModels(): Map<string, RegisteredModel> {
-    if (this.#models) return this.#models
-    const models = new Map<string, RegisteredModel>()
-    for (const { watch, createdAtMs } of this.#places.values()) {
-      for (const { name, contextTokens, toy } of watch.profile.models) {
-        const known = models.get(name)
-        const smaller = Math.min(known?.contextTokens ?? Infinity, contextTokens ?? Infinity)
-        models.set(name, {
-          name,
-          contextTokens: smaller === Infinity ? null : smaller,
-          createdAtMs: Math.min(createdAtMs, known?.createdAtMs ?? Infinity),
-          toy,
-        })
-      }
-    }
-    this.#models = models
-    return models
+    this.#models ??= registeredModels(
+      [...this.#places.values()].map(({ watch, createdAtMs }) => ({
+        profile: watch.profile,
+        createdAtMs,
+      })),
+    )
+    return this.#models
   }
 
   #engine(row: EngineRow, keys: readonly EngineKey[]): OpenAiEngine {

@@ -61,7 +61,7 @@ export async function insertKeys(sql: Queries, rows: readonly KeyRow[]): Promise
 }
 
 export async function deleteKeys(sql: Queries, ids: readonly string[]): Promise<void> {
-  await sql`delete from engine_keys where id = any(${[...ids]}::text[])`
+  for (const id of ids) await sql`delete from engine_keys where id = ${id}`
 }
 
 /** Encrypts a key anew. */

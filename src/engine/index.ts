@@ -24,11 +24,11 @@ export {
   type EngineListener,
   EngineRegistry,
   type EngineRegistryOptions,
-  type RegisteredModel,
 } from './engine-registry.ts'
 export { hasSharedCache, summaryOf } from './engine-summary.ts'
 export { expressBeside } from './kinds/traits.ts'
 export { OpenAiEngine, type OpenAiEngineOptions } from './openai-engine.ts'
+export type { RegisteredModel } from './registered-models.ts'
 export { presets, type ServiceName, serviceNames } from './services/presets.ts'
 export type { RateLevel, RateReport } from './services/rate-limits.ts'
 export {

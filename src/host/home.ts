@@ -40,10 +40,19 @@ export interface Home {
   folder(name: HomeFolder): string
   /** 32 random bytes, the same ever after; made on first use, readable by us only. */
   secret(name: string): Buffer
+  /** Makes another secret of a name; it takes the place of the one before when told so. */
+  renewSecret(name: string): RenewedSecret
+  /** One that was made and perhaps used, but not put in its place: a run died in between. */
+  pendingSecret(name: string): Buffer | undefined
   /** Free bytes for us on the disk under the home. */
   freeBytes(): number
   /** Gives the lock back; the home must not be used afterwards. */
   release(): void
+}
+
+export interface RenewedSecret {
+  secret: Buffer
+  commit(): void
 }
 
 export interface OpenHomeOptions {
@@ -91,7 +100,10 @@ export async function openHome(
   }
   const random = options.random ?? systemRandom
   const secret = (name: string) => readOrCreateSecret(join(folder('secrets'), name), random)
-  return { path, folder, secret, freeBytes, release: unlock }
+  const pathOf = (name: string) => join(folder('secrets'), name)
+  const renewSecret = (name: string) => renewedSecret(pathOf(name), random)
+  const pendingSecret = (name: string) => readSecret(pendingPath(pathOf(name)))
+  return { path, folder, secret, renewSecret, pendingSecret, freeBytes, release: unlock }
 }
 
 function createFolders(path: string): void {
@@ -121,15 +133,34 @@ async function takeLockIn(path: string, what: string, clock: Clock): Promise<() 
 }
 
 function readOrCreateSecret(path: string, random: Random): Buffer {
+  const known = readSecret(path)
+  if (known !== undefined) return known
+  writeSecret(path, random.bytes(32))
+  return readFileSync(path)
+}
+
+function readSecret(path: string): Buffer | undefined {
   try {
     return readFileSync(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return undefined
   }
-  // Written beside and renamed, so that a crash leaves no short secret.
-  writeFileSync(`${path}.new`, random.bytes(32), { mode: 0o600 })
+}
+
+/** Written beside and renamed, so that a crash leaves no short secret. */
+function writeSecret(path: string, bytes: Uint8Array): void {
+  writeFileSync(`${path}.new`, bytes, { mode: 0o600 })
   renameSync(`${path}.new`, path)
-  return readFileSync(path)
+}
+
+const pendingPath = (path: string) => `${path}.pending`
+
+/** On disk before anything is sealed with it, so that a crash at any moment loses nothing. */
+function renewedSecret(path: string, random: Random): RenewedSecret {
+  const pending = pendingPath(path)
+  writeSecret(pending, random.bytes(32))
+  return { secret: readFileSync(pending), commit: () => renameSync(pending, path) }
 }
 
 const REASONS: Record<string, string> = {

@@ -1,7 +1,7 @@
 /** Routes for the keys that engines take. No answer holds a key. */
-import { z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import type { Access } from './access.ts'
-import type { Api } from './api.ts'
+import { type Api, needs, nothing } from './api.ts'
 import * as schemas from './pool-schemas.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
@@ -11,6 +11,15 @@ const keyInput = z.strictObject({
   replace: z.boolean().default(false).openapi({ description: 'In place of those that it has.' }),
 })
 const keys = z.array(schemas.engineKey)
+
+const rotate = createRoute({
+  ...needs('engines:write'),
+  tags: ['engines'],
+  method: 'post',
+  path: '/api/engine-keys/rotate',
+  summary: 'Encrypt the keys of all engines with a new master key',
+  responses: { 204: nothing },
+})
 
 /** @param api where the routes are added */
 export function engineKeyRoutes(api: Api, { engines, tenancy }: HttpOptions): void {
@@ -30,6 +39,11 @@ export function engineKeyRoutes(api: Api, { engines, tenancy }: HttpOptions): vo
     const key = now.at(-1)?.fingerprint ?? null
     await note(c.get('access'), 'engine.key_set', id, { key, replace })
     return c.json(now, 201)
+  })
+  api.openapi(rotate, async (c) => {
+    await engines.rotateSecretKey()
+    await note(c.get('access'), 'engine.secret_key_rotate', 'engines')
+    return c.body(null, 204)
   })
   const endSummary = 'Take a key away from its engine; what runs with it goes on'
   api.openapi(shapes.end('/api/engine-keys/{id}', endSummary), async (c) => {

@@ -81,6 +81,8 @@ export interface EngineService {
   keys(id: string): EngineKeyView[]
   /** @throws GristmillError `not_found`, `conflict`, `engine_unreachable` (it refuses the key) */
   setKey(id: string, apiKey: string, how: 'beside' | 'instead'): Promise<EngineKeyView[]>
+  /** Encrypts all keys anew. @throws GristmillError `conflict` where that is not ours to do */
+  rotateSecretKey(): Promise<void>
   /** @returns id of its engine @throws GristmillError `not_found` */
   removeKey(keyId: string): Promise<string>
 }

@@ -122,6 +122,7 @@ function engines(): StandIns['engines'] {
       one(id)
       return [{ id: 'ekey_1', fingerprint: '01234567', createdAt: engine.sinceAt, rest: null }]
     },
+    rotateSecretKey: async () => {},
     removeKey: async (id) => {
       throw new GristmillError('not_found', { kind: 'key', id })
     },

@@ -43,7 +43,7 @@ export function engineService(options: EngineServiceOptions): EngineService {
 
 function keyService(
   registry: EngineRegistry,
-): Pick<EngineService, 'keys' | 'setKey' | 'removeKey'> {
+): Pick<EngineService, 'keys' | 'setKey' | 'removeKey' | 'rotateSecretKey'> {
   const keys = (id: string) =>
     registry.keys(id).map((key) => ({ ...key, createdAt: key.createdAt.toISOString() }))
   return {
@@ -52,6 +52,7 @@ function keyService(
       await registry.setKey(id, apiKey, how)
       return keys(id)
     },
+    rotateSecretKey: () => registry.rotateSecretKey(),
     removeKey: (keyId) => registry.removeKey(keyId),
   }
 }
