@@ -5,7 +5,12 @@ import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
 import { serviceNames } from '../engine/index.ts'
 import { whenParentGone } from '../host/index.ts'
-import type { CalibrationView, EngineProfileView, EngineView } from '../http/index.ts'
+import type {
+  CalibrationView,
+  EngineFoundView,
+  EngineProfileView,
+  EngineView,
+} from '../http/index.ts'
 import { type EngineOptions, engineArguments, engineEntry } from '../llama/index.ts'
 import {
   type CliContext,
@@ -124,6 +129,7 @@ function changeEngines(group: Command, context: CliContext): void {
     service?: string
     apiVersion?: string
     model?: string[]
+    dryRun?: true
   }
   example(
     remote(group.command('add [address]')),
@@ -134,19 +140,25 @@ function changeEngines(group: Command, context: CliContext): void {
     .addOption(new Option('--service <name>', 'rent models from it').choices([...serviceNames]))
     .option('--model <name...>', 'only these of its models; must be named of a service')
     .option('--api-version <version>', "Azure's addresses by deployment, of this version")
+    .option('--dry-run', 'say what it is, and do not add it')
     .option('--name <name>', 'name shown for it')
     .option('--cap <n>', 'requests in flight at most', between(1, 4096))
     .option('--api-key-env <variable>', 'environment variable here that holds its key')
     .action(async (url: string | undefined, given: AddFlags) => {
-      const { name, cap, apiKeyEnv, service, apiVersion, model: models, ...flags } = given
+      const { name, cap, apiKeyEnv, service, apiVersion, model: models, dryRun, ...flags } = given
       const apiKey = apiKeyEnv && secretFrom(context, apiKeyEnv)
       const body = { url, service, apiVersion, name, models, cap, apiKey }
+      if (dryRun) {
+        const path = '/api/engines/detect'
+        const found = await connect(context, flags).post<EngineFoundView>(path, body)
+        show(context, flags, found, () => sayWhatItIs(context, found))
+        return
+      }
       const added = await connect(context, flags).post<EngineView>('/api/engines', body)
       show(context, flags, added, () => {
         const models = added.models.map((model) => model.name).join(', ')
         terminal.print(`Added ${added.name} (${added.id}): ${added.state}. Models: ${models}`)
-        terminal.print(`${added.summary}.`)
-        if (added.advice !== null) terminal.print(`Could be better: ${added.advice}`)
+        sayWhatItIs(context, added)
       })
     })
   example(remote(group.command('remove <engine>')), 'engine remove gpu-1')
@@ -169,6 +181,14 @@ function changeEngines(group: Command, context: CliContext): void {
         terminal.print(`${drained.name} drains: ${count(drained.inFlight)} requests still run.`),
       )
     })
+}
+
+function sayWhatItIs(
+  { terminal }: CliContext,
+  { summary, advice }: Pick<EngineFoundView, 'summary' | 'advice'>,
+): void {
+  terminal.print(`${summary}.`)
+  if (advice !== null) terminal.print(`Could be better: ${advice}`)
 }
 
 /** Begins a calibration and waits for its end. */

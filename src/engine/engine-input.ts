@@ -1,5 +1,6 @@
 /** What an operator says of a new engine, checked. */
-import { GristmillError } from '../base/index.ts'
+import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
+import type { EngineRow } from './engine-rows.ts'
 import { presets, type ServiceName } from './services/presets.ts'
 
 const NAME_LENGTH_MAX = 100
@@ -20,21 +21,40 @@ export interface EngineInput {
   models?: string[] | undefined
 }
 
+/** A row for a new engine. @throws GristmillError `invalid_value` */
+export function rowOf(
+  input: EngineInput,
+  { clock, random }: { clock: Clock; random: Random },
+): EngineRow {
+  return {
+    ...checkedInput(input),
+    id: newId('eng', clock, random),
+    cap: input.cap ?? null,
+    models: input.models ?? null,
+    draining: false,
+    profile: null,
+    createdAt: new Date(clock.nowMs()),
+  }
+}
+
 /** What makes an engine out of an input. @throws GristmillError `invalid_value` */
-export function checkedInput(input: EngineInput) {
-  const { service = null, apiVersion = null, models } = input
+function checkedInput(input: EngineInput) {
+  const { service = null, apiVersion = null } = input
   const preset = service === null ? null : presets[service]
   const url = checkedUrl(input.url ?? preset?.url ?? '')
   const name = (input.name ?? preset?.title ?? new URL(url).host).trim()
   if (name === '' || name.length > NAME_LENGTH_MAX)
     throw invalid('name', 'it must be 1 to 100 long')
-  if (service !== null && (models ?? []).length === 0) {
-    throw invalid('models', 'name the models to rent: each answer of them costs money')
-  }
   if (apiVersion !== null && service !== 'azure') {
     throw invalid('apiVersion', 'only Azure has versions in its addresses')
   }
   return { url, name, service, apiVersion }
+}
+
+/** @throws GristmillError `invalid_value` where a service is to be rented as a whole */
+export function checkModels({ service, models = [] }: EngineInput): void {
+  if (service === undefined || models.length > 0) return
+  throw invalid('models', 'name the models to rent: each answer of them costs money')
 }
 
 /** The address without a trailing slash. @throws GristmillError `invalid_value` */

@@ -259,6 +259,20 @@ test('a service is rented by its models, and takes several keys without a restar
   await assert.rejects(next.removeKey('ekey_none'), { code: 'not_found' })
 })
 
+test('an engine says what it is without being added, a service all its models', async () => {
+  const engine = await newEngine()
+  const registry = newRegistry()
+  const { kind, models } = await registry.detect({ url: engine.url })
+  assert.deepEqual([kind, models[0]?.name], ['gristmill', 'mill'])
+  serving(engine, 'one', 'two')
+  const rented = await registry.detect({ service: 'openai', url: engine.url, apiKey: 'sk-one' })
+  assert.deepEqual([rented.service, rented.models.length], ['openai', 2])
+  await assert.rejects(registry.detect({ url: 'http://127.0.0.1:1' }), {
+    code: 'engine_unreachable',
+  })
+  assert.deepEqual([registry.list(), await stored()], [[], []])
+})
+
 test('a key that the engine refuses changes nothing', async () => {
   const engine = await newEngine()
   serving(engine, 'one')
@@ -359,5 +373,5 @@ test('no key is in the database as it is, in a view, in a log or in an error', a
 function withErrors(_: string, value: unknown): unknown {
   if (!(value instanceof Error)) return value
   const { name, message, stack, cause } = value
-  return { ...value, name, message, stack, cause }
+  return { ...Object.fromEntries(Object.entries(value)), name, message, stack, cause }
 }

@@ -2,16 +2,9 @@
  * The engines of this installation: those that operators have added, kept in the database, and the
  * embedded one, which the program itself starts. Watches their health and tells who listens.
  */
-import {
-  type Clock,
-  GristmillError,
-  type Limits,
-  type Logger,
-  newId,
-  type Random,
-} from '../base/index.ts'
+import { type Clock, GristmillError, type Limits, type Logger, type Random } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
-import { checkedInput, type EngineInput } from './engine-input.ts'
+import { checkModels, type EngineInput, rowOf } from './engine-input.ts'
 import { type EngineKey, EngineKeys, keyFingerprint } from './engine-keys.ts'
 import {
   deleteEngine,
@@ -22,6 +15,7 @@ import {
   setDraining,
 } from './engine-rows.ts'
 import { EngineWatch } from './engine-watch.ts'
+import { firstProfile } from './first-profile.ts'
 import { unknownProfile } from './kinds/traits.ts'
 import { OpenAiEngine } from './openai-engine.ts'
 import { type RegisteredModel, registeredModels } from './registered-models.ts'
@@ -35,7 +29,6 @@ import type {
   RateNews,
 } from './types.ts'
 
-const ADD_MS_MAX = 10_000
 export const EMBEDDED_ENGINE_ID = 'eng_embedded'
 
 export interface EngineRegistryOptions {
@@ -112,21 +105,14 @@ export class EngineRegistry {
    *   `engine_unreachable`
    */
   async add(input: EngineInput): Promise<string> {
-    const { database, clock, random } = this.#options
-    const row: EngineRow = {
-      ...checkedInput(input),
-      id: newId('eng', clock, random),
-      cap: input.cap ?? null,
-      models: input.models ?? null,
-      draining: false,
-      profile: null,
-      createdAt: new Date(clock.nowMs()),
-    }
+    const { database } = this.#options
+    checkModels(input)
+    const row = rowOf(input, this.#options)
     this.#checkNew(row)
-    const keys = this.#keys.make(input.apiKey === undefined ? [] : [input.apiKey])
+    const keys = this.#keysOf(input)
     const engine = this.#engine(row, keys)
     try {
-      const profile = await this.#firstProfile(engine)
+      const profile = await firstProfile(engine, this.#options.clock)
       this.#checkNew(row)
       await database.transaction(async (sql) => {
         await insertEngine(sql, { ...row, profile })
@@ -139,6 +125,19 @@ export class EngineRegistry {
       throw error
     }
     return row.id
+  }
+
+  /**
+   * Asks an engine what it is, and keeps nothing.
+   * @throws GristmillError `invalid_value`, `engine_unreachable`
+   */
+  async detect(input: EngineInput): Promise<EngineProfile> {
+    const engine = this.#engine(rowOf(input, this.#options), this.#keysOf(input))
+    try {
+      return await firstProfile(engine, this.#options.clock)
+    } finally {
+      await engine.close()
+    }
   }
 
   /** The keys of an engine, not what they are. @throws GristmillError `not_found`, `conflict` */
@@ -167,7 +166,7 @@ export class EngineRegistry {
     const keys = this.#keys.make([secret])
     const trial = this.#engine(row, keys)
     try {
-      await this.#firstProfile(trial)
+      await firstProfile(trial, this.#options.clock)
     } finally {
       await trial.close()
     }
@@ -301,6 +300,10 @@ export class EngineRegistry {
     return this.#models
   }
 
+  #keysOf({ apiKey }: EngineInput): EngineKey[] {
+    return this.#keys.make(apiKey === undefined ? [] : [apiKey])
+  }
+
   #engine(row: EngineRow, keys: readonly EngineKey[]): OpenAiEngine {
     const { clock, limits } = this.#options
     const { id, name, url, service, apiVersion } = row
@@ -374,19 +377,6 @@ export class EngineRegistry {
       if (!isSameName && engine.url !== url) continue
       const what = isSameName ? `named ${name}` : `at ${url}`
       throw new GristmillError('conflict', { reason: `There is an engine ${what} already` })
-    }
-  }
-
-  async #firstProfile(engine: OpenAiEngine): Promise<EngineProfile> {
-    const enough = new AbortController()
-    const timer = this.#options.clock.after(ADD_MS_MAX, () => enough.abort())
-    try {
-      return await engine.probe(enough.signal)
-    } catch (error) {
-      const reason = (error as Error).message
-      throw new GristmillError('engine_unreachable', { url: engine.url, reason }, { cause: error })
-    } finally {
-      timer.cancel()
     }
   }
 }

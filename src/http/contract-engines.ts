@@ -45,6 +45,22 @@ export interface EngineView {
   restarts: number
 }
 
+// POST /api/engines/detect takes what POST /api/engines does, and adds nothing
+export interface EngineFoundView {
+  kind: string
+  service: string | null
+  version: string | null
+  /** What was found, a sentence. */
+  summary: string
+  models: EngineView['models']
+  cap: number
+  capReason: string
+  takesPriority: boolean
+  sharedCache: boolean
+  tellsLoad: boolean
+  advice: string | null
+}
+
 // GET /api/engines/:id/keys; POST there {apiKey, replace?} answers the same
 export interface EngineKeyView {
   id: string

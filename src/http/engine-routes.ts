@@ -1,9 +1,9 @@
 /** Routes for engines and the models they serve. */
-import { z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { serviceNames } from '../engine/index.ts'
 import type { PageRequest } from '../tenancy/index.ts'
 import type { Access } from './access.ts'
-import { type Api, pageFrom } from './api.ts'
+import { type Api, answer, body, needs, pageFrom } from './api.ts'
 import * as schemas from './pool-schemas.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
@@ -43,6 +43,16 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
     await note(c.get('access'), 'engine.add', added.id, { name, url, cap: input.cap ?? null })
     return c.json(added, 201)
   })
+  const detect = createRoute({
+    ...needs('engines:write'),
+    tags: ['engines'],
+    method: 'post',
+    path: '/api/engines/detect',
+    summary: 'Ask an engine what it is, without adding it',
+    request: { body: body(engineInput) },
+    responses: { 200: answer('What was found.', schemas.engineFound) },
+  })
+  api.openapi(detect, async (c) => c.json(await engines.detect(c.req.valid('json')), 200))
   const drainSummary = 'Finish what runs on an engine and give it nothing new'
   api.openapi(shapes.act('/api/engines/{id}/drain', drainSummary, schemas.engine), async (c) => {
     const { id } = c.req.valid('param')

@@ -43,6 +43,24 @@ export const engine = z
   })
   .openapi('Engine') satisfies z.ZodType<contract.EngineView>
 
+const served = z.object({ name: z.string(), contextTokens: count.nullable(), toy: z.boolean() })
+
+export const engineFound = z
+  .object({
+    kind: z.string(),
+    service: z.string().nullable(),
+    version: z.string().nullable(),
+    summary: z.string(),
+    models: z.array(served),
+    cap: count,
+    capReason: z.string(),
+    takesPriority: z.boolean(),
+    sharedCache: z.boolean(),
+    tellsLoad: z.boolean(),
+    advice: z.string().nullable(),
+  })
+  .openapi('EngineFound') satisfies z.ZodType<contract.EngineFoundView>
+
 export const engineKey = z
   .object({
     id: z.string(),

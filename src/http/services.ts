@@ -14,6 +14,7 @@ import type {
   BatchView,
   CalibrationView,
   DemoView,
+  EngineFoundView,
   EngineKeyView,
   EngineProfileView,
   EngineView,
@@ -66,6 +67,8 @@ export interface EngineService {
   list(): EngineView[]
   /** @throws GristmillError where the engine does not answer or is known already */
   add(input: NewEngine): Promise<EngineView>
+  /** What would be added. @throws GristmillError where it does not answer */
+  detect(input: NewEngine): Promise<EngineFoundView>
   /** @throws GristmillError `not_found`, `conflict` (the embedded engine) */
   remove(id: string): Promise<void>
   /** Finishes what runs and takes nothing new. @throws GristmillError `not_found` */

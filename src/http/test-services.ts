@@ -104,6 +104,7 @@ function engines(): StandIns['engines'] {
       known.set(added.id, added)
       return added
     },
+    detect: async () => ({ ...engine }),
     remove: async (id) => {
       known.delete(one(id).id)
     },

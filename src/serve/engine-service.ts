@@ -1,7 +1,12 @@
 /** Engines as people see and change them: the registry and the pool joined into views. */
 import { GristmillError } from '../base/index.ts'
-import { type EngineRegistry, hasSharedCache, summaryOf } from '../engine/index.ts'
-import type { EngineService, EngineView, ModelView } from '../http/index.ts'
+import {
+  type EngineProfile,
+  type EngineRegistry,
+  hasSharedCache,
+  summaryOf,
+} from '../engine/index.ts'
+import type { EngineFoundView, EngineService, EngineView, ModelView } from '../http/index.ts'
 import { lastChangeOf, type Pool, type PoolEngine } from '../pool/index.ts'
 import type { Calibrations } from './calibrations.ts'
 
@@ -25,6 +30,7 @@ export function engineService(options: EngineServiceOptions): EngineService {
   return {
     list: () => [...pool.engines.values()].map((entry) => engineView(entry, options)),
     add: async (input) => viewOf(await registry.add(input)),
+    detect: async (input) => foundView(await registry.detect(input)),
     remove: (id) => registry.remove(id),
     drain: async (id) => {
       await registry.drain(id)
@@ -38,6 +44,18 @@ export function engineService(options: EngineServiceOptions): EngineService {
     },
     models: () => modelsOf(pool),
     ...keyService(registry),
+  }
+}
+
+function foundView(profile: EngineProfile): EngineFoundView {
+  const { kind, service = null, version, models, cap, capReason, advice } = profile
+  const { takesPriority, tellsLoad } = profile
+  const found = { kind, service, version, cap, capReason, advice, takesPriority, tellsLoad }
+  return {
+    ...found,
+    summary: summaryOf(profile),
+    sharedCache: hasSharedCache(profile),
+    models: models.map((model) => ({ ...model })),
   }
 }
 

@@ -1,10 +1,14 @@
 /** The page of engines: why an engine is as it is, what it advises, what was measured of it. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { type Fixture, startFixture } from '../../console/fixture/server.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
+import { lowContrasts } from './contrast.ts'
+
+const screenshots = join(import.meta.dirname, '..', '..', 'screenshots')
 
 describe('the page of engines', { skip: withoutBrowser }, () => {
   let browser: Browser
@@ -24,6 +28,16 @@ describe('the page of engines', { skip: withoutBrowser }, () => {
     await fixture.close()
   })
 
+  /** To be looked at, in both themes. */
+  async function picture(name: string): Promise<void> {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await page.waitForTimeout(300)
+      await page.screenshot({ path: join(screenshots, `${name}-1440-${colorScheme}.png`) })
+      assert.deepEqual(await lowContrasts(page), [], `${name}: contrast`)
+    }
+  }
+
   const card = (at: number) =>
     page.getByLabel(fixture.state.records.engines[at]?.name ?? '', { exact: true })
 
@@ -38,6 +52,25 @@ describe('the page of engines', { skip: withoutBrowser }, () => {
   test('gives cap and reserve their reasons', async () => {
     await card(0).getByText('Its own calibration found that more at once').waitFor()
     await card(0).getByText('First tokens came after up to 410 ms of 1000 promised.').waitFor()
+  })
+
+  test('says what an engine is while its address is being typed', async () => {
+    await page.getByRole('button', { name: 'Add an engine' }).click()
+    const address = page.getByLabel('Address')
+    await address.fill('http://nowhere.example')
+    await page.getByText('nothing listens at its address').waitFor()
+    await address.fill('http://10.0.0.7:8000')
+    await page.getByText(/Found\. vLLM 0\.32\.1, .* priority scheduling off/).waitFor()
+    await page.getByText('--scheduling-policy priority', { exact: false }).last().waitFor()
+    await picture('add-engine')
+    await page.getByLabel('Where it runs').selectOption('anthropic')
+    await address.fill('')
+    await page.getByText(/Found/).waitFor({ state: 'detached' })
+    await page.getByLabel('Key', { exact: true }).fill('sk-one')
+    await page.getByText(/Found\. Rented from Anthropic/).waitFor()
+    await page.getByText(/--service anthropic --api-key-env KEY/).waitFor()
+    await picture('add-service')
+    await page.keyboard.press('Escape')
   })
 
   test('says when it was calibrated, and calibrates it anew', async () => {

@@ -1,4 +1,4 @@
-/** Adding an engine by its address. */
+/** Adding an engine by its address, or a rented service; what it is shows before it is added. */
 import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
 import type { EngineView } from '../api/contract.ts'
@@ -6,9 +6,10 @@ import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
-import { Field } from '../parts/field.tsx'
-import { numberOf, onSubmit, textOf } from '../parts/on-submit.ts'
+import { Choice, Field } from '../parts/field.tsx'
+import { numberOf, onSubmit } from '../parts/on-submit.ts'
 import { shellWord } from '../parts/shell-word.ts'
+import { Found, useDetection } from './detection.tsx'
 
 export function AddEngine({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (
@@ -18,37 +19,85 @@ export function AddEngine({ isOpen, onClose }: { isOpen: boolean; onClose: () =>
   )
 }
 
+const SERVICES = {
+  anthropic: 'Anthropic',
+  azure: 'Azure OpenAI',
+  gemini: 'Gemini',
+  mistral: 'Mistral',
+  openai: 'OpenAI',
+  openrouter: 'OpenRouter',
+}
+
+const EXAMPLES: Record<string, string> = {
+  '': 'http://10.0.0.7:8000',
+  azure: 'https://NAME.openai.azure.com',
+}
+
 function Form({ onClose }: { onClose: () => void }) {
   const add = useChange<EngineView>(['/api/engines', '/api/models'], onClose)
+  const [service, setService] = useState('')
   const [url, setUrl] = useState('')
   const [name, setName] = useState('')
+  const [apiKey, setApiKey] = useState('')
+  const [models, setModels] = useState('')
+  const place = {
+    ...(url !== '' && { url }),
+    ...(service !== '' && { service }),
+    ...(apiKey !== '' && { apiKey }),
+  }
+  const detection = useDetection(place)
+  const named = models.split(/[\s,]+/).filter(Boolean)
   const submit = (form: FormData) => {
     const cap = numberOf(form, 'cap')
-    const apiKey = textOf(form, 'apiKey')
     add.mutate({
       method: 'POST',
       path: '/api/engines',
       body: {
-        url,
+        ...place,
         ...(name !== '' && { name }),
         ...(cap !== null && { cap }),
-        ...(apiKey !== '' && { apiKey }),
+        ...(named.length > 0 && { models: named }),
       },
     })
   }
-  const flag = name === '' ? '' : ` --name ${shellWord(name)}`
   return (
     <form onSubmit={onSubmit(submit)} className="grid gap-3.5">
+      <Choice
+        label="Where it runs"
+        value={service}
+        onChange={(event) => setService(event.target.value)}
+      >
+        <option value="">On a machine of your own</option>
+        {Object.entries(SERVICES).map(([key, title]) => (
+          <option key={key} value={key}>
+            Rented from {title}
+          </option>
+        ))}
+      </Choice>
       <Field
         label="Address"
         type="url"
-        required
+        required={service === '' || service === 'azure'}
         value={url}
         onChange={(event) => setUrl(event.target.value)}
-        placeholder="http://10.0.0.7:8000"
-        hint="Without /v1. vLLM, SGLang, llama.cpp’s server and everything else that speaks the OpenAI wire."
+        placeholder={EXAMPLES[service] ?? 'its usual one'}
+        hint={
+          service === ''
+            ? 'Without /v1. vLLM, SGLang, llama.cpp’s server, Ollama and everything else that speaks the OpenAI wire.'
+            : 'Only where it is not the usual one of the service.'
+        }
         data-first
       />
+      <Field
+        label={service === '' ? 'Its own key, where it wants one' : 'Key'}
+        type="password"
+        autoComplete="off"
+        required={service !== ''}
+        value={apiKey}
+        onChange={(event) => setApiKey(event.target.value)}
+        hint="Stored encrypted, never shown again, sent to that engine only."
+      />
+      <Found detection={detection} />
       <div className="grid grid-cols-2 gap-3">
         <Field
           label="Name"
@@ -68,14 +117,21 @@ function Form({ onClose }: { onClose: () => void }) {
         />
       </div>
       <Field
-        label="Its own key, where it wants one"
-        name="apiKey"
-        type="password"
-        autoComplete="off"
-        hint="Stored, never shown again, sent to that engine only."
+        label="Models"
+        required={service !== ''}
+        value={models}
+        onChange={(event) => setModels(event.target.value)}
+        placeholder={
+          service === '' ? 'all that it serves' : (detection.data?.models[0]?.name ?? '')
+        }
+        hint={
+          service === ''
+            ? 'Only these, with commas between them.'
+            : 'Those to offer, with commas between them: each answer costs money.'
+        }
       />
       {add.error !== null && <ErrorNote error={add.error} />}
-      <CliCommand command={`gristmill engine add ${shellWord(url || 'URL')}${flag}`} />
+      <CliCommand command={commandOf(service, url, name, named)} />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button look="main" type="submit" disabled={add.isPending}>
@@ -84,4 +140,14 @@ function Form({ onClose }: { onClose: () => void }) {
       </div>
     </form>
   )
+}
+
+function commandOf(service: string, url: string, name: string, models: readonly string[]): string {
+  return [
+    'gristmill engine add',
+    ...(url !== '' || service === '' ? [shellWord(url || 'URL')] : []),
+    ...(service === '' ? [] : [`--service ${service} --api-key-env KEY`]),
+    ...(name === '' ? [] : [`--name ${shellWord(name)}`]),
+    ...models.map((model) => `--model ${shellWord(model)}`),
+  ].join(' ')
 }
