@@ -93,7 +93,7 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
   const { rows } = source
   const mix = mixOf(rows, seededRandom(seed))
   const capacity = capacityOf(whole, mix)
-  const profile = { ...capacity.profile, chunkTokensBackground: backgroundChunk(whole, rows) }
+  const { profile } = capacity
   const cost = costOfProfile(whole)
   const asked = promiseOf(TTFT_MS, capacity)
   const first = fewestEngines({ profile, cost, promise: asked }, rows, capacity.unitsPerS)
@@ -119,7 +119,6 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
     tenants: dedicated.length,
     cap: profile.cap,
     spare: profile.spare,
-    chunkTokensBackground: profile.chunkTokensBackground,
     capacityUnitsPerS: Math.round(capacity.unitsPerS),
     promiseTtftMs: promise.ttftMs,
     promiseTokenGapMs: Math.round(promise.tokenGapMs),
@@ -150,17 +149,6 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
   return { ...figures, headline: headline(figures) }
 }
 
-/** Part of its own reading that a prompt may have to wait for a step of background reading. */
-const NEWCOMER_SHARE = 1 / 4
-const CHUNK_TOKENS_LEAST = 256
-
-/** Tokens of background prompts in a step, as this trace's own prompts allow. */
-function backgroundChunk({ chunkTokens }: EngineProfile, rows: readonly TraceRow[]): number {
-  const mean = rows.reduce((sum, { inputTokens }) => sum + inputTokens, 0) / rows.length
-  const tokens = Math.round(NEWCOMER_SHARE * mean)
-  return Math.min(chunkTokens, Math.max(CHUNK_TOKENS_LEAST, tokens))
-}
-
 interface Headline {
   utilisation: number
   lateShare: number
@@ -178,10 +166,12 @@ interface Headline {
   cannot?: string
 }
 
-/** The longest step that a newcomer finds under way: of all streams, or of background reading. */
+/** The longest step of background work that a newcomer finds under way. */
 function stepUnderWayMs(profile: EngineProfile): number {
-  const { cap, chunkTokens, chunkTokensBackground = chunkTokens, readTokensPerS } = profile
-  return decodeStepMs(profile, cap) + (1000 * chunkTokensBackground) / readTokensPerS
+  const { cap, express, yields, chunkTokens, readTokensPerS } = profile
+  const stepMs = decodeStepMs(profile, cap + express)
+  // Where steps do both, one reads as much as it may.
+  return yields === 'step' ? stepMs : stepMs + (1000 * chunkTokens) / readTokensPerS
 }
 
 function headline(figures: Headline): string {

@@ -9,11 +9,9 @@ export interface EngineProfileView {
   cap: number
   express: number
   readTokensPerS: number
-  /** Prompt tokens of a step beside running streams, and of one without any. */
+  /** Prompt tokens between two tokens of running streams, and of a step without any. */
   chunkTokens: number
   chunkTokensAlone: number
-  /** Of background prompts, which must let others in soon; absent where it reads all alike. */
-  chunkTokensBackground?: number | undefined
   /** Length of a step by the streams in it. */
   decode: { streams: number; stepMs: number }[]
   /** Tokens that its memory holds. */

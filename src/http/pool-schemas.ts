@@ -99,7 +99,6 @@ export const engineProfile = z
     readTokensPerS: z.number(),
     chunkTokens: count,
     chunkTokensAlone: count,
-    chunkTokensBackground: count.optional(),
     decode: z.array(z.object({ streams: count, stepMs: z.number() })),
     kvTokens: count,
     contextTokens: count,

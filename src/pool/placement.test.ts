@@ -47,6 +47,16 @@ test('a request goes where fewer prompt tokens are still to be read', () => {
   assert.equal(ask(s, 10).engineId, short.engineId)
 })
 
+test('a few streams more are not shunned as much as a prompt that is still to be read', () => {
+  const s = pair(0)
+  const all = Array.from({ length: 6 }, () => ask(s))
+  for (const { ticket } of all) s.promptRead(ticket, 10)
+  for (const { ticket, engineId } of all) if (engineId === 'two') s.finish(ticket)
+  // Three streams on the one, and from now on a prompt on the other.
+  assert.equal(ask(s, 60).engineId, 'two')
+  assert.equal(ask(s).engineId, 'one')
+})
+
 test('a prompt that has been read, or is over, is in nobody\u2019s way any more', () => {
   for (const end of ['promptRead', 'progress', 'finish'] as const) {
     const s = pair(0)

@@ -6,8 +6,12 @@ import type { TicketState } from './ticket-state.ts'
 
 export type Room = 'cap' | 'reserve' | 'express'
 
-/** A stream in flight slows a prompt down about as much as its next so many tokens cost. */
-const STREAM_TOKENS = 16
+/**
+ * Tokens of every stream in flight that a prompt waits for: those of the step under way, and of one
+ * between the pieces of what is read. With more, prompts would meet on the engine that has a few
+ * streams less, while another reads nothing.
+ */
+const STREAM_TOKENS = 2
 
 /**
  * The engine on which the ticket has its first token soonest, among those with room for its model:

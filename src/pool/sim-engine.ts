@@ -1,29 +1,36 @@
 /**
- * The model of an engine with continuous batching: whole steps that give every stream in them a
- * token and read pieces of prompts, better-ranked prompts first. Steps of the same composition are
- * computed at once. What it leaves out: context lengths within a step, sampling, the network.
+ * The model of an engine with continuous batching: whole steps that give streams a token and read
+ * pieces of prompts, both at once, or either where it stands aside by step. Steps of the same
+ * composition are computed at once. What it leaves out: context lengths within a step, passes for
+ * sequences that are no neighbours, sampling, the network.
  */
-import { RANKS_PER_CLASS } from '../base/index.ts'
 import type { HeapMember } from './heap.ts'
 import { SimPrefixCache } from './sim-prefix-cache.ts'
 import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
+import {
+  backgroundTurnMs,
+  begunFirst,
+  bestFirst,
+  enoughStreams,
+  inTurnWith,
+  isAnyOverdue,
+  isBackground,
+  type Piece,
+  piecesOf,
+  REPORT_TOKENS,
+  stepsOfOnePiece,
+  stepsUntilDone,
+  tokensOf,
+  withinRoom,
+  worstOfClass,
+} from './sim-step.ts'
 import type { SimOutcome, SimTicket } from './sim-types.ts'
 
-/** Answers are reported after this many tokens or a little more, never more than twice as many. */
-const REPORT_TOKENS = 8
 /** Share of the memory that prefixes may fill. */
 const PREFIX_SHARE = 0.5
 const BARELY_MS = 1e-6
 /** Part of the memory that background prompts leave free where they stand aside. */
 const KEPT_FREE_SHARE = 0.1
-/** Part of a step's tokens that prompts of the next ranks of the same class may have. */
-const NEXT_RANKS_SHARE = 1 / 8
-/** Longest time that a stream stands aside for better-ranked prompts. */
-const YIELD_MS_MAX = 2000
-/** The best rank of background classes. */
-const BACKGROUND_RANK = 2 * RANKS_PER_CLASS
-/** After this long aside a stream goes before others of its class. */
-const TURN_MS = 1000
 
 export interface SimEngineEvents {
   promptRead(ticket: SimTicket, nowMs: number): void
@@ -38,7 +45,7 @@ interface Segment {
   steps: number
   decode: readonly SimTicket[]
   /** Tokens of prompts read in each step. */
-  read: readonly { ticket: SimTicket; tokens: number }[]
+  read: readonly Piece[]
 }
 
 export class SimEngine implements HeapMember {
@@ -60,6 +67,10 @@ export class SimEngine implements HeapMember {
   #segment: Segment | undefined
   /** Tokens of the running requests in memory. */
   #kvTokens = 0
+  /** Tokens of prompts read since streams had their last token. */
+  #readTokens = 0
+  /** Streams of people beside which background ones wait. */
+  readonly #enough: number
 
   constructor(id: string, profile: EngineProfile, events: SimEngineEvents) {
     this.id = id
@@ -69,6 +80,7 @@ export class SimEngine implements HeapMember {
     const most = 2 * (profile.cap + profile.express) + 1
     this.#stepMs = Array.from({ length: most }, (_, streams) => decodeStepMs(profile, streams))
     this.#readMs = 1000 / profile.readTokensPerS
+    this.#enough = enoughStreams(profile)
   }
 
   /** Requests it holds, those that wait for memory included. */
@@ -107,6 +119,8 @@ export class SimEngine implements HeapMember {
     this.#segment = undefined
     this.endMs = Number.POSITIVE_INFINITY
     this.busyMs += segment.steps * segment.stepMs
+    const readTokens = segment.steps * tokensOf(segment.read)
+    this.#readTokens = segment.decode.length > 0 ? 0 : this.#readTokens + readTokens
     let anyDone = false
     for (const ticket of segment.decode) {
       ticket.generated += segment.steps
@@ -202,10 +216,10 @@ export class SimEngine implements HeapMember {
       const uncached = Math.max(1, inputTokens - cached)
       const needed = uncached + ticket.generated
       const isAlone = this.#reading.length + this.#decoding.length === 0
-      const isBackground = this.profile.yields === 'step' && ticket.rank >= BACKGROUND_RANK
-      const kept = isBackground ? KEPT_FREE_SHARE * this.profile.kvTokens : 0
+      const standsAside = this.profile.yields === 'step' && isBackground(ticket)
+      const kept = standsAside ? KEPT_FREE_SHARE * this.profile.kvTokens : 0
       if (!isAlone && needed + kept > this.#roomTokens) {
-        if (isBackground || !this.#evict(needed, nowMs)) return
+        if (standsAside || !this.#evict(needed, nowMs)) return
       }
       this.#prefixes.shrink(this.profile.kvTokens - this.#kvTokens - needed)
       this.#waiting.shift()
@@ -221,7 +235,7 @@ export class SimEngine implements HeapMember {
     if (this.profile.yields !== 'step') return false
     while (neededTokens > this.#roomTokens) {
       const victim = [...this.#reading, ...this.#decoding]
-        .filter(({ rank }) => rank >= BACKGROUND_RANK)
+        .filter(isBackground)
         .sort((a, b) => b.rank - a.rank || b.order - a.order)[0]
       if (victim === undefined) return false
       this.#preempt(victim, nowMs)
@@ -249,51 +263,45 @@ export class SimEngine implements HeapMember {
 
   #planReading(nowMs: number): Segment {
     this.#makeRoom(nowMs)
-    const { yields, chunkTokens, chunkTokensAlone, chunkTokensBackground } = this.profile
-    const isStep = yields === 'step'
+    const { yields, chunkTokens, chunkTokensAlone } = this.profile
     this.#reading.sort(yields === 'none' ? begunFirst : bestFirst)
-    const best = this.#reading[0]?.rank ?? 0
-    const streams = this.#withinRoom(nowMs)
-    const isApart = chunkTokensBackground !== undefined
-    const decode = isStep ? besideReading(streams, best, nowMs, isApart) : streams
-    const isBackground = isStep && best >= BACKGROUND_RANK
-    const chunk =
-      (isBackground ? chunkTokensBackground : undefined) ??
-      (decode.length > 0 ? chunkTokens : chunkTokensAlone)
-    const read: { ticket: SimTicket; tokens: number }[] = []
-    let left = chunk
-    let isBeyond = false
-    for (const ticket of this.#reading) {
-      if (isStep && ticket.rank > best) {
-        if (!isApart || classOf(ticket) > Math.floor(best / RANKS_PER_CLASS)) break
-        if (!isBeyond) left = Math.min(left, Math.floor(chunk * NEXT_RANKS_SHARE))
-        isBeyond = true
-      }
-      if (left === 0) break
-      const tokens = Math.min(left, ticket.unread)
-      read.push({ ticket, tokens })
-      left -= tokens
-    }
-    const [first] = read
-    const isOneLong = first !== undefined && read.length === 1 && first.tokens === chunk
-    const most = isOneLong ? Math.min(REPORT_TOKENS, Math.floor(first.ticket.unread / chunk)) : 1
-    const readTokens = read.reduce((total, { tokens }) => total + tokens, 0)
-    const stepMs = this.#decodeMs(decode.length) + readTokens * this.#readMs
-    return { startMs: nowMs, stepMs, steps: stepsUntilDone(decode, most), decode, read }
+    if (yields === 'step') return this.#planTurn(nowMs)
+    const decode = this.#decoding.slice()
+    const chunk = decode.length > 0 ? chunkTokens : chunkTokensAlone
+    const read = piecesOf(this.#reading, chunk)
+    const stepMs = this.#decodeMs(decode.length) + tokensOf(read) * this.#readMs
+    const steps = stepsUntilDone(decode, stepsOfOnePiece(read, chunk))
+    return { startMs: nowMs, stepMs, steps, decode, read }
   }
 
-  /** Streams of the next step: beyond cap and express those of worse classes stand aside. */
+  /** A step that reads or one that writes; prompts and the streams beside them take turns. */
+  #planTurn(nowMs: number): Segment {
+    const { chunkTokens, chunkTokensAlone } = this.profile
+    const best = this.#reading[0]?.rank ?? 0
+    const decode = inTurnWith(best, this.#withinRoom(nowMs), nowMs)
+    const stepMs = this.#decodeMs(decode.length)
+    const forBackground = isBackground({ rank: best })
+    const isShort = forBackground && !isAnyOverdue(this.#reading, nowMs)
+    const turn = isShort ? Math.ceil(backgroundTurnMs(stepMs) / this.#readMs) : chunkTokens
+    const left = decode.length === 0 ? Number.POSITIVE_INFINITY : turn - this.#readTokens
+    if (left <= 0) return { startMs: nowMs, stepMs, steps: 1, decode, read: [] }
+    const chunk = Math.min(left, forBackground ? this.#backgroundPiece : chunkTokensAlone)
+    const read = forBackground
+      ? piecesOf(this.#reading, chunk)
+      : piecesOf(this.#reading, chunk, best, worstOfClass(best))
+    const steps = Math.min(Math.floor(left / chunk), stepsOfOnePiece(read, chunk))
+    return { startMs: nowMs, stepMs: tokensOf(read) * this.#readMs, steps, decode: [], read }
+  }
+
+  /** Whoever comes waits for a piece of background prompts no longer than for a step of the cap. */
+  get #backgroundPiece(): number {
+    return Math.max(1, Math.floor(this.#decodeMs(this.profile.cap) / this.#readMs))
+  }
+
   #withinRoom(nowMs: number): readonly SimTicket[] {
-    const room = this.profile.cap + this.profile.express
-    const streams = this.#decoding
-    if (streams.length <= room || this.profile.yields !== 'step') return streams.slice()
-    const best = Math.min(...streams.map(classOf))
-    const isDue = (stream: SimTicket) => (nowMs - stream.lastTokenMs > TURN_MS ? 0 : 1)
-    const others = streams
-      .filter((stream) => classOf(stream) > best)
-      .sort((a, b) => classOf(a) - classOf(b) || isDue(a) - isDue(b) || a.order - b.order)
-    const aside = new Set(others.slice(Math.max(0, others.length - (streams.length - room))))
-    return streams.filter((stream) => !aside.has(stream))
+    const { yields, cap, express } = this.profile
+    if (yields !== 'step') return this.#decoding.slice()
+    return withinRoom(this.#decoding, { room: cap + express, enough: this.#enough, nowMs })
   }
 
   /** Takes memory from the worst-ranked, youngest streams where the next steps would not fit. */
@@ -309,47 +317,4 @@ export class SimEngine implements HeapMember {
   #decodeMs(streams: number): number {
     return this.#stepMs[streams] ?? decodeStepMs(this.profile, streams)
   }
-}
-
-/**
- * Streams that take their step along while prompts of this rank are read: all where one of them
- * ranks as high as the prompt, and those that were aside for too long.
- * @param isApart background streams step beside no prompt, unless interactive ones step beside a
- *   background prompt
- */
-function besideReading(
-  streams: readonly SimTicket[],
-  best: number,
-  nowMs: number,
-  isApart: boolean,
-): SimTicket[] {
-  const isInteractive = ({ rank }: SimTicket) => rank < BACKGROUND_RANK
-  const isShared = streams.some(
-    (stream) => stream.rank <= best && (isInteractive(stream) || !isApart),
-  )
-  const isKept = (stream: SimTicket) => !isApart || best >= BACKGROUND_RANK || isInteractive(stream)
-  return streams.filter(
-    (stream) => nowMs - stream.lastTokenMs > YIELD_MS_MAX || (isShared && isKept(stream)),
-  )
-}
-
-const classOf = ({ rank }: SimTicket) => Math.floor(rank / RANKS_PER_CLASS)
-
-const bestFirst = (a: SimTicket, b: SimTicket) =>
-  a.rank - b.rank || a.unread - b.unread || a.order - b.order
-
-/** A prompt that has been begun goes on, whoever comes. */
-function begunFirst(a: SimTicket, b: SimTicket): number {
-  const isBegun = (one: SimTicket) => (one.unread < one.uncachedTokens + one.generated ? 0 : 1)
-  return isBegun(a) - isBegun(b) || a.rank - b.rank || a.order - b.order
-}
-
-/** Steps until the first of these streams is done, at most so many. */
-function stepsUntilDone(streams: readonly SimTicket[], most: number): number {
-  let steps = most
-  for (const { request, generated } of streams) {
-    const left = request.outputTokens - generated
-    if (left < steps) steps = left
-  }
-  return Math.max(1, steps)
 }

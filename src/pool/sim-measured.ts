@@ -12,8 +12,7 @@ const CONTEXT_TOKENS = 4096
 const CHUNK_TOKENS = 2048
 /**
  * Between two tokens of the streams our engine reads for so many times as long as a step of theirs
- * takes, but not for less than this, and alone for a quarter of a second in at most so many tokens;
- * background prompts in pieces as long as a step.
+ * takes, but not for less than this, and alone for a quarter of a second in at most so many tokens.
  */
 const READ_OVER_DECODE = 2.5
 const READ_MS_MIN = 25
@@ -49,7 +48,6 @@ export function measuredProfile(
     readTokensPerS,
     chunkTokens: isOurs ? tokensIn(besideMs) : CHUNK_TOKENS,
     chunkTokensAlone: isOurs ? tokensIn(READ_MS_ALONE) : CHUNK_TOKENS,
-    ...(isOurs && { chunkTokensBackground: tokensIn(stepMs) }),
     decode,
     // Of ours every sequence has its whole context; of others no more is known than that they ran.
     kvTokens: (cap + express + spare) * contextTokens,

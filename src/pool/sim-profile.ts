@@ -16,15 +16,8 @@ export const engineProfileSchema = z.strictObject({
   express: z.int().min(0).max(512),
   /** Prompt tokens read per second while nothing else runs. */
   readTokensPerS: z.number().positive(),
-  /** Most prompt tokens of one step beside running streams. */
+  /** Most prompt tokens between two tokens of running streams. */
   chunkTokens: z.int().min(1),
-  /**
-   * Most tokens of background prompts of one step, where the engine knows ranks (`step`). Set for
-   * engines that read much faster than they write: there background streams step beside no
-   * interactive prompt and, while no interactive stream runs, beside no background one, and short
-   * prompts of the next ranks are read with those of the best.
-   */
-  chunkTokensBackground: z.int().min(1).optional(),
   /** Most prompt tokens of one step that has no streams in it. */
   chunkTokensAlone: z.int().min(1),
   /** Length of a step by the streams in it; between two points on the line through them. */
@@ -40,7 +33,8 @@ export const engineProfileSchema = z.strictObject({
   prefixCache: z.boolean(),
   /**
    * What stands aside for a better-ranked prompt. `step`: worse-ranked prompts, and streams unless
-   * better ones go on; `prompts`: worse-ranked prompts; `none`: nothing that has begun.
+   * better ones go on; steps read or write there, as ours do. `prompts`: worse-ranked prompts;
+   * `none`: nothing that has begun; steps do both there (chunked prefill).
    */
   yields: z.enum(['step', 'prompts', 'none']),
   /** Sequences beyond cap and express on which background work stands aside, where it does. */
@@ -93,7 +87,6 @@ export const builtInProfiles: readonly EngineProfile[] = [
     express: 8,
     readTokensPerS: 27_000,
     chunkTokens: 2048,
-    chunkTokensBackground: 512,
     chunkTokensAlone: 2048,
     decode: rooflineDecode([1, 64], 6, 0.1),
     kvTokens: 400_000,

@@ -133,6 +133,48 @@ describe('the engine of the simulator', () => {
     assert.ok((first('none')?.firstTokenMs ?? 0) > 21 + 30)
   })
 
+  it('takes turns between streams of people and background prompts', () => {
+    const apart = { ...engine, yields: 'step' as const }
+    const stream = ask(0, { outputTokens: 20 })
+    const line = ask(5, { serviceClass: 'batch', inputTokens: 100, outputTokens: 1 })
+    const [first, second] = play([stream, line], apart)
+    // Steps of 10 ms from 1 ms on; then four times 25 of reading, each before one with a token.
+    assert.equal(second?.firstTokenMs, 11 + 4 * 25 + 3 * 10)
+    assert.equal(first?.lastTokenMs, 1 + 19 * 10 + 4 * 25)
+    const [, , newcomer] = play([stream, line, ask(73, {})], apart)
+    assert.equal(newcomer?.firstTokenMs, 81 + 1, 'after the step under way')
+  })
+
+  it('reads background prompts for longer at a time once one has stood aside for long', () => {
+    const apart = { ...engine, yields: 'step' as const, chunkTokens: 60 }
+    const stream = ask(0, { outputTokens: 2000 })
+    const line = (tokens: number) =>
+      ask(5, { serviceClass: 'batch', inputTokens: tokens, outputTokens: 1 })
+    const firstMs = (tokens: number) => play([stream, line(tokens)], apart)[1]?.firstTokenMs ?? 0
+    // 25 of 35 ms at first; after five seconds 60 of 70.
+    assert.equal(firstMs(2500) - firstMs(2475), 35)
+    assert.equal(firstMs(4800) - firstMs(4740), 70)
+  })
+
+  it('lets no newcomer wait for more of a background prompt than a step of the cap takes', () => {
+    const apart = { ...engine, yields: 'step' as const }
+    const line = ask(0, { serviceClass: 'batch', inputTokens: 1000, outputTokens: 1 })
+    const [, newcomer] = play([line, ask(130, {})], apart)
+    // In pieces of 25 ms, as a step of four streams takes.
+    assert.equal(newcomer?.firstTokenMs, 150 + 1)
+  })
+
+  it('lets background streams wait where those of people leave nearly nothing of a step', () => {
+    const apart = { ...engine, yields: 'step' as const, spare: 4 }
+    const line = ask(0, { serviceClass: 'batch', outputTokens: 100 })
+    const people = (count: number) =>
+      Array.from({ length: count }, () => ask(50, { outputTokens: 20 }))
+    const last = (count: number) => play([line, ...people(count)], apart)[1]
+    // Three do nine tenths of what four do, in steps of 20 ms; two have the line beside them.
+    assert.equal(last(3)?.lastTokenMs, 51 + 3 + 19 * 20)
+    assert.equal(last(2)?.lastTokenMs, 51 + 2 + 19 * 20)
+  })
+
   it('reads what a tenant has in common once, and shares nothing between tenants', () => {
     const prefix = [{ id: 'system', tokens: 80 }]
     const one = { inputTokens: 100, outputTokens: 1, prefix }
