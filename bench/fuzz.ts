@@ -55,6 +55,8 @@ const environment = {
   GRISTMILL_ANSWER_BYTES_MAX: String(ANSWER_BYTES_MAX),
   GRISTMILL_ENGINE_FIRST_BYTE_MS_MAX: '3000',
   GRISTMILL_ENGINE_IDLE_MS_MAX: '3000',
+  // Any port, so that runs side by side can each look at their own.
+  NODE_OPTIONS: '--inspect-port=0',
 }
 
 interface Run {
@@ -75,7 +77,7 @@ export async function fuzz(options: FuzzOptions = {}): Promise<FuzzResult> {
     engine: 'none',
     environment,
     log: (line) => {
-      said = (said + line).slice(-4000)
+      said = `${said}${line}\n`.slice(-4000)
       logged.push(...line.split('\n').filter((one) => /mark-\w+-[0-9a-f]{16}/.test(one)))
     },
   })

@@ -115,4 +115,4 @@ export class Inspector {
 
 /** The address in what a process says when its inspector opens. */
 export const inspectorUrlIn = (said: string): string | undefined =>
-  /Debugger listening on (ws:\S+)/.exec(said)?.[1]
+  /Debugger listening on (ws:\S+)\s+For help/.exec(said)?.[1]
