@@ -16,7 +16,6 @@ export interface FuzzRequest {
   cutAt: number | null
   /** True where the caller goes away while it is being answered. */
   leaves: boolean
-  mark: string
 }
 
 type Fields = Record<string, unknown>
@@ -51,7 +50,6 @@ export class FuzzBodies {
       body: Buffer.alloc(0),
       cutAt: null,
       leaves: this.chance(0.03),
-      mark,
     }
     const dice = this.#random.next()
     if (dice < 0.35) request.body = json(fields)

@@ -13,6 +13,8 @@ export interface FuzzOutcome {
   status: number | null
   /** What is wrong with the answer; null where it is clean. */
   problem: string | null
+  /** The last of what came. */
+  end: string
 }
 
 interface Answer {
@@ -29,9 +31,10 @@ export async function fuzzOnce(
   agent: Agent,
 ): Promise<FuzzOutcome> {
   const answer = await answerTo(url, key, asked, agent)
-  if (answer === null) return { status: null, problem: null }
-  if (typeof answer === 'string') return { status: null, problem: answer }
-  return { status: answer.status, problem: problemOf(asked, answer) }
+  if (answer === null) return { status: null, problem: null, end: '' }
+  if (typeof answer === 'string') return { status: null, problem: answer, end: '' }
+  const { status, text } = answer
+  return { status, problem: problemOf(asked, answer), end: text.slice(-300) }
 }
 
 /** @returns null where the caller left by plan, a problem where there was no answer */
@@ -83,7 +86,8 @@ function answerTo(
 
 function problemOf(asked: FuzzRequest, answer: Answer): string | null {
   const { status, type, text, wasCut } = answer
-  const foreign = (text.match(ANY_MARK) ?? []).find((mark) => mark !== asked.mark)
+  // Its own mark may have been changed on the way here.
+  const foreign = (text.match(ANY_MARK) ?? []).find((mark) => !asked.body.includes(mark))
   if (foreign !== undefined) return 'it holds what somebody else has asked'
   if (wasCut) return `status ${status}: the answer broke off`
   if (asked.method === 'HEAD' || status === 204) return null

@@ -153,11 +153,12 @@ async function callAll({ server, keys, bodies, agent, counts }: Run, count: numb
     while (left-- > 0) {
       const tenant = bodies.whole(0, keys.length - 1)
       const asked = bodies.next(TENANTS[tenant] ?? '')
-      const { status, problem } = await fuzzOnce(server.url, keys[tenant] ?? '', asked, agent)
+      const { status, problem, end } = await fuzzOnce(server.url, keys[tenant] ?? '', asked, agent)
       add(counts.kinds, asked.kind)
       add(counts.statuses, String(status ?? 'left'))
       if (problem === null) continue
-      const first = `${asked.method} ${asked.path} ${asked.body.toString().slice(0, 2000)}`
+      const body = asked.body.toString().slice(0, 2000)
+      const first = `${asked.method} ${asked.path} ${body} … ${end}`
       const known = counts.problems[problem] ?? { count: 0, first }
       counts.problems[problem] = { ...known, count: known.count + 1 }
     }

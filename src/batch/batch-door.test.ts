@@ -168,7 +168,9 @@ describe('/v1/batches', () => {
       [{ ...good, completion_window: 'soon' }, 'completion_window'],
       [{ ...good, completion_window: '999d' }, 'completion_window'],
       [{ ...good, input_file_id: 7 }, 'input_file_id'],
+      [{ ...good, input_file_id: 'file\0' }, 'input_file_id'],
       [{ ...good, metadata: { a: 'x'.repeat(513) } }, 'metadata.a'],
+      [{ ...good, metadata: { a: 'x\0' } }, 'metadata.a'],
       [{ ...good, output_expires_after: { anchor: 'created_at', seconds: 5 } }, AFTER_SECONDS],
     ]
     for (const [body, param] of bad) {

@@ -11,14 +11,23 @@ const OUTPUT_LIFE_S_MAX = 30 * 24 * HOUR_S
 const PAGE_MAX = 100
 const PAGE_DEFAULT = 20
 
+/** The database cannot store that character. */
+const storable = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\0]*$/, { error: 'it must not have the character NUL' })
+
 const creation = z.object({
-  input_file_id: z.string({ error: 'the identifier of an uploaded file is needed' }).max(100),
+  input_file_id: z
+    .string({ error: 'the identifier of an uploaded file is needed' })
+    .regex(/^[\w-]{1,100}$/, { error: 'the identifier of an uploaded file is needed' }),
   endpoint: z.enum(batchEndpoints, { error: `one of ${batchEndpoints.join(', ')}` }),
   completion_window: z
     .string({ error: 'a duration such as 24h is needed' })
     .regex(/^[1-9]\d{0,8}[smhd]$/, { error: 'it must be a duration such as 24h' }),
   metadata: z
-    .record(z.string().max(METADATA_KEY_LENGTH_MAX), z.string().max(METADATA_VALUE_LENGTH_MAX), {
+    .record(storable(METADATA_KEY_LENGTH_MAX), storable(METADATA_VALUE_LENGTH_MAX), {
       error: 'an object of strings is needed',
     })
     .refine((pairs) => Object.keys(pairs).length <= METADATA_KEYS_MAX, {
@@ -68,7 +77,11 @@ export function readCreation(
 }
 
 const paging = z.object({
-  after: z.string().max(100).optional(),
+  after: z
+    .string()
+    .max(100)
+    .regex(/^[\w-]*$/, { error: 'it must be an identifier' })
+    .optional(),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
 })
 

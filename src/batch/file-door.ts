@@ -25,7 +25,11 @@ const RETRY_AFTER_MS = 5000
 const FORM_SPARE_BYTES = 64 * 1024
 
 const paging = z.object({
-  after: z.string().max(100).optional(),
+  after: z
+    .string()
+    .max(100)
+    .regex(/^[\w-]*$/, { error: 'it must be an identifier' })
+    .optional(),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
   order: z.enum(['asc', 'desc']).default('desc'),
   purpose: z.string().max(100).optional(),
