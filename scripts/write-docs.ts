@@ -28,6 +28,7 @@ const tables: Record<string, { mark: string; table: () => string }[]> = {
   ],
   'docs/errors.md': [{ mark: 'errors', table: errors }],
   'docs/compatibility.md': [
+    { mark: 'clients', table: clients },
     { mark: 'messages fields', table: () => fates('field', messagesFields) },
     { mark: 'messages blocks', table: () => fates('block', messagesBlocks) },
     { mark: 'messages errors', table: messagesErrors },
@@ -119,6 +120,26 @@ function services(): string {
 function fates(what: string, table: Fates): string {
   const lines = Object.entries(table).map(([name, { fate, how }]) => [code(name), fate, how])
   return rows([what, '', 'how, or why'], lines)
+}
+
+/** What every client could do when `test/compatibility.test.ts` was last recorded. */
+function clients(): string {
+  const text = readFileSync('test/compatibility.json', 'utf8')
+  const found = JSON.parse(text) as Record<string, Record<string, Record<string, string>>>
+  const notes: string[] = []
+  const note = (words: string) => {
+    if (!notes.includes(words)) notes.push(words)
+    return `no (${notes.indexOf(words) + 1})`
+  }
+  const parts = Object.entries(found).map(([engine, byClient]) => {
+    const features = Object.keys(Object.values(byClient)[0] ?? {})
+    const lines = Object.entries(byClient).map(([client, outcomes]) => [
+      client,
+      ...Object.values(outcomes).map((outcome) => (outcome === 'yes' ? 'yes' : note(outcome))),
+    ])
+    return rows([engine, ...features], lines)
+  })
+  return [...parts, ...notes.map((words, i) => `${i + 1}. ${words}`)].join('\n\n')
 }
 
 /** Errors by status and the wire's word for it. */
