@@ -137,7 +137,7 @@ function endUserOf(fields: Record<string, unknown>): string | null {
   const { metadata } = fields
   if (typeof metadata !== 'object' || metadata === null) return null
   const { user_id: userId } = metadata as { user_id?: unknown }
-  return typeof userId === 'string' && userId !== '' ? withoutNul('metadata.user_id', userId) : null
+  return typeof userId === 'string' && userId !== '' ? userId : null
 }
 
 function booleanOf(fields: Record<string, unknown>, param: string): boolean {
@@ -151,12 +151,6 @@ function textOf(fields: Record<string, unknown>, param: string): string | null {
   const value = fields[param]
   if (value === undefined || value === null || value === '') return null
   if (typeof value !== 'string') throw invalid(param, 'it must be a string')
-  return withoutNul(param, value)
-}
-
-/** The database cannot store that character. */
-export function withoutNul(param: string, value: string): string {
-  if (value.includes('\0')) throw invalid(param, 'it must not have the character NUL')
   return value
 }
 

@@ -16,7 +16,7 @@ export function usageCounts(usage: unknown): TokenCounts | null {
   }
 }
 
-/** More than any request has; the ledger has no room for more. */
+/** More than any request has. */
 const COUNT_MAX = 2 ** 31 - 1
 
 function count(value: unknown): number | null {

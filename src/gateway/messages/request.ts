@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { checked, type Limits } from '../../base/index.ts'
 import { meaningful, part, passedOn } from '../body-part.ts'
-import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject, withoutNul } from '../canonical.ts'
+import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject } from '../canonical.ts'
 import { jsonOf } from '../json-text.ts'
 import { estimateChat } from '../token-estimate.ts'
 import { type ChatMessage, chatMessages } from './content.ts'
@@ -56,7 +56,7 @@ export function readMessages(body: Buffer, limits: Limits): CanonicalRequest {
     outputTokensAsked: null,
     outputTokensAtMost: Math.min(asked, limits.outputTokensMax),
     serviceTier: tier === 'standard_only' ? 'default' : null,
-    endUser: metadata?.user_id ? withoutNul('metadata.user_id', metadata.user_id) : null,
+    endUser: metadata?.user_id || null,
     estimatedInputTokens: estimateChat(chat),
     raw: Buffer.from(jsonOf(chat)),
     fields: chat,
