@@ -55,6 +55,8 @@ function createProgram(context: CliContext, start: StartServer): Command {
     .description('One pool of language-model engines that many teams use as if it were their own.')
     .version(version(), '--version')
     .showSuggestionAfterError()
+    // Needed for those of a group that has options and commands of the same names.
+    .enablePositionalOptions()
     .addHelpText('after', '\nBegin with:\n  $ gristmill start')
   startCommand(program, context, start)
   engineCommands(program, context)

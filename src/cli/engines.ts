@@ -37,6 +37,8 @@ export function engineCommands(program: Command, context: CliContext): void {
   const group = program
     .command('engine')
     .description('run one model as an engine, or manage the engines of a server')
+    // What stands behind `add` is its own, also where the engine program has the same name for it.
+    .enablePositionalOptions()
     .option('--model <name|path>', 'run this model behind the OpenAI wire')
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <n>', 'port to listen on (default: a free one)', between(0, 65_535))
