@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { chaosBatch } from './chaos-batch.ts'
 import { chaosFailover } from './chaos-failover.ts'
 import { chaosMixed } from './chaos-mixed.ts'
+import { chaosOverflow } from './chaos-overflow.ts'
 import { fuzz } from './fuzz.ts'
 import { circumstances } from './harness.ts'
 
@@ -30,6 +31,7 @@ const names: Record<string, () => Promise<object>> = {
   batch: () =>
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
   fuzz: () => fuzz({ seed, count: Number(values.count), log }),
+  overflow: () => chaosOverflow({ seconds: Number(values.seconds), log }),
   failover: () =>
     chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
 }
@@ -40,11 +42,13 @@ if (values.help || run === undefined) {
     'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n' +
       'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n' +
       'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n' +
-      'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n\n' +
+      'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n' +
+      'npm run -s chaos -- overflow [--seconds N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
       '  fuzz    hostile requests at every door, a hostile engine behind them\n' +
-      '  failover  one of two engines killed, slow, failing, hanging; what clients see of it',
+      '  failover  one of two engines killed, slow, failing, hanging; what clients see of it\n' +
+      '  overflow  an engine that cannot keep up beside a rented service; waits, spend and shares',
   )
   process.exitCode = values.help ? 0 : 2
 } else {

@@ -22,10 +22,16 @@ import {
   EngineRegistry,
   startEmbeddedEngine,
 } from './engine/index.ts'
-import { createGateway, type Gateway } from './gateway/index.ts'
+import { createGateway, DaySpend, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
-import { type CountOf, createLedger, type Ledger, recordCapacity } from './meter/index.ts'
+import {
+  type CountOf,
+  createLedger,
+  type Ledger,
+  recordCapacity,
+  spendSince,
+} from './meter/index.ts'
 import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
 import { RouteBook } from './route/index.ts'
 import {
@@ -193,12 +199,17 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   await routes.open()
   stack.defer(() => routes.close())
   const places = new TargetPlaces(pool)
+  const allowances = new DaySpend(clock)
+  const routeOf = (model: string) => routes.find(model)?.name ?? model
+  await allowances.open((fromMs) => spendSince(database.sql, fromMs), routeOf)
   const gateway = createGateway({
     pool,
+    expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
     ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
     routes,
     places,
+    allowances,
     tokenizer: engines,
     clock,
     random,

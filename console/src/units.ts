@@ -30,6 +30,11 @@ export function rate(value: number): string {
 }
 
 /** @param share 0 to 1 */
+/** Money in billionths of its unit, to a millionth. */
+export function money(nanos: number): string {
+  return (nanos / 1e9).toFixed(6)
+}
+
 export function percent(share: number, decimals = 0): string {
   return `${(share * 100).toFixed(decimals)}${gap}%`
 }

@@ -96,6 +96,8 @@ describe('usage', () => {
       outputTokens: 10,
       engineMs: 61_000,
       queueMs: 5,
+      rented: 0,
+      spendNanos: 0,
     }
     const environment = await answering({
       'GET /api/tenants': tenants,

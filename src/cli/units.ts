@@ -28,6 +28,11 @@ export function duration(ms: number | null): string {
 }
 
 /** Share between 0 and 1: `0.335` → `34 %`. */
+/** Money in billionths of its unit, to a millionth. */
+export function money(nanos: number): string {
+  return nanos === 0 ? UNKNOWN : (nanos / 1e9).toFixed(6)
+}
+
 export function percent(share: number | null): string {
   return share === null ? UNKNOWN : `${Math.round(share * 100)} %`
 }

@@ -5,7 +5,7 @@ import { type AdminClient, ServerError } from './client.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
-import { count, duration, moment } from './units.ts'
+import { count, duration, moment, money } from './units.ts'
 import { list, time } from './values.ts'
 
 interface UsageFlags extends RemoteFlags {
@@ -92,6 +92,8 @@ function columnsBy(by: string[], names: Map<string, string>): Column<UsageRow>[]
     number('OUTPUT TOKENS', ({ outputTokens }) => count(outputTokens)),
     number('ENGINE TIME', ({ engineMs }) => duration(engineMs)),
     number('QUEUE TIME', ({ queueMs }) => duration(queueMs)),
+    number('RENTED', ({ rented }) => count(rented)),
+    number('SPENT', ({ spendNanos }) => money(spendNanos)),
   ]
 }
 

@@ -5,7 +5,7 @@
 import type { Clock, Logger } from '../base/index.ts'
 import { GristmillError } from '../base/index.ts'
 import { EngineFailure } from '../engine/index.ts'
-import type { EndReason, SettlementGroup, TokenCounts } from '../meter/index.ts'
+import type { EndReason, Settlement, SettlementGroup, TokenCounts } from '../meter/index.ts'
 import type { TicketEnd } from '../pool/index.ts'
 import { countAfterCut } from './cut-count.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
@@ -112,11 +112,15 @@ export class Booking {
     const { ledger, clock, rates } = this.#options
     const { requestId, charge } = life.options
     rates.correct(charge, counts.inputTokens + counts.outputTokens)
+    const { course } = life.options
+    const isServed = counts.inputTokens + counts.outputTokens > 0
+    const rentedTarget = isServed ? (course?.rentedTarget ?? null) : null
+    const spendNanos = course?.settle(counts.inputTokens, counts.outputTokens) ?? null
     if (!life.isOnLedger) return
     const { queueMs, ttftMs, servedClass, engineId } = life.progress
     const { dispatchedAtMs, options } = life
     const group: SettlementGroup = end.reason === 'done' ? 'finished' : 'cut'
-    ledger.settle({
+    const settlement: Settlement = {
       requestId,
       group,
       end: end.reason,
@@ -131,7 +135,9 @@ export class Booking {
       ttftMs: ttftMs === null ? null : Math.round(ttftMs),
       tokenGapMs,
       settledAtMs: clock.nowMs(),
-    })
+    }
+    if (rentedTarget !== null) Object.assign(settlement, { rentedTarget, spendNanos })
+    ledger.settle(settlement)
   }
 
   #log(life: RequestLife, end: LifeEnd): void {

@@ -3,31 +3,99 @@
  * when that one fails. A request for a model without a route has none.
  */
 import { GristmillError } from '../base/index.ts'
-import { type RequestFacts, type Route, type RouteTarget, resolve } from '../route/index.ts'
+import {
+  allowanceOf,
+  type RequestFacts,
+  type Route,
+  type RouteTarget,
+  resolve,
+} from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { jsonOf } from './json-text.ts'
 import type { ReplyHeaders } from './reply.ts'
 import type { Standing } from './standing.ts'
-import type { GatewayOptions, TargetPlaces } from './types.ts'
+import type { Allowances, GatewayOptions, Reservation, TargetPlaces } from './types.ts'
 
-type CourseOptions = Pick<GatewayOptions, 'routes' | 'places' | 'clock' | 'random'>
+type CourseOptions = Pick<GatewayOptions, 'routes' | 'places' | 'allowances' | 'clock' | 'random'>
+
+/** What a request may spend on rented targets, and on which. */
+export interface Renting {
+  targets: readonly RouteTarget[]
+  allowances: Allowances
+  tenantId: string
+  allowance: number
+}
 
 export class Course {
   readonly route: Route
   readonly #targets: readonly RouteTarget[]
   readonly #places: TargetPlaces
+  readonly #renting: Renting | null
   #at = 0
+  /** The rented target of the moment, which overflow has chosen. */
+  #rented: RouteTarget | undefined
+  #reserved: Reservation | undefined
+  #wasRented = false
 
-  /** @param targets at least one, the first to be asked first */
-  constructor(route: Route, targets: readonly RouteTarget[], places: TargetPlaces) {
+  /**
+   * @param targets at least one, the first to be asked first
+   * @param renting where it may overflow to; null where it may not
+   */
+  constructor(
+    route: Route,
+    targets: readonly RouteTarget[],
+    places: TargetPlaces,
+    renting: Renting | null,
+  ) {
     this.route = route
     this.#targets = targets
     this.#places = places
+    this.#renting = renting
   }
 
   get target(): RouteTarget {
-    return this.#targets[this.#at] as RouteTarget
+    return this.#rented ?? (this.#targets[this.#at] as RouteTarget)
+  }
+
+  /** The target that is paid for by the token; null where own engines are asked. */
+  get rentedTarget(): string | null {
+    return this.target.price === null ? null : nameOf(this.target)
+  }
+
+  /** True while it may overflow; once, since a rented target that fails is no help again. */
+  get mayRent(): boolean {
+    return this.#renting !== null && !this.#wasRented
+  }
+
+  /** Goes over to a rented target whose price the day's allowance covers; false where none is. */
+  rent(inputTokens: number, outputTokensMax: number): boolean {
+    if (this.#renting === null || this.#wasRented) return false
+    const { targets, allowances, tenantId, allowance } = this.#renting
+    for (const target of targets) {
+      if (!this.#places.isUp(this.#places.queueOf(target))) continue
+      const most = costOf(target, inputTokens, outputTokensMax)
+      const reserved = allowances.reserve(tenantId, this.route.name, most, allowance)
+      if (reserved === null) continue
+      this.#reserved = reserved
+      this.#rented = target
+      this.#wasRented = true
+      return true
+    }
+    return false
+  }
+
+  /** What the answer cost, nanos; null where own engines gave it. To be asked once, at the end. */
+  settle(inputTokens: number, outputTokens: number): number | null {
+    const { target } = this
+    const spent = target.price === null ? null : costOf(target, inputTokens, outputTokens)
+    this.#giveBack(spent ?? 0)
+    return spent
+  }
+
+  #giveBack(spentNanos: number): void {
+    if (this.#reserved !== undefined) this.#renting?.allowances.settle(this.#reserved, spentNanos)
+    this.#reserved = undefined
   }
 
   /** Where requests for the target of the moment queue. */
@@ -36,11 +104,17 @@ export class Course {
   }
 
   get hasNext(): boolean {
-    return this.#next() !== -1
+    return this.#rented !== undefined || this.#next() !== -1
   }
 
   /** Goes on to the next target that is up; false where there is none, and nothing changes. */
   advance(): boolean {
+    if (this.#rented !== undefined) {
+      // Back to where it waited.
+      this.#rented = undefined
+      this.#giveBack(0)
+      return true
+    }
     const next = this.#next()
     if (next === -1) return false
     this.#at = next
@@ -54,10 +128,9 @@ export class Course {
 
   /** What every answer says of the route. */
   headers(): ReplyHeaders {
-    const { model, engine } = this.target
-    const named = engine === null ? model : `${model}@${engine}`
     const { deprecation } = this.route
-    const target = ['x-gristmill-target', encodeURI(named)]
+    const target = ['x-gristmill-target', encodeURI(nameOf(this.target))]
+    if (this.#rented !== undefined) target.push('x-gristmill-overflow', 'true')
     if (deprecation === null) return target
     const { successor } = deprecation
     const sunset = ['sunset', new Date(endOf(deprecation.date)).toUTCString()]
@@ -92,6 +165,13 @@ export class Course {
   }
 }
 
+const nameOf = ({ model, engine }: RouteTarget) => (engine === null ? model : `${model}@${engine}`)
+
+function costOf({ price }: RouteTarget, inputTokens: number, outputTokens: number): number {
+  if (price === null) return 0
+  return price.inputNanos * inputTokens + price.outputNanos * outputTokens
+}
+
 const BOUNDS = ['max_tokens', 'max_completion_tokens']
 
 function boundIn(defaults: Route['defaults']): number | null {
@@ -109,7 +189,7 @@ const endOf = (date: string) => Date.parse(`${date}T00:00:00Z`)
  * @throws GristmillError `model_retired`, `no_target`
  */
 export function courseFor(
-  { routes, places, clock, random }: CourseOptions,
+  { routes, places, allowances, clock, random }: CourseOptions,
   request: CanonicalRequest,
   principal: Principal,
   { serviceClass }: Pick<Standing, 'serviceClass'>,
@@ -130,9 +210,20 @@ export function courseFor(
     draw: route.targets.length < 2 ? 0 : random.next(),
   }
   const targets = resolve(route, facts, (target) => places.isUp(places.queueOf(target)))
-  if (targets.length > 0) return new Course(route, targets, places)
+  const [own, rented] = parted(route, targets)
+  const allowance = allowanceOf(route, facts)
+  const renting = { targets: rented, allowances, tenantId, allowance }
+  const mayRent = allowance > 0 && rented.length > 0
+  if (own.length > 0) return new Course(route, own, places, mayRent ? renting : null)
   const details = { model: request.model, tenant: tenantName, class: serviceClass, inputTokens }
   throw new GristmillError('no_target', { ...details, param: 'model' })
+}
+
+/** In a route that overflows, rented targets stand apart from those that are asked first. */
+function parted({ overflow }: Route, targets: readonly RouteTarget[]) {
+  if (overflow === null) return [targets, []] as const
+  const isOwn = ({ price }: RouteTarget) => price === null
+  return [targets.filter(isOwn), targets.filter((one) => !isOwn(one))] as const
 }
 
 function retired(model: string, date: string, successor: string | null): GristmillError {

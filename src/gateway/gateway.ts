@@ -24,6 +24,7 @@ import { GatewayMetrics } from './gateway-metrics.ts'
 import type { LifeServices } from './life-types.ts'
 import { LineReply, type LineRequest, type RunningLine } from './line.ts'
 import { modelAnswer, modelFor } from './model-list.ts'
+import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import { RequestLife } from './request-life.ts'
 import { routedModels } from './routed-models.ts'
@@ -36,6 +37,7 @@ import type { GatewayOptions, ModelDirectory } from './types.ts'
 
 const TICK_MS = 100
 const TICKS_PER_MINUTE = 600
+const TICKS_PER_OVERFLOW = 3
 const BUSY_RETRY_MS = 1000
 const SHUTDOWN_RETRY_MS = 2000
 /** What an answer without a bound is charged against a rate until its length is known. */
@@ -330,6 +332,9 @@ export class Gateway {
       life.tick(nowMs)
     })
     if (++this.#ticks % TICKS_PER_MINUTE === 0) this.#rates.forgetIdle()
+    if (this.#ticks % TICKS_PER_OVERFLOW === 0) {
+      overflow(this.#live, this.#options.expectedWaits, nowMs)
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 export { readBody } from './body.ts'
 export type { CanonicalRequest, DoorPath } from './canonical.ts'
+export { DaySpend } from './day-spend.ts'
 export { errorShapeOf, type ReadAtDoor } from './doors.ts'
 export { createGateway, type Gateway } from './gateway.ts'
 export { type LineEnd, type LineRequest, type RunningLine, refusedAnswer } from './line.ts'

@@ -32,8 +32,9 @@ import type { RelayOwner } from './relay.ts'
 import type { ReplyHeaders } from './reply.ts'
 import { StreamRelay } from './stream-relay.ts'
 
-/** Times a request is sent to an engine at most. */
+/** Times a request is sent at most: to the only engine of its model, and among several. */
 const ATTEMPTS_MAX = 3
+const ATTEMPTS_AMONG_MAX = 6
 /** Before a try after an engine's own refusal; doubled each time. */
 const RETRY_AFTER_MS = 200
 /** Runs a step after those that are due already; far cheaper than `queueMicrotask`. */
@@ -114,6 +115,18 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
 
   // Ends that come from outside
 
+  /** Goes over to a rented target, where its allowance covers the most that it can cost. */
+  rent(): boolean {
+    const { course, request } = this.options
+    const asked = this.#asked
+    if (this.#state !== 'waiting' || course === undefined || asked === undefined) return false
+    if (!course.rent(request.estimatedInputTokens, asked.outputTokensMax)) return false
+    // First, since the pool knows both by the same name.
+    this.#ticket?.cancel(new GristmillError('shutting_down'))
+    this.#await(this.#services.pool.submit({ ...asked, model: course.queue }))
+    return true
+  }
+
   clientGone(): void {
     this.#end('client_gone')
   }
@@ -140,12 +153,14 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     ticket.holder = this
     ticket.granted.then(
       (grant) => this.#granted(ticket, grant),
-      (error: GristmillError) => this.#refused(error),
+      (error: GristmillError) => {
+        if (ticket === this.#ticket) this.#refused(error)
+      },
     )
   }
 
   #granted(ticket: Ticket, grant: Grant): void {
-    if (this.#state === 'ended') {
+    if (this.#state === 'ended' || ticket !== this.#ticket) {
       ticket.finish({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, outcome: 'client_gone' })
       return
     }
@@ -157,9 +172,12 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
 
   #refused(error: GristmillError): void {
     const { principal, standing, course } = this.options
-    if (error.code === 'no_healthy_engine' && course?.advance() && this.#asked !== undefined) {
-      this.#await(this.#services.pool.submit({ ...this.#asked, model: course.queue }))
-      return
+    if (error.code === 'no_healthy_engine' && this.#asked !== undefined) {
+      if (course?.advance()) {
+        this.#await(this.#services.pool.submit({ ...this.#asked, model: course.queue }))
+        return
+      }
+      if (this.rent()) return
     }
     if (error.code !== 'wait_limit_exceeded') {
       this.#end('refused', { refusal: withTenantName(error, principal.tenantName) })
@@ -326,13 +344,13 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     return course?.hasNext === true && this.#mayTryAgain() && course.advance()
   }
 
-  /** Where it queues. */
   get #queue(): string {
     return this.options.course?.queue ?? this.options.request.model
   }
 
   #mayTryAgain(): boolean {
-    return this.#attempts < ATTEMPTS_MAX && this.#ticket?.mayRetry() === true
+    const most = this.#services.pool.hasChoice(this.#queue) ? ATTEMPTS_AMONG_MAX : ATTEMPTS_MAX
+    return this.#attempts < most && this.#ticket?.mayRetry() === true
   }
 
   /** Gives the slot back and queues again at the old place. */

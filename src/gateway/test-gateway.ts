@@ -16,9 +16,10 @@ import {
 } from '../base/index.ts'
 import { type EngineProfile, OpenAiEngine, type ServiceName } from '../engine/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
-import { Pool, TargetPlaces } from '../pool/index.ts'
+import { Pool, queueOf, TargetPlaces } from '../pool/index.ts'
 import type { Route } from '../route/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
+import { DaySpend } from './day-spend.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import type { GatewayOptions, ModelEntry, RequestLedger, RouteTable } from './types.ts'
 
@@ -151,6 +152,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   let routes: readonly Route[] = []
   const gatewayOptions: GatewayOptions = {
     pool,
+    expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
     ledger,
     tokenizer: {
       countTokens: async (_, chat, signal) =>
@@ -158,6 +160,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     routes: tableOf(() => routes),
     places: new TargetPlaces(pool),
+    allowances: new DaySpend(clock),
     models: { find: (name) => models.find((m) => m.name === name), list: () => models },
     clock,
     random: systemRandom,

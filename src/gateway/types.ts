@@ -10,6 +10,21 @@ export interface TicketPool {
   hasChoice(model: string): boolean
 }
 
+/** Money that has been set aside. */
+export interface Reservation {
+  key: string
+  nanos: number
+  day: number
+}
+
+/** What tenants may spend on rented targets. */
+export interface Allowances {
+  /** Sets money aside; null where the day's allowance would not cover it. */
+  reserve(tenantId: string, route: string, nanos: number, allowance: number): Reservation | null
+  /** Gives back what was not spent. */
+  settle(reservation: Reservation, spentNanos: number): void
+}
+
 export interface RequestLedger {
   /** Resolves when durable; after a rejection there is nothing to settle. */
   open(intent: Intent): Promise<void>
@@ -64,12 +79,19 @@ export interface TargetPlaces {
   isUp(queue: string): boolean
 }
 
+/** Requests that wait, oldest first, with the wait that is expected from now; null: unknown. */
+export type ExpectedWaits = (
+  rowsMax: number,
+) => readonly { requestId: string; expectedWaitMs: number | null }[]
+
 export interface GatewayOptions {
   pool: TicketPool
+  expectedWaits: ExpectedWaits
   ledger: RequestLedger
   models: ModelDirectory
   routes: RouteTable
   places: TargetPlaces
+  allowances: Allowances
   tokenizer: Tokenizer
   clock: Clock
   random: Random

@@ -13,6 +13,8 @@ export interface RouteTargetView {
     inputTokensMin?: number | undefined
     inputTokensMax?: number | undefined
   }
+  /** Nanos for a token; null: it is not rented. */
+  price: { inputNanos: number; outputNanos: number } | null
 }
 
 export interface RouteView {
@@ -21,6 +23,7 @@ export interface RouteView {
   targets: RouteTargetView[]
   defaults: Record<string, unknown>
   deprecation: { date: string; successor: string | null } | null
+  overflow: { allowances: Record<string, number>; classes: ServiceClassName[] } | null
 }
 
 // GET /api/routes/versions

@@ -140,6 +140,9 @@ export interface UsageRow {
   outputTokens: number
   engineMs: number
   queueMs: number
+  /** Requests that rented targets served, and what that cost, nanos. */
+  rented: number
+  spendNanos: number
 }
 
 // GET /api/requests?tenant&key&model&before, GET /api/requests/:id (ledger rows, no prompts)
@@ -166,6 +169,9 @@ export interface RequestView {
   ttftMs: number | null
   tokenGapMs: number | null
   engineId: string | null
+  /** The rented target that served it; null: own engines. */
+  rentedTarget: string | null
+  spendNanos: number | null
 }
 
 // GET /api/audit

@@ -25,6 +25,7 @@ const target = z.object({
     inputTokensMin: count.optional(),
     inputTokensMax: count.optional(),
   }),
+  price: z.object({ inputNanos: count, outputNanos: count }).nullable(),
 })
 
 const version = { version: count, actor: z.string(), note: z.string() }
@@ -44,6 +45,12 @@ const routeSet = z
         targets: z.array(target),
         defaults: z.record(z.string(), z.unknown()),
         deprecation,
+        overflow: z
+          .object({
+            allowances: z.record(z.string(), z.number()),
+            classes: z.array(serviceClass),
+          })
+          .nullable(),
       }),
     ),
     warnings: z.array(z.string()),

@@ -144,6 +144,8 @@ export const usage = z
     outputTokens: count,
     engineMs: count,
     queueMs: count,
+    rented: count,
+    spendNanos: count,
   })
   .openapi('Usage') satisfies z.ZodType<contract.UsageRow>
 
@@ -171,6 +173,8 @@ export const request = z
     ttftMs: z.number().nullable(),
     tokenGapMs: z.number().nullable(),
     engineId: z.string().nullable(),
+    rentedTarget: z.string().nullable(),
+    spendNanos: count.nullable(),
   })
   .openapi('Request') satisfies z.ZodType<contract.RequestView>
 

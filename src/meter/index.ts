@@ -16,6 +16,7 @@ export type * from './types.ts'
 export {
   exportUsageCsv,
   queryUsage,
+  spendSince,
   type UsageFilter,
   type UsageGroup,
   type UsagePage,

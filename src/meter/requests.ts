@@ -34,6 +34,9 @@ export interface RequestRow {
   ttftMs: number | null
   tokenGapMs: number | null
   engineId: string | null
+  /** The rented target that served it; null: own engines. */
+  rentedTarget: string | null
+  spendNanos: number | null
 }
 
 export interface RequestFilter {
@@ -163,7 +166,8 @@ function selectRequests(sql: Queries, chosen: Fragment, limit: number) {
       coalesce(s.output_tokens, o.output_tokens, 0) as "outputTokens",
       s.queue_ms as "queueMs", s.engine_ms as "engineMs",
       s.ttft_ms as "ttftMs", s.token_gap_ms as "tokenGapMs",
-      coalesce(s.engine_id, o.engine_id) as "engineId"
+      coalesce(s.engine_id, o.engine_id) as "engineId",
+      s.rented_target as "rentedTarget", s.spend_nanos as "spendNanos"
     from chosen
     join ledger_intents as i using (request_id)
     left join ledger_settlements as s using (request_id)

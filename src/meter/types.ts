@@ -75,6 +75,10 @@ export interface Settlement extends TokenCounts {
   /** Mean time between output tokens, milliseconds; null below two tokens. */
   tokenGapMs: number | null
   settledAtMs: number
+  /** The rented target of a route that served it; absent where own engines did. */
+  rentedTarget?: string | null
+  /** What that cost, nanos. */
+  spendNanos?: number | null
 }
 
 /** One engine in one minute; chargeback later needs it and it cannot be rebuilt. */

@@ -37,6 +37,9 @@ export interface UsageRow {
   outputTokens: number
   engineMs: number
   queueMs: number
+  /** Requests that rented targets served, and what that cost, nanos. */
+  rented: number
+  spendNanos: number
 }
 
 export interface UsagePage {
@@ -107,10 +110,25 @@ const CSV_COLUMNS = [
   'outputTokens',
   'engineMs',
   'queueMs',
+  'rented',
+  'spendNanos',
 ] as const satisfies (keyof UsageRow)[]
 
 function usageCsvRecords(rows: readonly UsageRow[]): string {
   return rows.map((row) => csvRecord(CSV_COLUMNS.map((column): CsvValue => row[column]))).join('')
+}
+
+/** What tenants have spent on rented targets since a moment, by the name that was asked for. */
+export async function spendSince(
+  sql: Queries,
+  fromMs: number,
+): Promise<{ tenantId: string; model: string; spendNanos: number }[]> {
+  const rows = await sql<{ tenantId: string; model: string; spendNanos: number }[]>`
+    select tenant_id as "tenantId", model, sum(spend_nanos)::int8 as "spendNanos"
+    from ledger_settlements
+    where rented_target is not null and settled_at >= to_timestamp(${fromMs}::float8 / 1000)
+    group by 1, 2`
+  return [...rows]
 }
 
 function selectUsage(
@@ -136,7 +154,8 @@ function selectUsage(
         count(*) filter (where settlement_group = 'recovered') as recovered,
         sum(input_tokens)::int8 as input_tokens, sum(cached_tokens)::int8 as cached_tokens,
         sum(output_tokens)::int8 as output_tokens, sum(engine_ms)::int8 as engine_ms,
-        sum(queue_ms)::int8 as queue_ms
+        sum(queue_ms)::int8 as queue_ms, count(rented_target) as rented,
+        coalesce(sum(spend_nanos), 0)::int8 as spend_nanos
       from ledger_settlements
       where ${conditions(sql, filter)}
       group by 1, 2, 3, 4, 5, 6
@@ -146,7 +165,8 @@ function selectUsage(
       tenant_id as "tenantId", project_id as "projectId", key_id as "keyId", model,
       served_class as "serviceClass", requests, finished, cut, recovered,
       input_tokens as "inputTokens", cached_tokens as "cachedTokens",
-      output_tokens as "outputTokens", engine_ms as "engineMs", queue_ms as "queueMs"
+      output_tokens as "outputTokens", engine_ms as "engineMs", queue_ms as "queueMs",
+      rented, spend_nanos as "spendNanos"
     from sums
     where (coalesce(hour, 'epoch'), ${sortedNames(sql)})
       > (${after[0] ?? ''}::text::timestamptz, ${after[1] ?? ''}, ${after[2] ?? ''},

@@ -5,6 +5,7 @@ import { seededRandom, serviceClasses } from '../base/index.ts'
 import { judge, resolve } from './resolve.ts'
 import type { RequestFacts, Route, RouteTarget } from './types.ts'
 
+const bare = { name: 'r', aliases: [], defaults: {}, deprecation: null, overflow: null }
 const tenants = ['Support', 'Research', 'ten_3']
 
 const conditions = fc.record(
@@ -22,10 +23,11 @@ const target: fc.Arbitrary<RouteTarget> = fc.record({
   preference: fc.integer({ min: 1, max: 3 }),
   weight: fc.double({ min: 0.001, max: 1000, noNaN: true }),
   when: conditions,
+  price: fc.constant(null),
 })
 const route: fc.Arbitrary<Route> = fc
   .array(target, { minLength: 1, maxLength: 6 })
-  .map((targets) => ({ name: 'r', aliases: [], targets, defaults: {}, deprecation: null }))
+  .map((targets) => ({ ...bare, targets }))
 const facts: fc.Arbitrary<RequestFacts> = fc.record({
   tenantId: fc.constantFrom('ten_1', 'ten_2', 'ten_3'),
   tenantName: fc.constantFrom('support', 'Research', 'Sales'),
@@ -100,8 +102,9 @@ describe('the targets of a request', () => {
       preference: 1,
       weight,
       when: {},
+      price: null,
     }))
-    const given: Route = { name: 'r', aliases: [], targets, defaults: {}, deprecation: null }
+    const given: Route = { ...bare, targets }
     const request = {
       tenantId: 't',
       tenantName: 'T',

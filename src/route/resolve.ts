@@ -42,7 +42,10 @@ export function judge(
   facts: Omit<RequestFacts, 'draw'>,
   isUp: IsUp,
 ): TargetVerdict[] {
-  const fitting = route.targets.filter((target) => misfitOf(target, facts) === null)
+  const isApart = ({ price }: RouteTarget) => route.overflow !== null && price !== null
+  const fitting = route.targets.filter(
+    (target) => misfitOf(target, facts) === null && !isApart(target),
+  )
   const [first = []] = levelsOf(fitting, isUp)
   const weight = sumOfWeights(first)
   return route.targets.map((target) => ({
@@ -51,6 +54,18 @@ export function judge(
     isUp: isUp(target),
     share: first.includes(target) ? target.weight / weight : 0,
   }))
+}
+
+/** What a tenant may spend a day on a route's rented targets, nanos. */
+export function allowanceOf(
+  { overflow }: Route,
+  { tenantId, tenantName, serviceClass }: Omit<RequestFacts, 'draw'>,
+): number {
+  if (overflow === null || !overflow.classes.includes(serviceClass)) return 0
+  const { allowances } = overflow
+  const lower = tenantName.toLowerCase()
+  const own = Object.keys(allowances).find((one) => one === tenantId || one.toLowerCase() === lower)
+  return allowances[own ?? '*'] ?? 0
 }
 
 /** What of a target's conditions a request does not meet; null where it meets all. */

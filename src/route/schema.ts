@@ -6,6 +6,7 @@ import type { Route } from './types.ts'
 
 const ROUTES_MAX = 1000
 const PROBLEMS_SHOWN = 20
+const MONEY_MAX = 1_000_000_000_000_000
 
 /** What belongs to the request itself, to admission or to an engine's order of work. */
 const NO_DEFAULT = new Set([
@@ -36,6 +37,8 @@ const modelName = z
   .regex(/^[^\p{Cc}\s]+$/u, 'it may not contain spaces or control characters')
 const tokens = z.number().int().min(0).max(100_000_000)
 
+const nanos = z.number().int().min(0).max(1_000_000_000_000)
+
 const conditions = z.strictObject({
   tenants: z.array(z.string().min(1).max(100)).min(1).max(1000).optional(),
   classes: z.array(z.enum(serviceClasses)).min(1).max(4).optional(),
@@ -49,6 +52,7 @@ const target = z.strictObject({
   preference: z.number().int().min(1).max(PREFERENCE_MAX).default(1),
   weight: z.number().min(0.001).max(1_000_000).default(1),
   when: conditions.default({}),
+  price: z.strictObject({ inputNanos: nanos, outputNanos: nanos }).nullable().default(null),
 })
 
 const route = z.strictObject({
@@ -58,6 +62,13 @@ const route = z.strictObject({
   defaults: z.record(z.string().max(100), z.unknown()).default({}),
   deprecation: z
     .strictObject({ date: z.iso.date(), successor: modelName.nullable().default(null) })
+    .nullable()
+    .default(null),
+  overflow: z
+    .strictObject({
+      allowances: z.record(z.string().min(1).max(100), z.number().int().min(0).max(MONEY_MAX)),
+      classes: z.array(z.enum(serviceClasses)).min(1).max(4).default(['priority', 'standard']),
+    })
     .nullable()
     .default(null),
 })
@@ -102,8 +113,12 @@ function nameClashes(routes: readonly Route[]): string[] {
   )
 }
 
-function problemsIn({ targets, defaults }: Route, path: string): string[] {
+function problemsIn({ targets, defaults, overflow }: Route, path: string): string[] {
   const problems: string[] = []
+  const rented = targets.filter(({ price }) => price !== null).length
+  if (overflow !== null && (rented === 0 || rented === targets.length)) {
+    problems.push(`${path}.overflow: it needs a target with a price, and one without`)
+  }
   const seen = new Set<string>()
   for (const [index, one] of targets.entries()) {
     const { inputTokensMin = 0, inputTokensMax = Infinity } = one.when

@@ -22,6 +22,21 @@ export interface RouteTarget {
   /** Share among targets of the same preference. */
   weight: number
   when: TargetConditions
+  /** What it is rented for; null: it is ours. */
+  price: TokenPrice | null
+}
+
+/** Price of a token in billionths of the unit of money that the installation counts in. */
+export interface TokenPrice {
+  inputNanos: number
+  outputNanos: number
+}
+
+/** When requests go to rented targets although own ones are up: to keep what was promised. */
+export interface OverflowPolicy {
+  /** What each tenant, by name or id, may spend on it in a day (UTC), nanos; `*`: all others. */
+  allowances: Readonly<Record<string, number>>
+  classes: readonly ServiceClass[]
 }
 
 /** A name that will go. */
@@ -41,6 +56,8 @@ export interface Route {
   /** Fields of a chat or completion that a request has where it does not set them. */
   defaults: Readonly<Record<string, unknown>>
   deprecation: Deprecation | null
+  /** null: rented targets are like all others, by preference and weight. */
+  overflow: OverflowPolicy | null
 }
 
 /** All routes at one time. */

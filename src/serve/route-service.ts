@@ -3,7 +3,9 @@ import { GristmillError } from '../base/index.ts'
 import type { RouteExplanationView, RouteService, RouteSetView } from '../http/index.ts'
 import type { Pool, TargetPlaces } from '../pool/index.ts'
 import {
+  allowanceOf,
   judge,
+  type RequestFacts,
   type Route,
   type RouteBook,
   type RouteVersion,
@@ -52,14 +54,26 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
         preference: target.preference,
         weight: target.weight,
         share,
-        why: misfit ?? (up ? reasonFor(share) : 'no engine serves it at the moment'),
+        why: misfit ?? (up ? reasonFor(route, target, facts, share) : NOT_SERVED),
       }))
       return { ...base, mayUse, route: route.name, deprecation: route.deprecation, targets }
     },
   }
 }
 
-function reasonFor(share: number): string {
+const NOT_SERVED = 'no engine serves it at the moment'
+
+function reasonFor(
+  route: Route,
+  { price }: Route['targets'][number],
+  facts: Omit<RequestFacts, 'draw'>,
+  share: number,
+): string {
+  if (route.overflow !== null && price !== null) {
+    const allowance = allowanceOf(route, facts)
+    if (allowance === 0) return 'it is rented, and the tenant has no allowance for it'
+    return `it is asked when the wait is too long, for up to ${allowance / 1e9} a day`
+  }
   if (share === 0) return 'it is asked when those before it fail'
   return share === 1 ? 'it is asked first' : `it is asked first by ${Math.round(100 * share)} %`
 }
@@ -86,6 +100,10 @@ const viewOf = ({ version, at, actor, note, routes }: RouteVersion) => ({
     ...route,
     aliases: [...route.aliases],
     defaults: { ...route.defaults },
+    overflow: route.overflow && {
+      allowances: { ...route.overflow.allowances },
+      classes: [...route.overflow.classes],
+    },
     targets: route.targets.map(({ when, ...target }) => ({ ...target, when: conditionsOf(when) })),
   })),
 })

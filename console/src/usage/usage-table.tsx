@@ -10,7 +10,7 @@ import { type Column, DataTable } from '../parts/data-table.tsx'
 import { withParameter } from '../parts/tenant-filter.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { unitsOf } from '../requests/ends.ts'
-import { compact, count, duration, percent } from '../units.ts'
+import { compact, count, duration, money, percent } from '../units.ts'
 import { useProjectNames } from './project-names.ts'
 import { boundsOf, type Grouping, groupings, type UsageView } from './usage-query.ts'
 
@@ -47,7 +47,7 @@ export function UsageTable({ view, rows, error, onRetry }: UsageTableProps) {
         </span>
       }
       name={`usage-by-${by}`}
-      columns={[...useLeadColumns(by), ...sumColumns(total)]}
+      columns={[...useLeadColumns(by), ...sumColumns(total), ...rentedColumns(sorted)]}
       rows={sorted}
       rowId={({ tenantId, projectId, keyId, model, serviceClass }) =>
         [tenantId, projectId, keyId, model, serviceClass].join()
@@ -168,6 +168,27 @@ function sumColumns(total: number): Column<UsageRow>[] {
       note: 'Time in the queue ÷ requests',
       show: ({ queueMs, requests }) => (requests === 0 ? '–' : duration(queueMs / requests)),
       csv: ({ queueMs, requests }) => (requests === 0 ? null : queueMs / requests),
+      isNumber: true,
+    },
+  ]
+}
+
+/** What rented targets of routes served; no columns where they served nothing. */
+function rentedColumns(rows: readonly UsageRow[] = []): Column<UsageRow>[] {
+  if (rows.every(({ rented }) => rented === 0)) return []
+  return [
+    {
+      title: 'Rented',
+      note: 'Requests that rented targets of a route served',
+      show: ({ rented }) => count(rented),
+      csv: ({ rented }) => rented,
+      isNumber: true,
+    },
+    {
+      title: 'Spent',
+      note: 'What they cost, in the unit of the routes’ prices',
+      show: ({ spendNanos }) => money(spendNanos),
+      csv: ({ spendNanos }) => spendNanos / 1e9,
       isNumber: true,
     },
   ]

@@ -1,0 +1,192 @@
+/** Own engines that are full, and a rented target that costs money. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import fc from 'fast-check'
+import OpenAI from 'openai'
+import { FakeClock } from '../base/index.ts'
+import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
+import { readRoutes } from '../route/index.ts'
+import { DaySpend } from './day-spend.ts'
+import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+
+let mill: TestGateway
+let own: TestEngine
+let rented: TestEngine
+let client: OpenAI
+/** Answers what the own engine holds. */
+let letGo: () => void
+
+const price = { inputNanos: 10, outputNanos: 100 }
+
+beforeEach(async () => {
+  own = await startTestEngine()
+  rented = await startTestEngine()
+  mill = await startTestGateway()
+  mill.setEngine(own, { cap: 1 })
+  mill.setEngine(rented, { models: [{ name: 'big', contextTokens: 2048, toy: false }], cap: 4 })
+  mill.models.push({ name: 'big', contextTokens: 2048, createdAtMs: 1, toy: false })
+  client = new OpenAI({ baseURL: mill.baseUrl, apiKey: 'sk-anna', maxRetries: 0 })
+  const held: (() => void)[] = []
+  let isOpen = false
+  own.answer((one) => {
+    if (isOpen) answerChat(one, ['own'])
+    else held.push(() => answerChat(one, ['own']))
+  })
+  letGo = () => {
+    isOpen = true
+    for (const answer of held.splice(0)) answer()
+  }
+  rented.answer((one) => answerChat(one, ['rented']))
+})
+afterEach(async () => {
+  letGo()
+  await until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
+  assert.equal(mill.pool.running.size, 0, 'no slot is leaked')
+  await mill.close()
+  await own.close()
+  await rented.close()
+})
+
+const allow = (allowances: Record<string, number>, classes = ['standard']) =>
+  mill.setRoutes(
+    readRoutes([
+      {
+        name: 'chat',
+        targets: [{ model: 'mill' }, { model: 'big', price }],
+        overflow: { allowances, classes },
+      },
+    ]),
+  )
+const messages = [{ role: 'user' as const, content: 'Hi' }]
+const ask = (more: object = {}, apiKey = 'sk-anna') =>
+  client
+    .withOptions({ apiKey })
+    .chat.completions.create({ model: 'chat', messages, max_tokens: 5, ...more })
+    .withResponse()
+
+/** Takes the own engine's only place. */
+async function fill() {
+  const first = ask()
+  await until(() => own.seen.length === 1)
+  return first
+}
+
+describe('a route that overflows', () => {
+  it('asks own engines first, and nobody pays while they have room', async () => {
+    allow({ anna: 1e9 })
+    letGo()
+    const { data, response } = await ask()
+    assert.equal(data.choices[0]?.message.content, 'own')
+    assert.equal(response.headers.get('x-gristmill-overflow'), null)
+    assert.equal(rented.seen.length, 0)
+  })
+
+  it('goes to the rented target when the wait grows too long, and says and books so', async () => {
+    allow({ Anna: 1e9 })
+    const first = fill()
+    await until(() => own.seen.length === 1)
+    const { data, response } = await ask()
+    assert.equal(data.choices[0]?.message.content, 'rented')
+    assert.equal(response.headers.get('x-gristmill-overflow'), 'true')
+    assert.equal(response.headers.get('x-gristmill-target'), 'big')
+    letGo()
+    await first
+    await until(() => mill.ledger.settlements.length === 2)
+    const [bought] = mill.ledger.settlements.filter((one) => one.rentedTarget === 'big')
+    const { inputTokens = 0, outputTokens = 0 } = bought ?? {}
+    assert.ok(outputTokens > 0)
+    assert.equal(bought?.spendNanos, 10 * inputTokens + 100 * outputTokens)
+    const ownRow = mill.ledger.settlements.find((one) => one !== bought)
+    assert.ok(ownRow !== undefined && !('spendNanos' in ownRow))
+  })
+
+  it('waits for those who have no allowance, or none left for the most that it can cost', async () => {
+    mill.principals.set('sk-bert', testPrincipal('bert'))
+    mill.principals.set('sk-carl', testPrincipal('carl'))
+    allow({ anna: 1e9, bert: 0, '*': 100 })
+    const first = fill()
+    await until(() => own.seen.length === 1)
+    const waiting = [ask({}, 'sk-bert'), ask({}, 'sk-carl'), ask({ service_tier: 'priority' })]
+    const { data } = await ask()
+    assert.equal(data.choices[0]?.message.content, 'rented', 'the one that may does not wait')
+    assert.equal(rented.seen.length, 1)
+    letGo()
+    const answers = await Promise.all(waiting)
+    assert.deepEqual(
+      new Set(answers.map((one) => one.data.choices[0]?.message.content)),
+      new Set(['own']),
+    )
+    await first
+  })
+
+  it('waits for own engines again where the rented service refuses it', async () => {
+    allow({ anna: 1e9 })
+    rented.answer((one) => sendJson(one.response, 429, { error: { message: 'too many' } }))
+    const first = fill()
+    await until(() => own.seen.length === 1)
+    const second = ask()
+    await until(() => rented.seen.length === 1)
+    letGo()
+    assert.equal((await second).data.choices[0]?.message.content, 'own')
+    await first
+    assert.equal(rented.seen.length, 1, 'it is not asked twice')
+    assert.ok(mill.ledger.settlements.every((one) => one.rentedTarget === undefined))
+  })
+
+  it('is asked where no own engine is up', async () => {
+    allow({ anna: 1e9 })
+    mill.setEngine(own, { cap: 1 }, 'down')
+    const { data } = await ask()
+    assert.equal(data.choices[0]?.message.content, 'rented')
+  })
+})
+
+describe('what is spent in a day', () => {
+  it('never exceeds the allowance, whatever is set aside and given back when', () => {
+    const step = fc.record({
+      tenant: fc.constantFrom('a', 'b'),
+      nanos: fc.integer({ min: 0, max: 60 }),
+      part: fc.double({ min: 0, max: 1, noNaN: true }),
+      settles: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const spend = new DaySpend(new FakeClock())
+        const open: { tenant: string; run(): number }[] = []
+        const spent = { a: 0, b: 0 } as Record<string, number>
+        for (const { tenant, nanos, part, settles } of steps) {
+          const reserved = spend.reserve(tenant, 'r', nanos, 100)
+          if (reserved !== null) {
+            const cost = Math.floor(part * nanos)
+            const run = () => {
+              spend.settle(reserved, cost)
+              return cost
+            }
+            open.push({ tenant, run })
+          }
+          const first = settles ? open.shift() : undefined
+          if (first) spent[first.tenant] = (spent[first.tenant] ?? 0) + first.run()
+        }
+        for (const { tenant, run } of open) spent[tenant] = (spent[tenant] ?? 0) + run()
+        for (const total of Object.values(spent)) assert.ok(total <= 100)
+      }),
+    )
+  })
+
+  it('begins anew with the day, and after a restart with what the ledger knows', async () => {
+    const clock = new FakeClock()
+    const spend = new DaySpend(clock)
+    const rows = [{ tenantId: 'a', model: 'alias', spendNanos: 90 }]
+    await spend.open(
+      async () => rows,
+      () => 'r',
+    )
+    assert.equal(spend.reserve('a', 'r', 20, 100), null)
+    const reserved = spend.reserve('a', 'r', 10, 100)
+    assert.ok(reserved)
+    clock.advance(86_400_000)
+    assert.ok(spend.reserve('a', 'r', 100, 100))
+    spend.settle(reserved, 10)
+    assert.equal(spend.reserve('a', 'r', 1, 100), null, 'what was of yesterday gives nothing back')
+  })
+})
