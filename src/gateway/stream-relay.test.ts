@@ -156,7 +156,8 @@ test('an engine may forget [DONE], the last blank line, or use carriage returns'
 test('an error event of the engine ends the stream with its reason', () => {
   const frames = [...framesOf(['a']).slice(0, 2), 'data: {"error":{"message":"out of memory"}}\n\n']
   const { failure, out } = relayed(bytesOf(frames), [], new Recorder(false))
-  assert.equal(failure?.message, 'out of memory')
+  assert.equal(failure?.words, 'out of memory')
+  assert.equal(failure.message.includes('memory'), false, 'what it says may quote a prompt')
   assert.equal(out.toString(), [withTier(frames[0] ?? ''), frames[1]].join(''))
 })
 
