@@ -119,3 +119,20 @@ test('a stream that does not begin with JSON is passed on without a tier', async
   const answer = await post('/chat/completions', { messages, stream: true })
   assert.match(await answer.text(), /^data: <html>\n\ndata: \{.*\}\n\ndata: \[DONE\]\n\n$/)
 })
+
+test('a connection whose stream came before the ledger had the request is used again', async () => {
+  engine.answer((one) => {
+    one.response.writeHead(200, { 'content-type': 'text/event-stream' })
+    one.response.write('data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+    setTimeout(() => one.response.end(': more\n\n'), 10)
+  })
+  for (let i = 0; i < 5; i++) {
+    mill.ledger.hold()
+    const answer = post('/chat/completions', { messages, stream: true })
+    await until(() => engine.seen.length === i + 1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    mill.ledger.letGo()
+    assert.match(await (await answer).text(), /DONE/)
+  }
+  assert.equal(engine.connections(), 1)
+})

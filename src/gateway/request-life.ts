@@ -380,7 +380,9 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     const call = this.#call
     this.#call = undefined
     const { refusal } = how
-    if (reason !== 'done') call?.abort()
+    // What is left of an answer that is done is read, so that its connection can be used again.
+    if (reason === 'done') call?.resume()
+    else call?.abort()
     if (refusal !== undefined) this.#reply.refuse(refusal)
     this.#services.ended(this, {
       reason,
