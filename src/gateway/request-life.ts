@@ -226,7 +226,6 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     try {
       this.#send(grant)
     } catch (thrown) {
-      // A body that cannot be written for an engine; nobody else is there to catch it.
       this.#end('refused', { refusal: toGristmillError(thrown) })
     }
   }
@@ -380,9 +379,8 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     const call = this.#call
     this.#call = undefined
     const { refusal } = how
-    // What is left of an answer that is done is read, so that its connection can be used again.
-    if (reason === 'done') call?.resume()
-    else call?.abort()
+    // The rest of an answer that is done is read, so that its connection can be used again.
+    call?.[reason === 'done' ? 'resume' : 'abort']()
     if (refusal !== undefined) this.#reply.refuse(refusal)
     this.#services.ended(this, {
       reason,
