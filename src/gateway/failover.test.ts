@@ -123,11 +123,13 @@ describe('an engine that is not well beside one that is', () => {
   it('is asked again in the end, and gets its share when it answers', async () => {
     sick.answer((one) => sendJson(one.response, 500, { error: { message: 'no' } }))
     await askMany(30, false)
-    assert.equal(mill.pool.health.of(sick.url).state, 'open')
+    const state = () => mill.pool.health.of(sick.url).state
+    assert.notEqual(state(), 'closed')
     sick.answer((one) => answerChat(one, ['back']))
-    await until(() => mill.pool.health.of(sick.url).state === 'half-open', 20_000)
-    await askMany(20, false)
-    assert.equal(mill.pool.health.of(sick.url).state, 'closed')
+    await until(() => state() === 'half-open', 20_000)
+    // How many of them it is tried with follows the time that each takes.
+    for (let round = 0; round < 10 && state() !== 'closed'; round++) await askMany(20, false)
+    assert.equal(state(), 'closed')
     const before = sick.seen.length
     await askMany(40, false)
     assert.ok(sick.seen.length > before + 5)
