@@ -1,4 +1,6 @@
-/** Vercel's `ai` with its provider for OpenAI-compatible servers. */
+/** Vercel's `ai` with its providers for the three wires. */
+import { createAnthropic } from '@ai-sdk/anthropic'
+import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { generateText, type LanguageModel, Output, streamText, tool } from 'ai'
 import {
@@ -73,4 +75,10 @@ export const aiChat = clientWith('`ai` with `@ai-sdk/openai-compatible`', (to) =
     includeUsage: true,
     supportsStructuredOutputs: true,
   })(to.model),
+)
+export const aiResponses = clientWith('`ai` with `@ai-sdk/openai`', (to) =>
+  createOpenAI(at(to)).responses(to.model),
+)
+export const aiMessages = clientWith('`ai` with `@ai-sdk/anthropic`', (to) =>
+  createAnthropic(at(to))(to.model),
 )
