@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 
@@ -30,9 +31,8 @@ export function checkOutBase(ref: string): BaseWorktree {
   }
   try {
     git('worktree', 'add', '--detach', path, commit)
-    const lockOf = (folder: string) => readFileSync(join(folder, 'package-lock.json'), 'utf8')
-    if (lockOf(path) !== lockOf(repository)) {
-      throw new Error(`${ref} has other packages than this commit, which are not installed here`)
+    if (!isDeepStrictEqual(dependenciesOf(path), dependenciesOf(repository))) {
+      throw new Error(`${ref} has other dependencies than this commit, which are not installed`)
     }
     symlinkSync(join(repository, 'node_modules'), join(path, 'node_modules'))
     return { path, commit, remove }
@@ -40,4 +40,10 @@ export function checkOutBase(ref: string): BaseWorktree {
     remove()
     throw error
   }
+}
+
+/** What it needs to run. */
+function dependenciesOf(folder: string): unknown {
+  const text = readFileSync(join(folder, 'package.json'), 'utf8')
+  return (JSON.parse(text) as { dependencies: unknown }).dependencies
 }
