@@ -28,9 +28,13 @@ export const POST_PATHS = new Set<string>([
   RESPONSES,
 ])
 
-/** True where the client speaks Anthropic's wire: by path, or by the header that its SDKs send. */
+/**
+ * True where the client speaks Anthropic's wire: by path, or, where that could be either, by the
+ * header that its SDKs send.
+ */
 export function speaksAnthropic(path: string, headers: IncomingHttpHeaders): boolean {
-  return path.startsWith(MESSAGES) || headers['anthropic-version'] !== undefined
+  if (path.startsWith(MESSAGES)) return true
+  return headers['anthropic-version'] !== undefined && !POST_PATHS.has(path)
 }
 
 /** How errors are told to a client. */

@@ -52,6 +52,22 @@ for (const [path, body] of tooDeep) {
   })
 }
 
+test('a system prompt that is no text is refused by its name, however deep it is', async () => {
+  const answer = await post('/messages', { messages, max_tokens: 9, system: [{ text: 'DEEP' }] })
+  assert.equal(answer.status, 400)
+  assert.match(await answer.text(), /system\.0\.type/)
+})
+
+test('a path that has a wire is answered in it, whatever a header says', async () => {
+  const answer = await fetch(`${mill.baseUrl}/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sk-anna', 'anthropic-version': '2023-06-01' },
+    body: '{}',
+  })
+  const { error, type } = (await answer.json()) as { error: { code?: string }; type?: string }
+  assert.deepEqual([typeof error.code, type], ['string', undefined])
+})
+
 /** A whole answer with this message. */
 const answered = (message: string) => (one: SeenRequest) => {
   const choices = `[{"message":${message},"finish_reason":"stop"}]`

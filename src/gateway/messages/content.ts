@@ -83,7 +83,10 @@ const isNothing = (value: unknown) => value === undefined || value === null
  */
 function withoutBilling(system: unknown): unknown {
   if (!Array.isArray(system)) return system
-  return system.filter((one) => !String(fieldsOf(one).text).startsWith(BILLING))
+  return system.filter((one) => {
+    const { text } = fieldsOf(one)
+    return typeof text !== 'string' || !text.startsWith(BILLING)
+  })
 }
 
 const BILLING = 'x-anthropic-billing-header:'
