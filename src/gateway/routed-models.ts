@@ -25,7 +25,7 @@ function entryOf({ name, targets, deprecation }: Route, models: ModelDirectory):
   return {
     name,
     contextTokens: contexts.length === 0 ? null : Math.max(...contexts),
-    createdAtMs: Math.min(...known.map(({ createdAtMs }) => createdAtMs), Number.MAX_SAFE_INTEGER),
+    createdAtMs: known.length === 0 ? 0 : Math.min(...known.map((one) => one.createdAtMs)),
     toy: known.length > 0 && known.every(({ toy }) => toy),
     deprecation,
   }

@@ -217,4 +217,16 @@ describe('the list of models', () => {
     assert.equal(refused.code, 'model_not_found', 'what stands behind a route is not thereby open')
     await settled()
   })
+
+  it('has a route that nothing stands behind at the moment, in both wires', async () => {
+    routes({ name: 'later', targets: [{ model: 'not-yet' }] })
+    for (const version of [{}, { 'anthropic-version': '2023-06-01' }]) {
+      const headers = { authorization: 'Bearer sk-anna', ...version }
+      const answer = await fetch(`${mill.baseUrl}/models/later`, { headers })
+      assert.equal(answer.status, 200)
+      const entry = (await answer.json()) as { id: string; created?: number; created_at?: string }
+      assert.equal(entry.id, 'later')
+      assert.equal(new Date(entry.created_at ?? (entry.created ?? 1) * 1000).getTime(), 0)
+    }
+  })
 })
