@@ -23,18 +23,20 @@ interface Flood {
 const question = (tokens: number, tier: string | undefined) =>
   ask({ max_tokens: tokens, ignore_eos: true, service_tier: tier })
 
-const FLOOD_IN_FLIGHT = 16
+const FLOOD_IN_FLIGHT = 24
 const TOKENS = 40
+/** Answers that do not count: the first flood to arrive finds every slot free. */
+const HEAD_START = 80
 
-/** Requests finished of each flood while all kept the queue full, until `total` are finished. */
+/** Requests finished of each flood while all kept the queue full: `total`, after a head start. */
 async function compete(floods: Flood[], total: number): Promise<number[]> {
   const finished = floods.map(() => 0)
-  let sum = 0
+  let sum = -HEAD_START
   const worker = async ({ key, tier }: Flood, place: number) => {
     const client = openAi(server, key)
     while (sum < total) {
       await client.chat.completions.create(question(TOKENS, tier))
-      if (sum++ < total) finished[place] = (finished[place] ?? 0) + 1
+      if (++sum > 0 && sum <= total) finished[place] = (finished[place] ?? 0) + 1
     }
   }
   const workers = floods.flatMap((flood, place) =>
