@@ -106,6 +106,12 @@ export const errorTable = {
     '{reason}.',
     'Choose another name, or change the existing one.',
   ),
+  idempotency_key_reused: entry(
+    422,
+    'invalid_request_error',
+    'The Idempotency-Key belongs to an earlier request with another body.',
+    'Take a new key for every request, and the same one only to repeat a request byte for byte.',
+  ),
   model_not_found: entry(
     404,
     'not_found_error',

@@ -72,6 +72,16 @@ export const limitTable = {
     'GRISTMILL_ANSWER_BYTES_MAX',
     'largest answer of a request without streaming, and largest event of a stream, bytes',
   ),
+  idempotencyMsMax: limit(
+    3_600_000,
+    'GRISTMILL_IDEMPOTENCY_MS_MAX',
+    'time an answer is kept for requests with the same Idempotency-Key, milliseconds',
+  ),
+  keptBytesMax: limit(
+    64 * 1024 * 1024,
+    'GRISTMILL_KEPT_BYTES_MAX',
+    'answers kept for them together, bytes; one may have an eighth of it',
+  ),
   ledgerPendingMax: limit(
     50_000,
     'GRISTMILL_LEDGER_PENDING_MAX',

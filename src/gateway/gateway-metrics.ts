@@ -7,8 +7,11 @@ export class GatewayMetrics {
   readonly #ttftSeconds: HotHistogram
   readonly #gapSeconds: HotHistogram
 
-  /** @param openRequests how many requests are open now */
-  constructor(registry: Registry, openRequests: () => number) {
+  /**
+   * @param openRequests how many requests are open now
+   * @param keptBytes what answers take that are kept
+   */
+  constructor(registry: Registry, openRequests: () => number, keptBytes: () => number) {
     const registers = [registry]
     this.#requests = new HotCounter({
       name: 'gristmill_requests_total',
@@ -36,6 +39,14 @@ export class GatewayMetrics {
       registers,
       collect() {
         this.set(openRequests())
+      },
+    })
+    new Gauge({
+      name: 'gristmill_kept_answer_bytes',
+      help: 'Bytes of answers kept for requests that repeat an Idempotency-Key',
+      registers,
+      collect() {
+        this.set(keptBytes())
       },
     })
   }

@@ -2,10 +2,11 @@
  * The way in: takes authenticated requests of every wire, refuses what must be refused before a
  * slot is asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import { type Attempt, Attempts, IDEMPOTENCY_KEY } from './answers/attempts.ts'
 import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
@@ -23,7 +24,7 @@ import { CacheSalts } from './engine-body.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import type { LifeServices } from './life-types.ts'
 import { LineReply, type LineRequest, type RunningLine } from './line.ts'
-import { modelAnswer, modelFor } from './model-list.ts'
+import { MODELS, modelFor, modelsAt } from './model-list.ts'
 import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import { RequestLife } from './request-life.ts'
@@ -42,7 +43,6 @@ const BUSY_RETRY_MS = 1000
 const SHUTDOWN_RETRY_MS = 2000
 /** What an answer without a bound is charged against a rate until its length is known. */
 const OUTPUT_TOKENS_EXPECTED = 256
-const MODELS = '/v1/models'
 
 export class Gateway {
   readonly #options: GatewayOptions
@@ -51,6 +51,7 @@ export class Gateway {
   readonly #models: ModelDirectory
   readonly #booking: Booking
   readonly #rates: TokenRates
+  readonly #attempts: Attempts
   readonly #live = new Roster<RequestLife>()
   readonly #timer: Timer
   #open = 0
@@ -63,7 +64,12 @@ export class Gateway {
     this.#options = options
     this.#models = routedModels(options.models, options.routes)
     this.#rates = new TokenRates(clock)
-    const metrics = new GatewayMetrics(registry, () => this.#open)
+    this.#attempts = new Attempts(options)
+    const metrics = new GatewayMetrics(
+      registry,
+      () => this.#open,
+      () => this.#attempts.keptBytes,
+    )
     this.#booking = new Booking({ ...options, metrics, rates: this.#rates })
     this.#services = {
       pool,
@@ -74,6 +80,8 @@ export class Gateway {
       ended: (life, end) => {
         this.#live.delete(life)
         this.#booking.end(life, end)
+        const { attempt } = life.options
+        if (attempt !== null) this.#attempts.ended(attempt, end)
         if (this.#live.size === 0) this.#onEmpty?.()
       },
     }
@@ -102,7 +110,8 @@ export class Gateway {
     const refuse = (thrown: unknown) => this.#refuse(reply, thrown, requestId, principal)
     try {
       if (path === MODELS || path.startsWith(`${MODELS}/`)) {
-        reply.send(200, this.#listed(path, request.headers, principal), [])
+        const isAnthropic = speaksAnthropic(path, request.headers)
+        reply.send(200, modelsAt(path, this.#models, principal, isAnthropic), [])
         return
       }
       this.#mayEnter(request, path)
@@ -114,18 +123,28 @@ export class Gateway {
             this.#count(reply, body, principal).catch(refuse)
             return
           }
+          let attempt: Attempt | null = null
+          if (request.headers[IDEMPOTENCY_KEY] !== undefined) {
+            const asked = { request, response, reply, principal, requestId, path, body }
+            attempt = this.#attempts.of(asked)
+            if (attempt === null) return
+          }
           const read = readAtDoor(path, body, limits)
           const canonical = read.request
           const standing = standingOf(canonical, request.headers, principal, this.#options)
           this.#checkKeyQueue(principal)
-          life = this.#start(canonical, standing, {
-            reply: replyAt(reply, read, standing, requestId, arrivedAtMs),
+          const to = attempt?.recorder ?? reply
+          const started = this.#start(canonical, standing, {
+            reply: replyAt(to, read, standing, requestId, arrivedAtMs),
             line: null,
+            attempt,
             principal,
             requestId,
             arrivedAtMs,
             arrivedMonotonicMs,
           })
+          if (attempt === null) life = started
+          else this.#attempts.begun(attempt, (error) => started.cut('engine_failed', error))
         } catch (thrown) {
           refuse(thrown)
         }
@@ -155,6 +174,7 @@ export class Gateway {
     const life = this.#start(request, standing, {
       reply,
       line: { ...line, reply },
+      attempt: null,
       principal,
       requestId,
       arrivedAtMs: clock.nowMs(),
@@ -215,7 +235,13 @@ export class Gateway {
     standing: Standing,
     given: Pick<
       RequestLife['options'],
-      'reply' | 'line' | 'principal' | 'requestId' | 'arrivedAtMs' | 'arrivedMonotonicMs'
+      | 'reply'
+      | 'line'
+      | 'attempt'
+      | 'principal'
+      | 'requestId'
+      | 'arrivedAtMs'
+      | 'arrivedMonotonicMs'
     >,
   ): RequestLife {
     const { principal, line } = given
@@ -238,6 +264,7 @@ export class Gateway {
       standing,
       reply: given.reply,
       line,
+      attempt: given.attempt,
       course,
       charge,
       outputTokensDefault,
@@ -291,12 +318,6 @@ export class Gateway {
     throw new GristmillError('queue_full', details, { retryAfterMs: BUSY_RETRY_MS })
   }
 
-  #listed(path: string, headers: IncomingHttpHeaders, principal: Principal): Buffer {
-    const name = path === MODELS ? undefined : decoded(path.slice(MODELS.length + 1))
-    const answer = modelAnswer(this.#models, principal, name, speaksAnthropic(path, headers))
-    return Buffer.from(JSON.stringify(answer))
-  }
-
   async #count(reply: HttpReply, body: Buffer, principal: Principal): Promise<void> {
     const { inputTokens, by } = await countTokens(body, principal, {
       ...this.#options,
@@ -331,7 +352,10 @@ export class Gateway {
     this.#live.forEach((life) => {
       life.tick(nowMs)
     })
-    if (++this.#ticks % TICKS_PER_MINUTE === 0) this.#rates.forgetIdle()
+    if (++this.#ticks % TICKS_PER_MINUTE === 0) {
+      this.#rates.forgetIdle()
+      this.#attempts.forgetOld()
+    }
     if (this.#ticks % TICKS_PER_OVERFLOW === 0) {
       overflow(this.#live, this.#options.expectedWaits, nowMs)
     }
@@ -345,7 +369,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 /** Answers in the words of the client's wire. */
 function replyAt(
-  reply: HttpReply,
+  reply: Reply,
   { translate }: ReadAtDoor,
   { serviceClass }: Standing,
   requestId: string,
@@ -358,13 +382,4 @@ function replyAt(
 function pathOf({ url = '' }: IncomingMessage): string {
   const end = url.indexOf('?')
   return end === -1 ? url : url.slice(0, end)
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch (error) {
-    if (error instanceof URIError) return segment
-    throw error
-  }
 }

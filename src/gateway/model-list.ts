@@ -3,6 +3,8 @@ import { GristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { ModelDirectory, ModelEntry } from './types.ts'
 
+export const MODELS = '/v1/models'
+
 /** True where the policy names no models, or this one. */
 export function mayUse({ policy }: Principal, model: string): boolean {
   return policy.models === null || policy.models.includes(model)
@@ -21,11 +23,34 @@ export function modelFor(models: ModelDirectory, principal: Principal, name: str
 }
 
 /**
+ * The answer at a path below `/v1/models`.
+ * @throws GristmillError `model_not_found`
+ */
+export function modelsAt(
+  path: string,
+  models: ModelDirectory,
+  principal: Principal,
+  isAnthropic: boolean,
+): Buffer {
+  const name = path === MODELS ? undefined : decoded(path.slice(MODELS.length + 1))
+  return Buffer.from(JSON.stringify(modelAnswer(models, principal, name, isAnthropic)))
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch (error) {
+    if (error instanceof URIError) return segment
+    throw error
+  }
+}
+
+/**
  * The answer to `GET /v1/models`, or to `GET /v1/models/{name}`.
  * @param isAnthropic whose shape it has; Anthropic's list is all on one page
  * @throws GristmillError `model_not_found`
  */
-export function modelAnswer(
+function modelAnswer(
   models: ModelDirectory,
   principal: Principal,
   name: string | undefined,

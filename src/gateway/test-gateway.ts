@@ -121,6 +121,8 @@ export interface TestGateway {
   setRoutes(routes: readonly Route[]): void
   /** Keys by secret; tests add and change them. */
   principals: Map<string, Principal>
+  /** Connections with a request on them. */
+  openCount(): number
   /** Adds an engine, or changes the state of one. */
   setEngine(
     engine: TestEngineAddress,
@@ -172,13 +174,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     revokeEndsStreams: true,
   }
   const gateway = createGateway(gatewayOptions)
-  let requests = 0
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    const { authorization, 'x-api-key': key } = request.headers
-    const principal = principals.get(authorization?.slice('Bearer '.length) ?? String(key))
-    if (principal) gateway.handle(request, response, principal, `req_${++requests}`)
-    else response.writeHead(401).end()
-  })
+  const { server, openCount } = serverOf(gateway, principals)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
@@ -192,6 +188,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       routes = given
     },
     principals,
+    openCount,
     setEngine: (given, changes = {}, state = 'up') => {
       const engine = engines.get(given.url) ?? newEngine(given, clock, limits, pool)
       engines.set(given.url, engine)
@@ -206,6 +203,20 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       await Promise.all([...engines.values()].map((engine) => engine.close()))
     },
   }
+}
+
+function serverOf(gateway: Gateway, principals: Map<string, Principal>) {
+  let requests = 0
+  let open = 0
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    open++
+    response.on('close', () => open--)
+    const { authorization, 'x-api-key': key } = request.headers
+    const principal = principals.get(authorization?.slice('Bearer '.length) ?? String(key))
+    if (principal) gateway.handle(request, response, principal, `req_${++requests}`)
+    else response.writeHead(401).end()
+  })
+  return { server, openCount: () => open }
 }
 
 const tableOf = (routes: () => readonly Route[]): RouteTable => ({

@@ -1,6 +1,6 @@
 /** A reply to a client of a wire that engines do not speak: chat events in, the wire's own out. */
 import { GristmillError } from '../base/index.ts'
-import type { HttpReply, Reply, ReplyHeaders } from './reply.ts'
+import type { Reply, ReplyHeaders } from './reply.ts'
 
 /** One answer in the words of a wire. */
 export interface Translation {
@@ -17,10 +17,10 @@ export interface Translation {
 }
 
 export class TranslatedReply implements Reply {
-  readonly #reply: HttpReply
+  readonly #reply: Reply
   readonly #translation: Translation
 
-  constructor(reply: HttpReply, translation: Translation) {
+  constructor(reply: Reply, translation: Translation) {
     this.#reply = reply
     this.#translation = translation
   }

@@ -1,0 +1,92 @@
+/**
+ * A reply that is put on a tape, from which any number of clients get it, whenever they come and
+ * however fast they read. The request that is answered knows nothing of them.
+ */
+import type { GristmillError } from '../../base/index.ts'
+import type { Reply, ReplyHeaders } from '../reply.ts'
+import type { Listener } from './listener.ts'
+import { newTape } from './tape.ts'
+
+export class Recorder implements Reply {
+  readonly tape = newTape()
+  readonly #listeners = new Set<Listener>()
+  readonly #bytesMax: number
+  readonly #onTooLarge: () => void
+  #bytes = 0
+  /** True once the clients have been told that there is no answer. */
+  #isRefused = false
+
+  /**
+   * @param bytesMax what a tape may have
+   * @param onTooLarge called when a stream has more
+   */
+  constructor(bytesMax: number, onTooLarge: () => void) {
+    this.#bytesMax = bytesMax
+    this.#onTooLarge = onTooLarge
+  }
+
+  add(listener: Listener): void {
+    this.#listeners.add(listener)
+    listener.advance()
+  }
+
+  /** A client has gone. */
+  remove(listener: Listener): void {
+    this.#listeners.delete(listener)
+    listener.left()
+  }
+
+  get isBegun(): boolean {
+    return this.tape.headers !== null
+  }
+
+  beginStream(headers: ReplyHeaders): void {
+    if (this.isBegun) return
+    Object.assign(this.tape, { status: 200, headers, isStream: true })
+    this.#advance()
+  }
+
+  keepAlive(): void {
+    for (const listener of this.#listeners) listener.keepAlive()
+  }
+
+  /** Never asks for a pause: what a client has not read yet is on the tape. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#isRefused) return true
+    this.#bytes += bytes.length
+    // A copy, since what an engine sent is a part of a larger buffer.
+    this.tape.chunks.push(Buffer.from(bytes))
+    this.#advance()
+    if (this.#bytes > this.#bytesMax) this.#onTooLarge()
+    return true
+  }
+
+  /** Not needed, since no pause is asked for. */
+  onDrain(): void {}
+
+  end(bytes?: Uint8Array): void {
+    if (bytes !== undefined && bytes.length > 0) this.tape.chunks.push(Buffer.from(bytes))
+    this.tape.isComplete = true
+    this.#advance()
+  }
+
+  send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
+    const chunks = [Buffer.from(body.buffer, body.byteOffset, body.length)]
+    Object.assign(this.tape, { status, headers, chunks, isComplete: true })
+    this.#advance()
+  }
+
+  refuse(error: GristmillError, headers?: ReplyHeaders): void {
+    this.#isRefused = true
+    for (const listener of this.#listeners) listener.refuse(error, headers)
+  }
+
+  cut(): void {
+    this.#isRefused = true
+    for (const listener of this.#listeners) listener.cut()
+  }
+
+  #advance(): void {
+    for (const listener of this.#listeners) listener.advance()
+  }
+}
