@@ -19,11 +19,17 @@ export function checked<Schema extends z.ZodType>(
   throw invalidValue(result.error)
 }
 
-/** Everything that a zod error says, each as `path: reason`. @param root where their paths begin */
-export function problemsOf({ issues }: z.core.$ZodError, root: string[] = []): string[] {
+/** Something that is wrong with a document: where, as names and indices with dots, and what. */
+export interface Problem {
+  path: string
+  reason: string
+}
+
+/** Everything that a zod error says. @param root where their paths begin */
+export function problemsOf({ issues }: z.core.$ZodError, root: string[] = []): Problem[] {
   return issues.map((issue) => {
     const { path, reason } = told(issue)
-    return `${[...root, ...path].join('.')}: ${reason.replace(/\.$/, '')}`
+    return { path: [...root, ...path].join('.'), reason: reason.replace(/\.$/, '') }
   })
 }
 

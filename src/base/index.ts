@@ -1,7 +1,7 @@
 /**
  * Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output.
  */
-export { checked, invalidValue, problemsOf } from './check.ts'
+export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { type Config, childEnvironment, configurationTable, readConfig } from './config.ts'
 export {

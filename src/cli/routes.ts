@@ -3,12 +3,22 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { GristmillError, serviceClasses } from '../base/index.ts'
 import type {
+  RouteDraftView,
   RouteExplanationView,
   RouteSetView,
   RouteVersionView,
   RouteView,
 } from '../http/index.ts'
-import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import {
+  type CliContext,
+  connect,
+  ExitWith,
+  example,
+  type RemoteFlags,
+  remote,
+  show,
+} from './context.ts'
+import { tellDraft } from './route-effect.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import type { Terminal } from './terminal.ts'
@@ -67,14 +77,23 @@ function changeRoutes(group: Command, context: CliContext): void {
   interface ApplyFlags extends RemoteFlags {
     note?: string
     baseVersion?: number
+    dryRun?: true
   }
-  example(remote(group.command('apply <file>')), 'route apply routes.json --note "small is back"')
+  const note = 'route apply routes.json --note "small is back"'
+  example(remote(group.command('apply <file>')), note, 'route apply routes.json --dry-run')
     .description('replace all routes by those of a JSON file (- reads standard input)')
     .option('--note <words>', 'what the change is for')
     .addOption(ofVersion('--base-version <n>', 'refuse where another version holds by now'))
-    .action(async (file: string, { note, baseVersion, ...flags }: ApplyFlags) => {
+    .option('--dry-run', 'only say what is wrong, or what would change and for whom')
+    .action(async (file: string, { note, baseVersion, dryRun, ...flags }: ApplyFlags) => {
       const { routes } = readFile(file)
       const client = connect(context, flags)
+      if (dryRun) {
+        const draft = await client.post<RouteDraftView>(`${PATH}/draft`, { routes })
+        show(context, flags, draft, () => tellDraft(terminal, draft))
+        if (draft.problems.length > 0) throw new ExitWith(1)
+        return
+      }
       const set = await client.put<RouteSetView>(PATH, { routes, note, baseVersion })
       show(context, flags, set, () => tellApplied(terminal, set))
     })

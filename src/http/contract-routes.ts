@@ -46,6 +46,83 @@ export interface RouteSetView {
   warnings: string[]
 }
 
+// POST /api/routes/draft {routes}: what saving them would do; nothing is kept.
+export interface RouteDraftView {
+  /** The version that holds, with which they were compared. */
+  version: number
+  /** Where something is wrong, such as `routes.0.targets.1.weight`; then there are no changes. */
+  problems: { path: string; reason: string }[]
+  warnings: string[]
+  changes: RouteChangeView[]
+  /** Names that differ and of which it was too much to say for whom. */
+  unexamined: string[]
+}
+
+/** A difference that clients notice; `names` are those that have it. */
+export type RouteChangeView =
+  | TargetChangeView
+  | {
+      kind: 'defaults'
+      names: string[]
+      before: Record<string, unknown>
+      after: Record<string, unknown>
+    }
+  | {
+      kind: 'deprecation'
+      names: string[]
+      before: RouteView['deprecation']
+      after: RouteView['deprecation']
+    }
+
+export interface TargetChangeView {
+  kind: 'targets'
+  names: string[]
+  /** Tenants that have it, by name; `others`: all that are not named in the routes. */
+  tenants: string[]
+  others: boolean
+  classes: ServiceClassName[]
+  inputTokensMin: number
+  /** null: without end. */
+  inputTokensMax: number | null
+  /** Where these requests go, lower preference first; empty: they are not answered. */
+  before: TargetOutcomeView[]
+  after: TargetOutcomeView[]
+}
+
+export interface TargetOutcomeView {
+  model: string
+  engine: string | null
+  preference: number
+  /** Chance that it is asked first, 0 to 1. */
+  share: number
+  isUp: boolean
+  /** What may be spent on it in a day, nanos; null: it is not asked by overflow. */
+  allowanceNanos: number | null
+}
+
+// GET /api/routes/flow?minutes=5: who asked for what, and who answered, by requests that ended
+export interface RouteFlowView {
+  fromAt: string
+  toAt: string
+  /** Largest first, at most 200. */
+  rows: RouteFlowRow[]
+  /** Requests of the time span, those that are not in `rows` included. */
+  requests: number
+}
+
+export interface RouteFlowRow {
+  tenantId: string
+  /** The name that was asked for. */
+  model: string
+  /** null: no engine was reached. */
+  engineId: string | null
+  /** The rented target that served it; null: own engines. */
+  rentedTarget: string | null
+  requests: number
+  /** Of these, ended otherwise than with a whole answer. */
+  cut: number
+}
+
 // GET /api/routes/explain?model=…&tenant=…
 export interface RouteExplanationView {
   model: string

@@ -19,6 +19,13 @@ const views: RouteService = {
   version: async (version) => viewOf(await holding().version(version)),
   apply: async (routes, actor, note, base) =>
     viewOf(await holding().apply(routes, actor, note, base)),
+  draft: (routes) => ({
+    version: holding().current.version,
+    problems: routes === 'nonsense' ? [{ path: 'routes', reason: 'seen' }] : [],
+    warnings: [],
+    changes: [],
+    unexamined: [],
+  }),
   rollback: async (actor, to) => viewOf(await holding().rollback(actor, to)),
   explain: async ({ model }) => {
     throw new GristmillError('not_found', { kind: 'route or model', id: model })
@@ -66,9 +73,19 @@ describe('the routes of models over the admin API', () => {
     assert.match(json.error.message, /routes\.0\.name: .*routes\.0\.targets\.0\.colour: /)
     const clash = [1, 2].map(() => ({ name: 'same', targets: [{ model: 'm' }] }))
     const { json: second } = await ask('PUT', '/api/routes', { routes: clash })
-    assert.match(second.error.message, /same: it is a name of same already/)
+    assert.match(second.error.message, /routes\.1\.name: same is a name of same already/)
     const { json: none } = await ask('PUT', '/api/routes', {})
     assert.match(none.error.message, /routes: /)
+  })
+
+  it('are drafted and their traffic summed up without a change', async () => {
+    const none = await ask('POST', '/api/routes/draft', { routes: 'nonsense' })
+    assert.deepEqual([none.status, none.json.problems], [200, [{ path: 'routes', reason: 'seen' }]])
+    const flow = await ask('GET', '/api/routes/flow?minutes=15')
+    assert.deepEqual([flow.json.rows, flow.json.requests], [[], 0])
+    assert.equal(Date.parse(flow.json.toAt) - Date.parse(flow.json.fromAt), 15 * 60_000)
+    assert.equal((await ask('GET', '/api/routes/flow?minutes=16')).status, 400)
+    assert.equal((await ask('GET', '/api/routes')).json.version, 1)
   })
 
   it('go back, and every version can be read', async () => {

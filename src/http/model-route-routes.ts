@@ -1,8 +1,18 @@
 /** Routes of the admin API for the routes of models. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { GristmillError, problemsOf, serviceClasses } from '../base/index.ts'
+import { queryFlow } from '../meter/index.ts'
 import { invalidRoutes, routesInput } from '../route/index.ts'
-import { type Api, answer, body, needs, pageFrom, pageOfSchema, pageQuery } from './api.ts'
+import {
+  type Api,
+  answer,
+  body,
+  needs,
+  pageFrom,
+  pageOfSchema,
+  pageQuery,
+  tenantsInReach,
+} from './api.ts'
 import type * as contract from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import { serviceClass } from './schemas.ts'
@@ -71,6 +81,63 @@ const explanation = z
   })
   .openapi('RouteExplanation') satisfies z.ZodType<contract.RouteExplanationView>
 
+const names = z.array(z.string())
+const outcomes = z.array(
+  z.object({
+    model: z.string(),
+    engine: z.string().nullable(),
+    preference: count,
+    share: z.number(),
+    isUp: z.boolean(),
+    allowanceNanos: z.number().nullable(),
+  }),
+)
+const defaults = z.record(z.string(), z.unknown())
+
+const routeChange = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('targets'),
+    names,
+    tenants: names,
+    others: z.boolean(),
+    classes: z.array(serviceClass),
+    inputTokensMin: count,
+    inputTokensMax: count.nullable(),
+    before: outcomes,
+    after: outcomes,
+  }),
+  z.object({ kind: z.literal('defaults'), names, before: defaults, after: defaults }),
+  z.object({ kind: z.literal('deprecation'), names, before: deprecation, after: deprecation }),
+])
+
+const routeDraft = z
+  .object({
+    version: count,
+    problems: z.array(z.object({ path: z.string(), reason: z.string() })),
+    warnings: names,
+    changes: z.array(routeChange),
+    unexamined: names,
+  })
+  .openapi('RouteDraft') satisfies z.ZodType<contract.RouteDraftView>
+
+const routeFlow = z
+  .object({
+    fromAt: z.iso.datetime(),
+    toAt: z.iso.datetime(),
+    rows: z.array(
+      z.object({
+        tenantId: z.string(),
+        model: z.string(),
+        engineId: z.string().nullable(),
+        rentedTarget: z.string().nullable(),
+        requests: count,
+        cut: count,
+      }),
+    ),
+    requests: count,
+  })
+  .openapi('RouteFlow') satisfies z.ZodType<contract.RouteFlowView>
+
 const versionNumber = z.coerce.number().int().min(0).max(2_147_483_647)
 const tags = ['routes']
 
@@ -138,8 +205,32 @@ const explain = createRoute({
   responses: { 200: answer('Every target with its share.', explanation) },
 })
 
+const draft = createRoute({
+  ...needs('routes:write'),
+  tags,
+  method: 'post',
+  path: '/api/routes/draft',
+  summary: 'What is wrong with routes, or what they would change and for whom; nothing is kept',
+  request: { body: body(z.strictObject({ routes: z.unknown() })) },
+  responses: { 200: answer('Problems, or changes against those that hold.', routeDraft) },
+})
+
+const MINUTE_MS = 60_000
+const FLOW_ROWS_MAX = 200
+
+const flow = createRoute({
+  ...needs('routes:read'),
+  tags,
+  method: 'get',
+  path: '/api/routes/flow',
+  summary: 'Who asked for what in the last minutes, and which engine or rented target answered',
+  request: { query: z.object({ minutes: z.coerce.number().int().min(1).max(15).optional() }) },
+  responses: { 200: answer('Requests that ended, summed up.', routeFlow) },
+})
+
 /** @param api where the routes are added */
-export function modelRouteRoutes(api: Api, { routes, limits }: HttpOptions): void {
+export function modelRouteRoutes(api: Api, options: HttpOptions): void {
+  const { routes, limits, database, clock } = options
   api.openapi(readSet, (c) => c.json(routes.current(), 200))
   api.openapi(
     applySet,
@@ -156,6 +247,15 @@ export function modelRouteRoutes(api: Api, { routes, limits }: HttpOptions): voi
   api.openapi(readVersions, async (c) =>
     c.json(await routes.versions(pageFrom(c.req.valid('query'), limits)), 200),
   )
+  api.openapi(draft, (c) => c.json(routes.draft(c.req.valid('json').routes), 200))
+  api.openapi(flow, async (c) => {
+    const toMs = clock.nowMs()
+    const fromMs = toMs - (c.req.valid('query').minutes ?? 5) * MINUTE_MS
+    const tenantIds = tenantsInReach(c.get('access'), undefined) ?? undefined
+    const found = await queryFlow(database.sql, { fromMs, toMs, tenantIds }, FLOW_ROWS_MAX)
+    const at = (ms: number) => new Date(ms).toISOString()
+    return c.json({ fromAt: at(fromMs), toAt: at(toMs), ...found }, 200)
+  })
   const shapes = new RouteShapes('routes', 'routes:read', 'routes:write')
   const readSummary = 'An earlier version of the routes, by its number'
   api.openapi(shapes.read('/api/routes/versions/{id}', readSummary, routeSet), async (c) => {

@@ -22,6 +22,7 @@ import type {
   ModelView,
   PlanChangeView,
   PlanView,
+  RouteDraftView,
   RouteExplanationView,
   RouteSetView,
   RouteVersionView,
@@ -102,6 +103,8 @@ export interface RouteService {
     note: string | undefined,
     base: number | undefined,
   ): Promise<RouteSetView>
+  /** What these routes would do in place of those that hold; nothing is kept. */
+  draft(routes: unknown): RouteDraftView
   /** @throws GristmillError `not_found` */
   rollback(actor: Actor, to: number | undefined): Promise<RouteSetView>
   /** @throws GristmillError `not_found` */

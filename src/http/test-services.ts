@@ -141,6 +141,7 @@ function routes(): StandIns['routes'] {
     versions: async () => ({ rows: [], next: null }),
     version: async (version) => missing('version of the routes', String(version)),
     apply: async () => ({ ...none, version: 1, at: '2026-01-01T00:00:00.000Z' }),
+    draft: () => ({ version: 0, problems: [], warnings: [], changes: [], unexamined: [] }),
     rollback: async (_, to = 0) => missing('version of the routes', String(to)),
     explain: async ({ model }) => missing('route or model', model),
   }

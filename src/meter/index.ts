@@ -9,6 +9,7 @@ export {
   recordCapacity,
   type TenantCapacityPoint,
 } from './capacity.ts'
+export { type FlowFilter, type FlowRow, queryFlow } from './flow.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
 export type { CountOf, StoredAnswers } from './recovery.ts'
 export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'

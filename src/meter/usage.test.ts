@@ -6,6 +6,7 @@ import {
   exportUsageCsv,
   findRequest,
   listRequests,
+  queryFlow,
   queryUsage,
   type RequestFilter,
   type UsageFilter,
@@ -118,6 +119,33 @@ function asMap(rows: readonly UsageRow[]): Map<string, number[]> {
 
 const all = (filter: UsageFilter, groupBy: readonly UsageGroup[]) =>
   queryUsage(database.sql, filter, groupBy, { limit: 10_000 })
+
+describe('who asked for what, and who answered', () => {
+  it('is summed up by tenant, name and engine; what is cut off by the limit is still counted', async () => {
+    const inTime = settlements.filter(
+      ({ settledAtMs }) => settledAtMs >= always.fromMs && settledAtMs < always.toMs,
+    )
+    const all = await queryFlow(database.sql, always, 1000)
+    assert.equal(all.requests, inTime.length)
+    const sum = (pick: (row: (typeof all.rows)[number]) => number) =>
+      all.rows.reduce((total, row) => total + pick(row), 0)
+    assert.equal(
+      sum(({ requests }) => requests),
+      inTime.length,
+    )
+    assert.equal(
+      sum(({ cut }) => cut),
+      inTime.filter(({ group }) => group !== 'finished').length,
+    )
+    const first = await queryFlow(database.sql, always, 1)
+    assert.deepEqual([first.rows, first.requests], [all.rows.slice(0, 1), inTime.length])
+    const mine = await queryFlow(database.sql, { ...always, tenantIds: ['ten_1'] }, 1000)
+    assert.deepEqual(
+      mine.rows,
+      all.rows.filter(({ tenantId }) => tenantId === 'ten_1'),
+    )
+  })
+})
 
 describe('usage', () => {
   it('is the sum of the settlements, however it is grouped', async () => {

@@ -1,5 +1,11 @@
 /** Routes: which targets stand behind the model names that clients ask for. */
+export {
+  type Effect,
+  effectOf,
+  type RouteChange,
+  type TargetOutcome,
+} from './effect.ts'
 export { allowanceOf, type IsUp, judge, resolve, type TargetVerdict } from './resolve.ts'
 export { RouteBook, type RouteBookOptions } from './route-book.ts'
-export { invalidRoutes, readRoutes, routesInput } from './schema.ts'
+export { invalidRoutes, readRoutes, routesInput, tryRoutes } from './schema.ts'
 export type * from './types.ts'

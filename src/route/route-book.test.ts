@@ -137,13 +137,16 @@ describe('routes', () => {
     const message = async (...routes: object[]) =>
       (await book.apply(routes, actor).catch((thrown) => thrown)).message as string
     const large = { ...small, name: 'large' }
-    assert.match(await message(small, { ...large, aliases: ['small'] }), /small: it is a name of/)
+    assert.match(
+      await message(small, { ...large, aliases: ['small'] }),
+      /routes\.1\.aliases\.0: small is a name of/,
+    )
     assert.match(
       await message(
         { ...small, deprecation: { date: '2027-01-01', successor: 'large' } },
         { ...large, deprecation: { date: '2027-01-01', successor: 'small' } },
       ),
-      /successors lead in a circle/,
+      /the successors of small lead in a circle/,
     )
     const same = { model: 'm', when: { classes: ['batch'] } }
     assert.match(

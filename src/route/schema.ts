@@ -1,6 +1,6 @@
 /** Reading routes as people write them: every field checked, then the routes against each other. */
 import { z } from 'zod'
-import { GristmillError, problemsOf, serviceClasses } from '../base/index.ts'
+import { GristmillError, type Problem, problemsOf, serviceClasses } from '../base/index.ts'
 import { PREFERENCE_MAX } from './resolve.ts'
 import type { Route } from './types.ts'
 
@@ -81,20 +81,26 @@ export const routesInput = z.array(route).max(ROUTES_MAX)
  * @throws GristmillError `invalid_routes`, with everything that is wrong
  */
 export function readRoutes(value: unknown): Route[] {
-  const read = routesInput.safeParse(value)
-  const problems = read.success ? problemsAmong(read.data) : problemsOf(read.error, ['routes'])
-  if (read.success && problems.length === 0) return read.data
+  const { routes, problems } = tryRoutes(value)
+  if (problems.length === 0) return routes
   throw invalidRoutes(problems)
 }
 
+/** Routes with what is wrong with them; with problems there are no routes. */
+export function tryRoutes(value: unknown): { routes: Route[]; problems: Problem[] } {
+  const read = routesInput.safeParse(value)
+  const problems = read.success ? problemsAmong(read.data) : problemsOf(read.error, ['routes'])
+  return { routes: read.success && problems.length === 0 ? read.data : [], problems }
+}
+
 /** The error that tells what is wrong with routes. */
-export function invalidRoutes(problems: readonly string[]): GristmillError {
-  const shown = problems.slice(0, PROBLEMS_SHOWN)
+export function invalidRoutes(problems: readonly Problem[]): GristmillError {
+  const shown = problems.slice(0, PROBLEMS_SHOWN).map(({ path, reason }) => `${path}: ${reason}`)
   if (shown.length < problems.length) shown.push(`and ${problems.length - shown.length} more`)
   return new GristmillError('invalid_routes', { problems: shown.join('; ') })
 }
 
-function problemsAmong(routes: readonly Route[]): string[] {
+function problemsAmong(routes: readonly Route[]): Problem[] {
   return [
     ...nameClashes(routes),
     ...routes.flatMap((one, index) => problemsIn(one, `routes.${index}`)),
@@ -102,51 +108,57 @@ function problemsAmong(routes: readonly Route[]): string[] {
   ]
 }
 
-function nameClashes(routes: readonly Route[]): string[] {
+function nameClashes(routes: readonly Route[]): Problem[] {
   const owners = new Map<string, string>()
-  return routes.flatMap(({ name, aliases }) =>
-    [name, ...aliases].flatMap((one) => {
+  return routes.flatMap(({ name, aliases }, index) =>
+    [name, ...aliases].flatMap((one, at) => {
       const owner = owners.get(one)
       owners.set(one, owner ?? name)
-      return owner === undefined ? [] : [`${one}: it is a name of ${owner} already`]
+      if (owner === undefined) return []
+      const path = `routes.${index}.${at === 0 ? 'name' : `aliases.${at - 1}`}`
+      return [{ path, reason: `${one} is a name of ${owner} already` }]
     }),
   )
 }
 
-function problemsIn({ targets, defaults, overflow }: Route, path: string): string[] {
-  const problems: string[] = []
+function problemsIn({ targets, defaults, overflow }: Route, path: string): Problem[] {
+  const problems: Problem[] = []
+  const add = (where: string, reason: string) => problems.push({ path: where, reason })
   const rented = targets.filter(({ price }) => price !== null).length
   if (overflow !== null && (rented === 0 || rented === targets.length)) {
-    problems.push(`${path}.overflow: it needs a target with a price, and one without`)
+    add(`${path}.overflow`, 'it needs a target with a price, and one without')
   }
   const seen = new Set<string>()
   for (const [index, one] of targets.entries()) {
     const { inputTokensMin = 0, inputTokensMax = Infinity } = one.when
     const at = `${path}.targets.${index}`
     if (inputTokensMin > inputTokensMax) {
-      problems.push(`${at}.when: inputTokensMin is above inputTokensMax, so it takes nothing`)
+      add(`${at}.when`, 'inputTokensMin is above inputTokensMax, so it takes nothing')
     }
     const same = JSON.stringify([one.model, one.engine, one.when])
-    if (seen.has(same)) problems.push(`${at}: an earlier target is the same`)
+    if (seen.has(same)) add(at, 'an earlier target is the same')
     seen.add(same)
   }
   for (const name of Object.keys(defaults)) {
-    if (NO_DEFAULT.has(name)) problems.push(`${path}.defaults.${name}: it cannot have a default`)
+    if (NO_DEFAULT.has(name)) add(`${path}.defaults.${name}`, 'it cannot have a default')
   }
   return problems
 }
 
 /** Names that lead to each other, so that whoever follows them finds nothing. */
-function successorLoops(routes: readonly Route[]): string[] {
+function successorLoops(routes: readonly Route[]): Problem[] {
   const next = new Map<string, string>()
   for (const { name, aliases, deprecation } of routes) {
     if (!deprecation?.successor) continue
     for (const one of [name, ...aliases]) next.set(one, deprecation.successor)
   }
-  return routes.flatMap(({ name }) => {
+  return routes.flatMap(({ name }, index) => {
     const passed = new Set([name])
     for (let at = next.get(name); at !== undefined; at = next.get(at)) {
-      if (passed.has(at)) return [`${name}: its successors lead in a circle`]
+      if (passed.has(at)) {
+        const path = `routes.${index}.deprecation.successor`
+        return [{ path, reason: `the successors of ${name} lead in a circle` }]
+      }
       passed.add(at)
     }
     return []

@@ -1,15 +1,23 @@
 /** Routes as people see and change them: the book of versions, the pool and the tenants joined. */
 import { GristmillError } from '../base/index.ts'
-import type { RouteExplanationView, RouteService, RouteSetView } from '../http/index.ts'
+import type {
+  RouteChangeView,
+  RouteExplanationView,
+  RouteService,
+  RouteSetView,
+} from '../http/index.ts'
 import type { Pool, TargetPlaces } from '../pool/index.ts'
 import {
   allowanceOf,
+  effectOf,
   judge,
   type RequestFacts,
   type Route,
   type RouteBook,
+  type RouteChange,
   type RouteVersion,
   type TargetConditions,
+  tryRoutes,
 } from '../route/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import { modelsOf } from './engine-service.ts'
@@ -35,6 +43,27 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
     version: async (version) => withWarnings(await book.version(version)),
     apply: async (routes, actor, note, base) =>
       withWarnings(await book.apply(routes, actor, note, base)),
+    draft: (wanted) => {
+      const { version, routes: before } = book.current
+      const { routes, problems } = tryRoutes(wanted)
+      if (problems.length > 0) {
+        return { version, problems, warnings: [], changes: [], unexamined: [] }
+      }
+      const served = new Set(modelsOf(pool).map(({ name }) => name))
+      const effect = effectOf(before, routes, {
+        tenants: [...tenancy.labels().values()].filter(({ archived }) => !archived),
+        isUp: (target) => places.isUp(places.queueOf(target)),
+        isServed: (model) => served.has(model),
+      })
+      const { changes, unexamined } = effect
+      return {
+        version,
+        problems,
+        warnings: warningsOf(routes, pool, tenancy),
+        changes: changes.map(changeViewOf),
+        unexamined,
+      }
+    },
     rollback: async (actor, to) => withWarnings(await book.rollback(actor, to)),
     explain: async ({ model, tenantId, serviceClass, inputTokens }) => {
       const tenant = await tenancy.tenants.get(tenantId)
@@ -59,6 +88,12 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
       return { ...base, mayUse, route: route.name, deprecation: route.deprecation, targets }
     },
   }
+}
+
+/** Copies, because what holds is not to be changed. */
+function changeViewOf(change: RouteChange): RouteChangeView {
+  if (change.kind !== 'defaults') return change
+  return { ...change, before: { ...change.before }, after: { ...change.after } }
 }
 
 const NOT_SERVED = 'no engine serves it at the moment'
