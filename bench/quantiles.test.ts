@@ -17,7 +17,7 @@ describe('the interval of a ratio', () => {
   it('holds the true ratio of two samples about as often as it says', () => {
     const seed = 5
     const random = seededRandom(seed)
-    const runs = 60
+    const runs = 30
     let held = 0
     for (let run = 0; run < runs; run++) {
       const draw = (scale: number) => Array.from({ length: 200 }, () => scale * (1 + random.next()))
@@ -30,7 +30,7 @@ describe('the interval of a ratio', () => {
   it('is narrower where pairs share what strikes them, and still holds the true ratio', () => {
     const seed = 6
     const random = seededRandom(seed)
-    const runs = 60
+    const runs = 30
     let held = 0
     let widths = 0
     for (let run = 0; run < runs; run++) {

@@ -9,7 +9,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 interface Requirement {
@@ -53,6 +53,8 @@ const TIMEOUT_MS = 300_000
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
+/** Each file runs in a process of its own, and most of them load the same modules. */
+const COMPILED = join(root, 'node_modules', '.cache', 'gristmill-tests')
 const isSet = (name: string) => !['', '0', 'false', undefined].includes(process.env[name])
 
 const absent = () => requirements.filter(({ path }) => !existsSync(path))
@@ -102,7 +104,8 @@ function run(): void {
   const own = ['--test', '--test-concurrency=2', `--test-timeout=${TIMEOUT_MS}`]
   const reporter = ['--test-reporter=spec', '--test-reporter-destination=stdout']
   const all = [...own, ...reporter, ...options, ...files]
-  const runner = spawn(process.execPath, all, { stdio: 'inherit' })
+  const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED }
+  const runner = spawn(process.execPath, all, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal))
   runner.on('exit', (code, signal) => {
     process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1))
