@@ -77,10 +77,15 @@ export const limitTable = {
     'GRISTMILL_IDEMPOTENCY_MS_MAX',
     'time an answer is kept for requests with the same Idempotency-Key, milliseconds',
   ),
+  responseCacheMsMax: limit(
+    3_600_000,
+    'GRISTMILL_RESPONSE_CACHE_MS_MAX',
+    'time an answer stays in the response cache, milliseconds',
+  ),
   keptBytesMax: limit(
     64 * 1024 * 1024,
     'GRISTMILL_KEPT_BYTES_MAX',
-    'answers kept for them together, bytes; one may have an eighth of it',
+    'answers kept for both together, bytes; one may have an eighth of it',
   ),
   ledgerPendingMax: limit(
     50_000,

@@ -50,6 +50,7 @@ export const creator: Principal = {
     models: null,
     tenantLimits: noLimits,
     keyLimits: noLimits,
+    responseCache: false,
   },
 }
 

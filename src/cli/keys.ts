@@ -24,6 +24,7 @@ interface KeyFlags extends RemoteFlags, LimitFlags {
   name?: string
   scopes?: string[]
   class?: string
+  responseCache?: 'on' | 'off'
   expires?: number | 'never'
   sha256?: string
   overlap?: number
@@ -118,6 +119,12 @@ function withKeyOptions(command: Command): Command {
         'tenant',
       ]),
     )
+    .addOption(
+      new Option('--response-cache <state>', 'answer equal requests from the cache').choices([
+        'on',
+        'off',
+      ]),
+    )
     .option('--expires <span>', 'life of the key from now on, such as 90d, or "never"', expiry)
 }
 
@@ -135,6 +142,7 @@ function keyBody({ clock }: CliContext, flags: KeyFlags): Record<string, unknown
     name,
     scopes,
     defaultClass: flags.class === 'tenant' ? null : flags.class,
+    responseCache: flags.responseCache && flags.responseCache === 'on',
     expiresAt:
       typeof expires === 'number'
         ? new Date(clock.nowMs() + expires * 1000).toISOString()

@@ -98,6 +98,7 @@ describe('usage', () => {
       queueMs: 5,
       rented: 0,
       spendNanos: 0,
+      hits: 0,
     }
     const environment = await answering({
       'GET /api/tenants': tenants,

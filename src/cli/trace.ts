@@ -46,7 +46,7 @@ async function exportTrace(
   const tenant = flags.tenant && (await findTenant(client, flags.tenant)).id
   const found: { atMs: number; row: TraceRow }[] = []
   for await (const request of client.rows<RequestView>('/api/requests', { tenant })) {
-    if (request.settledAt === null) continue
+    if (request.settledAt === null || request.hitInputTokens !== null) continue
     // Those that ended last come first, and none ends before it arrives.
     if (Date.parse(request.settledAt) < sinceMs) break
     const atMs = Date.parse(request.arrivedAt)

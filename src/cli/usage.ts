@@ -93,6 +93,7 @@ function columnsBy(by: string[], names: Map<string, string>): Column<UsageRow>[]
     number('ENGINE TIME', ({ engineMs }) => duration(engineMs)),
     number('QUEUE TIME', ({ queueMs }) => duration(queueMs)),
     number('RENTED', ({ rented }) => count(rented)),
+    number('CACHE HITS', ({ hits }) => count(hits)),
     number('SPENT', ({ spendNanos }) => money(spendNanos)),
   ]
 }

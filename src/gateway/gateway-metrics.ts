@@ -4,6 +4,7 @@ import type { EndReason } from '../meter/index.ts'
 
 export class GatewayMetrics {
   readonly #requests: HotCounter
+  readonly #cacheAsked: HotCounter
   readonly #ttftSeconds: HotHistogram
   readonly #gapSeconds: HotHistogram
 
@@ -17,6 +18,12 @@ export class GatewayMetrics {
       name: 'gristmill_requests_total',
       help: 'Requests by class and by how they ended',
       labelNames: ['class', 'end'],
+      registers,
+    })
+    this.#cacheAsked = new HotCounter({
+      name: 'gristmill_response_cache_total',
+      help: 'Requests that asked the response cache, by class and result',
+      labelNames: ['class', 'result'],
       registers,
     })
     this.#ttftSeconds = new HotHistogram({
@@ -43,12 +50,16 @@ export class GatewayMetrics {
     })
     new Gauge({
       name: 'gristmill_kept_answer_bytes',
-      help: 'Bytes of answers kept for requests that repeat an Idempotency-Key',
+      help: 'Bytes of answers kept for the response cache and for requests that are repeated',
       registers,
       collect() {
         this.set(keptBytes())
       },
     })
+  }
+
+  cacheAsked(serviceClass: ServiceClass, result: 'hit' | 'miss'): void {
+    this.#cacheAsked.inc(serviceClass, result)
   }
 
   ended(

@@ -6,7 +6,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
-import { type Attempt, Attempts, IDEMPOTENCY_KEY } from './answers/attempts.ts'
+import { KeptAnswers } from './answers/kept-answers.ts'
+import type { Recording } from './answers/recording.ts'
+import { Recordings } from './answers/recordings.ts'
 import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
@@ -51,7 +53,7 @@ export class Gateway {
   readonly #models: ModelDirectory
   readonly #booking: Booking
   readonly #rates: TokenRates
-  readonly #attempts: Attempts
+  readonly #recordings: Recordings
   readonly #live = new Roster<RequestLife>()
   readonly #timer: Timer
   #open = 0
@@ -64,12 +66,13 @@ export class Gateway {
     this.#options = options
     this.#models = routedModels(options.models, options.routes)
     this.#rates = new TokenRates(clock)
-    this.#attempts = new Attempts(options)
+    const kept = new KeptAnswers(clock, limits.keptBytesMax)
     const metrics = new GatewayMetrics(
       registry,
       () => this.#open,
-      () => this.#attempts.keptBytes,
+      () => kept.bytes,
     )
+    this.#recordings = new Recordings({ ...options, models: this.#models, metrics }, kept)
     this.#booking = new Booking({ ...options, metrics, rates: this.#rates })
     this.#services = {
       pool,
@@ -80,8 +83,7 @@ export class Gateway {
       ended: (life, end) => {
         this.#live.delete(life)
         this.#booking.end(life, end)
-        const { attempt } = life.options
-        if (attempt !== null) this.#attempts.ended(attempt, end)
+        life.options.recording?.ended(end)
         if (this.#live.size === 0) this.#onEmpty?.()
       },
     }
@@ -123,28 +125,29 @@ export class Gateway {
             this.#count(reply, body, principal).catch(refuse)
             return
           }
-          let attempt: Attempt | null = null
-          if (request.headers[IDEMPOTENCY_KEY] !== undefined) {
+          let recording: Recording | null = null
+          if (this.#recordings.areWanted(request.headers, principal)) {
             const asked = { request, response, reply, principal, requestId, path, body }
-            attempt = this.#attempts.of(asked)
-            if (attempt === null) return
+            recording = this.#recordings.of(asked)
+            if (recording.isRepetition()) return
           }
           const read = readAtDoor(path, body, limits)
           const canonical = read.request
           const standing = standingOf(canonical, request.headers, principal, this.#options)
+          if (recording?.isHit(canonical, standing)) return
           this.#checkKeyQueue(principal)
-          const to = attempt?.recorder ?? reply
+          const to = recording?.reply ?? reply
           const started = this.#start(canonical, standing, {
             reply: replyAt(to, read, standing, requestId, arrivedAtMs),
             line: null,
-            attempt,
+            recording,
             principal,
             requestId,
             arrivedAtMs,
             arrivedMonotonicMs,
           })
-          if (attempt === null) life = started
-          else this.#attempts.begun(attempt, (error) => started.cut('engine_failed', error))
+          if (!recording?.runsOn) life = started
+          recording?.begun((error) => started.cut('engine_failed', error))
         } catch (thrown) {
           refuse(thrown)
         }
@@ -174,7 +177,7 @@ export class Gateway {
     const life = this.#start(request, standing, {
       reply,
       line: { ...line, reply },
-      attempt: null,
+      recording: null,
       principal,
       requestId,
       arrivedAtMs: clock.nowMs(),
@@ -226,7 +229,7 @@ export class Gateway {
       })
       timer.cancel()
     }
-    await this.#booking.settled()
+    await Promise.all([this.#booking.settled(), this.#recordings.settled()])
     this.#timer.cancel()
   }
 
@@ -237,7 +240,7 @@ export class Gateway {
       RequestLife['options'],
       | 'reply'
       | 'line'
-      | 'attempt'
+      | 'recording'
       | 'principal'
       | 'requestId'
       | 'arrivedAtMs'
@@ -264,7 +267,7 @@ export class Gateway {
       standing,
       reply: given.reply,
       line,
-      attempt: given.attempt,
+      recording: given.recording,
       course,
       charge,
       outputTokensDefault,
@@ -354,7 +357,7 @@ export class Gateway {
     })
     if (++this.#ticks % TICKS_PER_MINUTE === 0) {
       this.#rates.forgetIdle()
-      this.#attempts.forgetOld()
+      this.#recordings.forgetOld()
     }
     if (this.#ticks % TICKS_PER_OVERFLOW === 0) {
       overflow(this.#live, this.#options.expectedWaits, nowMs)

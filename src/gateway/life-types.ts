@@ -3,7 +3,7 @@ import type { GristmillError } from '../base/index.ts'
 import type { EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
-import type { Attempt } from './answers/attempts.ts'
+import type { Recording } from './answers/recording.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import type { Course } from './course.ts'
 import type { CacheSalts } from './engine-body.ts'
@@ -41,8 +41,8 @@ export interface LifeOptions {
   reply: Reply
   /** The batch line it is; null where a client waits. */
   line: CollectedLine | null
-  /** What records its answer for others of the same `Idempotency-Key`; null where it names none. */
-  attempt: Attempt | null
+  /** What keeps its answer for others; null where none is to be kept. */
+  recording: Recording | null
   /** Its way through the targets of a route; undefined where its model has none. */
   course: Course | undefined
   charge: Charge

@@ -56,6 +56,7 @@ export function testPrincipal(
       models: null,
       tenantLimits: noLimits,
       keyLimits: noLimits,
+      responseCache: false,
       ...policy,
     },
   }

@@ -97,7 +97,7 @@ export interface ProjectView {
 // GET /api/keys?tenant=…, POST /api/keys, PATCH/DELETE /api/keys/:id, POST /api/keys/:id/rotate
 // POST /api/keys/import {tenantId, sha256, …} → KeyView: a key of another gateway, by its hash.
 // Deleting revokes at once. POST body: {tenantId, projectId?, name?, scopes?, defaultClass?,
-// limits?, expiresAt?}; rotate: {overlapS?} (a day where absent).
+// limits?, responseCache?, expiresAt?}; rotate: {overlapS?} (a day where absent).
 export interface KeyView {
   id: string
   tenantId: string
@@ -108,6 +108,8 @@ export interface KeyView {
   scopes: string[]
   defaultClass: ServiceClassName | null
   limits: LimitsView
+  /** True where its requests use the response cache. */
+  responseCache: boolean
   createdAt: string
   expiresAt: string | null
   lastUsedAt: string | null
@@ -143,6 +145,10 @@ export interface UsageRow {
   /** Requests that rented targets served, and what that cost, nanos. */
   rented: number
   spendNanos: number
+  /** Requests that the response cache answered, and the tokens of these answers. */
+  hits: number
+  hitInputTokens: number
+  hitOutputTokens: number
 }
 
 // GET /api/requests?tenant&key&model&before, GET /api/requests/:id (ledger rows, no prompts)
@@ -172,6 +178,9 @@ export interface RequestView {
   /** The rented target that served it; null: own engines. */
   rentedTarget: string | null
   spendNanos: number | null
+  /** Tokens of an answer out of the response cache; null: it is none. */
+  hitInputTokens: number | null
+  hitOutputTokens: number | null
 }
 
 // GET /api/audit

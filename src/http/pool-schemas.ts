@@ -146,6 +146,9 @@ export const usage = z
     queueMs: count,
     rented: count,
     spendNanos: count,
+    hits: count,
+    hitInputTokens: count,
+    hitOutputTokens: count,
   })
   .openapi('Usage') satisfies z.ZodType<contract.UsageRow>
 
@@ -175,6 +178,8 @@ export const request = z
     engineId: z.string().nullable(),
     rentedTarget: z.string().nullable(),
     spendNanos: count.nullable(),
+    hitInputTokens: count.nullable(),
+    hitOutputTokens: count.nullable(),
   })
   .openapi('Request') satisfies z.ZodType<contract.RequestView>
 

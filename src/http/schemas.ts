@@ -55,6 +55,7 @@ export const key = z
     scopes: z.array(z.string()),
     defaultClass: serviceClass.nullable(),
     limits,
+    responseCache: z.boolean(),
     createdAt: time,
     expiresAt: time.nullable(),
     lastUsedAt: time.nullable(),

@@ -37,6 +37,9 @@ export interface RequestRow {
   /** The rented target that served it; null: own engines. */
   rentedTarget: string | null
   spendNanos: number | null
+  /** Tokens of an answer out of the response cache; null: it is none. */
+  hitInputTokens: number | null
+  hitOutputTokens: number | null
 }
 
 export interface RequestFilter {
@@ -167,7 +170,8 @@ function selectRequests(sql: Queries, chosen: Fragment, limit: number) {
       s.queue_ms as "queueMs", s.engine_ms as "engineMs",
       s.ttft_ms as "ttftMs", s.token_gap_ms as "tokenGapMs",
       coalesce(s.engine_id, o.engine_id) as "engineId",
-      s.rented_target as "rentedTarget", s.spend_nanos as "spendNanos"
+      s.rented_target as "rentedTarget", s.spend_nanos as "spendNanos",
+      s.hit_input_tokens as "hitInputTokens", s.hit_output_tokens as "hitOutputTokens"
     from chosen
     join ledger_intents as i using (request_id)
     left join ledger_settlements as s using (request_id)

@@ -79,6 +79,8 @@ export interface Settlement extends TokenCounts {
   rentedTarget?: string | null
   /** What that cost, nanos. */
   spendNanos?: number | null
+  /** Tokens of an answer out of the response cache; its own are 0. Absent where it is none. */
+  hit?: { inputTokens: number; outputTokens: number }
 }
 
 /** One engine in one minute; chargeback later needs it and it cannot be rebuilt. */

@@ -71,6 +71,7 @@ function makeRequest(number: number, random: Random): void {
     ttftMs: null,
     tokenGapMs: null,
     settledAtMs: arrivedAtMs + pick(2 * HOUR_MS),
+    ...(pick(4) === 0 && { hit: { inputTokens: 1 + pick(9), outputTokens: pick(9) } }),
   })
 }
 
@@ -97,6 +98,7 @@ function expected(filter: UsageFilter, groupBy: readonly UsageGroup[]): Map<stri
     const is = (group: string) => (s.group === group ? 1 : 0)
     const row = [1, is('finished'), is('cut'), is('recovered'), s.inputTokens, s.cachedTokens]
     row.push(s.outputTokens, s.engineMs, s.queueMs)
+    row.push(s.hit ? 1 : 0, s.hit?.inputTokens ?? 0, s.hit?.outputTokens ?? 0)
     sums.set(
       key,
       row.map((value, n) => value + (sums.get(key)?.[n] ?? 0)),
@@ -111,7 +113,7 @@ function asMap(rows: readonly UsageRow[]): Map<string, number[]> {
       JSON.stringify([r.hour, r.tenantId, r.projectId, r.keyId, r.model, r.serviceClass]),
       [
         ...[r.requests, r.finished, r.cut, r.recovered, r.inputTokens, r.cachedTokens],
-        ...[r.outputTokens, r.engineMs, r.queueMs],
+        ...[r.outputTokens, r.engineMs, r.queueMs, r.hits, r.hitInputTokens, r.hitOutputTokens],
       ],
     ]),
   )
@@ -327,6 +329,11 @@ describe('the list of requests', () => {
     assert.equal(row?.settledAt, new Date(settled.settledAtMs).toISOString())
     assert.equal(row?.group, settled.group)
     assert.equal(row?.outputTokens, settled.outputTokens)
+    for (const [index, { requestId, hit }] of settlements.slice(0, 8).entries()) {
+      const found = await findRequest(database.sql, requestId)
+      const tokens = [found?.hitInputTokens, found?.hitOutputTokens]
+      assert.deepEqual(tokens, hit ? [hit.inputTokens, hit.outputTokens] : [null, null], `${index}`)
+    }
     assert.equal(await findRequest(database.sql, 'req_nothing'), undefined)
   })
 

@@ -29,7 +29,8 @@ export async function ledgerTrace(
     const { rows, next } = await listRequests(sql, { tenantIds: tenantIds ?? undefined }, page)
     const recent = rows.filter(({ arrivedAt }) => Date.parse(arrivedAt) >= sinceMs)
     for (const request of recent) {
-      if (request.settledAt === null) continue
+      // Engines had no part in what the response cache answered.
+      if (request.settledAt === null || request.hitInputTokens !== null) continue
       const line = traceLine(ledgerTraceRow(request, Date.parse(request.arrivedAt) - sinceMs))
       bytes += line.length + 1
       lines.push(line)

@@ -45,6 +45,7 @@ const keyFields = {
   scopes: z.array(z.enum(scopes)).min(1).max(scopes.length).optional(),
   defaultClass: serviceClass.nullable().optional(),
   limits: limitsInput.optional(),
+  responseCache: z.boolean().optional(),
   expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
 }
 export const keyInput = z.strictObject({

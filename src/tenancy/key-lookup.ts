@@ -18,6 +18,7 @@ interface KeyRow {
   scopes: Scope[]
   keyDefaultClass: Policy['defaultClass'] | null
   keyLimits: UseLimits
+  responseCache: boolean
   projectId: string
   projectName: string
   projectWeight: number
@@ -105,7 +106,8 @@ export async function principalOfKey(
 
 const columns = (sql: Queries) => sql`
   k.expires_at as "expiresAt", k.id as "keyId", k.name as "keyName", k.scopes,
-  k.default_class as "keyDefaultClass", k.limits as "keyLimits", p.id as "projectId",
+  k.default_class as "keyDefaultClass", k.limits as "keyLimits",
+  k.response_cache as "responseCache", p.id as "projectId",
   p.name as "projectName", p.weight as "projectWeight", t.id as "tenantId",
   t.name as "tenantName", t.weight as "tenantWeight", t.classes,
   t.default_class as "defaultClass", t.models, t.limits as "tenantLimits"`
@@ -129,6 +131,7 @@ function entryOf(row: KeyRow): KeyEntry {
     models: row.models,
     tenantLimits: row.tenantLimits,
     keyLimits: row.keyLimits,
+    responseCache: row.responseCache,
   })
   const who = { keyId, keyName, tenantId, tenantName, projectId, projectName }
   const principal = Object.freeze({ ...who, scopes: new Set(row.scopes), policy })

@@ -177,11 +177,12 @@ describe('a key', () => {
   })
 
   it('carries its own limits and class, unless the tenant no longer has that class', async () => {
-    const input = { defaultClass: 'flex' as const, limits: { concurrencyMax: 1 } }
+    const own = { limits: { concurrencyMax: 1 }, responseCache: true }
+    const input = { defaultClass: 'flex' as const, ...own }
     const { secret } = await tenancy.keys.create(tenantId, input, actor)
     const { policy } = (await tenancy.authenticate(secret)) ?? assert.fail()
     assert.equal(policy.defaultClass, 'flex')
-    assert.equal(policy.keyLimits.concurrencyMax, 1)
+    assert.deepEqual([policy.keyLimits.concurrencyMax, policy.responseCache], [1, true])
     await tenancy.tenants.change(tenantId, { classes: ['standard', 'batch'] }, actor)
     const other = await tenancy.keys.create(tenantId, {}, actor)
     assert.equal((await tenancy.authenticate(other.secret))?.policy.defaultClass, 'standard')

@@ -151,6 +151,6 @@ async function principalFor(
     projectName,
     // The person is known, so the end user that the gateway is told can be trusted.
     scopes: new Set(['inference', 'end_users']),
-    policy: { ...policy, keyLimits: noLimits },
+    policy: { ...policy, keyLimits: noLimits, responseCache: false },
   }
 }

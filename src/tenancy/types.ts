@@ -34,6 +34,8 @@ export interface Policy {
   models: readonly string[] | null
   tenantLimits: UseLimits
   keyLimits: UseLimits
+  /** True where requests that do not say otherwise use the response cache. */
+  responseCache: boolean
 }
 
 /** An authenticated caller of the API; the same object until key or policy changes. */
@@ -84,6 +86,8 @@ export interface Key {
   /** null means the tenant's. */
   defaultClass: ServiceClass | null
   limits: UseLimits
+  /** True where its requests use the response cache. */
+  responseCache: boolean
   createdAt: Date
   expiresAt: Date | null
   /** To the minute. */

@@ -153,6 +153,9 @@ test('usage by hour becomes one series for each tenant, with nothing where nothi
     queueMs: 1,
     rented: 0,
     spendNanos: 0,
+    hits: 0,
+    hitInputTokens: 0,
+    hitOutputTokens: 0,
   })
   const rows = [row('2026-11-01T00:00:00Z', 'a', 5), row('2026-11-01T02:00:00Z', 'b', 50)]
   const series = seriesOf(rows, '2026-11-01T00:00:00Z', '2026-11-01T03:00:00Z')

@@ -137,7 +137,12 @@ function Particulars({ request, tenant }: ParticularsProps) {
     },
     { name: 'Model', value: request.model },
     { name: 'Endpoint', value: request.endpoint },
-    { name: 'Engine', value: request.engineId ?? 'none reached' },
+    {
+      name: 'Engine',
+      value:
+        request.engineId ??
+        (request.hitInputTokens === null ? 'none reached' : 'none, out of the response cache'),
+    },
   ]
   return (
     <Card title="Whose and where">

@@ -2,136 +2,75 @@
  * `Idempotency-Key`: of all requests with the same key, from the same API key at the same door, the
  * first one runs and all get its answer, those that come while it runs and those that come later.
  */
-import { createHash } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Clock, GristmillError, type Limits, type Logger } from '../../base/index.ts'
-import type { Principal } from '../../tenancy/index.ts'
+import { GristmillError } from '../../base/index.ts'
 import { invalid } from '../canonical.ts'
-import type { LifeEnd } from '../life-types.ts'
-import type { HttpReply } from '../reply.ts'
-import { type KeptAnswer, KeptAnswers } from './kept-answers.ts'
+import type { KeptAnswer, KeptAnswers } from './kept-answers.ts'
 import { Listener } from './listener.ts'
-import { Recorder } from './recorder.ts'
+import type { Recorder } from './recorder.ts'
+import type { Asked, RecordingOptions } from './recording.ts'
 
 export const IDEMPOTENCY_KEY = 'idempotency-key'
 const KEY_LENGTH_MAX = 255
+const REPLAYED = 'x-gristmill-replayed'
 
-/** A request that names a key. */
-export interface KeyedRequest {
-  request: IncomingMessage
-  response: ServerResponse
-  reply: HttpReply
-  principal: Principal
+/** The first request of a key while it runs. */
+interface Attempt {
   requestId: string
-  path: string
-  body: Buffer
-}
-
-/** The first request of a key. It runs to its end, whoever still listens. */
-export interface Attempt {
-  asked: KeyedRequest
-  key: string
   bodyDigest: string
   recorder: Recorder
-  /** Ends it early. */
-  cut: (error: GristmillError) => void
-}
-
-interface FirstAnswer extends KeptAnswer {
-  bodyDigest: string
-}
-
-export interface AttemptsOptions {
-  clock: Clock
-  logger: Logger
-  limits: Limits
 }
 
 export class Attempts {
-  readonly #options: AttemptsOptions
+  readonly #options: RecordingOptions
+  readonly #kept: KeptAnswers
   readonly #running = new Map<string, Attempt>()
-  readonly #kept: KeptAnswers<FirstAnswer>
 
-  constructor(options: AttemptsOptions) {
+  constructor(options: RecordingOptions, kept: KeptAnswers) {
     this.#options = options
-    this.#kept = new KeptAnswers(options.clock, options.limits.keptBytesMax)
-  }
-
-  /** Bytes of the answers that are kept. */
-  get keptBytes(): number {
-    return this.#kept.bytes
+    this.#kept = kept
   }
 
   /**
-   * @returns the first attempt of its key, to be begun, or null where an earlier one answers
-   * @throws GristmillError `invalid_value`, `idempotency_key_reused`
+   * Lets the first request of the key answer.
+   * @param key as `keyOf` gives it
+   * @returns false where this one is the first
+   * @throws GristmillError `idempotency_key_reused`
    */
-  of(asked: KeyedRequest): Attempt | null {
-    const key = keyOf(asked)
-    const bodyDigest = createHash('sha256').update(asked.body).digest('base64')
+  isAnswered(key: string, asked: Asked, bodyDigest: string): boolean {
+    const { reply, requestId, principal } = asked
     const running = this.#running.get(key)
-    const kept = running === undefined ? this.#kept.find(asked.principal.tenantId, key) : undefined
-    const before = running ?? kept
-    if (before === undefined) return this.#first(asked, key, bodyDigest)
-    if (before.bodyDigest !== bodyDigest) throw new GristmillError('idempotency_key_reused')
-    const replayOf = kept?.requestId ?? running?.asked.requestId ?? ''
-    const { requestId, principal } = asked
+    const kept = this.#kept.find(principal.tenantId, key)
+    const first = running ?? kept
+    if (first === undefined) return false
+    if (first.bodyDigest !== bodyDigest) throw new GristmillError('idempotency_key_reused')
+    const replayOf = first.requestId
     this.#options.logger.info({ requestId, keyId: principal.keyId, replayOf }, 'answered again')
-    const headers = ['x-gristmill-replayed', replayOf]
-    if (running !== undefined) this.#listen(running.recorder, asked, headers)
-    else if (kept !== undefined) new Listener(kept.tape, this.#listening(asked, headers)).advance()
-    return null
+    const headers = [REPLAYED, replayOf]
+    if (running !== undefined) running.recorder.listen(asked, headers, this.#options)
+    else if (kept !== undefined) {
+      new Listener(kept.tape, { reply, headers, ...this.#options }).advance()
+    }
+    return true
   }
 
-  #first(asked: KeyedRequest, key: string, bodyDigest: string): Attempt {
-    const { answerBytesMax: maxBytes } = this.#options.limits
-    const recorder = new Recorder(maxBytes, () => {
-      const reason = `its answer has more than ${maxBytes} bytes`
-      attempt.cut(new GristmillError('engine_failed', { reason }))
-    })
-    const attempt: Attempt = { asked, key, bodyDigest, recorder, cut: () => {} }
-    return attempt
+  /** The first request of a key runs: what comes until it has ended takes part in it. */
+  begun(key: string, attempt: Attempt): void {
+    this.#running.set(key, attempt)
   }
 
-  /** It runs now: what comes with its key until it has ended gets its answer. */
-  begun(attempt: Attempt, cut: Attempt['cut']): void {
-    attempt.cut = cut
-    this.#running.set(attempt.key, attempt)
-    this.#listen(attempt.recorder, attempt.asked, [])
-  }
-
-  /** Keeps a good answer; after anything else the next request of the key is a first one again. */
-  ended(attempt: Attempt, { reason }: LifeEnd): void {
-    const { asked, key, bodyDigest, recorder } = attempt
+  /** @param answer what is to be kept; null lets the next request of the key be a first one */
+  ended(key: string, tenantId: string, answer: KeptAnswer | null): void {
     this.#running.delete(key)
-    const { tape } = recorder
-    if (reason !== 'done' || !tape.isComplete) return
-    const answer = { requestId: asked.requestId, tape, bodyDigest }
-    this.#kept.keep(asked.principal.tenantId, key, answer, this.#options.limits.idempotencyMsMax)
-  }
-
-  /** To be called now and then. */
-  forgetOld(): void {
-    this.#kept.forgetOld()
-  }
-
-  #listen(recorder: Recorder, asked: KeyedRequest, headers: readonly string[]): void {
-    const listener = new Listener(recorder.tape, this.#listening(asked, headers))
-    recorder.add(listener)
-    asked.response.on('close', () => recorder.remove(listener))
-  }
-
-  #listening({ reply }: KeyedRequest, headers: readonly string[]) {
-    const { clock, limits } = this.#options
-    return { reply, headers, clock, slowMsMax: limits.slowClientMsMax }
+    if (answer === null) return
+    this.#kept.keep(tenantId, key, answer, this.#options.limits.idempotencyMsMax)
   }
 }
 
 /** @throws GristmillError `invalid_value` */
-function keyOf({ request, principal, path }: KeyedRequest): string {
+export function keyOf({ request, principal, path }: Asked): string {
   const key = request.headers[IDEMPOTENCY_KEY]
   if (typeof key !== 'string' || key === '' || key.length > KEY_LENGTH_MAX) {
     throw invalid(IDEMPOTENCY_KEY, `it must have 1 to ${KEY_LENGTH_MAX} characters`)
   }
-  return `${principal.keyId} ${path} ${key}`
+  return `attempt ${principal.keyId} ${path} ${key}`
 }

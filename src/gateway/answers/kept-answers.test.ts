@@ -8,7 +8,7 @@ import { newTape } from './tape.ts'
 /** Room for eight of the answers below. */
 const BYTES_MAX = 8 * 1024
 let clock: FakeClock
-let kept: KeptAnswers<KeptAnswer>
+let kept: KeptAnswers
 
 beforeEach(() => {
   clock = new FakeClock()
@@ -21,7 +21,7 @@ const answer = (bytes = 512): KeptAnswer => {
     isComplete: true,
     chunks: [Buffer.alloc(bytes / 2, 1), Buffer.alloc(bytes / 2, 2)],
   }
-  return { requestId: 'req_1', tape }
+  return { requestId: 'req_1', bodyDigest: '', tape, route: undefined, usage: null }
 }
 const fill = (tenantId: string, from: number, to: number) => {
   for (let key = from; key < to; key++) kept.keep(tenantId, `${key}`, answer(), 1000)

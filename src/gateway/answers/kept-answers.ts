@@ -3,6 +3,8 @@
  * have one bound in bytes; where it is reached, the tenant that holds most loses its oldest first.
  */
 import type { Clock } from '../../base/index.ts'
+import type { TokenCounts } from '../../meter/index.ts'
+import type { Route } from '../../route/index.ts'
 import type { Tape } from './tape.ts'
 
 /** What an entry costs beside its answer, bytes. */
@@ -13,25 +15,31 @@ const PART = 8
 export interface KeptAnswer {
   /** The request that it was made for. */
   requestId: string
+  /** Of its body. */
+  bodyDigest: string
   tape: Tape
+  /** The route that it went by; undefined where its model had none. */
+  route: Route | undefined
+  /** What its engine counted; null where it did not tell. */
+  usage: TokenCounts | null
 }
 
-interface Entry<Answer> {
-  answer: Answer
+interface Entry {
+  answer: KeptAnswer
   bytes: number
   endsAtMs: number
 }
 
 /** One tenant's, oldest first. */
-interface Shelf<Answer> {
-  entries: Map<string, Entry<Answer>>
+interface Shelf {
+  entries: Map<string, Entry>
   bytes: number
 }
 
-export class KeptAnswers<Answer extends KeptAnswer> {
+export class KeptAnswers {
   readonly #clock: Clock
   readonly #bytesMax: number
-  readonly #shelves = new Map<string, Shelf<Answer>>()
+  readonly #shelves = new Map<string, Shelf>()
   #bytes = 0
 
   constructor(clock: Clock, bytesMax: number) {
@@ -44,7 +52,7 @@ export class KeptAnswers<Answer extends KeptAnswer> {
     return this.#bytes
   }
 
-  find(tenantId: string, key: string): Answer | undefined {
+  find(tenantId: string, key: string): KeptAnswer | undefined {
     const entry = this.#shelves.get(tenantId)?.entries.get(key)
     return entry !== undefined && entry.endsAtMs > this.#clock.monotonicMs()
       ? entry.answer
@@ -52,7 +60,7 @@ export class KeptAnswers<Answer extends KeptAnswer> {
   }
 
   /** Keeps a complete answer in the place of one of the same key; not if it is too large. */
-  keep(tenantId: string, key: string, answer: Answer, keepMs: number): void {
+  keep(tenantId: string, key: string, answer: KeptAnswer, keepMs: number): void {
     const body = Buffer.concat(answer.tape.chunks)
     const bytes = body.length + ENTRY_BYTES
     this.#remove(tenantId, key)
@@ -76,7 +84,7 @@ export class KeptAnswers<Answer extends KeptAnswer> {
   }
 
   #removeOldest(): void {
-    let most: [string, Shelf<Answer>] | undefined
+    let most: [string, Shelf] | undefined
     for (const one of this.#shelves) {
       if (most === undefined || one[1].bytes > most[1].bytes) most = one
     }

@@ -49,7 +49,7 @@ beforeEach(() => {
   clock = new FakeClock()
   reply = new SlowReply()
   recorder = new Recorder(1000, () => {})
-  const options = { reply, headers: [], clock, slowMsMax: SLOW_MS_MAX }
+  const options = { reply, headers: [], clock, limits: { slowClientMsMax: SLOW_MS_MAX } }
   recorder.add(new Listener(recorder.tape, options))
   recorder.beginStream([])
   for (const part of ['a', 'b', 'c']) recorder.write(Buffer.from(part))

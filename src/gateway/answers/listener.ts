@@ -1,5 +1,5 @@
 /** A client that gets its answer from a tape: what is on it at once, the rest as it comes. */
-import type { Clock, GristmillError, Timer } from '../../base/index.ts'
+import type { Clock, GristmillError, Limits, Timer } from '../../base/index.ts'
 import type { Reply, ReplyHeaders } from '../reply.ts'
 import type { Tape } from './tape.ts'
 
@@ -10,8 +10,7 @@ export interface ListenerOptions {
   /** Headers of its own, after those of the tape. */
   headers: ReplyHeaders
   clock: Clock
-  /** Longest time that it may leave its stream unread, milliseconds. */
-  slowMsMax: number
+  limits: Pick<Limits, 'slowClientMsMax'>
 }
 
 export class Listener {
@@ -66,8 +65,8 @@ export class Listener {
   }
 
   #hold(): void {
-    const { reply, clock, slowMsMax } = this.#options
-    this.#held = clock.after(slowMsMax, () => reply.cut())
+    const { reply, clock, limits } = this.#options
+    this.#held = clock.after(limits.slowClientMsMax, () => reply.cut())
     reply.onDrain(() => {
       this.#held?.cancel()
       this.#held = undefined

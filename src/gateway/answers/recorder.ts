@@ -2,13 +2,16 @@
  * A reply that is put on a tape, from which any number of clients get it, whenever they come and
  * however fast they read. The request that is answered knows nothing of them.
  */
+import type { ServerResponse } from 'node:http'
 import type { GristmillError } from '../../base/index.ts'
 import type { Reply, ReplyHeaders } from '../reply.ts'
-import type { Listener } from './listener.ts'
+import { Listener, type ListenerOptions } from './listener.ts'
 import { newTape } from './tape.ts'
 
 export class Recorder implements Reply {
   readonly tape = newTape()
+  /** Headers that the answer has beside its own. */
+  headers: ReplyHeaders = []
   readonly #listeners = new Set<Listener>()
   readonly #bytesMax: number
   readonly #onTooLarge: () => void
@@ -30,10 +33,18 @@ export class Recorder implements Reply {
     listener.advance()
   }
 
-  /** A client has gone. */
-  remove(listener: Listener): void {
-    this.#listeners.delete(listener)
-    listener.left()
+  /** @param headers that this client gets beside those of the tape */
+  listen(
+    { reply, response }: { reply: Reply; response: ServerResponse },
+    headers: ReplyHeaders,
+    { clock, limits }: Pick<ListenerOptions, 'clock' | 'limits'>,
+  ): void {
+    const listener = new Listener(this.tape, { reply, headers, clock, limits })
+    this.add(listener)
+    response.on('close', () => {
+      this.#listeners.delete(listener)
+      listener.left()
+    })
   }
 
   get isBegun(): boolean {
@@ -42,7 +53,7 @@ export class Recorder implements Reply {
 
   beginStream(headers: ReplyHeaders): void {
     if (this.isBegun) return
-    Object.assign(this.tape, { status: 200, headers, isStream: true })
+    Object.assign(this.tape, { status: 200, headers: this.#with(headers), isStream: true })
     this.#advance()
   }
 
@@ -72,7 +83,7 @@ export class Recorder implements Reply {
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
     const chunks = [Buffer.from(body.buffer, body.byteOffset, body.length)]
-    Object.assign(this.tape, { status, headers, chunks, isComplete: true })
+    Object.assign(this.tape, { status, headers: this.#with(headers), chunks, isComplete: true })
     this.#advance()
   }
 
@@ -84,6 +95,10 @@ export class Recorder implements Reply {
   cut(): void {
     this.#isRefused = true
     for (const listener of this.#listeners) listener.cut()
+  }
+
+  #with(headers: ReplyHeaders): ReplyHeaders {
+    return this.headers.length === 0 ? headers : [...headers, ...this.headers]
   }
 
   #advance(): void {
