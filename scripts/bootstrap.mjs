@@ -48,7 +48,7 @@ async function main() {
   await import(pathToFileURL(file).href)
 }
 
-/** What to run, and its arguments. */
+/** What to run, and its arguments. @returns {[string, string[]]} */
 function entry() {
   if (args[0] === '--test') return [join(root, 'scripts', 'test.ts'), args.slice(1)]
   if (args[0] === '--pack') return [join(root, 'scripts', 'pack.ts'), args.slice(1)]

@@ -16,6 +16,8 @@ const Batches = lazy(() => import('./batches/batches.tsx'))
 const Batch = lazy(() => import('./batches/batch.tsx'))
 const Plan = lazy(() => import('./plan/plan.tsx'))
 const Engines = lazy(() => import('./engines/engines.tsx'))
+const Routes = lazy(() => import('./routes/routes.tsx'))
+const EditRoutes = lazy(() => import('./routes/edit-routes.tsx'))
 const Tenants = lazy(() => import('./tenants/tenants.tsx'))
 const Tenant = lazy(() => import('./tenants/tenant.tsx'))
 const Keys = lazy(() => import('./keys/keys.tsx'))
@@ -93,6 +95,8 @@ function Pages() {
       <Route path="/batches/:id">{({ id }) => <Batch id={id} />}</Route>
       <Route path="/plan" component={Plan} />
       <Route path="/engines" component={Engines} />
+      <Route path="/routes" component={Routes} />
+      <Route path="/routes/edit" component={EditRoutes} />
       <Route path="/tenants" component={Tenants} />
       <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>
       <Route path="/keys" component={Keys} />

@@ -84,7 +84,7 @@ export interface TargetChangeView {
   inputTokensMin: number
   /** null: without end. */
   inputTokensMax: number | null
-  /** Where these requests go, lower preference first; empty: they are not answered. */
+  /** Where these requests go, in the order in which targets are asked; empty: no answer. */
   before: TargetOutcomeView[]
   after: TargetOutcomeView[]
 }

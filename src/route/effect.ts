@@ -199,9 +199,16 @@ function outcomeOf(
     merged.set(key, { ...outcome, share })
   }
   return [...merged]
-    .sort(([a, one], [b, other]) => one.preference - other.preference || (a < b ? -1 : 1))
+    .sort(([a, one], [b, other]) => byTurn(one, other) || (a < b ? -1 : 1))
     .map(([, outcome]) => outcome)
 }
+
+/** In the order in which they are asked, as far as chance leaves one. */
+const byTurn = (one: TargetOutcome, other: TargetOutcome) =>
+  Number(one.allowanceNanos !== null) - Number(other.allowanceNanos !== null) ||
+  Number(other.isUp) - Number(one.isUp) ||
+  one.preference - other.preference ||
+  other.share - one.share
 
 /** Tenants that a condition or an allowance names, then one that stands for all others. */
 function askersOf(sides: readonly Route[], tenants: Surroundings['tenants']): Asker[] {

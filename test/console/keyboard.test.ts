@@ -29,6 +29,7 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
       p: '/playground',
       b: '/batches',
       e: '/engines',
+      w: '/routes',
       t: '/tenants',
       k: '/keys',
       o: '/people',

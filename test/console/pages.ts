@@ -32,6 +32,12 @@ export const consolePages: ConsolePage[] = [
   { name: 'batches-none', path: '/batches', sentence: /No batch has been made/, isUnused: true },
   { name: 'requests-none', path: '/requests', sentence: /Nothing has been asked/, isUnused: true },
   { name: 'engines', path: '/engines', sentence: /embedded-1 is up: 8 of 8 slots are busy/ },
+  {
+    name: 'routes',
+    path: '/routes',
+    sentence: /3 routes stand before 3 models. \d\d\s% of the last/,
+  },
+  { name: 'routes-edit', path: '/routes/edit?route=careful', sentence: /Nothing has been changed/ },
   { name: 'tenants', path: '/tenants', sentence: /4 tenants share the pool/ },
   { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25\s% of the pool/ },
   { name: 'keys', path: '/keys', sentence: /5 keys work: 1 never used/ },

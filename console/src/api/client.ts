@@ -35,7 +35,7 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 /** @throws ApiFailure */
 export async function change<T>(
-  method: 'POST' | 'PATCH' | 'DELETE',
+  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body?: unknown,
 ): Promise<T> {

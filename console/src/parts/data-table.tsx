@@ -37,11 +37,13 @@ export interface DataTableProps<Row> {
   onRetry?: () => void
   /** What is said, and offered, where there are no rows. */
   empty: ReactNode
+  /** Above the rows: what chooses them. */
+  head?: ReactNode
   footer?: ReactNode
 }
 
 export function DataTable<Row>(props: DataTableProps<Row>) {
-  const { title, note, name, columns, rows, rowId, error, onRetry, empty, footer } = props
+  const { title, note, name, columns, rows, rowId, error, onRetry, empty, head, footer } = props
   const exported = columns.filter((column) => column.csv !== undefined)
   const hasRows = rows !== undefined && rows.length > 0
   return (
@@ -58,6 +60,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
         )
       }
     >
+      {head}
       {error != null && <ErrorNote error={error} {...(onRetry && { onRetry })} />}
       {rows === undefined && error == null && <LoadingRows />}
       {rows?.length === 0 && <div className="py-2 text-soft">{empty}</div>}

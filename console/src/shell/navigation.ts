@@ -25,7 +25,10 @@ export const navigation: PlaceGroup[] = [
   },
   {
     title: 'Models',
-    places: [{ path: '/engines', name: 'Engines', key: 'e', permission: 'engines:read' }],
+    places: [
+      { path: '/engines', name: 'Engines', key: 'e', permission: 'engines:read' },
+      { path: '/routes', name: 'Routes', key: 'w', permission: 'routes:read' },
+    ],
   },
   {
     title: 'People',

@@ -1,0 +1,159 @@
+/** Routes in the console: the picture's bands, the places of problems, editing and going back. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import fc from 'fast-check'
+import type { Browser, Page } from 'playwright-core'
+import { type Fixture, startFixture } from '../../console/fixture/server.ts'
+import { layoutFlow, OTHERS } from '../../console/src/routes/flow-layout.ts'
+import { lineAt, placeOfPath, placesIn } from '../../console/src/routes/json-places.ts'
+import { launch, openPage, withoutBrowser } from './browser.ts'
+import { buildConsole } from './build.ts'
+
+const rows = fc.array(
+  fc.record({
+    tenantId: fc.integer({ min: 1, max: 14 }).map((id) => `ten_${id}`),
+    model: fc.constantFrom('small', 'large', 'toy'),
+    engineId: fc.constantFrom('eng_1', 'eng_2', null),
+    rentedTarget: fc.constantFrom('hosted', null),
+    requests: fc.integer({ min: 1, max: 500 }),
+    cut: fc.constant(0),
+  }),
+  { minLength: 1, maxLength: 40 },
+)
+
+describe('the picture of who goes where', () => {
+  test('loses and doubles no request, and fills every node on both sides', () => {
+    fc.assert(
+      fc.property(rows, (given) => {
+        const total = given.reduce((sum, { requests }) => sum + requests, 0)
+        const { nodes, bands } = layoutFlow(given)
+        for (const side of bands) {
+          assert.equal(
+            side.reduce((sum, { requests }) => sum + requests, 0),
+            total,
+          )
+        }
+        for (const { id, column, requests, top, height } of nodes) {
+          const [left, right] = bands
+          const out = column === 'tenant' ? left : right
+          const own = column === 'answer' ? [] : out.filter(({ from }) => from === id)
+          const into = column === 'name' ? left : column === 'answer' ? right : []
+          const ends = into.filter(({ to }) => to === id)
+          for (const met of [own, ends].filter(({ length }) => length > 0)) {
+            assert.equal(
+              met.reduce((sum, one) => sum + one.requests, 0),
+              requests,
+            )
+          }
+          const last = Math.max(...own.map(({ fromTop, fromHeight }) => fromTop + fromHeight))
+          if (own.length > 0) assert.ok(Math.abs(last - top - height) < 0.001, 'is filled')
+        }
+      }),
+    )
+  })
+
+  test('puts the smallest of many tenants together, last', () => {
+    const many = Array.from({ length: 12 }, (_, at) => ({
+      tenantId: `ten_${at}`,
+      model: 'small',
+      engineId: 'eng_1',
+      rentedTarget: null,
+      requests: 100 - at,
+      cut: 0,
+    }))
+    const tenants = layoutFlow(many).nodes.filter(({ column }) => column === 'tenant')
+    assert.deepEqual([tenants.length, tenants.at(-1)?.id, tenants.at(-1)?.count], [8, OTHERS, 5])
+  })
+})
+
+test('the path of a problem leads to its line', () => {
+  const text = '{\n  "routes": [\n    { "name": "a\\"}" },\n    {\n      "x": [1, 2] }\n  ]\n}'
+  const places = placesIn(text)
+  const line = (path: string) => lineAt(text, placeOfPath(places, path))
+  assert.deepEqual(
+    ['routes', 'routes.0.name', 'routes.1', 'routes.1.x.1', 'routes.1.missing.3'].map(line),
+    [2, 3, 4, 5, 4],
+  )
+  assert.equal(text.slice(places.get('routes.1.x.1')).startsWith('2]'), true)
+})
+
+describe('the pages of routes', { skip: withoutBrowser }, () => {
+  let browser: Browser
+  let fixture: Fixture
+  let page: Page
+
+  before(async () => {
+    await buildConsole()
+    browser = await launch()
+    fixture = await startFixture()
+    ;({ page } = await openPage(browser, { width: 1440 }))
+    page.setDefaultTimeout(8000)
+  })
+  after(async () => {
+    await browser.close()
+    await fixture.close()
+  })
+
+  const heading = (name: RegExp) => page.getByRole('heading', { level: 1, name }).waitFor()
+
+  test('a change is said by path and for whom before it is saved', async () => {
+    await page.goto(`${fixture.url}/routes`)
+    await page.getByRole('region', { name: 'Asked for' }).getByText('gpt-4o-mini').waitFor()
+    await page.getByRole('link', { name: 'Edit careful' }).click()
+    await heading(/Nothing has been changed yet/)
+    const area = page.getByRole('textbox', { name: 'Routes' })
+    const text = await area.inputValue()
+    await area.fill(text.slice(0, -4))
+    await heading(/This is no JSON yet/)
+    await area.fill(text.replace('"Legal"', '5'))
+    await page.getByText('routes.1.targets.0.when.tenants.0').waitFor()
+    await page.getByRole('button', { name: /^line \d+$/ }).click()
+    const at = await page.evaluate<number>('document.activeElement.selectionStart')
+    assert.match(text.slice(at), /^"Legal"/)
+    const save = page.getByRole('button', { name: 'Save as version 4' })
+    assert.equal(await save.isDisabled(), true)
+
+    await area.fill(text.replace('"Legal"', '"Labels"'))
+    const changes = page.getByRole('region', { name: 'What would change' }).getByRole('row')
+    await changes.filter({ hasText: /careful.*Labels/ }).waitFor()
+    await changes.filter({ hasText: /careful.*Legal/ }).waitFor()
+    await page.getByLabel('Note').fill('Labels instead')
+    await save.click()
+    await heading(/3 routes stand before/)
+    const versions = page.getByRole('region', { name: 'Versions' }).getByRole('row')
+    await versions.filter({ hasText: /4, holds.*Labels instead/ }).waitFor()
+  })
+
+  test('going back says what it changes, and makes a new version', async () => {
+    await page.getByRole('button', { name: 'Go back to version 3' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('gristmill route rollback --to 3').waitFor()
+    await dialog.getByRole('cell', { name: 'careful' }).first().waitFor()
+    await dialog.getByRole('button', { name: 'Go back to version 3' }).click()
+    await page
+      .getByRole('row')
+      .filter({ hasText: /5, holds.*version 3 again/ })
+      .waitFor()
+  })
+
+  test('whom a target takes is told for one request', async () => {
+    const part = page.getByRole('region', { name: 'Where would it go?' })
+    await part.getByLabel('Asks for').selectOption('careful')
+    await part.getByLabel('Who asks').selectOption('Legal')
+    await part.getByText('gristmill route explain careful --as Legal').waitFor()
+    await part.getByText('no engine serves it now').first().waitFor()
+    await part.getByLabel('Who asks').selectOption('Support')
+    await part.getByText('it is not for the tenant Support').waitFor()
+  })
+
+  test('an installation without routes says what they are for', async () => {
+    const unused = await startFixture({ isUnused: true })
+    await page.goto(`${unused.url}/routes`)
+    await heading(/^No routes yet/)
+    await page.getByText('Nobody asked for anything in the last 5 minutes.').waitFor()
+    await page.getByRole('link', { name: 'Add a route' }).click()
+    await page.getByText('new-route: no engine serves name-of-a-model').waitFor()
+    await page.getByRole('button', { name: 'Save as version 1' }).waitFor()
+    await unused.close()
+  })
+})
