@@ -62,6 +62,7 @@ export class OpenAiEngine implements Engine, CallOwner {
   readonly id: string
   readonly name: string
   readonly url: string
+  readonly speaksMessages: boolean
   readonly probePeriodMs: number
   readonly #options: OpenAiEngineOptions
   readonly #connections: Pool
@@ -69,6 +70,8 @@ export class OpenAiEngine implements Engine, CallOwner {
   readonly #keys: KeyRing
   readonly #service: Service | undefined
   #authorization: readonly string[] = []
+  /** What a service wants with every request. */
+  #ownHeaders: readonly string[] = []
   readonly #calls = new Roster<OpenAiCall>()
   readonly #sweeper: Timer
   readonly #prober: Prober | ServiceProber
@@ -89,8 +92,10 @@ export class OpenAiEngine implements Engine, CallOwner {
     if (service === null) this.#prober = new Prober(ask, options)
     else {
       this.#service = new Service({ ...service, bytesMax: options.limits.answerBytesMax })
+      this.#ownHeaders = this.#service.headers
       this.#prober = new ServiceProber(ask, this.#service, options)
     }
+    this.speaksMessages = this.#service?.speaksMessages === true
     this.probePeriodMs = service === null ? PROBE_PERIOD_MS : SERVICE_PROBE_PERIOD_MS
     this.#sweeper = options.clock.every(SWEEP_MS, () => this.#sweep())
   }
@@ -150,7 +155,7 @@ export class OpenAiEngine implements Engine, CallOwner {
   }
 
   send(call: OpenAiCall): void {
-    const { requestId, path, body } = call.request
+    const { requestId, path, body, headers = this.#ownHeaders } = call.request
     const key = this.#service && this.#keys.take(this.nowMs())
     call.keyId = key?.id
     this.#connections.dispatch(
@@ -163,6 +168,7 @@ export class OpenAiEngine implements Engine, CallOwner {
           'x-request-id',
           requestId,
           ...this.#credentials(key),
+          ...headers,
         ],
         body,
       },
@@ -236,7 +242,12 @@ export class OpenAiEngine implements Engine, CallOwner {
       const answer = await this.#connections.request({
         method,
         path: this.#prefix + path,
-        headers: ['content-type', 'application/json', ...this.#credentials(key)],
+        headers: [
+          'content-type',
+          'application/json',
+          ...this.#credentials(key),
+          ...this.#ownHeaders,
+        ],
         body: body === undefined ? null : JSON.stringify(body),
         signal,
       })

@@ -1,4 +1,5 @@
 /** The models that engines serve, or have served while they are away, each once. */
+import { presets } from './services/presets.ts'
 import type { EngineProfile } from './types.ts'
 
 export interface RegisteredModel {
@@ -6,6 +7,8 @@ export interface RegisteredModel {
   contextTokens: number | null
   createdAtMs: number
   toy: boolean
+  /** True where an engine of it speaks Anthropic's wire. */
+  speaksMessages: boolean
 }
 
 /** @param engines in the order in which they were added */
@@ -14,6 +17,7 @@ export function registeredModels(
 ): Map<string, RegisteredModel> {
   const models = new Map<string, RegisteredModel>()
   for (const { profile, createdAtMs } of engines) {
+    const wire = profile.service && presets[profile.service].wire
     for (const { name, contextTokens, toy } of profile.models) {
       const known = models.get(name)
       const smaller = Math.min(known?.contextTokens ?? Infinity, contextTokens ?? Infinity)
@@ -22,6 +26,7 @@ export function registeredModels(
         contextTokens: smaller === Infinity ? null : smaller,
         createdAtMs: Math.min(createdAtMs, known?.createdAtMs ?? Infinity),
         toy,
+        speaksMessages: known?.speaksMessages === true || wire === 'anthropic',
       })
     }
   }

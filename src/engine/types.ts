@@ -82,6 +82,8 @@ export interface EngineRequest {
   body: string | Uint8Array
   /** True where the answer is an event stream. */
   stream: boolean
+  /** Headers of the client's for a wire that has its own, names and values in turns. */
+  headers?: readonly string[]
 }
 
 /** Receives an engine's answer. Exactly one of `end` and `fail` is called, once, and last. */
@@ -115,6 +117,8 @@ export interface Engine {
   readonly id: string
   readonly name: string
   readonly url: string
+  /** True where it takes and gives the words of Anthropic's wire as well. */
+  readonly speaksMessages: boolean
   /** How often it may be asked for its health, milliseconds. */
   readonly probePeriodMs: number
   /** Sends a request at once; never queues. */

@@ -1,6 +1,7 @@
 /** Collects an answer without streaming and hands it over whole, with the tier served in it. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineFailure, type EngineSink } from '../engine/index.ts'
+import type { TokenCounts } from '../meter/index.ts'
 import { jsonOrNull } from './json-text.ts'
 import { REFUSAL_BYTES_MAX, type RelayOwner } from './relay.ts'
 import { parsedObject, usageOfAnswer } from './usage.ts'
@@ -15,9 +16,12 @@ export class AnswerRelay implements EngineSink {
   readonly #chunks: Buffer[] = []
   #bytes = 0
   #isOver = false
+  readonly #usageAsItIs: ((body: Buffer) => TokenCounts | null) | undefined
 
-  constructor(owner: RelayOwner) {
+  /** @param usageAsItIs reads the usage of an answer that is handed over byte by byte */
+  constructor(owner: RelayOwner, usageAsItIs?: (body: Buffer) => TokenCounts | null) {
     this.#owner = owner
+    this.#usageAsItIs = usageAsItIs
   }
 
   head(status: number, headers: IncomingHttpHeaders): void {
@@ -55,6 +59,11 @@ export class AnswerRelay implements EngineSink {
   }
 
   #complete(body: Buffer): void {
+    if (this.#usageAsItIs !== undefined) {
+      this.#isOver = true
+      this.#owner.answerDone(body, this.#usageAsItIs(body))
+      return
+    }
     const answer = withTier(body, this.#owner.tier)
     if (answer === null) {
       this.#broken(NO_JSON)

@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { GristmillError, type Limits } from '../base/index.ts'
+import type { OwnWords } from './messages/own-words.ts'
 import { estimateChat, estimateInput } from './token-estimate.ts'
 
 export type Endpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings'
@@ -37,6 +38,8 @@ export interface CanonicalRequest {
   /** The body as it goes to an engine, and parsed; as it came wherever its wire is the engine's. */
   raw: Buffer
   fields: Record<string, unknown>
+  /** What engines of the client's own wire get, where that is not the one above. */
+  ownWords?: OwnWords | undefined
 }
 
 export const MODEL_LENGTH_MAX = 256

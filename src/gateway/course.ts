@@ -151,6 +151,8 @@ export class Course {
     return {
       ...request,
       outputTokensAsked: asked,
+      // The defaults are words of another wire.
+      ownWords: undefined,
       fields,
       raw: Buffer.from(jsonOf(fields)),
     }

@@ -48,10 +48,18 @@ export interface ReadAtDoor {
   translate?: (serviceClass: ServiceClass, requestId: string, nowMs: number) => Translation
 }
 
-/** @throws GristmillError what is wrong with the body, naming the field */
-export function readAtDoor(path: string, body: Buffer, limits: Limits): ReadAtDoor {
+/**
+ * @param headers undefined for lines of batches
+ * @throws GristmillError what is wrong with the body, naming the field
+ */
+export function readAtDoor(
+  path: string,
+  body: Buffer,
+  limits: Limits,
+  headers?: IncomingHttpHeaders,
+): ReadAtDoor {
   if (path === MESSAGES) {
-    const request = readMessages(body, limits)
+    const request = readMessages(body, limits, headers)
     const translate = (serviceClass: ServiceClass, requestId: string) =>
       new MessagesTranslation(request, serviceClass, requestId)
     return { request, translate }

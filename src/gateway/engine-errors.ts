@@ -2,10 +2,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GristmillError } from '../base/index.ts'
 import type { EngineFailure } from '../engine/index.ts'
+import type { OwnWords } from './messages/own-words.ts'
 import { parsedObject } from './usage.ts'
 
 /** Statuses that come and go with an engine's state rather than with the request. */
-const PASSING = new Set([429, 500, 502, 503, 504])
+const PASSING = new Set([429, 500, 502, 503, 504, 529])
 /** The request's own fault: the engine's words go to the client. */
 const CLIENT_FAULTS = new Set([400, 404, 413, 415, 422, 501])
 
@@ -23,14 +24,19 @@ export function canAskAnother(status: number): boolean {
 /** An engine's answer that is passed on, or our error in its place. */
 export type Refusal = { status: number; body: Buffer } | GristmillError
 
-/** @param body the engine's answer; only its error object is passed on */
+/**
+ * @param body the engine's answer; only its error object is passed on
+ * @param own set where it can be passed on as it is
+ */
 export function refusalOf(
   status: number,
   headers: IncomingHttpHeaders,
   body: Buffer,
   requestId: string,
+  own?: OwnWords,
 ): Refusal {
   if (CLIENT_FAULTS.has(status)) {
+    if (own?.isPassing) return { status, body }
     return { status, body: Buffer.from(JSON.stringify(errorObject(status, body, requestId))) }
   }
   const retryAfterMs = Number(headers['retry-after']) * 1000

@@ -36,7 +36,7 @@ import { defaultBound, ticketRequestOf } from './ticket-request.ts'
 import { countTokens } from './token-count.ts'
 import { TokenRates } from './token-rate.ts'
 import { TranslatedReply } from './translated-reply.ts'
-import type { GatewayOptions, ModelDirectory } from './types.ts'
+import type { GatewayOptions, ModelDirectory, ModelEntry } from './types.ts'
 
 const TICK_MS = 100
 const TICKS_PER_MINUTE = 600
@@ -131,7 +131,7 @@ export class Gateway {
             recording = this.#recordings.of(asked)
             if (recording.isRepetition()) return
           }
-          const read = readAtDoor(path, body, limits)
+          const read = readAtDoor(path, body, limits, request.headers)
           const canonical = read.request
           const standing = standingOf(canonical, request.headers, principal, this.#options)
           if (recording?.isHit(canonical, standing)) return
@@ -254,6 +254,7 @@ export class Gateway {
     const canonical = course === undefined ? asked : course.withDefaults(asked)
     const model =
       course === undefined ? named : (this.#options.models.find(course.target.model) ?? named)
+    mayBeAsked(asked, canonical, model)
     const outputTokensDefault = defaultBound(canonical, model, limits.outputTokensDefault)
     const outputMax = outputTokensMax(canonical, outputTokensDefault)
     const input = canonical.estimatedInputTokens
@@ -373,13 +374,21 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** Answers in the words of the client's wire. */
 function replyAt(
   reply: Reply,
-  { translate }: ReadAtDoor,
+  { request, translate }: ReadAtDoor,
   { serviceClass }: Standing,
   requestId: string,
   arrivedAtMs: number,
 ): Reply {
   if (translate === undefined) return reply
-  return new TranslatedReply(reply, translate(serviceClass, requestId, arrivedAtMs))
+  const translation = translate(serviceClass, requestId, arrivedAtMs)
+  return new TranslatedReply(reply, translation, request.ownWords)
+}
+
+/** @throws GristmillError where nobody who can be asked understands it */
+function mayBeAsked(asked: CanonicalRequest, canonical: CanonicalRequest, model: ModelEntry): void {
+  const untranslatable = asked.ownWords?.untranslatable
+  if (untranslatable === undefined) return
+  if (canonical.ownWords === undefined || model.speaksMessages !== true) throw untranslatable
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -25,6 +25,8 @@ export interface RelayOwner {
   sendEvents(bytes: Buffer): boolean
   /** The stream is complete with these last bytes. */
   streamDone(bytes: Buffer, usage: TokenCounts | null): void
+  /** The stream ends with these bytes, in which the engine says why in the client's words. */
+  streamFailed(bytes: Buffer, failure: EngineFailure): void
   /** The whole answer is here. */
   answerDone(body: Buffer, usage: TokenCounts | null): void
   /** The engine answered with a status of refusal. */

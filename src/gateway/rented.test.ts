@@ -79,7 +79,7 @@ test("OpenAI's SDK streams from it, and the ledger has its usage", async () => {
   assert.equal(service.seen[0]?.body.max_tokens, limitTable.outputTokensDefault.default)
 })
 
-test("Anthropic's SDK is answered through both translations", async () => {
+test("Anthropic's SDK is answered by it, and need not know of ours", async () => {
   service.answer((seen) => say(seen, ['Good ', 'morning']))
   const stream = anthropic().messages.stream({ model: 'mill', max_tokens: 50, messages })
   const { content, stop_reason, usage } = await stream.finalMessage()

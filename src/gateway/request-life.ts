@@ -14,9 +14,7 @@ import {
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
-import { AnswerRelay } from './answer-relay.ts'
 import { outputTokensMax } from './canonical.ts'
-import { engineBody } from './engine-body.ts'
 import {
   canAskAnother,
   canRetryStatus,
@@ -25,12 +23,12 @@ import {
   type Refusal,
   refusalOf,
 } from './engine-errors.ts'
+import { engineRequest, relayFor } from './engine-request.ts'
 import type { LifeOptions, LifeServices } from './life-types.ts'
 import { PacedReply } from './paced-reply.ts'
 import { patienceEnded, withTenantName } from './refused.ts'
 import type { RelayOwner } from './relay.ts'
 import type { ReplyHeaders } from './reply.ts'
-import { StreamRelay } from './stream-relay.ts'
 
 /** Times a request is sent at most: to the only engine of its model, and among several. */
 const ATTEMPTS_MAX = 3
@@ -235,19 +233,11 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     const request = course?.atTarget(this.options.request) ?? this.options.request
     const { clock, salts } = this.#services
     const salt = salts.of(principal.tenantId)
-    const relay = request.stream ? new StreamRelay(this) : new AnswerRelay(this)
     this.#attempts++
     this.dispatchedAtMs = clock.monotonicMs()
     this.progress.engineId = grant.engine.id
-    const call = grant.engine.dispatch(
-      {
-        requestId,
-        path: request.endpoint,
-        body: engineBody(request, grant, this.#outputTokensDefault, salt),
-        stream: request.stream,
-      },
-      relay,
-    )
+    const sent = engineRequest(requestId, request, grant, this.#outputTokensDefault, salt)
+    const call = grant.engine.dispatch(sent, relayFor(request, this))
     if (this.isEnded) call.abort()
     else this.#call = call
   }
@@ -291,6 +281,11 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     this.#end('done', { usage })
   }
 
+  streamFailed(bytes: Buffer, failure: EngineFailure): void {
+    this.#reply.end(bytes)
+    this.engineFailed(failure, true)
+  }
+
   answerDone(body: Buffer, usage: TokenCounts | null): void {
     this.#reply.send(body, ['x-gristmill-cached', usage?.cachedTokens ?? 0])
     this.#end('done', { usage })
@@ -313,7 +308,10 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
         this.#services.clock.after(delayMs, () => this.#retry())
       }
     } else {
-      const refusal = refusalOf(status, headers, body, this.options.requestId)
+      const { request, reply, requestId } = this.options
+      // A stream that has begun can only be told in events, which ours are.
+      if (reply.isBegun && request.ownWords) request.ownWords.isPassing = false
+      const refusal = refusalOf(status, headers, body, requestId, request.ownWords)
       this.#end('refused', { refusal })
     }
   }

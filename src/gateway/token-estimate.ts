@@ -35,6 +35,21 @@ export function estimateChat(fields: Fields): number {
   return tokens + Math.ceil(bytes / BYTES_PER_TOKEN)
 }
 
+/** Tokens of whatever text a body has, where nobody here knows what it means. */
+export function estimateBody(fields: Fields): number {
+  let bytes = 0
+  const open: unknown[] = [fields]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value === 'string') bytes += Buffer.byteLength(value)
+    else if (typeof value === 'object' && value !== null) {
+      // Pictures and papers say nothing by their length.
+      for (const [name, one] of Object.entries(value)) if (name !== 'data') open.push(one)
+    }
+  }
+  return TOKENS_PER_CHAT + Math.ceil(bytes / BYTES_PER_TOKEN)
+}
+
 /** Lists of lists of tokens are all that the wire has. */
 const LISTS_MAX = 2
 

@@ -1,5 +1,6 @@
 /** A reply to a client of a wire that engines do not speak: chat events in, the wire's own out. */
 import { GristmillError } from '../base/index.ts'
+import type { OwnWords } from './messages/own-words.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
 
 /** One answer in the words of a wire. */
@@ -19,10 +20,13 @@ export interface Translation {
 export class TranslatedReply implements Reply {
   readonly #reply: Reply
   readonly #translation: Translation
+  readonly #own: OwnWords | undefined
 
-  constructor(reply: Reply, translation: Translation) {
+  /** @param own where an engine may answer in the client's own wire */
+  constructor(reply: Reply, translation: Translation, own?: OwnWords) {
     this.#reply = reply
     this.#translation = translation
+    this.#own = own
   }
 
   get isBegun(): boolean {
@@ -51,7 +55,9 @@ export class TranslatedReply implements Reply {
   }
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
-    const answer = translatedAnswer(this.#translation, status, bufferOf(body))
+    const answer = this.#own?.isPassing
+      ? body
+      : translatedAnswer(this.#translation, status, bufferOf(body))
     if (answer === null) this.#reply.refuse(noAnswer())
     else this.#reply.send(status, answer, [...headers, ...this.#translation.headers])
   }
@@ -65,7 +71,8 @@ export class TranslatedReply implements Reply {
     this.#reply.cut()
   }
 
-  #translated(bytes: Uint8Array): Buffer {
+  #translated(bytes: Uint8Array): Uint8Array {
+    if (this.#own?.isPassing) return bytes
     return Buffer.from(this.#translation.next(bufferOf(bytes).toString('utf8')))
   }
 }

@@ -6,20 +6,21 @@ import { jsonOrNull } from './json-text.ts'
 export function usageCounts(usage: unknown): TokenCounts | null {
   if (typeof usage !== 'object' || usage === null) return null
   const fields = usage as Record<string, unknown>
-  const inputTokens = count(fields.prompt_tokens)
+  const inputTokens = tokenCount(fields.prompt_tokens)
   if (inputTokens === null) return null
   const details = fields.prompt_tokens_details as Record<string, unknown> | null | undefined
   return {
     inputTokens,
-    cachedTokens: Math.min(inputTokens, count(details?.cached_tokens) ?? 0),
-    outputTokens: count(fields.completion_tokens) ?? 0,
+    cachedTokens: Math.min(inputTokens, tokenCount(details?.cached_tokens) ?? 0),
+    outputTokens: tokenCount(fields.completion_tokens) ?? 0,
   }
 }
 
 /** More than any request has. */
 const COUNT_MAX = 2 ** 31 - 1
 
-function count(value: unknown): number | null {
+/** null for what no count can be. */
+export function tokenCount(value: unknown): number | null {
   const isCount = Number.isInteger(value) && (value as number) >= 0
   return isCount && (value as number) <= COUNT_MAX ? (value as number) : null
 }

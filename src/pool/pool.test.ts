@@ -13,6 +13,7 @@ function engine(id: string): Engine {
     id,
     name: id,
     url: `http://${id}`,
+    speaksMessages: false,
     probePeriodMs: 2000,
     dispatch: () => ({ resume() {}, abort() {} }),
     probe: unused,

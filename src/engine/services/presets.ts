@@ -27,6 +27,8 @@ export interface Preset {
   /** What becomes of fields of a chat request; others are passed on. */
   fates: Fates
   keyHeaders(key: string): readonly string[]
+  /** Headers that go with every request, names and values in turns. */
+  headers?: readonly string[]
 }
 
 const bearer = (key: string) => ['authorization', `Bearer ${key}`] as const
@@ -52,7 +54,8 @@ export const presets: Record<ServiceName, Preset> = {
     url: 'https://api.anthropic.com',
     root: '/v1',
     fates: {},
-    keyHeaders: (key) => ['x-api-key', key, 'anthropic-version', '2023-06-01'],
+    keyHeaders: (key) => ['x-api-key', key],
+    headers: ['anthropic-version', '2023-06-01'],
   },
   azure: {
     title: 'Azure OpenAI',

@@ -45,6 +45,15 @@ export class Service {
     return `${this.#preset.root}/models`
   }
 
+  get speaksMessages(): boolean {
+    return this.#preset.wire === 'anthropic'
+  }
+
+  /** Headers that go with every request which has none of its own. */
+  get headers(): readonly string[] {
+    return this.#preset.headers ?? []
+  }
+
   keyHeaders(key: string): readonly string[] {
     return this.#preset.keyHeaders(key)
   }

@@ -1,12 +1,14 @@
 /** A Messages request as the chat request that an engine gets: pure; the events are elsewhere. */
+import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
-import { checked, type Limits } from '../../base/index.ts'
+import { checked, GristmillError, type Limits } from '../../base/index.ts'
 import { meaningful, part, passedOn } from '../body-part.ts'
 import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject } from '../canonical.ts'
 import { jsonOf } from '../json-text.ts'
-import { estimateChat } from '../token-estimate.ts'
+import { estimateBody, estimateChat } from '../token-estimate.ts'
 import { type ChatMessage, chatMessages } from './content.ts'
 import { messagesFields } from './fields.ts'
+import { ownWords } from './own-words.ts'
 import { toolFields } from './tools.ts'
 
 type Fields = Record<string, unknown>
@@ -39,13 +41,24 @@ const outputConfig = z.object({
 
 /**
  * Reads the body of `POST /v1/messages`.
+ * @param headers of a client that may be answered by a service of the same wire; undefined for
+ *   lines of batches, which are always translated
  * @throws GristmillError `invalid_json`, `invalid_value`, `unsupported_parameter`
  */
-export function readMessages(body: Buffer, limits: Limits): CanonicalRequest {
+export function readMessages(
+  body: Buffer,
+  limits: Limits,
+  headers?: IncomingHttpHeaders,
+): CanonicalRequest {
   const fields = parseObject(body)
   const { max_tokens: asked } = checked(bound, fields)
   const { service_tier: tier, metadata, stream } = checked(scalars, fields)
-  const chat = chatFields(fields)
+  const own = headers && ownWords(body, fields, headers, asked, limits)
+  const read = chatOr(fields)
+  if (own !== undefined && read instanceof GristmillError) own.untranslatable = read
+  else if (read instanceof GristmillError) throw read
+  const chat =
+    read instanceof GristmillError ? { model: fields.model as string, messages: [] } : read
   return {
     door: '/v1/messages',
     endpoint: '/v1/chat/completions',
@@ -57,9 +70,21 @@ export function readMessages(body: Buffer, limits: Limits): CanonicalRequest {
     outputTokensAtMost: Math.min(asked, limits.outputTokensMax),
     serviceTier: tier === 'standard_only' ? 'default' : null,
     endUser: metadata?.user_id || null,
-    estimatedInputTokens: estimateChat(chat),
+    estimatedInputTokens:
+      own?.untranslatable === undefined ? estimateChat(chat) : estimateBody(fields),
     raw: Buffer.from(jsonOf(chat)),
     fields: chat,
+    ...(own && { ownWords: own }),
+  }
+}
+
+/** The chat request, or why there is none, which a service of the same wire need not mind. */
+export function chatOr(fields: Fields): ChatFields | GristmillError {
+  try {
+    return chatFields(fields)
+  } catch (error) {
+    if (error instanceof GristmillError) return error
+    throw error
   }
 }
 
@@ -94,9 +119,4 @@ function outputFields(given: Fields): Fields {
     result.reasoning_effort = isHigh ? 'high' : config.effort
   }
   return result
-}
-
-/** @throws GristmillError where a body for counting is not valid */
-export function readCount(body: Buffer): ChatFields {
-  return chatFields(parseObject(body))
 }

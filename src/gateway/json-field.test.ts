@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { withField } from './json-field.ts'
+
+test('one field changes and nothing else, whatever stands around it', () => {
+  const others = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue(), { maxKeys: 6 })
+  const spaces = fc.constantFrom(0, 1, 4, '\t')
+  fc.assert(
+    fc.property(others, fc.string(), fc.jsonValue(), spaces, (around, model, inner, space) => {
+      const fields = { ...around, deep: { model: 'inner', inner }, model, last: ['model', inner] }
+      const now = withField(Buffer.from(JSON.stringify(fields, null, space)), 'model', '"new"')
+      assert.equal(now.toString(), JSON.stringify({ ...fields, model: 'new' }, null, space))
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('numbers, names in escapes and a field that stands twice', () => {
+  const changed = (json: string, name: string, value: string) =>
+    withField(Buffer.from(json), name, value).toString()
+  assert.equal(changed('{"n":1e5}', 'n', '7'), '{"n":7}')
+  assert.equal(
+    changed('{"mo\\u0064el" : "a\\"b", "x":1}', 'model', '"c"'),
+    '{"mo\\u0064el" : "c", "x":1}',
+  )
+  assert.equal(changed('{"m":{"m":1},"m":"a","m":"b"}', 'm', '2'), '{"m":{"m":1},"m":2,"m":2}')
+  assert.equal(changed('{"other":"model"}', 'model', '"c"'), '{"other":"model"}')
+})
