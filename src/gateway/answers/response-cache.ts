@@ -69,7 +69,9 @@ export class ResponseCache {
     const course = courseFor(this.#options, given, principal, standing)
     const request = course?.withDefaults(given) ?? given
     if (!asksForOneAnswer(request)) return null
-    const key = `cache ${request.door} ${standing.serviceClass} ${bodyDigest}`
+    // Of two requests with other headers of their wire the answers may differ.
+    const words = given.ownWords?.headers.join(' ') ?? ''
+    const key = `cache ${request.door} ${standing.serviceClass} ${bodyDigest} ${words}`
     return { key, principal, request, standing, route: course?.route }
   }
 
