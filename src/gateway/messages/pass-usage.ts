@@ -1,4 +1,4 @@
-/** Usage as services of the Messages wire report it: what caches had and took in is counted apart. */
+/** Usage as services of the Messages wire report it, what caches had and took in counted apart. */
 import type { TokenCounts } from '../../meter/index.ts'
 import { fieldsOf } from '../engine-words.ts'
 import { parsedObject, tokenCount } from '../usage.ts'
