@@ -28,6 +28,7 @@ import { createHttpServer, type HttpServer } from './http/index.ts'
 import {
   type CountOf,
   createLedger,
+  Journal,
   type Ledger,
   recordCapacity,
   spendSince,
@@ -170,7 +171,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const random = systemRandom
   const tenancy = await createTenancy({ database, clock, random, logger })
   stack.defer(() => tenancy.close())
-  const ledger = createLedger({ database, clock, logger, registry, limits })
+  const journal = await Journal.open(home.folder('journal'))
+  const ledger = createLedger({ database, journal, clock, logger, registry, limits })
   stack.defer(async () => void (await ledger.close()))
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
@@ -298,6 +300,7 @@ async function openServer(
     database: part.database,
     tenancy,
     gateway,
+    ledger,
     queue: {
       entries: (tenantId, rowsMax) => queueOf(pool, clock, tenantId, rowsMax),
       waiting: (tenantId) => pool.waitingOf(tenantId),

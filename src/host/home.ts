@@ -19,12 +19,14 @@ import { waitForLeftovers } from './leftovers.ts'
 
 /**
  * `run` holds records of running children and sockets, `cache` what can be made again;
- * `calibration` what was measured about engines on this machine.
+ * `calibration` what was measured about engines on this machine, `journal` what the ledger's
+ * database does not have yet.
  */
 const FOLDER_MODES = {
   models: 0o755,
   postgres: 0o711,
   logs: 0o700,
+  journal: 0o700,
   calibration: 0o755,
   cache: 0o755,
   run: 0o700,

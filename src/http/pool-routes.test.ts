@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import OpenAI from 'openai'
 import { createLogger, createRegistry, readConfig, systemClock } from '../base/index.ts'
-import { createLedger, type Ledger } from '../meter/index.ts'
+import { createLedger, type Ledger, openTestJournal } from '../meter/index.ts'
 import { openTestServer, type TestServer } from './test-server.ts'
 import { queueEntry, standIns } from './test-services.ts'
 
@@ -54,9 +54,10 @@ describe('engines over the admin API', () => {
 
 describe('usage over the admin API', () => {
   let ledger: Ledger
-  before(() => {
+  before(async () => {
     ledger = createLedger({
       database: server.database,
+      journal: await openTestJournal(),
       clock: systemClock,
       logger: createLogger('silent', 'test'),
       registry: createRegistry(),

@@ -42,6 +42,15 @@ export interface GatewayService {
   ): unknown
 }
 
+export interface LedgerService {
+  /**
+   * Puts a request that is open here into the database, if it is not there yet.
+   * @returns false where it is not open here
+   * @throws GristmillError `ledger_unavailable`
+   */
+  book(requestId: string): Promise<boolean>
+}
+
 export interface QueueService {
   /** Waiting requests with position and reason, oldest first. @param tenantId undefined: all */
   entries(tenantId: string | undefined, rowsMax: number): QueueEntry[]
@@ -184,6 +193,7 @@ export interface HttpServices {
   database: Database
   tenancy: Tenancy
   gateway: GatewayService
+  ledger: LedgerService
   queue: QueueService
   engines: EngineService
   routes: RouteService

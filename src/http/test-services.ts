@@ -17,6 +17,7 @@ export type StandIns = Pick<
   | 'fileDoor'
   | 'demo'
   | 'plans'
+  | 'ledger'
   | 'floor'
   | 'readiness'
 >
@@ -25,6 +26,7 @@ export type StandIns = Pick<
 export function standIns(changes: Partial<StandIns> = {}): StandIns {
   return {
     gateway: echo,
+    ledger: { book: async () => false },
     batchDoor: echo,
     fileDoor: echo,
     queue: { entries: () => [], waiting: () => 0 },

@@ -129,7 +129,7 @@ export function usageRoutes(api: Api, options: HttpOptions): void {
   requestRoutes(api, options)
 }
 
-function requestRoutes(api: Api, { database, limits }: HttpOptions): void {
+function requestRoutes(api: Api, { database, ledger, limits }: HttpOptions): void {
   api.openapi(listLedgerRequests, async (c) => {
     const query = c.req.valid('query')
     const tenantIds = tenantsInReach(c.get('access'), query.tenant) ?? undefined
@@ -140,7 +140,8 @@ function requestRoutes(api: Api, { database, limits }: HttpOptions): void {
   })
   api.openapi(readLedgerRequest, async (c) => {
     const { id: requestId } = c.req.valid('param')
-    const found = await findRequest(database.sql, requestId)
+    let found = await findRequest(database.sql, requestId)
+    if (!found && (await ledger.book(requestId))) found = await findRequest(database.sql, requestId)
     if (!found) throw new GristmillError('not_found', { kind: 'request', id: requestId })
     checkReach(c.get('access'), found.tenantId, 'request', requestId)
     return c.json(found, 200)

@@ -10,9 +10,11 @@ export {
   type TenantCapacityPoint,
 } from './capacity.ts'
 export { type FlowFilter, type FlowRow, queryFlow } from './flow.ts'
+export { Journal } from './journal.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
 export type { CountOf, StoredAnswers } from './recovery.ts'
 export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'
+export { openTestJournal } from './test-journal.ts'
 export type * from './types.ts'
 export {
   exportUsageCsv,

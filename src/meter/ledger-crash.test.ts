@@ -4,9 +4,11 @@ import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { childEnvironment, createLogger, Registry, systemClock } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createLedger } from './index.ts'
+import { createLedger, openTestJournal } from './index.ts'
+import { journalFolder } from './test-journal.ts'
 
 let database: TestDatabase
+const folder = journalFolder()
 
 before(async () => {
   database = await openTestDatabase({ settings: { synchronous_commit: 'on' } })
@@ -18,12 +20,15 @@ const WRITER = `
   const url = (path) => new URL(path, ${JSON.stringify(import.meta.url)})
   const { createLogger, Registry, systemClock } = await import(url('../base/index.ts'))
   const { openDatabase } = await import(url('../store/index.ts'))
-  const { createLedger } = await import(url('./index.ts'))
+  const { createLedger, Journal } = await import(url('./index.ts'))
   const logger = createLogger('silent', 'writer')
   const clock = systemClock
   const database = await openDatabase({ url: process.argv[1], clock, logger })
   const limits = { ledgerPendingMax: 50_000, ledgerWaitMs: 2000 }
-  const ledger = createLedger({ database, clock, logger, registry: new Registry(), limits })
+  const journal = await Journal.open(process.argv[3])
+  const registry = new Registry()
+  const ledger = createLedger({ database, journal, clock, logger, registry, limits })
+  await ledger.recover()
   let next = 0
   const caller = async (number) => {
     for (;;) {
@@ -51,7 +56,7 @@ const WRITER = `
   await Promise.all(Array.from({ length: 16 }, (_, number) => caller(number)))`
 
 async function runAndKill(round: number, afterMs: number): Promise<string[]> {
-  const args = ['--input-type=module', '--eval', WRITER, database.url, String(round)]
+  const args = ['--input-type=module', '--eval', WRITER, database.url, String(round), folder]
   const child: ChildProcess = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: childEnvironment(),
@@ -83,32 +88,32 @@ describe('a gateway killed with -9', () => {
     for (const [round, afterMs] of [300, 700, 1100].entries())
       promised.push(...(await runAndKill(round, afterMs)))
     assert.ok(promised.length > 200, `${promised.length} promised`)
+    // Connections of the dead may still commit what they were sent.
+    await systemClock.sleep(200)
+    const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 2000 }
+    const logger = createLogger('silent', 'test')
+    const clock = systemClock
+    const journal = await openTestJournal(folder)
+    assert.ok(journal.left.length > 0, 'the killed run left a journal')
+    const registry = new Registry()
+    const ledger = createLedger({ database, journal, clock, logger, registry, limits })
+    const recovered = await ledger.recover()
+    await ledger.close()
     const intents = await sql<{ id: string }[]>`select request_id as id from ledger_intents`
     const found = new Set(intents.map((row) => row.id))
     assert.deepEqual(
       promised.filter((id) => !found.has(id)),
       [],
     )
-    // Connections of the dead may still commit what they were sent.
-    await systemClock.sleep(200)
-    const [before] = await sql<{ open: number; streamed: number }[]>`
-      select count(*) as open, count(*) filter (where o.output_tokens > 0) as streamed
-      from ledger_intents as i left join ledger_open as o using (request_id)
-      where not exists (select from ledger_settlements as s where s.request_id = i.request_id)`
-    assert.ok((before?.streamed ?? 0) >= 4, 'streams had durable progress')
-    const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 2000 }
-    const logger = createLogger('silent', 'test')
-    const clock = systemClock
-    const ledger = createLedger({ database, clock, logger, registry: new Registry(), limits })
-    assert.equal(await ledger.recover(), before?.open)
-    await ledger.close()
     const [sums] = await sql`
       select (select count(*) from ledger_intents) as intents, count(*) as settled,
         count(*) filter (where settlement_group = 'recovered') as recovered,
+        count(*) filter (where settlement_group = 'recovered' and output_tokens > 0) as streamed,
         (select count(*) from ledger_open) as open
       from ledger_settlements`
     assert.equal(sums?.settled, sums?.intents)
-    assert.equal(sums?.recovered, before?.open)
+    assert.ok(recovered >= 4 && sums?.recovered >= recovered, `${recovered} of the last run`)
+    assert.ok(sums?.streamed >= 4, 'streams had durable progress')
     assert.equal(sums?.open, 0)
   })
 })

@@ -3,10 +3,18 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, GristmillError, Registry, systemClock } from '../base/index.ts'
 import { signalProcess } from '../host/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createLedger, type Intent, type Ledger, type Settlement } from './index.ts'
+import {
+  createLedger,
+  type Intent,
+  type Ledger,
+  openTestJournal,
+  type Settlement,
+} from './index.ts'
+import { journalFolder } from './test-journal.ts'
 
 let database: TestDatabase
 let ledger: Ledger
+let folder: string
 let nextId = 0
 
 const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 1000 }
@@ -19,9 +27,16 @@ before(async () => {
 after(() => database.close())
 beforeEach(async () => {
   await database.reset()
-  ledger = createLedger({ database, clock: systemClock, logger, registry: new Registry(), limits })
+  folder = journalFolder()
+  ledger = await startLedger()
 })
 afterEach(() => ledger.close())
+
+async function startLedger(): Promise<Ledger> {
+  const journal = await openTestJournal(folder)
+  const registry = new Registry()
+  return createLedger({ database, journal, clock: systemClock, logger, registry, limits })
+}
 
 function intent(): Intent {
   return {
@@ -148,7 +163,7 @@ describe('the database goes away and comes back', () => {
 })
 
 describe('the database does not answer', () => {
-  it('refuses within the limit, and what lands later is closed as refused', async () => {
+  it('refuses once that takes longer than the limit, and books what it took before', async () => {
     const locked = Promise.withResolvers<void>()
     const release = Promise.withResolvers<void>()
     const blocker = database.transaction(async (sql) => {
@@ -158,29 +173,34 @@ describe('the database does not answer', () => {
     })
     await locked.promise
     const given = [intent(), intent(), intent()]
-    const opened = await Promise.allSettled(given.map((one) => ledger.open(one)))
-    for (const result of opened) {
-      assert.equal(result.status, 'rejected')
-      isUnavailable(result.reason)
-    }
+    await Promise.all(given.map((one) => ledger.open(one)))
+    for (const { requestId } of given) ledger.settle(settlement(requestId))
+    await until('the ledger notices', () => !ledger.healthy())
+    await assert.rejects(ledger.open(intent()), isUnavailable)
     release.resolve()
     await blocker
     await until('the ledger is back', () => ledger.healthy())
     await ledger.flush(10_000)
-    await until('nothing is open', () => ledger.openIntents() === 0)
-    const rows = await database.sql`
-      select settlement_group, end_reason, output_tokens from ledger_settlements`
-    assert.deepEqual(
-      { ...rows[0] },
-      {
-        settlement_group: 'cut',
-        end_reason: 'refused',
-        output_tokens: 0,
-      },
-    )
-    const { intents, settled, open } = (await counts()) ?? {}
-    assert.equal(intents, settled)
-    assert.equal(open, 0)
+    assert.deepEqual(await counts(), { intents: 3, settled: 3, open: 0 })
+  })
+
+  it('loses no intent where the gateway dies meanwhile', async () => {
+    const locked = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const blocker = database.transaction(async (sql) => {
+      await sql`lock table ledger_intents in access exclusive mode`
+      locked.resolve()
+      await release.promise
+    })
+    await locked.promise
+    await Promise.all(Array.from({ length: 20 }, () => ledger.open(intent())))
+    // The next run reads what is on the disk, as after kill -9.
+    const next = await startLedger()
+    release.resolve()
+    await blocker
+    assert.equal(await next.recover(), 20)
+    await next.close()
+    assert.deepEqual(await counts(), { intents: 20, settled: 20, open: 0 })
   })
 
   it('closes within its limit and leaves the rest to the next start', async () => {
@@ -198,13 +218,7 @@ describe('the database does not answer', () => {
     assert.equal(await ledger.close(300), 1)
     release.resolve()
     await blocker
-    const next = createLedger({
-      database,
-      clock: systemClock,
-      logger,
-      registry: new Registry(),
-      limits,
-    })
+    const next = await startLedger()
     await next.recover()
     await next.close()
     assert.deepEqual(await counts(), { intents: 1, settled: 1, open: 0 })

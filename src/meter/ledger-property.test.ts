@@ -5,6 +5,7 @@ import { createLogger, Registry, systemClock } from '../base/index.ts'
 import { type Database, openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createLedger, type Intent, type Ledger, type Settlement } from './index.ts'
 import { moveLowWater } from './low-water.ts'
+import { journalFolder, openTestJournal } from './test-journal.ts'
 
 let database: TestDatabase
 
@@ -80,12 +81,15 @@ class World {
   durable = new Set<string>()
   ledger!: Ledger
   #kill!: () => Promise<void>
+  readonly #folder = journalFolder()
 
   async start(): Promise<void> {
     const { database: cut, kill } = cuttable(database)
     this.#kill = kill
+    const journal = await openTestJournal(this.#folder)
     this.ledger = createLedger({
       database: cut,
+      journal,
       clock: systemClock,
       logger: createLogger('silent', 'test'),
       registry: new Registry(),

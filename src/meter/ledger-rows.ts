@@ -26,9 +26,10 @@ const INT4_MAX = 2_147_483_647
 /**
  * Writes intents that are not there yet. One that comes so late that the low-water mark may pass it
  * brings its row of working state.
+ * @param given rows as `rowOfIntent` makes them
  */
-export async function writeIntents(sql: Queries, intents: readonly Intent[]): Promise<void> {
-  const rows = encode(intents.map(intentRow))
+export async function writeIntents(sql: Queries, given: readonly string[]): Promise<void> {
+  const rows = `[${given.join(',')}]`
   await sql`
     with given as materialized (
       select * from json_to_recordset(${rows}::text::json) as given (
@@ -130,8 +131,9 @@ export async function readOpen(sql: Queries, after: string, rowsMax: number): Pr
     limit ${rowsMax}`
 }
 
-function intentRow(intent: Intent) {
-  return {
+/** An intent as a row of JSON, fit for the database whatever came from outside. */
+export function rowOfIntent(intent: Intent): string {
+  return encode({
     request_id: intent.requestId,
     tenant_id: intent.tenantId,
     project_id: intent.projectId,
@@ -144,7 +146,7 @@ function intentRow(intent: Intent) {
     estimated_input_tokens: whole(intent.estimatedInputTokens),
     output_tokens_max: whole(intent.outputTokensMax),
     arrived_at_ms: intent.arrivedAtMs,
-  }
+  })
 }
 
 function progressRow([requestId, progress]: readonly [string, Progress]) {
@@ -196,7 +198,7 @@ function positive(value: number | null): number | null {
 }
 
 /** NUL and halves of surrogate pairs are valid in JavaScript and JSON but not in PostgreSQL. */
-function encode(rows: readonly object[]): string {
+function encode(rows: object): string {
   const text = JSON.stringify(rows)
   if (!/\\u(?:0000|d[89a-f])/.test(text)) return text
   return JSON.stringify(rows, (_, value: unknown) =>

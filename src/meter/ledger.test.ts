@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, type GristmillError, Registry, systemClock } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createLedger, type Intent, type Ledger, type Progress, type Settlement } from './index.ts'
+import {
+  createLedger,
+  type Intent,
+  type Ledger,
+  openTestJournal,
+  type Progress,
+  type Settlement,
+} from './index.ts'
 
 let database: TestDatabase
 let ledger: Ledger
@@ -15,16 +22,17 @@ before(async () => {
 after(() => database.close())
 beforeEach(async () => {
   await database.reset()
-  ledger = startLedger()
+  ledger = await startLedger()
 })
 afterEach(() => ledger.close())
 
 const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 1000 }
 
-function startLedger(): Ledger {
+async function startLedger(): Promise<Ledger> {
   registry = new Registry()
   const logger = createLogger('silent', 'test')
-  return createLedger({ database, clock: systemClock, logger, registry, limits })
+  const journal = await openTestJournal()
+  return createLedger({ database, journal, clock: systemClock, logger, registry, limits })
 }
 
 function intent(changes: Partial<Intent> = {}): Intent {
@@ -85,9 +93,10 @@ const settlementsOf = (requestId: string) => database.sql`
   select * from ledger_settlements where request_id = ${requestId}`
 
 describe('a request on the ledger', () => {
-  it('is in the database by the time that opening it resolves', async () => {
+  it('is in the database soon after it was opened', async () => {
     const given = intent({ endUser: 'ann', arrivedAtMs: 1_700_000_000_123 })
     await ledger.open(given)
+    await ledger.flush()
     const [row] = await database.sql`
       select *, extract(epoch from arrived_at)::float8 * 1000 as arrived_ms from ledger_intents`
     assert.equal(row?.request_id, given.requestId)
@@ -95,6 +104,14 @@ describe('a request on the ledger', () => {
     assert.equal(row?.output_tokens_max, 64)
     assert.equal(Math.round(row?.arrived_ms), 1_700_000_000_123)
     assert.equal(ledger.openIntents(), 1)
+  })
+
+  it('is in the database as soon as somebody asks for it', async () => {
+    const given = intent()
+    await ledger.open(given)
+    assert.equal(await ledger.book(given.requestId), true)
+    assert.equal((await database.sql`select from ledger_intents`).length, 1)
+    assert.equal(await ledger.book('req_of_nobody'), false)
   })
 
   it('is closed with what it used, for whom and how it ended', async () => {
@@ -173,6 +190,7 @@ describe('what comes from outside', () => {
     const odd = ['a\0b', '\ud800', '"quoted", \\u0000 and \\', 'é'.repeat(1000), '{}', "'; drop--"]
     const intents = odd.map((endUser) => intent({ endUser }))
     await Promise.all(intents.map((one) => ledger.open(one)))
+    await ledger.flush()
     const rows = await database.sql<{ end_user: string }[]>`
       select end_user from ledger_intents order by request_id`
     assert.deepEqual(
@@ -197,11 +215,13 @@ describe('what comes from outside', () => {
   it('does not hold up the others when one row cannot be stored', async () => {
     const bad = intent({ tenantId: null as unknown as string })
     const good = Array.from({ length: 9 }, () => intent())
-    const results = await Promise.allSettled([...good, bad].map((one) => ledger.open(one)))
-    assert.deepEqual(
-      results.map(({ status }) => status),
-      [...good.map(() => 'fulfilled'), 'rejected'],
-    )
+    await Promise.all([...good, bad].map((one) => ledger.open(one)))
+    await ledger.flush()
+    assert.equal((await database.sql`select from ledger_intents`).length, 9)
+    assert.equal(await metric('gristmill_ledger_bad_rows_total'), 1)
+    ledger.settle(settlement(bad.requestId))
+    await ledger.flush()
+    assert.equal((await settlementsOf(bad.requestId)).length, 0)
     assert.equal(ledger.openIntents(), 9)
     assert.equal(ledger.healthy(), true)
   })
@@ -245,7 +265,7 @@ describe('recovery', () => {
     ledger.progress(running.requestId, progress(42))
     ledger.settle(settlement(settled.requestId))
     await ledger.flush()
-    const next = startLedger()
+    const next = await startLedger()
     assert.equal(await next.recover(), 2)
     assert.equal(await next.recover(), 0)
     await next.close()
@@ -268,7 +288,7 @@ describe('recovery', () => {
     for (const { requestId } of [known, forgotten, failing])
       ledger.progress(requestId, progress(42))
     await ledger.flush()
-    const next = startLedger()
+    const next = await startLedger()
     await next.recover(async (requestId, engineId) => {
       assert.equal(engineId, 'eng_a')
       if (requestId === failing.requestId) throw new Error('the engine is gone')

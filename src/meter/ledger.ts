@@ -14,15 +14,20 @@ import {
 } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
 import { IntentQueue } from './intent-queue.ts'
+import type { Journal } from './journal.ts'
 import { LedgerHealth } from './ledger-health.ts'
 import { createLedgerMetrics, type LedgerMetrics } from './ledger-metrics.ts'
+import { rowOfIntent, writeIntents } from './ledger-rows.ts'
 import { type OpenEntry, refusedSettlement } from './open-entry.ts'
 import { type CountOf, recoverOpen, type StoredAnswers } from './recovery.ts'
 import { SettlementQueue } from './settlement-queue.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
+import { writeAround } from './write-lane.ts'
 
 export interface LedgerOptions {
   database: Pick<Database, 'sql'>
+  /** Where intents are durable until the database has them. */
+  journal: Journal
   clock: Clock
   logger: Logger
   registry: Registry
@@ -33,6 +38,8 @@ const TICK_MS = 250
 /** Half of what is promised, so that progress is durable within a second. */
 const TICKS_PER_PROGRESS = 2
 const TICKS_PER_MARK = 40
+/** Rows of an earlier run that are booked together. */
+const LEFT_ROWS = 1000
 
 export class Ledger {
   readonly #options: LedgerOptions
@@ -51,7 +58,7 @@ export class Ledger {
     const health = new LedgerHealth(logger)
     const metrics = createLedgerMetrics(registry, {
       openIntents: () => this.openIntents(),
-      pendingIntents: () => this.#intents.size,
+      pendingIntents: () => this.#intents.size + this.#settlements.unbooked,
       pendingSettlements: () => this.pendingSettlements(),
       healthy: () => this.healthy(),
     })
@@ -63,7 +70,7 @@ export class Ledger {
     this.#health = health
     this.#metrics = metrics
     this.#intents = new IntentQueue({
-      sql,
+      journal: options.journal,
       clock,
       health,
       metrics,
@@ -75,7 +82,7 @@ export class Ledger {
       },
       onDoubtful: (entry, cause) => {
         this.#abandon(entry, cause)
-        this.#settlements.doubt(entry)
+        this.#durable(entry)
       },
       onDropped: (entry, cause) => {
         this.#abandon(entry, cause)
@@ -89,8 +96,13 @@ export class Ledger {
       logger,
       health,
       metrics,
+      waitMsMax: limits.ledgerWaitMs,
+      onBooked: (entry) => {
+        if (entry.file) options.journal.booked(entry.file)
+        entry.isBooked = true
+        entry.booked?.resolve()
+      },
       onClosed: (requestId) => this.#open.delete(requestId),
-      onCleared: (entry) => this.#durable(entry),
       onCycle,
     })
     this.#ticker = clock.every(TICK_MS, () => this.#tick())
@@ -109,6 +121,10 @@ export class Ledger {
     return new Promise((resolve, reject) => {
       const entry: OpenEntry = {
         intent,
+        row: rowOfIntent(intent),
+        file: undefined,
+        isBooked: false,
+        booked: undefined,
         resolve,
         reject,
         state: 'waiting',
@@ -154,15 +170,31 @@ export class Ledger {
   }
 
   /**
+   * Puts a request that is open here into the database, if it is not there yet.
+   * @returns false where it is not open here
+   * @throws GristmillError `ledger_unavailable`
+   */
+  async book(requestId: string): Promise<boolean> {
+    const entry = this.#open.get(requestId)
+    if (entry === undefined) return false
+    if (entry.isBooked) return true
+    this.#settlements.hurry()
+    entry.booked ??= Promise.withResolvers()
+    await this.#within(this.#options.limits.ledgerWaitMs, entry.booked.promise)
+    return true
+  }
+
+  /**
    * Settles what an earlier run left open, as `recovered`; to be called once, before requests come.
    * @param countOf asks an engine for the exact count; its answer wins over the last progress
    * @param storedAnswers knows which lines of batches have their answers
    * @returns how many were settled
    */
-  recover(countOf?: CountOf, storedAnswers?: StoredAnswers): Promise<number> {
+  async recover(countOf?: CountOf, storedAnswers?: StoredAnswers): Promise<number> {
     const { clock, logger, database } = this.#options
+    await this.#bookLeft()
     const isOurs = (requestId: string) => this.#open.has(requestId)
-    return recoverOpen({ sql: database.sql, clock, logger, countOf, storedAnswers, isOurs })
+    return await recoverOpen({ sql: database.sql, clock, logger, countOf, storedAnswers, isOurs })
   }
 
   /** Requests opened here whose settlement is not durable yet. */
@@ -191,27 +223,13 @@ export class Ledger {
    */
   async flush(limitMs = this.#options.limits.ledgerWaitMs): Promise<void> {
     this.#settlements.flushProgress()
-    this.#intents.hurry()
     this.#settlements.hurry()
     if (this.#quiet) return
-    const enough = new AbortController()
-    const quiet = new Promise<void>((resolve) => this.#waitingForQuiet.push(resolve))
-    const late = this.#options.clock.sleep(limitMs, enough.signal)
-    try {
-      await Promise.race([
-        quiet,
-        late.then(() => {
-          throw unavailable()
-        }),
-      ])
-    } finally {
-      late.catch(() => undefined)
-      enough.abort()
-    }
+    await this.#within(limitMs, new Promise<void>((done) => this.#waitingForQuiet.push(done)))
   }
 
   /**
-   * Takes no more requests and writes what is left.
+   * Takes no more requests, writes what is left and closes the journal.
    * @returns settlements that could not be written within `limitMs`; the next start recovers them
    */
   async close(limitMs = 5000): Promise<number> {
@@ -227,7 +245,22 @@ export class Ledger {
     }
     this.#ticker.cancel()
     this.#settlements.stop()
+    await this.#options.journal.close()
     return this.pendingSettlements()
+  }
+
+  /** @throws GristmillError `ledger_unavailable` after `limitMs` */
+  async #within(limitMs: number, done: Promise<void>): Promise<void> {
+    const enough = new AbortController()
+    const late = this.#options.clock.sleep(limitMs, enough.signal).then(() => {
+      throw unavailable()
+    })
+    try {
+      await Promise.race([done, late])
+    } finally {
+      late.catch(() => undefined)
+      enough.abort()
+    }
   }
 
   get #quiet(): boolean {
@@ -246,7 +279,8 @@ export class Ledger {
   }
 
   #tick(): void {
-    this.#intents.tick(TICK_MS)
+    this.#intents.tick()
+    this.#settlements.tick()
     if (++this.#ticks % TICKS_PER_PROGRESS === 0) this.#settlements.flushProgress()
     if (this.#ticks % TICKS_PER_MARK === 0) this.#settlements.moveLowWater()
     this.#checkFull()
@@ -254,10 +288,30 @@ export class Ledger {
 
   #checkFull(): void {
     const max = this.#options.limits.ledgerPendingMax
-    this.#health.setFull(this.#intents.size >= max || this.pendingSettlements() >= max)
+    const intents = this.#intents.size + this.#settlements.unbooked
+    this.#health.setFull(intents >= max || this.pendingSettlements() >= max)
   }
 
+  /** What the journal of an earlier run has. */
+  async #bookLeft(): Promise<void> {
+    const { journal, database, logger } = this.#options
+    for (let at = 0; at < journal.left.length; at += LEFT_ROWS) {
+      const rows = journal.left.slice(at, at + LEFT_ROWS)
+      await writeAround(
+        rows,
+        (some) => writeIntents(database.sql, some),
+        (_row, error) => {
+          this.#metrics.badRows.inc({ kind: 'intent' })
+          logger.error({ err: error }, 'the database refuses an intent of the journal')
+        },
+      )
+    }
+    await journal.forgetLeft()
+  }
+
+  /** It is in the journal, or may be. */
   #durable(entry: OpenEntry): void {
+    this.#settlements.book(entry)
     if (entry.state === 'abandoned') {
       entry.settlement ??= refusedSettlement(entry.intent, this.#options.clock.nowMs())
     } else {

@@ -6,12 +6,19 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { createLogger, idsFrom, newId, Registry, systemClock, systemRandom } from '../base/index.ts'
-import { migrate, openDatabase, openTestDatabase, type TestDatabase } from '../store/index.ts'
+import {
+  migrate,
+  openDatabase,
+  openTestDatabase,
+  type Queries,
+  type TestDatabase,
+} from '../store/index.ts'
 import { createLedger, type Intent, type Progress } from './index.ts'
-import { writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
+import { rowOfIntent, writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
 import { moveLowWater } from './low-water.ts'
 import { refusedSettlement } from './open-entry.ts'
 import { recoverOpen } from './recovery.ts'
+import { openTestJournal } from './test-journal.ts'
 
 let database: TestDatabase
 const clock = systemClock
@@ -57,6 +64,9 @@ const progress: Progress = {
 const settle = (requestId: string) =>
   writeSettlements(database.sql, [refusedSettlement(intent(requestId), clock.nowMs())])
 
+const writeGiven = (sql: Queries, given: readonly Intent[]) =>
+  writeIntents(sql, given.map(rowOfIntent))
+
 const recover = () => recoverOpen({ sql: database.sql, clock, logger, isOurs: () => false })
 
 /** As if the last move were long ago. */
@@ -82,7 +92,7 @@ const lost = async () => [
 describe('the low-water mark', () => {
   it('passes a request that is open only once this has its row', async () => {
     const [old, ended, young] = [idAt(90_000), idAt(80_000), idAt(0)]
-    await writeIntents(database.sql, [old, ended, young].map(intent))
+    await writeGiven(database.sql, [old, ended, young].map(intent))
     await settle(ended)
     assert.deepEqual(await open(), [], 'an intent alone makes no row')
     await move()
@@ -98,7 +108,7 @@ describe('the low-water mark', () => {
   it('stays until all that began before it was told has ended', async () => {
     const late = idAt(90_000)
     await database.transaction(async (sql) => {
-      await writeIntents(sql, [intent(late)])
+      await writeGiven(sql, [intent(late)])
       await move()
       await moveLowWater(database.sql, clock)
       const [mark] = await database.sql`select low_water, next_low_water from ledger_mark`
@@ -113,7 +123,7 @@ describe('the low-water mark', () => {
     await move()
     await move()
     const [late, young] = [idAt(90_000), idAt(0)]
-    await writeIntents(database.sql, [late, young].map(intent))
+    await writeGiven(database.sql, [late, young].map(intent))
     assert.deepEqual(await open(), [late])
     assert.equal(await recover(), 2)
   })
@@ -127,14 +137,14 @@ describe('the low-water mark', () => {
     await move()
     const [mark] = await database.sql`select low_water from ledger_mark`
     assert.ok(mark?.low_water > idsFrom('req', clock.nowMs() + 3_000_000))
-    await writeIntents(database.sql, [intent(idAt(0))])
+    await writeGiven(database.sql, [intent(idAt(0))])
     assert.deepEqual(await lost(), [])
     assert.equal(await recover(), 1)
   })
 
   it('clears away progress that came after the settlement', async () => {
     const id = idAt(0)
-    await writeIntents(database.sql, [intent(id)])
+    await writeGiven(database.sql, [intent(id)])
     await settle(id)
     await writeProgress(database.sql, [[id, progress]])
     assert.deepEqual(await open(), [id])
@@ -167,7 +177,7 @@ describe('the low-water mark', () => {
         } else if (next.do === 'open') {
           const made = idAt(next.agoMs)
           running.push(made)
-          await writeIntents(database.sql, [intent(made)])
+          await writeGiven(database.sql, [intent(made)])
           opened++
         } else if (id !== undefined && next.do === 'progress') {
           await writeProgress(database.sql, [[id, progress]])
@@ -210,7 +220,8 @@ describe('a database from before the mark', () => {
     await migrate({ url: url.href, logger })
     const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 2000 }
     const registry = new Registry()
-    const ledger = createLedger({ database: earlier, clock, logger, registry, limits })
+    const journal = await openTestJournal()
+    const ledger = createLedger({ database: earlier, journal, clock, logger, registry, limits })
     assert.equal(await ledger.recover(), 2)
     await ledger.close()
     const rows = await earlier.sql<{ id: string; group: string; tokens: number }[]>`

@@ -1,13 +1,22 @@
 /** One request between its intent and its settlement, as the ledger holds it in memory. */
+import type { JournalFile } from './journal.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
 
 export interface OpenEntry {
   readonly intent: Intent
+  /** The intent as a row for the journal and the database. */
+  readonly row: string
+  /** Where it is in the journal, once it is. */
+  file: JournalFile | undefined
+  /** True once the database has the intent. */
+  isBooked: boolean
+  /** For who waits for that. */
+  booked: PromiseWithResolvers<void> | undefined
   readonly resolve: () => void
   readonly reject: (error: Error) => void
   /**
    * `waiting`: not durable yet; `open`: durable; `abandoned`: the caller was told that it failed
-   * though the database may have it, so the ledger itself closes it.
+   * though the journal may have it, so the ledger itself closes it.
    */
   state: 'waiting' | 'open' | 'abandoned'
   progress: Progress | null

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { createLogger, Registry, systemClock } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createLedger, type Intent, type Ledger } from './index.ts'
+import { createLedger, type Intent, type Ledger, openTestJournal } from './index.ts'
 
 let database: TestDatabase
 
@@ -13,9 +13,10 @@ before(async () => {
 after(() => database.close())
 beforeEach(() => database.reset())
 
-const newLedger = (): Ledger =>
+const newLedger = async (): Promise<Ledger> =>
   createLedger({
     database,
+    journal: await openTestJournal(),
     clock: systemClock,
     logger: createLogger('silent', 'test'),
     registry: new Registry(),
@@ -49,13 +50,13 @@ const progress = {
 } as const
 
 test('a line is charged with its stored answer, without one it is work for nobody', async () => {
-  const crashed = newLedger()
+  const crashed = await newLedger()
   for (const id of ['req_stored', 'req_lost']) await crashed.open(intent(id, 'batch_1'))
   await crashed.open(intent('req_person'))
   for (const id of ['req_stored', 'req_lost', 'req_person']) crashed.progress(id, progress)
   await crashed.flush()
 
-  const next = newLedger()
+  const next = await newLedger()
   const asked: string[] = []
   const countOf = async (requestId: string) => {
     asked.push(requestId)

@@ -1,6 +1,6 @@
 /**
- * Everything that is written after an intent is durable: progress, settlements, and the intents
- * nobody is sure about. One lane for all of them, so that progress never follows a settlement.
+ * Everything that goes into the database: intents that are durable already, progress, settlements.
+ * One lane for all of them, so that each follows its intent and progress never a settlement.
  */
 import type { Clock, Logger } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
@@ -12,7 +12,7 @@ import type { OpenEntry } from './open-entry.ts'
 import type { Progress, Settlement } from './types.ts'
 import { WriteLane, writeAround } from './write-lane.ts'
 
-/** Settlements gather this long; nobody waits for them. */
+/** Rows gather this long; nobody waits for them. */
 const GATHER_MS = 50
 /** So many are a group worth writing at once. */
 const GATHER_ROWS = 200
@@ -26,17 +26,19 @@ export interface SettlementQueueOptions {
   logger: Logger
   health: LedgerHealth
   metrics: LedgerMetrics
-  /** A request is closed for good, or (`false`) its settlement could not be written at all. */
+  /** How long the database may take before requests are refused. */
+  waitMsMax: number
+  /** The database has an intent, or refuses it for good. */
+  onBooked: (entry: OpenEntry) => void
+  /** A request is closed for good, or its settlement could not be written at all. */
   onClosed: (requestId: string) => void
-  /** An intent in doubt is durable now. */
-  onCleared: (entry: OpenEntry) => void
   onCycle: () => void
 }
 
 export class SettlementQueue {
   readonly #options: SettlementQueueOptions
   readonly #lane: WriteLane
-  #doubtful: OpenEntry[] = []
+  #intents: OpenEntry[] = []
   #dirty: OpenEntry[] = []
   #progressDue = false
   #moveDue = false
@@ -44,6 +46,7 @@ export class SettlementQueue {
   /** How many at the head were sent before without an answer; a conflict there is our own row. */
   #sentBefore = 0
   #failures = 0
+  #busySinceMs: number | undefined
   #stopped = false
 
   constructor(options: SettlementQueueOptions) {
@@ -55,8 +58,13 @@ export class SettlementQueue {
     return this.#settlements.length
   }
 
+  /** Intents that the database does not have. */
+  get unbooked(): number {
+    return this.#intents.length
+  }
+
   get idle(): boolean {
-    return this.#settlements.length + this.#doubtful.length === 0 && !this.#progressDue
+    return this.#settlements.length + this.#intents.length === 0 && !this.#progressDue
   }
 
   settle(settlement: Settlement): void {
@@ -65,10 +73,11 @@ export class SettlementQueue {
     else if (waiting === GATHER_ROWS && !this.#options.health.away) this.#lane.wake()
   }
 
-  /** The intent may be in the database or not: it is written again, then closed. */
-  doubt(entry: OpenEntry): void {
-    this.#doubtful.push(entry)
-    this.#lane.wake(GATHER_MS)
+  /** An intent that is in the journal, or may be. */
+  book(entry: OpenEntry): void {
+    const waiting = this.#intents.push(entry)
+    if (waiting === 1) this.#lane.wake(GATHER_MS)
+    else if (waiting === GATHER_ROWS && !this.#options.health.away) this.#lane.wake()
   }
 
   noteProgress(entry: OpenEntry): void {
@@ -93,42 +102,56 @@ export class SettlementQueue {
     this.#lane.wake()
   }
 
+  /** Called now and then: a database that takes too long is as good as away. */
+  tick(): void {
+    const { clock, health, waitMsMax } = this.#options
+    if (this.#busySinceMs === undefined) return
+    if (clock.monotonicMs() - this.#busySinceMs < waitMsMax) return
+    health.failed(new Error(`the database took longer than ${waitMsMax} ms`))
+  }
+
   stop(): void {
     this.#stopped = true
     this.#lane.stop()
   }
 
   async #cycle(): Promise<number | null> {
-    const { sql, health, onCycle } = this.#options
+    const { sql, clock, health, onCycle } = this.#options
+    this.#busySinceMs = clock.monotonicMs()
     try {
       if (health.away) await sql`select 1`
-      await this.#writeDoubtful()
+      const closable = await this.#writeIntents()
       await this.#writeProgress()
-      await this.#writeSettlements()
+      await this.#writeSettlements(closable)
       await this.#moveLowWater()
       this.#failures = 0
       health.wrote()
       onCycle()
-      if (this.#settlements.length === 0) return null
-      return this.#settlements.length < GATHER_ROWS ? GATHER_MS : 0
+      const rows = Math.max(this.#settlements.length, this.#intents.length)
+      if (rows === 0) return null
+      return rows < GATHER_ROWS ? GATHER_MS : 0
     } catch (error) {
       health.failed(error)
       return this.#stopped ? null : Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)
+    } finally {
+      this.#busySinceMs = undefined
     }
   }
 
-  async #writeDoubtful(): Promise<void> {
-    const group = this.#doubtful.slice(0, GROUP_ROWS_MAX)
-    if (group.length === 0) return
-    await this.#write('intent', group, (rows) =>
-      writeIntents(
-        this.#options.sql,
-        rows.map((entry) => entry.intent),
-      ),
-    )
-    this.#doubtful.splice(0, group.length)
-    for (const entry of group) this.#options.onCleared(entry)
-    if (this.#doubtful.length > 0) await this.#writeDoubtful()
+  /** @returns how many settlements have their intents in the database, from the first on */
+  async #writeIntents(): Promise<number> {
+    while (this.#intents.length > 0) {
+      const group = this.#intents.slice(0, GROUP_ROWS_MAX)
+      await this.#write('intent', group, (entries) =>
+        writeIntents(
+          this.#options.sql,
+          entries.map(({ row }) => row),
+        ),
+      )
+      this.#intents.splice(0, group.length)
+      for (const entry of group) this.#options.onBooked(entry)
+    }
+    return this.#settlements.length
   }
 
   async #writeProgress(): Promise<void> {
@@ -153,8 +176,8 @@ export class SettlementQueue {
     }
   }
 
-  async #writeSettlements(): Promise<void> {
-    const group = this.#settlements.slice(0, GROUP_ROWS_MAX)
+  async #writeSettlements(closable: number): Promise<void> {
+    const group = this.#settlements.slice(0, Math.min(closable, GROUP_ROWS_MAX))
     if (group.length === 0) return
     try {
       await this.#write('settlement', group, async (rows) => {

@@ -14,7 +14,7 @@ import {
   type UsageRow,
   usageGroups,
 } from './index.ts'
-import { writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
+import { rowOfIntent, writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
 import type { Intent, Settlement } from './types.ts'
 
 const HOUR_MS = 3_600_000
@@ -31,7 +31,7 @@ before(async () => {
   process.stderr.write(`seed ${seed}\n`)
   const random = seededRandom(seed)
   for (let i = 0; i < 400; i++) makeRequest(i, random)
-  await writeIntents(database.sql, intents)
+  await writeIntents(database.sql, intents.map(rowOfIntent))
   assert.deepEqual(await writeSettlements(database.sql, settlements), [])
 })
 after(() => database.close())
@@ -300,7 +300,8 @@ describe('the list of requests', () => {
   it('misses none that ends between two pages', async () => {
     const open = async (id: string) => {
       const [{ requestId: _, ...like }] = intents as [Intent]
-      await writeIntents(database.sql, [{ ...like, requestId: id, tenantId: 'ten_ends' }])
+      const one = { ...like, requestId: id, tenantId: 'ten_ends' }
+      await writeIntents(database.sql, [rowOfIntent(one)])
     }
     const end = async (id: string) => {
       const [like] = settlements as [Settlement]
