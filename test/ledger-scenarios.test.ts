@@ -141,6 +141,36 @@ describe('the books', () => {
     assert.deepEqual([list.rows.length, endpoints.size], [5, 3])
   })
 
+  it('count what the response cache answers apart, and a repetition not at all', async () => {
+    const { id: tenantId } = await server.tenant('cached')
+    const given = { tenantId, responseCache: true }
+    const { key } = await server.api<KeyCreated>('POST', '/api/keys', given)
+    const client = openAi(server, key)
+    const headers = { 'Idempotency-Key': 'once' }
+    const asked = [ask({ seed: 1 }), ask({ seed: 1 }), ask({ seed: 2 }), ask({ seed: 2 })]
+    const told: Told[] = []
+    for (const [index, params] of asked.entries()) {
+      const options = index < 2 ? {} : { headers }
+      const { data, request_id } = await client.chat.completions
+        .create(params, options)
+        .withResponse()
+      told.push(toldBy(request_id, data.usage))
+      if (index < 3) await settled(server, request_id ?? '')
+    }
+    const [run, hit] = await Promise.all(told.slice(0, 2).map((t) => settled(server, t.requestId)))
+    assert.deepEqual([run?.hitInputTokens, run?.outputTokens], [null, told[0]?.output])
+    assert.deepEqual(
+      [hit?.inputTokens, hit?.outputTokens, hit?.hitInputTokens, hit?.hitOutputTokens],
+      [0, 0, told[1]?.input, told[1]?.output],
+    )
+    const [row] = await usage(`tenant=${tenantId}&groupBy=tenant`)
+    assert.deepEqual([row?.requests, row?.finished, row?.hits], [3, 3, 1])
+    assert.equal(row?.hitOutputTokens, told[1]?.output)
+    assert.equal(row?.outputTokens, sum([told[0]?.output ?? 0, told[2]?.output ?? 0]))
+    const list = await server.api<Page<RequestView>>('GET', `/api/requests?tenant=${tenantId}`)
+    assert.equal(list.rows.length, 3)
+  })
+
   it('charge what was cut by the count of the engine, and what was refused with nothing', async () => {
     const { id: tenantId, key } = await server.tenant('cut')
     const client = openAi(server, key)
