@@ -82,10 +82,11 @@ function keyChangeCommands(group: Command, context: CliContext): void {
     .action(async (id: string, flags: KeyFlags) => {
       const path = `/api/keys/${encodeURIComponent(id)}`
       const changed = await connect(context, flags).patch<KeyView>(path, keyBody(context, flags))
-      const { name, scopes, limits } = changed
+      const { name, scopes, limits, responseCache } = changed
+      const cache = responseCache ? ' It uses the response cache.' : ''
       show(context, flags, changed, () =>
         context.terminal.print(
-          `${name} (${id}) may ${scopes.join(', ')}; limits: ${limitsInWords(limits)}.`,
+          `${name} (${id}) may ${scopes.join(', ')}; limits: ${limitsInWords(limits)}.${cache}`,
         ),
       )
     })

@@ -147,7 +147,7 @@ export class Gateway {
             arrivedMonotonicMs,
           })
           if (!recording?.runsOn) life = started
-          recording?.begun((error) => started.cut('engine_failed', error))
+          recording?.begun(started)
         } catch (thrown) {
           refuse(thrown)
         }

@@ -9,6 +9,7 @@ import type { Principal } from '../../tenancy/index.ts'
 import type { CanonicalRequest } from '../canonical.ts'
 import type { LifeEnd } from '../life-types.ts'
 import type { HttpReply, Reply } from '../reply.ts'
+import type { RequestLife } from '../request-life.ts'
 import type { Standing } from '../standing.ts'
 import type { GatewayOptions } from '../types.ts'
 import { type Attempts, IDEMPOTENCY_KEY, keyOf } from './attempts.ts'
@@ -43,7 +44,7 @@ export class Recording {
   readonly #bodyDigest: string
   #place: Place | null = null
   #recorder: Recorder | null = null
-  #cut: ((error: GristmillError) => void) | undefined
+  #life: Pick<RequestLife, 'cut'> | null = null
 
   /** @throws GristmillError `invalid_value` */
   constructor(services: RecordingServices, asked: Asked) {
@@ -77,7 +78,7 @@ export class Recording {
       this.#recorder.headers = ['x-gristmill-cache', 'miss']
       return false
     }
-    this.begun(() => {})
+    this.begun(null)
     void cache.answer(hit, this.#place, this.#asked, this.#recorder).then((isGood) => {
       if (this.#key === null) return
       const { requestId, principal } = this.#asked
@@ -98,11 +99,11 @@ export class Recording {
     return this.#key !== null
   }
 
-  /** @param cut ends it with an error */
-  begun(cut: (error: GristmillError) => void): void {
+  /** @param life what runs; null where the cache answers */
+  begun(life: Pick<RequestLife, 'cut'> | null): void {
     const recorder = this.#recorder
     if (recorder === null) return
-    this.#cut = cut
+    this.#life = life
     const { requestId } = this.#asked
     const { attempts, options } = this.#services
     const bodyDigest = this.#bodyDigest
@@ -126,6 +127,6 @@ export class Recording {
 
   #tooLarge(): void {
     const reason = `its answer has more than ${this.#services.options.limits.answerBytesMax} bytes`
-    this.#cut?.(new GristmillError('engine_failed', { reason }))
+    this.#life?.cut('engine_failed', new GristmillError('engine_failed', { reason }))
   }
 }
