@@ -8,9 +8,10 @@ import { queueGroups } from '../../console/src/floor/queue-groups.ts'
 import { seat } from '../../console/src/floor/seating.ts'
 import { csvOf } from '../../console/src/parts/csv.ts'
 import { snippet } from '../../console/src/playground/snippets.ts'
+import { momentsOf } from '../../console/src/requests/request-moments.ts'
 import { duration, finePercent, promised, seconds } from '../../console/src/units.ts'
 import { seriesOf } from '../../console/src/usage/usage-series.ts'
-import type { FloorView, UsageRow } from '../../src/http/contract.ts'
+import type { FloorView, RequestView, UsageRow } from '../../src/http/contract.ts'
 
 const { tenants, engines, tokensPerSlotS } = smallInstallation()
 const simulation = new Simulation(tenants, engines, tokensPerSlotS, 1_790_000_000_000)
@@ -218,4 +219,73 @@ test('figures are written with their unit and no false precision', () => {
     [0, 0.024, 0.38].map((one) => plain(finePercent(one))),
     ['0 %', '2.4 %', '38 %'],
   )
+})
+
+describe('a request’s way', () => {
+  const done: RequestView = {
+    id: 'req_1',
+    tenantId: 'ten_1',
+    projectId: 'prj_1',
+    keyId: 'key_1',
+    endUser: null,
+    model: 'gpt-4o-mini',
+    endpoint: '/v1/messages',
+    serviceClass: 'standard',
+    servedClass: 'standard',
+    arrivedAt: '2026-01-01T00:00:00.000Z',
+    settledAt: '2026-01-01T00:00:03.000Z',
+    group: 'finished',
+    end: 'done',
+    estimated: false,
+    inputTokens: 20,
+    cachedTokens: 4,
+    outputTokens: 50,
+    queueMs: 400,
+    engineMs: 2000,
+    ttftMs: 520,
+    tokenGapMs: 30,
+    engineId: 'eng_1',
+    rentedTarget: null,
+    spendNanos: null,
+    hitInputTokens: null,
+    hitOutputTokens: null,
+  }
+  const way = (change: Partial<RequestView>) =>
+    momentsOf({ ...done, ...change }, () => 'gpu-1', 'small').map(({ name, afterMs, note }) =>
+      `${afterMs ?? '?'} ${name}: ${note}`.replaceAll('\u00a0', ' '),
+    )
+
+  test('goes from the door by queue and engine to its end', () => {
+    assert.deepEqual(way({}), [
+      '0 Arrived: at /v1/messages, asking for gpt-4o-mini, an alias of the route small, as standard',
+      '400 Sent to gpu-1: after 400 ms in the queue',
+      '520 First token: 120 ms after it was sent: prompt read, first token made',
+      '2400 Ended: answered: 20 tokens in (4 cached), 50 out',
+    ])
+  })
+
+  test('tells of overflow with what it cost, and of another class', () => {
+    const rented = { rentedTarget: 'big on rented', spendNanos: 2_000_000, queueMs: 0 }
+    const [, sent, , ended] = way({ ...rented, servedClass: 'flex' })
+    assert.match(
+      sent ?? '',
+      /^1000 .* target big on rented, so as not to be late: after 1.0 s in the queue, as flex$/,
+    )
+    assert.match(ended ?? '', /; it cost 0\.002000$/)
+  })
+
+  test('invents no moment that the ledger does not have', () => {
+    const nothing = { engineId: null, ttftMs: null, engineMs: 0, end: 'refused' }
+    assert.deepEqual(way(nothing).slice(1), [
+      '? No engine was reached: ',
+      '400 Ended: refused: 20 tokens in (4 cached), 50 out',
+    ])
+    const open = { engineId: null, settledAt: null, end: null, queueMs: null, ttftMs: null }
+    assert.deepEqual(way(open).slice(1), [
+      '? Waits: or was sent less than a second ago',
+      '? Not ended yet: ',
+    ])
+    const [, hit] = way({ engineId: null, ttftMs: null, hitInputTokens: 20, hitOutputTokens: 5 })
+    assert.match(hit ?? '', /Found in the response cache: no engine was asked/)
+  })
 })

@@ -7,10 +7,12 @@ export const ROUTES = '/api/routes'
 export const FLOW_MINUTES = 5
 const FLOW_REFRESH_MS = 10_000
 
-export function useRoutes() {
+/** @param isEnabled false for those who may not see routes */
+export function useRoutes(isEnabled = true) {
   return useQuery({
     queryKey: [ROUTES],
     queryFn: ({ signal }) => get<RouteSetView>(ROUTES, signal),
+    enabled: isEnabled,
   })
 }
 
