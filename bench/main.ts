@@ -18,7 +18,7 @@ const given = <Key extends string>(values: Record<Key, number | undefined>) =>
 
 const benches: Record<string, Bench> = {
   overhead: {
-    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--base REF] [--profile DIR]',
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--parts] [--base REF] [--profile DIR]',
     async run(flags, log) {
       const { benchOverhead } = await import('./overhead.ts')
       return benchOverhead({
@@ -33,6 +33,7 @@ const benches: Record<string, Bench> = {
         }),
         profile: typeof flags.profile === 'string' ? flags.profile : undefined,
         base: typeof flags.base === 'string' ? flags.base : undefined,
+        parts: flags.parts === true,
         log,
       })
     },
@@ -180,6 +181,7 @@ const options: ParseArgsOptionsConfig = {
   repeat: flag,
   quick: flag,
   curve: flag,
+  parts: flag,
   guidellm: flag,
   ...Object.fromEntries(
     [

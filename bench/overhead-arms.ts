@@ -67,7 +67,9 @@ export async function startArms(stack: AsyncDisposableStack, options: ArmsOption
   for (const { target } of Object.values(arms) as Arm[]) {
     await closedLoop(streamTarget(target, SHORT), { connections: STREAMS_AT_ONCE, count: 64 })
   }
-  return { arms, inspectorUrl: gateway.inspectorUrl, baseCommit: tree?.commit }
+  const { inspectorUrl, key, admin } = gateway
+  const parts = () => openParts(admin, gateway.arm.target.url, key)
+  return { arms, parts, inspectorUrl, baseCommit: tree?.commit }
 }
 
 /** A gateway with many tenants and keys, each of which is used once. */
@@ -92,7 +94,7 @@ async function startGateway(
   const random = seededRandom(seed)
   const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
   const arm: Arm = { target: targetOf(server.url, key), pid: server.pid }
-  return { arm, key, inspectorUrl: () => inspectorUrl }
+  return { arm, key, admin: server.admin, inspectorUrl: () => inspectorUrl }
 }
 
 /** So that none is looked up in the measured part, and code gets hot. */
@@ -114,20 +116,73 @@ function databaseUrlOf({ home }: Server): string {
   return (JSON.parse(text) as { databaseUrl: string }).databaseUrl
 }
 
-/** Requests of 1 kB, each with a key drawn at random. */
-function targetOf(url: string, key: () => string, stream?: number): Target {
-  const fields = {
-    model: 'mock',
-    max_tokens: stream ?? 150,
-    ...(stream !== undefined && { stream: true, stream_options: { include_usage: true } }),
+/** The same gateway in other ways; streams by their length in chunks. */
+export interface PartTargets {
+  direct: Target
+  routed: Target
+  chat(length: number): Target
+  messages(length: number): Target
+  responses(length: number): Target
+}
+
+/** Gives the model a route as well, with a condition and a default. */
+async function openParts(
+  admin: Server['admin'],
+  url: string,
+  key: () => string,
+): Promise<PartTargets> {
+  const targets = [{ model: 'mock', when: { classes: ['batch'] } }, { model: 'mock' }]
+  const routes = [{ name: 'routed', targets, defaults: { temperature: 0.2 } }]
+  await admin.put('/api/routes', { routes })
+  const stream = (fields: (text: string) => Fields) => targetFrom(url, key, fields)
+  return {
+    direct: targetOf(url, key),
+    routed: targetFrom(url, key, (text) => chatFields(text, 'routed')),
+    chat: (length) => stream((text) => chatFields(text, 'mock', length)),
+    messages: (length) =>
+      stream((text) => ({
+        path: '/v1/messages',
+        body: { model: 'mock', max_tokens: length, stream: true, messages: asked(text) },
+      })),
+    responses: (length) =>
+      stream((text) => ({
+        path: '/v1/responses',
+        body: { model: 'mock', max_output_tokens: length, stream: true, input: text },
+      })),
   }
-  const bodyOf = (content: string) =>
-    JSON.stringify({ ...fields, messages: [{ role: 'user', content }] })
-  const body = Buffer.from(bodyOf('y'.repeat(1024 - bodyOf('').length)))
+}
+
+interface Fields {
+  path: string
+  body: object
+}
+
+const asked = (content: string) => [{ role: 'user', content }]
+
+function chatFields(text: string, model: string, stream?: number): Fields {
+  const streamed = { stream: true, stream_options: { include_usage: true } }
+  const body = {
+    model,
+    max_tokens: stream ?? 150,
+    ...(stream !== undefined && streamed),
+    messages: asked(text),
+  }
+  return { path: '/v1/chat/completions', body }
+}
+
+/** Chat requests, each with a key drawn at random. */
+const targetOf = (url: string, key: () => string, stream?: number): Target =>
+  targetFrom(url, key, (text) => chatFields(text, 'mock', stream))
+
+/** Requests of 1 kB. */
+function targetFrom(url: string, key: () => string, fields: (text: string) => Fields): Target {
+  const { path } = fields('')
+  const length = JSON.stringify(fields('').body).length
+  const body = Buffer.from(JSON.stringify(fields('y'.repeat(1024 - length)).body))
   return {
     url,
     next: () => ({
-      path: '/v1/chat/completions',
+      path,
       headers: ['content-type', 'application/json', 'authorization', `Bearer ${key()}`],
       body,
     }),

@@ -16,6 +16,7 @@ import {
   streamTarget,
 } from './overhead-arms.ts'
 import { measureMemory } from './overhead-memory.ts'
+import { measureParts } from './overhead-parts.ts'
 import { median, percentile } from './quantiles.ts'
 import { alternate, bootstrap } from './statistics.ts'
 
@@ -37,6 +38,8 @@ export interface OverheadOptions {
   memoryRequests?: number
   /** Folder for a CPU profile of the gateway; the figures are not to be published then. */
   profile?: string | undefined
+  /** Whether a route and the translation of streams are measured by themselves as well. */
+  parts?: boolean
   /** Commit whose gateway is measured as well, in the same turns. */
   base?: string | undefined
   log?: (text: string) => void
@@ -52,7 +55,7 @@ export async function benchOverhead(options: OverheadOptions = {}) {
   const { memoryRequests = 0 } = options
   const log = options.log ?? (() => undefined)
   await using stack = new AsyncDisposableStack()
-  const { arms, inspectorUrl, baseCommit } = await startArms(stack, {
+  const { arms, parts, inspectorUrl, baseCommit } = await startArms(stack, {
     ...options,
     tenants,
     keys,
@@ -61,6 +64,15 @@ export async function benchOverhead(options: OverheadOptions = {}) {
   })
   const json = await measureRequests(arms, { pairs, requests, connections }, log)
   const chunks = await measureStreams(arms, pairs, streams, log)
+  const single = options.parts
+    ? await measureParts(arms.gristmill.pid, await parts(), {
+        pairs,
+        requests,
+        streams,
+        connections,
+        log,
+      })
+    : null
   const latency =
     latencyRequests > 0 ? await measureLatency(arms, latencyRequests, seed, log) : null
   const memory =
@@ -76,6 +88,7 @@ export async function benchOverhead(options: OverheadOptions = {}) {
   return {
     ...json,
     ...chunks,
+    ...single,
     ...latency,
     ...memory,
     tenants,
