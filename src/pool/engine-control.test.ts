@@ -21,7 +21,7 @@ const profile: EngineProfile = {
   tellsLoad: false,
   advice: null,
 }
-const full = { inFlight: 16, backgroundInFlight: 8, interactiveWaitMs: 2000 }
+const full = { inFlight: 16, backgroundInFlight: 8, placesNeeded: 0, interactiveWaitMs: 2000 }
 
 /** Looks at the engine once a second. */
 function run(control: EngineControl, seconds: number, seen = full): void {
@@ -66,7 +66,12 @@ test('the pace is judged by what calibration found at the knee, not by one figur
     for (let i = 0; i < 30; i++) {
       control.ended(500, { firstTokenAtMs: 0, lastTokenAtMs: 20 * gapMs, outputTokens: 21 })
     }
-    control.update(1000, { inFlight: 8, backgroundInFlight: 0, interactiveWaitMs: 0 })
+    control.update(1000, {
+      inFlight: 8,
+      backgroundInFlight: 0,
+      placesNeeded: 0,
+      interactiveWaitMs: 0,
+    })
     return control.cap.cap
   }
   assert.equal(new EngineControl(profile, 0).tokenGapMsMax, 150)
@@ -77,7 +82,7 @@ test('the pace is judged by what calibration found at the knee, not by one figur
 
 test('where streams share steps with background work, a slow pace costs that its places first', () => {
   const control = new EngineControl(profile, 0)
-  const seen = { inFlight: 12, backgroundInFlight: 1, interactiveWaitMs: 0 }
+  const seen = { inFlight: 12, backgroundInFlight: 1, placesNeeded: 0, interactiveWaitMs: 0 }
   const caps = new Set<number>()
   for (let second = 1; second <= 60; second++) {
     for (let i = 0; i < 5; i++) {
@@ -98,6 +103,11 @@ test('one slow request in a few says nothing of the pace', () => {
     const gapMs = i < 3 ? 400 : 100
     control.ended(500, { firstTokenAtMs: 0, lastTokenAtMs: 20 * gapMs, outputTokens: 21 })
   }
-  control.update(1000, { inFlight: 8, backgroundInFlight: 0, interactiveWaitMs: 0 })
+  control.update(1000, {
+    inFlight: 8,
+    backgroundInFlight: 0,
+    placesNeeded: 0,
+    interactiveWaitMs: 0,
+  })
   assert.equal(control.cap.cap, 8)
 })

@@ -21,6 +21,8 @@ const GAP_TOKENS_LEAST = 8
 export interface EngineSeen {
   inFlight: number
   backgroundInFlight: number
+  /** Its part of the places that interactive work of the pool has needed at once. */
+  placesNeeded: number
   /** Longest wait so far among interactive requests that could run here, milliseconds. */
   interactiveWaitMs: number
 }
@@ -58,7 +60,8 @@ export class EngineControl {
       profile.capReason,
     )
     this.#reserve = new ReserveControl({ yieldsBySteps: profile.yieldsBySteps })
-    this.#reserve.update(nowMs, { cap: profile.cap, backgroundInFlight: 0, interactiveWaitMs: 0 })
+    const unused = { backgroundInFlight: 0, placesNeeded: 0, interactiveWaitMs: 0 }
+    this.#reserve.update(nowMs, { cap: profile.cap, ...unused })
   }
 
   get cap(): CapState {
@@ -135,7 +138,7 @@ export class EngineControl {
     const units = this.#units
     this.#units = 0
     const tokenGapMs = this.#tokenGapMs(nowMs)
-    const { inFlight, backgroundInFlight, interactiveWaitMs } = seen
+    const { inFlight, backgroundInFlight, placesNeeded, interactiveWaitMs } = seen
     if (this.#allowed !== undefined) return false
     const { yieldsBySteps, spare } = this.#profile
     // Fewer places would cost people theirs, where fewer background streams do.
@@ -152,6 +155,7 @@ export class EngineControl {
       cap,
       backgroundInFlight,
       inTheWay: Math.max(0, backgroundInFlight - (yieldsBySteps ? spare : 0)),
+      placesNeeded,
       interactiveWaitMs,
       slowPace: isSlow ? { tokenGapMs, promisedMs } : undefined,
     })

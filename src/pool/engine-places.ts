@@ -4,7 +4,7 @@
  */
 import { bandOf } from '../base/index.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { EngineSlots } from './scheduler-types.ts'
+import type { EngineSlots, PoolGroup } from './scheduler-types.ts'
 import type { PoolEngine } from './types.ts'
 
 /** Tickets looked at, oldest first, for one that waits: enough to see it, never a whole queue. */
@@ -70,13 +70,23 @@ export function updateControls(
   nowMs: number,
 ): PoolEngine[] {
   const waits = interactiveWaits(scheduler, arrivedAtMs, nowMs)
-  return scheduler.engines().flatMap(({ id, models, inFlight, background }) => {
-    const place = engines.get(id)
-    if (place?.state !== 'up') return []
-    const interactiveWaitMs = Math.max(0, ...models.map((model) => waits.get(model) ?? 0))
-    const seen = { inFlight, backgroundInFlight: background, interactiveWaitMs }
-    return place.control.update(nowMs, seen) ? [place] : []
+  return scheduler.pools().flatMap((pool) => {
+    const needed = pool.needed.places(nowMs)
+    return pool.engines.flatMap(({ id, models, inFlight, background, cap }) => {
+      const place = engines.get(id)
+      if (place?.state !== 'up') return []
+      const interactiveWaitMs = Math.max(0, ...models.map((model) => waits.get(model) ?? 0))
+      const placesNeeded = partOf(needed, cap, pool)
+      const seen = { inFlight, backgroundInFlight: background, placesNeeded, interactiveWaitMs }
+      return place.control.update(nowMs, seen) ? [place] : []
+    })
   })
+}
+
+/** An engine's part of the places that a pool needs, rounded up. */
+export function partOf(places: number, cap: number, { engines }: PoolGroup): number {
+  const caps = engines.reduce((sum, engine) => sum + engine.cap, 0)
+  return caps === 0 ? 0 : Math.ceil((places * cap) / caps)
 }
 
 /** Models with the moment at which an engine last served each. */

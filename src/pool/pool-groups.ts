@@ -4,6 +4,7 @@
  */
 
 import { DeadlineQueues } from './deadline-queues.ts'
+import { PlacesNeeded } from './places-needed.ts'
 import type { BandState, EngineSlots, EngineState, PoolGroup } from './scheduler-types.ts'
 import { Account, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
@@ -161,6 +162,7 @@ function createGroup(line: WaitingLine<TicketState>): PoolGroup {
     limits: new WaitLimits(queues),
     activeWeight: 0,
     interactiveWeight: 0,
+    needed: new PlacesNeeded(),
   }
 }
 

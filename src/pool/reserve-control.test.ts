@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ReserveControl, type ReserveReading } from './reserve-control.ts'
 
-const calm: ReserveReading = { cap: 16, backgroundInFlight: 14, interactiveWaitMs: 0 }
+const calm: ReserveReading = {
+  cap: 16,
+  backgroundInFlight: 14,
+  placesNeeded: 0,
+  interactiveWaitMs: 0,
+}
 
 /** Calls `update` once a second with the same reading and returns the reserve after each. */
 function run(control: ReserveControl, fromS: number, seconds: number, reading: ReserveReading) {
@@ -48,13 +53,13 @@ test('it grows no further before the places it asks for have come free', () => {
 
 test('it does not grow where no background work is to blame', () => {
   const control = new ReserveControl()
-  const alone = { cap: 16, backgroundInFlight: 0, interactiveWaitMs: 3000 }
+  const alone = { ...calm, backgroundInFlight: 0, interactiveWaitMs: 3000 }
   assert.deepEqual(run(control, 0, 5, alone), [1, 1, 1, 1, 1])
 })
 
 test('it does not grow where all background work stands aside, however long somebody waits', () => {
   const control = new ReserveControl({ yieldsBySteps: true })
-  const aside = { cap: 16, backgroundInFlight: 8, inTheWay: 0, interactiveWaitMs: 3000 }
+  const aside = { ...calm, backgroundInFlight: 8, inTheWay: 0, interactiveWaitMs: 3000 }
   for (let second = 0; second < 20; second++) control.firstToken(1000 * second, 3000)
   assert.deepEqual(new Set(run(control, 0, 20, aside)), new Set([0]))
   assert.equal(control.update(21_000, { ...aside, inTheWay: 1 }).reserve, 1)
@@ -70,6 +75,17 @@ test('late first tokens make it grow, unless the prompt itself took that long', 
   long.update(0, calm)
   long.firstToken(500, 5000, 4900)
   assert.equal(long.update(1000, calm).reserve, 1)
+})
+
+test('as many places as people have needed at once are kept from the first look on', () => {
+  const control = new ReserveControl()
+  assert.equal(control.update(0, { ...calm, placesNeeded: 6 }).reserve, 6)
+  assert.match(control.state.reason, /needed 6 of 16 places/)
+  assert.equal(control.update(1000, { ...calm, placesNeeded: 9 }).reserve, 9)
+  assert.equal(control.update(2000, { ...calm, placesNeeded: 40 }).reserve, 16)
+  assert.equal(run(control, 3, 120, { ...calm, placesNeeded: 6 }).at(-1), 6)
+  const aside = new ReserveControl({ yieldsBySteps: true })
+  assert.equal(aside.update(0, { ...calm, placesNeeded: 6 }).reserve, 0)
 })
 
 test('it shrinks step by step once first tokens have been quick for a while', () => {
@@ -92,11 +108,12 @@ test('between quick and late it neither grows nor shrinks', () => {
   }
 })
 
-test('whatever happens it stays between 0 and one less than the cap, with a reason', () => {
+test('whatever happens it stays between 0 and the cap, with a reason', () => {
   const reading = fc.record({
     cap: fc.integer({ min: 1, max: 64 }),
     backgroundInFlight: fc.integer({ min: 0, max: 64 }),
     inTheWay: fc.integer({ min: 0, max: 64 }),
+    placesNeeded: fc.integer({ min: 0, max: 80 }),
     interactiveWaitMs: fc.integer({ min: 0, max: 5000 }),
     ttftMs: fc.option(fc.integer({ min: 0, max: 5000 })),
     stepMs: fc.integer({ min: 1, max: 20_000 }),
@@ -110,7 +127,7 @@ test('whatever happens it stays between 0 and one less than the cap, with a reas
         nowMs += stepMs
         if (ttftMs !== null) control.firstToken(nowMs, ttftMs)
         const { reserve, reason } = control.update(nowMs, seen)
-        assert.ok(reserve >= 0 && reserve <= seen.cap - 1, `${reserve} of ${seen.cap}`)
+        assert.ok(reserve >= 0 && reserve <= seen.cap, `${reserve} of ${seen.cap}`)
         assert.ok(Number.isInteger(reserve))
         assert.match(reason, /^[A-Z].*\.$/)
       }
@@ -118,13 +135,13 @@ test('whatever happens it stays between 0 and one less than the cap, with a reas
   )
 })
 
-test('after any past, pressure that lasts ends with all but one place free', () => {
+test('after any past, pressure that lasts ends with all places kept', () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 64 }), fc.nat(40), (cap, calmS) => {
       const control = new ReserveControl()
-      run(control, 0, calmS + 1, { cap, backgroundInFlight: cap, interactiveWaitMs: 0 })
-      const pressed = { cap, backgroundInFlight: 1, interactiveWaitMs: 2000 }
-      assert.equal(run(control, calmS + 2, 70, pressed).at(-1), cap - 1)
+      run(control, 0, calmS + 1, { ...calm, cap, backgroundInFlight: cap })
+      const pressed = { ...calm, cap, backgroundInFlight: 1, interactiveWaitMs: 2000 }
+      assert.equal(run(control, calmS + 2, 80, pressed).at(-1), cap)
     }),
   )
 })

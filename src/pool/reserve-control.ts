@@ -1,5 +1,5 @@
 /**
- * How many sequences of an engine background work leaves free. A state machine: it is told what
+ * How many sequences of an engine are kept from background work. A state machine: it is told what
  * happened and what time it is, and answers with a number and the reason; no I/O, no clock.
  */
 import { TTFT_PROMISE_MS } from '../base/index.ts'
@@ -34,6 +34,11 @@ export interface ReserveReading {
    * spare sequences, and whatever interactive work waits for, it is not they.
    */
   inTheWay?: number
+  /**
+   * Places that interactive work has needed at once lately. So many are reserved where background
+   * work does not stand aside, as nobody else could give them in time.
+   */
+  placesNeeded: number
   /** Longest wait so far among interactive requests that could run here; 0 where none waits. */
   interactiveWaitMs: number
   /** Mean time between tokens of interactive requests, where it is longer than promised. */
@@ -41,7 +46,7 @@ export interface ReserveReading {
 }
 
 export interface ReserveState {
-  /** Sequences of the cap that background work leaves free; 0 to cap − 1. */
+  /** Sequences of the cap that background work never has; 0 to the cap. */
   reserve: number
   /** Why it is what it is, a sentence. */
   reason: string
@@ -90,13 +95,13 @@ export class ReserveControl {
 
   /** Looks at the engine; to be called about once a second. */
   update(nowMs: number, reading: ReserveReading): ReserveState {
-    const most = Math.max(0, reading.cap - 1)
-    const least = Math.min(most, this.#least(reading.cap))
+    const most = reading.cap === 1 ? 0 : reading.cap
+    const least = Math.min(most, this.#least(reading))
     const before = this.#reserve
-    if (before === undefined) this.#set(nowMs, least, this.#leastReason(least))
-    else if (before > most || before < least) {
-      const reason = `The engine runs ${reading.cap} requests at once now.`
-      this.#set(nowMs, Math.min(most, Math.max(least, before)), reason)
+    if (before === undefined || before < least) {
+      this.#set(nowMs, least, this.#leastReason(least, reading))
+    } else if (before > most) {
+      this.#set(nowMs, most, `The engine runs ${reading.cap} requests at once now.`)
     }
     const delayMs = this.#delays.percentiles(nowMs, SPAN_MS).p99 ?? 0
     const danger = this.#danger(delayMs, reading.interactiveWaitMs)
@@ -112,14 +117,21 @@ export class ReserveControl {
     return { reserve, reason: this.#reason, changedAtMs: this.#changedAtMs }
   }
 
-  #least(cap: number): number {
+  #least({ cap, placesNeeded }: ReserveReading): number {
     if (this.#options.yieldsBySteps) return 0
-    return Math.max(1, Math.round((1 - this.#options.target) * cap))
+    return Math.max(1, placesNeeded, this.#beyondTarget(cap))
   }
 
-  #leastReason(least: number): string {
+  #beyondTarget(cap: number): number {
+    return Math.round((1 - this.#options.target) * cap)
+  }
+
+  #leastReason(least: number, { cap, placesNeeded }: ReserveReading): string {
     if (this.#options.yieldsBySteps) return 'Background work stands aside inside the engine.'
     if (least === 0) return 'The engine runs one request at a time, so no place can be kept free.'
+    if (placesNeeded > this.#beyondTarget(cap)) {
+      return `Interactive work has needed ${placesNeeded} of ${cap} places at once.`
+    }
     const target = Math.round(this.#options.target * 100)
     return `Background work fills the engine up to ${target} %.`
   }
@@ -163,15 +175,15 @@ export class ReserveControl {
     this.#set(nowMs, Math.min(most, reserve + step), danger)
   }
 
-  #shrink(nowMs: number, { cap }: ReserveReading, least: number, delayMs: number): void {
+  #shrink(nowMs: number, reading: ReserveReading, least: number, delayMs: number): void {
     const { reserve } = this.state
     if (delayMs > SHRINK_BELOW * this.#options.promiseMs) this.#pressedAtMs = nowMs
     if (reserve <= least || nowMs - this.#pressedAtMs < CALM_MS) return
     if (nowMs - this.#changedAtMs < SHRINK_EVERY_MS) return
-    const step = Math.max(1, Math.floor(SHRINK_STEP * cap))
+    const step = Math.max(1, Math.floor(SHRINK_STEP * reading.cap))
     const next = Math.max(least, reserve - step)
     const calm = `First tokens have been quick for ${CALM_MS / 1000} s.`
-    this.#set(nowMs, next, next === least ? this.#leastReason(least) : calm)
+    this.#set(nowMs, next, next === least ? this.#leastReason(least, reading) : calm)
   }
 
   #set(nowMs: number, reserve: number, reason: string): void {

@@ -2,6 +2,7 @@
 import type { Band, ServiceClass } from '../base/index.ts'
 import type { AccountRows } from './account-rows.ts'
 import type { DeadlineQueues } from './deadline-queues.ts'
+import type { PlacesNeeded } from './places-needed.ts'
 import type { Account, Place, ShareTree } from './share-tree.ts'
 import type { TicketState } from './ticket-state.ts'
 import type { WaitLimits } from './wait-limits.ts'
@@ -73,7 +74,7 @@ export interface EngineSlots {
   cap: number
   /** Extra sequences for tenants below their share. */
   express: number
-  /** Sequences of the cap that background work leaves free. */
+  /** Sequences of the cap that background work never has. */
   backgroundReserve: number
   /**
    * Sequences beyond cap and express on which background work stands aside, so that interactive
@@ -185,4 +186,6 @@ export interface PoolGroup {
   activeWeight: number
   /** Sum of the weights of those with interactive work. */
   interactiveWeight: number
+  /** Places that interactive work has needed at once. */
+  needed: PlacesNeeded
 }

@@ -13,6 +13,7 @@ import { Gates } from './gates.ts'
 import { Lanes } from './lanes.ts'
 import { bestEngine, type Room, uncachedTokens } from './placement.ts'
 import { PoolGroups } from './pool-groups.ts'
+import { countInteractive, forgetIdle, tenantOf } from './pool-tenants.ts'
 import type {
   Arrival,
   Dispatch,
@@ -45,8 +46,7 @@ export class Scheduler {
   #order = 0
 
   /** Parks a ticket that a concurrency limit holds back; true where it did. */
-  readonly #isClosed = (ticket: TicketState) =>
-    this.#config.order === 'fair' && this.#gates.park(ticket)
+  readonly #isClosed = (ticket: TicketState) => this.#config.order === 'fair' && this.#park(ticket)
 
   constructor(config: SchedulerConfig) {
     this.#config = config
@@ -249,6 +249,7 @@ export class Scheduler {
     const { beginnings } = ticket.arrival
     if (beginnings && engine.keepsPrefixes !== false) engine.prefixes.note(beginnings)
     addUnread(ticket, ticket.chargedInputTokens)
+    needPlace(ticket)
     const units = ticket.chargedInputTokens * this.#config.cost.input
     ticket.accounts.charge(ticket.lane.row, units, 1)
     return { id: ticket.arrival.id, ticket, engineId: engine.id, rank, express }
@@ -279,6 +280,7 @@ export class Scheduler {
     countInteractive(ticket, 1)
     this.#gates.enter(lane, arrival)
     const { pool, queue } = lane
+    if (this.#gates.blocking(ticket) === undefined) needPlace(ticket)
     if (pool.queues.push(queue, ticket)) pool.limits.note(queue, arrival.deadlineMs)
     if (pool.queues.size(queue) === 1) lane.place.activate()
   }
@@ -309,6 +311,13 @@ export class Scheduler {
     }
   }
 
+  /** Whoever waits for a limit needs no place. */
+  #park(ticket: TicketState): boolean {
+    if (!this.#gates.park(ticket)) return false
+    ticket.pool.needed.leave(ticket)
+    return true
+  }
+
   #giveUp(ticket: TicketState): void {
     this.#leave(ticket)
     this.#gates.leave(ticket)
@@ -325,6 +334,10 @@ function mustRun({ state, arrival }: TicketState): void {
 const isBounded = ({ queueDepthMax }: Arrival) => queueDepthMax !== Number.POSITIVE_INFINITY
 
 const isBackground = ({ lane }: TicketState) => lane.isBackground
+
+function needPlace(ticket: TicketState): void {
+  if (!isBackground(ticket)) ticket.pool.needed.enter(ticket)
+}
 
 /** The prompt of a ticket is among what its engine has to read. */
 function addUnread(ticket: TicketState, tokens: number): void {
@@ -360,37 +373,4 @@ export function shareOf(
 ): number {
   const cap = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
   return (cap * weight) / Math.max(weights, weight)
-}
-
-/** A ticket of the tenant waits or runs (`1`), or no longer does (`-1`). */
-function countInteractive({ lane }: TicketState, change: 1 | -1): void {
-  if (lane.isBackground) return
-  const { pool, tenant } = lane
-  if (tenant.interactive === 0) pool.interactiveWeight += tenant.weight
-  tenant.interactive += change
-  if (tenant.interactive === 0) pool.interactiveWeight -= tenant.weight
-}
-
-/** A pool knows only the tenants that run or wait in it. */
-function tenantOf(pool: PoolGroup, arrival: Arrival): TenantState {
-  let tenant = pool.tenants.get(arrival.tenantId)
-  if (tenant === undefined) {
-    const counts = { waiting: 0, queued: 0, inFlight: 0, interactive: 0 }
-    tenant = { id: arrival.tenantId, weight: 0, ...counts, lane: undefined }
-    pool.tenants.set(tenant.id, tenant)
-  }
-  const more = arrival.tenantWeight - tenant.weight
-  if (more === 0) return tenant
-  // Its accounts are told of the new weight as their lanes are found anew.
-  tenant.lane = undefined
-  pool.activeWeight += more
-  if (tenant.interactive > 0) pool.interactiveWeight += more
-  tenant.weight = arrival.tenantWeight
-  return tenant
-}
-
-function forgetIdle(pool: PoolGroup, tenant: TenantState): void {
-  if (tenant.waiting > 0 || tenant.inFlight > 0) return
-  pool.tenants.delete(tenant.id)
-  pool.activeWeight = pool.tenants.size === 0 ? 0 : pool.activeWeight - tenant.weight
 }

@@ -21,8 +21,13 @@ const EXPRESS_SCAN_MAX = 31
 
 export const hasCap = (engine: EngineState) =>
   interactiveLoad(engine) < engine.cap && engine.inFlight < engine.open
+/**
+ * What is reserved is kept from background work, not from use: so many interactive requests at once
+ * never wait for it. An idle engine takes one line whatever is reserved.
+ */
 export const hasBackgroundCap = (engine: EngineState) =>
-  engine.inFlight < Math.min(engine.cap, engine.open) - engine.backgroundReserve
+  engine.inFlight < Math.min(engine.cap, engine.open) &&
+  (engine.background < engine.cap - engine.backgroundReserve || engine.inFlight === 0)
 export const hasExpress = (engine: EngineState) =>
   interactiveLoad(engine) < engine.cap + engine.express && engine.inFlight < engine.open
 

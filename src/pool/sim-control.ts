@@ -1,20 +1,26 @@
 /** Production's control of the reserve, joined to the engines of a simulation. */
 import { ReserveControl } from './reserve-control.ts'
+import type { Scheduler } from './scheduler.ts'
 import type { EngineProfile } from './sim-profile.ts'
-import { isInteractive } from './sim-recorder.ts'
+import { isInteractive, sum } from './sim-recorder.ts'
 import type { SimObserver, SimTicket } from './sim-types.ts'
 import type { Simulation } from './simulator.ts'
 
 export class SimReserve implements SimObserver {
   readonly #waiting = new Set<SimTicket>()
   readonly #control: ReserveControl
+  readonly #scheduler: Scheduler
   readonly #engines: number
   readonly #profile: EngineProfile
   #sumOfReserves = 0
   #updates = 0
 
   /** One control for engines that are all alike, as their tickets go wherever there is room. */
-  constructor(profile: EngineProfile, engines: number, promiseMs: number) {
+  constructor(
+    scheduler: Scheduler,
+    { profile, engines, promiseMs }: { profile: EngineProfile; engines: number; promiseMs: number },
+  ) {
+    this.#scheduler = scheduler
     this.#profile = profile
     this.#engines = engines
     this.#control = new ReserveControl({ promiseMs, yieldsBySteps: profile.yields === 'step' })
@@ -54,10 +60,12 @@ export class SimReserve implements SimObserver {
     const before = this.#control.state
     const { yields, spare } = this.#profile
     const inFlight = Math.ceil(backgroundInFlight / this.#engines)
+    const needed = sum(this.#scheduler.pools().map((pool) => pool.needed.places(nowMs)))
     const state = this.#control.update(nowMs, {
       cap,
       backgroundInFlight: inFlight,
       inTheWay: Math.max(0, inFlight - (yields === 'step' ? spare : 0)),
+      placesNeeded: Math.ceil(needed / this.#engines),
       interactiveWaitMs: oldest === undefined ? 0 : nowMs - oldest.arrivedMs,
     })
     this.#sumOfReserves += state.reserve

@@ -34,7 +34,8 @@ export function playFleet(
   options: { untilMs: number; batches?: SimBatches },
 ): FleetRun {
   const recorder = new SimRecorder(cost, promise)
-  const reserve = new SimReserve(profile, engines, promise.ttftMs)
+  const scheduler = new Scheduler({ ...defaultSchedulerConfig, cost })
+  const reserve = new SimReserve(scheduler, { profile, engines, promiseMs: promise.ttftMs })
   const hasBackground =
     options.batches !== undefined ||
     rows.some(({ serviceClass }) => bandOf(serviceClass) === 'background')
@@ -44,7 +45,7 @@ export function playFleet(
     engines: Array.from({ length: engines }, (_, i) => ({ id: `engine-${i}`, profile })),
     requests: rows,
     feeds: options.batches ? [options.batches] : [],
-    scheduler: new Scheduler({ ...defaultSchedulerConfig, cost }),
+    scheduler,
     ...(weights && { weights }),
     observers: [recorder, reserve],
     control(nowMs, now) {

@@ -13,6 +13,8 @@ export class TicketState {
   /** Of its prompt, what counts as unread at its engine. */
   unreadTokens = 0
   outputTokens = 0
+  /** Among those that need a place of the pool, which alone writes it. */
+  isCounted = false
   // What the lists it stands in keep with it: the one of those that wait, a queue, that of those
   // that run.
   number = -1
