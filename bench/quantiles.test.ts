@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { seededRandom } from '../src/base/index.ts'
-import { pairedRatioInterval, percentile, ratioInterval } from './quantiles.ts'
+import { blockRatioInterval, pairedRatioInterval, percentile, ratioInterval } from './quantiles.ts'
 
 describe('percentiles', () => {
   it('are values that were measured, by nearest rank', () => {
@@ -43,5 +43,19 @@ describe('the interval of a ratio', () => {
     }
     assert.ok(held >= runs * 0.85, `${held} of ${runs}, seed ${seed}`)
     assert.ok(widths / runs < 0.5, `${widths / runs}, seed ${seed}`)
+  })
+
+  it('is wider where the tail is one burst, which is drawn as one event', () => {
+    const seed = 7
+    const random = seededRandom(seed)
+    const minutes = (burst: number) =>
+      Array.from({ length: 20 }, (_, minute) =>
+        Array.from({ length: 20 }, () => (minute === 7 ? burst : 100) + 10 * random.next()),
+      )
+    const [above, below] = [minutes(200), minutes(130)]
+    const blocks = blockRatioInterval(above, below, 0.99, random)
+    const singles = ratioInterval(above.flat(), below.flat(), 0.99, random)
+    assert.ok(singles.low > 1.1 && blocks.low < 1, `${blocks.low}, ${singles.low}, seed ${seed}`)
+    assert.ok(blocks.high >= 1.4, `${blocks.high}, seed ${seed}`)
   })
 })

@@ -49,6 +49,23 @@ export function pairedRatioInterval(
   })
 }
 
+/**
+ * The same where values come in blocks that belong together, as of one minute: whole blocks are
+ * drawn, so that a burst is one event and not as many as it has requests (the same book, §8.6).
+ */
+export function blockRatioInterval(
+  above: readonly number[][],
+  below: readonly number[][],
+  share: number,
+  random: Random,
+): { low: number; high: number } {
+  const draw = (blocks: readonly number[][]) => {
+    const chosen = [...indices(blocks.length, random)].flatMap((i) => blocks[i] ?? [])
+    return drawn(chosen, Uint32Array.from(chosen.keys()), share)
+  }
+  return intervalOf(() => draw(above) / draw(below))
+}
+
 const indices = (count: number, random: Random) =>
   Uint32Array.from({ length: count }, () => Math.floor(random.next() * count))
 

@@ -26,6 +26,7 @@ import {
   type SimPromise,
   type TraceRow,
 } from '../src/pool/index.ts'
+import { blockRatioInterval } from './quantiles.ts'
 import { type DaySource, daySources } from './sim-day-sources.ts'
 
 export interface DayOptions {
@@ -126,6 +127,9 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
     batchOffUtilisation: round(alone),
     slotOccupancy: on.slotOccupancy,
     ttftP99OnOverOff: on.ttftP99OnOverOff,
+    ttftRatioLow: on.ttftRatioLow,
+    ttftRatioHigh: on.ttftRatioHigh,
+    worstN: on.worstN,
     worstTenant: on.worstTenant,
     tenantsOver: on.tenantsOver,
     wasted: on.wasted,
@@ -151,6 +155,9 @@ function judge(source: DaySource, whole: EngineProfile, seed: number) {
 
 interface Headline {
   utilisation: number
+  ttftRatioLow: number
+  ttftRatioHigh: number
+  worstN: number
   lateShare: number
   wasted: number
   batchShareFor92: number
@@ -205,9 +212,10 @@ function lost(
 /** Why first tokens come later than is aimed for; empty where they do not. */
 function slower(figures: Headline): string {
   const { ttftP99OnOverOff, worstTenant, worstOnMs, worstOffMs, tenantsOver, tenants } = figures
-  if (ttftP99OnOverOff <= RATIO_GOAL) return ''
+  const interval = `${figures.ttftRatioLow}–${figures.ttftRatioHigh}, ${figures.worstN} requests`
+  if (ttftP99OnOverOff <= RATIO_GOAL) return ` (${interval})`
   return (
-    ` (cannot keep ${RATIO_GOAL}, because a step under way takes up to ` +
+    ` (${interval}; cannot keep ${RATIO_GOAL}, because a step under way takes up to ` +
     `${figures.stepUnderWayMs.toFixed(0)} ms where ${worstTenant} has ${worstOffMs} ms without ` +
     `batch and ${worstOnMs} with it; ${tenantsOver} of ${tenants} tenants are above)`
   )
@@ -232,9 +240,15 @@ function withBatch(day: Day, off: FleetRun, units: number) {
   const none = { tenant: '', onMs: 0, offMs: 0, ratio: 0 }
   const worst = ratios.reduce((a, b) => (b.ratio > a.ratio ? b : a), none)
   const { goodUnits, lateUnits, wastedUnits } = on.recorder
+  const hours = [on, off].map(({ recorder }) => recorder.worstHourByMinute(worst.tenant))
+  const [onHour = [], offHour = []] = hours
+  const { low, high } = ratioIntervalOf(onHour, offHour, day.seed)
   return {
     utilisation: round(goodShare(on, day)),
     ttftP99OnOverOff: round(Math.max(worst.ratio, 0)),
+    ttftRatioLow: round(low),
+    ttftRatioHigh: round(high),
+    worstN: Math.min(onHour.flat().length, offHour.flat().length),
     worstTenant: worst.tenant,
     worstOnMs: Math.round(worst.onMs),
     worstOffMs: Math.round(worst.offMs),
@@ -249,6 +263,12 @@ function withBatch(day: Day, off: FleetRun, units: number) {
     meanReserve: round(on.meanReserve),
     slotOccupancy: round(on.slotOccupancy),
   }
+}
+
+/** 95 % interval of the ratio of two hours' p99s, minutes being what is drawn. */
+function ratioIntervalOf(on: number[][], off: number[][], seed: number) {
+  const floored = off.map((minute) => minute.map((ms) => Math.max(TTFT_FLOOR_MS, ms)))
+  return blockRatioInterval(on, floored, 0.99, seededRandom(seed))
 }
 
 function shareRow(share: number, day: Day, off: FleetRun) {

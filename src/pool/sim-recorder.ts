@@ -12,6 +12,8 @@ export interface SimPromise {
 }
 
 interface Series {
+  /** Minutes of the simulation in which they arrived, as the values below. */
+  minutes: number[]
   ttftMs: number[]
   waitMs: number[]
 }
@@ -26,6 +28,7 @@ export interface Tail {
 
 /** A p99 says something from so many samples on; rarer tenants are judged over all their hours. */
 const SAMPLES_MIN = 100
+const MINUTE_MS = 60_000
 
 export class SimRecorder implements SimObserver {
   /** Interactive service of requests that kept their promise, by hour, units. */
@@ -123,12 +126,28 @@ export class SimRecorder implements SimObserver {
 
   /** In the tenant's worst hour by p99; over all hours where none has enough requests. */
   worstHour(tenant: string): Tail {
-    const hours = (this.#byTenant.get(tenant) ?? []).filter(
-      (series) => series.ttftMs.length >= SAMPLES_MIN,
-    )
-    if (hours.length === 0) return this.tail(tenant)
-    const tails = hours.map((series) => tailOf([series]))
-    return tails.reduce((a, b) => (b.ttftP99Ms > a.ttftP99Ms ? b : a))
+    return tailOf(this.#worst(tenant))
+  }
+
+  /** First tokens of that hour, milliseconds, by the minute in which their requests arrived. */
+  worstHourByMinute(tenant: string): number[][] {
+    const byMinute = new Map<number, number[]>()
+    for (const { minutes, ttftMs } of this.#worst(tenant)) {
+      for (const [i, minute] of minutes.entries()) {
+        const own = byMinute.get(minute) ?? []
+        byMinute.set(minute, own)
+        own.push(ttftMs[i] ?? 0)
+      }
+    }
+    return [...byMinute.values()]
+  }
+
+  #worst(tenant: string): readonly Series[] {
+    const all = this.#byTenant.get(tenant) ?? []
+    const hours = all.filter((series) => series.ttftMs.length >= SAMPLES_MIN)
+    if (hours.length === 0) return all
+    const p99 = (series: Series) => tailOf([series]).ttftP99Ms
+    return [hours.map((series) => ({ series, p99: p99(series) })).reduce(later).series]
   }
 
   #note({ request, arrivedMs }: SimTicket, ttftMs: number, waitMs: number): void {
@@ -139,7 +158,8 @@ export class SimRecorder implements SimObserver {
       hours = []
       this.#byTenant.set(request.tenant, hours)
     }
-    while (hours.length <= hour) hours.push({ ttftMs: [], waitMs: [] })
+    while (hours.length <= hour) hours.push({ minutes: [], ttftMs: [], waitMs: [] })
+    hours[hour]?.minutes.push(Math.floor(arrivedMs / MINUTE_MS))
     hours[hour]?.ttftMs.push(ttftMs)
     hours[hour]?.waitMs.push(waitMs)
   }
@@ -161,6 +181,8 @@ function add(values: number[], index: number, value: number): void {
   while (values.length <= index) values.push(0)
   values[index] = (values[index] ?? 0) + value
 }
+
+const later = <Hour extends { p99: number }>(a: Hour, b: Hour) => (b.p99 > a.p99 ? b : a)
 
 function tailOf(series: readonly Series[]): Tail {
   const ttftMs = series.flatMap((one) => one.ttftMs).sort((a, b) => a - b)
