@@ -5,9 +5,15 @@ import { type Column, printTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { count } from './units.ts'
 
-/** Prints what is wrong, or what would change. */
-export function tellDraft(terminal: Terminal, draft: RouteDraftView): void {
-  for (const { path, reason } of draft.problems) terminal.print(`${path}: ${reason}`)
+/** Prints what is wrong, or what would change. @param where place of a path in the file */
+export function tellDraft(
+  terminal: Terminal,
+  draft: RouteDraftView,
+  where: (path: string) => string,
+): void {
+  for (const { path, reason } of draft.problems) {
+    terminal.print(`${where(path)}: ${path}: ${reason}`)
+  }
   if (draft.problems.length > 0) return
   const against = draft.version === 0 ? 'no routes' : `version ${draft.version}`
   terminal.print(`Against ${against}; nothing was changed.`)

@@ -1,5 +1,4 @@
 /** `gristmill route`: which targets stand behind the model names that clients ask for. */
-import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { GristmillError, serviceClasses } from '../base/index.ts'
 import type {
@@ -19,6 +18,7 @@ import {
   show,
 } from './context.ts'
 import { tellDraft } from './route-effect.ts'
+import { readRouteFile, routesAsYaml } from './route-file.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import type { Terminal } from './terminal.ts'
@@ -26,6 +26,8 @@ import { moment } from './units.ts'
 import { between } from './values.ts'
 
 const PATH = '/api/routes'
+/** What is applied where no file is named. */
+const FILE = 'gristmill.yaml'
 const VERSION_MAX = 2_147_483_647
 
 /** Adds `route …` to the program. */
@@ -58,7 +60,7 @@ function readRoutes(group: Command, context: CliContext): void {
     })
   example(
     remote(group.command('show [route]')),
-    'route show > routes.json',
+    'route show small',
     'route show small --of-version 3',
   )
     .description('print a route, or all as `route apply` takes them')
@@ -70,6 +72,12 @@ function readRoutes(group: Command, context: CliContext): void {
       const value = name === undefined ? { routes } : one(routes, name)
       terminal.print(JSON.stringify(value, null, flags.json ? undefined : 2))
     })
+  example(remote(group.command('export')), 'route export > gristmill.yaml')
+    .description('print all routes as YAML, as `route apply` takes them')
+    .action(async (flags: RemoteFlags) => {
+      const { routes } = await connect(context, flags).get<RouteSetView>(PATH)
+      show(context, flags, { routes }, () => terminal.print(routesAsYaml(routes).trimEnd()))
+    })
 }
 
 function changeRoutes(group: Command, context: CliContext): void {
@@ -78,19 +86,26 @@ function changeRoutes(group: Command, context: CliContext): void {
     note?: string
     baseVersion?: number
     dryRun?: true
+    file?: string
   }
-  const note = 'route apply routes.json --note "small is back"'
-  example(remote(group.command('apply <file>')), note, 'route apply routes.json --dry-run')
-    .description('replace all routes by those of a JSON file (- reads standard input)')
+  example(
+    remote(group.command('apply [file]')),
+    'route apply gristmill.yaml --note "small is back"',
+    'route apply --file gristmill.yaml --dry-run',
+  )
+    .description('replace all routes by those of a YAML or JSON file (- reads standard input)')
+    .option('--file <file>', `the same (default: ${FILE})`)
     .option('--note <words>', 'what the change is for')
     .addOption(ofVersion('--base-version <n>', 'refuse where another version holds by now'))
     .option('--dry-run', 'only say what is wrong, or what would change and for whom')
-    .action(async (file: string, { note, baseVersion, dryRun, ...flags }: ApplyFlags) => {
-      const { routes } = readFile(file)
+    .action(async (named: string | undefined, { note, baseVersion, ...given }: ApplyFlags) => {
+      const { file = named ?? FILE, dryRun, ...flags } = given
+      const { routes, lineOf } = readRouteFile(file)
       const client = connect(context, flags)
       if (dryRun) {
         const draft = await client.post<RouteDraftView>(`${PATH}/draft`, { routes })
-        show(context, flags, draft, () => tellDraft(terminal, draft))
+        const where = (path: string) => `${file}:${lineOf(path)}`
+        show(context, flags, draft, () => tellDraft(terminal, draft, where))
         if (draft.problems.length > 0) throw new ExitWith(1)
         return
       }
@@ -184,24 +199,4 @@ function one(routes: readonly RouteView[], name: string): RouteView {
   const found = routes.find((route) => route.name === name || route.aliases.includes(name))
   if (found) return found
   throw new GristmillError('not_found', { kind: 'route', id: name })
-}
-
-/** @throws GristmillError `invalid_value` where the file is not there or no such JSON */
-function readFile(file: string): { routes: unknown } {
-  let text: string
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (cause) {
-    const reason = `it cannot be read (${(cause as NodeJS.ErrnoException).code})`
-    throw new GristmillError('invalid_value', { param: file, reason }, { cause })
-  }
-  try {
-    const value = JSON.parse(text) as { routes?: unknown } | null
-    if (typeof value === 'object' && Array.isArray(value?.routes)) return { routes: value.routes }
-  } catch (cause) {
-    const reason = `it is not JSON (${(cause as Error).message})`
-    throw new GristmillError('invalid_value', { param: file, reason }, { cause })
-  }
-  const reason = 'an object with a list "routes" is needed'
-  throw new GristmillError('invalid_value', { param: file, reason })
 }

@@ -114,7 +114,7 @@ function Editor({ set }: { set: RouteSetView }) {
             />
             {save.error !== null && <ErrorNote error={save.error} />}
             <div className="flex flex-wrap items-center justify-between gap-3">
-              <CliCommand command="gristmill route apply routes.json --dry-run" />
+              <CliCommand command="gristmill route apply --file gristmill.yaml --dry-run" />
               <div className="ml-auto flex gap-2">
                 <Button onClick={() => navigate('/routes')}>Cancel</Button>
                 <Button
