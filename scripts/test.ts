@@ -5,6 +5,7 @@
  *   npm test                           all of them
  *   npm test -- src/store              files whose path contains the text
  *   npm test -- --test-name-pattern=X  options of Node's test runner
+ *   npm run test:engines -- --dir DIR  what needs real engines, which lie in the folder
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
@@ -50,6 +51,9 @@ const PATTERNS = [
 ]
 /** Longest run of one file, milliseconds. */
 const TIMEOUT_MS = 300_000
+/** Real engines are slow where they have no accelerator. */
+const ENGINES_TIMEOUT_MS = 3_600_000
+const ENGINE_FILES = ['test/real-engines.test.ts', 'test/compatibility-engines.test.ts']
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
@@ -90,10 +94,37 @@ function install(missing: Requirement[]): void {
   for (const name of names) apt('install', '-y', '--no-install-recommends', name)
 }
 
+interface Wanted {
+  /** Arguments of the runner. */
+  options: string[]
+  /** A file is run whose path has one of them. */
+  filters: string[]
+}
+
+function wanted(given: readonly string[]): Wanted {
+  if (given[0] === '--engines') return atEngines(given.slice(1))
+  const own = ['--test-concurrency=2', `--test-timeout=${TIMEOUT_MS}`]
+  return {
+    options: [...own, ...given.filter((text) => text.startsWith('-'))],
+    filters: given.filter((text) => !text.startsWith('-')),
+  }
+}
+
+function atEngines(given: readonly string[]): Wanted {
+  const at = given.indexOf('--dir')
+  const dir = at === -1 ? undefined : given[at + 1]
+  if (dir === undefined) {
+    console.error('Name the folder with the engines: npm run test:engines -- --dir DIR')
+    process.exit(1)
+  }
+  process.env.GRISTMILL_TEST_ENGINES = dir
+  // One file at a time: two engines would share the processors.
+  const own = ['--test-concurrency=1', `--test-timeout=${ENGINES_TIMEOUT_MS}`]
+  return { options: [...own, ...given.toSpliced(at, 2)], filters: ENGINE_FILES }
+}
+
 function run(): void {
-  const given = process.argv.slice(2)
-  const options = given.filter((text) => text.startsWith('-'))
-  const filters = given.filter((text) => !text.startsWith('-'))
+  const { options, filters } = wanted(process.argv.slice(2))
   const files = globSync(PATTERNS)
     .filter((file) => filters.length === 0 || filters.some((text) => file.includes(text)))
     .sort()
@@ -101,9 +132,8 @@ function run(): void {
     console.error(`No test file has ${filters.join(' or ')} in its path.`)
     process.exit(1)
   }
-  const own = ['--test', '--test-concurrency=2', `--test-timeout=${TIMEOUT_MS}`]
   const reporter = ['--test-reporter=spec', '--test-reporter-destination=stdout']
-  const all = [...own, ...reporter, ...options, ...files]
+  const all = ['--test', ...reporter, ...options, ...files]
   const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED }
   const runner = spawn(process.execPath, all, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal))

@@ -31,7 +31,8 @@ export interface Client {
   object(to: Connection): Promise<unknown>
 }
 
-export const QUESTION = 'What turns the wheel of the mill?'
+/** One that small models answer in few words. */
+export const QUESTION = 'Hello!'
 export const TOKENS_MAX = 200
 
 export const toolName = 'grind'
