@@ -140,6 +140,25 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
     await changes.filter({ hasText: EMAIL }).first().waitFor()
   })
 
+  test('a route is added once it is said whom it is for, and explained', async () => {
+    await goTo('Routes')
+    await page.getByRole('heading', { level: 1, name: /^No routes yet/ }).waitFor()
+    await page.getByRole('region', { name: 'Tenant' }).getByText('Support').waitFor()
+    await page.getByRole('link', { name: 'Add a route' }).click()
+    const area = page.getByRole('textbox', { name: 'Routes' })
+    const route = { name: 'story', targets: [{ model: 'toy', when: { tenants: ['Support'] } }] }
+    await area.fill(JSON.stringify({ routes: [{ ...route, alias: 1 }] }))
+    await page.getByText('routes.0.alias').waitFor()
+    await area.fill(JSON.stringify({ routes: [route] }))
+    const changes = page.getByRole('region', { name: 'What would change' }).getByRole('row')
+    await changes.filter({ hasText: /story\s*Support\s*not answered\s*toy/ }).waitFor()
+    await page.getByRole('button', { name: 'Save as version 1' }).click()
+    await page.getByRole('heading', { level: 1, name: /^1 route stands before 1 model/ }).waitFor()
+    const explained = page.getByRole('region', { name: 'Where would it go?' })
+    await explained.getByLabel('Who asks').selectOption({ label: 'Support' })
+    await explained.getByText('it is asked first').waitFor()
+  })
+
   test('a plan is worked out beside the gateway, and a question about it answered', async () => {
     await goTo('Plan')
     await page.getByRole('heading', { level: 1, name: /^How many engines/ }).waitFor()
