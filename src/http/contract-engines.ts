@@ -28,7 +28,7 @@ export interface EngineView {
   capReason: string
   /** Requests that the service's rate limits take now; null where none are known. */
   quotaPlaces: number | null
-  /** Sequences of the cap that background work leaves free, and why. */
+  /** Sequences of the cap that background work never has, and why. */
   reserve: number
   reserveReason: string
   /** Why cap or reserve changed last, whichever was later. */

@@ -256,7 +256,7 @@ export interface FloorView {
     cap: number
     express: number
     capReason: string
-    /** Sequences of the cap that background work leaves free, and why. */
+    /** Sequences of the cap that background work never has, and why. */
     reserve: number
     reserveReason: string
     /** Why cap or reserve changed last, whichever was later. */

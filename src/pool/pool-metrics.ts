@@ -53,7 +53,7 @@ export class PoolMetrics {
     this.#utilisation(registers, pool, clock)
     new Gauge({
       name: 'gristmill_engine_slots',
-      help: 'Sequences of an engine: in flight, cap, express and kept free of background work',
+      help: 'Sequences of an engine: in flight, cap, express and kept from background work',
       labelNames: ['engine', 'kind'],
       registers,
       collect() {

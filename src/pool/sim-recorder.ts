@@ -49,6 +49,8 @@ export class SimRecorder implements SimObserver {
   readonly #byTenant = new Map<string, Series[]>()
   readonly #open = new Set<SimTicket>()
   readonly #gapsMs: number[] = []
+  #requestsMs = 0
+  #ended = 0
 
   constructor(cost: CostWeights, promise: SimPromise) {
     this.#cost = cost
@@ -80,6 +82,8 @@ export class SimRecorder implements SimObserver {
     const { arrivedMs, firstTokenMs = nowMs, dispatchedMs = nowMs, lastTokenMs } = ticket
     const gapMs = ticket.generated > 1 ? (lastTokenMs - firstTokenMs) / (ticket.generated - 1) : 0
     this.#note(ticket, firstTokenMs - arrivedMs, dispatchedMs - arrivedMs)
+    this.#requestsMs += nowMs - arrivedMs
+    this.#ended++
     if (ticket.generated > 1) this.#gapsMs.push(gapMs)
     const isKept = firstTokenMs - arrivedMs <= this.#promise.ttftMs
     if (isKept && gapMs <= this.#promise.tokenGapMs) add(this.interactiveUnits, hour, units)
@@ -108,6 +112,11 @@ export class SimRecorder implements SimObserver {
 
   get tenants(): string[] {
     return [...this.#byTenant.keys()].sort()
+  }
+
+  /** How long interactive requests that have ended took on average, milliseconds. */
+  get meanRequestMs(): number {
+    return this.#requestsMs / Math.max(1, this.#ended)
   }
 
   /** 95th percentile over interactive requests of their mean time between tokens. */

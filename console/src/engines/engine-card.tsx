@@ -117,7 +117,7 @@ function Limits({ engine }: { engine: EngineView }) {
 
 const limitNotes: Record<string, string> = {
   Cap: 'Requests in flight at most; express places are for tenants below their share',
-  Reserve: 'Places of the cap that background work leaves free',
+  Reserve: 'Places of the cap that background work never has',
 }
 
 function factsOf(engine: EngineView) {
