@@ -145,15 +145,4 @@ describe('the pages of routes', { skip: withoutBrowser }, () => {
     await part.getByLabel('Who asks').selectOption('Support')
     await part.getByText('it is not for the tenant Support').waitFor()
   })
-
-  test('an installation without routes says what they are for', async () => {
-    const unused = await startFixture({ isUnused: true })
-    await page.goto(`${unused.url}/routes`)
-    await heading(/^No routes yet/)
-    await page.getByText('Nobody asked for anything in the last 5 minutes.').waitFor()
-    await page.getByRole('link', { name: 'Add a route' }).click()
-    await page.getByText('new-route: no engine serves name-of-a-model').waitFor()
-    await page.getByRole('button', { name: 'Save as version 1' }).waitFor()
-    await unused.close()
-  })
 })
