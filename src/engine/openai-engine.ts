@@ -180,7 +180,7 @@ export class OpenAiEngine implements Engine, CallOwner {
     const { keyId, request } = call
     if (keyId === undefined) return
     const nowMs = this.nowMs()
-    const report = rateReport(headers, this.#options.clock.nowMs())
+    const report = rateReport(status, headers, this.#options.clock.nowMs())
     this.#keys.answered(keyId, status, report, nowMs)
     const { requestId } = request
     this.#options.onRates?.({ requestId, keyId, keyIds: this.#keys.ids, report })

@@ -158,3 +158,31 @@ describe('a model all of whose engines fail', () => {
     assert.ok(well.seen.length < 12, `it was asked ${well.seen.length} times`)
   })
 })
+
+describe('an engine that a route asks for by its name', () => {
+  const route = (engine: string) =>
+    mill.setRoutes(readRoutes([{ name: 'house', targets: [{ model: 'mill', engine }] }]))
+  const ask = (maxWaitMs: number) =>
+    client.chat.completions.create(
+      { model: 'house', messages },
+      { headers: { 'x-gristmill-max-wait-ms': String(maxWaitMs) } },
+    )
+
+  it('is waited for while it is spared, and no longer than the request may wait', async () => {
+    route(sick.url)
+    sick.answer((one) => sendJson(one.response, 500, { error: { message: 'no' } }))
+    await askMany(30, false)
+    await until(() => mill.pool.health.of(sick.url).state === 'open', 10_000)
+    sick.answer((one) => answerChat(one, ['back']))
+    const asked = well.seen.length
+    const [waits, gives] = await Promise.all([
+      ask(60_000),
+      ask(100).catch((error: unknown) => error),
+    ])
+    assert.equal(waits.choices[0]?.message.content, 'back')
+    assert.ok(gives instanceof OpenAI.APIError)
+    assert.deepEqual([gives.status, gives.code], [503, 'no_healthy_engine'])
+    assert.match(gives.message, /serves house at the moment/)
+    assert.equal(well.seen.length, asked, 'nobody else is asked')
+  })
+})

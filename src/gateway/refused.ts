@@ -9,10 +9,14 @@ export function patienceEnded(error: GristmillError, serviceClass: ServiceClass)
   return new GristmillError('resource_unavailable', { class: serviceClass }, options)
 }
 
-/** The pool knows tenants by id; whoever reads the error knows the name. */
-export function withTenantName(error: GristmillError, tenant: string): GristmillError {
+/** The pool knows tenants by id and queues by engines; whoever reads the error knows names. */
+export function inOwnNames(error: GristmillError, tenant: string, model: string): GristmillError {
   const { code, details, retryAfterMs } = error
-  if (details.tenant === undefined) return error
+  const own = {
+    ...(details.tenant !== undefined && { tenant }),
+    ...(details.model !== undefined && { model }),
+  }
+  if (Object.keys(own).length === 0) return error
   const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  return new GristmillError(code, { ...details, tenant }, options)
+  return new GristmillError(code, { ...details, ...own }, options)
 }

@@ -119,6 +119,25 @@ test('a service at its limit is left alone until then, and the request waits her
   assert.deepEqual([text, asked], ['later', 2])
 })
 
+test('a limit is no failure: the circuit stays closed, also where no Retry-After is said', async () => {
+  service.answer(() => {
+    if (service.seen.length < 4) return
+    for (const { response } of service.seen) response.writeHead(429).end('{}')
+  })
+  const options = { headers: { 'x-gristmill-max-wait-ms': '800' } }
+  const asked = [1, 2, 3, 4].map(() =>
+    openai().chat.completions.create({ model: 'mill', messages }, options),
+  )
+  const ends = await Promise.allSettled(asked)
+  assert.deepEqual(
+    ends.map((end) => end.status === 'rejected' && (end.reason as { status?: number }).status),
+    [504, 504, 504, 504],
+  )
+  assert.equal(service.seen.length, 4, 'nothing is sent while the limit holds')
+  assert.equal(mill.pool.quotas.placesOf(service.url), 0)
+  assert.equal(mill.pool.health.of(service.url).state, 'closed')
+})
+
 test('a stream that is stopped stops at the service', async () => {
   const begun = Promise.withResolvers<SeenRequest>()
   service.answer((seen) => {

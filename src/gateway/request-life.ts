@@ -26,7 +26,7 @@ import {
 import { engineRequest, relayFor } from './engine-request.ts'
 import type { LifeOptions, LifeServices } from './life-types.ts'
 import { PacedReply } from './paced-reply.ts'
-import { patienceEnded, withTenantName } from './refused.ts'
+import { inOwnNames, patienceEnded } from './refused.ts'
 import type { RelayOwner } from './relay.ts'
 import type { ReplyHeaders } from './reply.ts'
 
@@ -35,6 +35,8 @@ const ATTEMPTS_MAX = 3
 const ATTEMPTS_AMONG_MAX = 6
 /** Before a try after an engine's own refusal; doubled each time. */
 const RETRY_AFTER_MS = 200
+/** Status of a refusal for the rate. */
+const AT_LIMIT = 429
 /** Runs a step after those that are due already; far cheaper than `queueMicrotask`. */
 const soon = Promise.resolve()
 
@@ -169,7 +171,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   }
 
   #refused(error: GristmillError): void {
-    const { principal, standing, course } = this.options
+    const { principal, standing, course, request } = this.options
     if (error.code === 'no_healthy_engine' && this.#asked !== undefined) {
       if (course?.advance()) {
         this.#await(this.#services.pool.submit({ ...this.#asked, model: course.queue }))
@@ -178,7 +180,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       if (this.rent()) return
     }
     if (error.code !== 'wait_limit_exceeded') {
-      this.#end('refused', { refusal: withTenantName(error, principal.tenantName) })
+      this.#end('refused', { refusal: inOwnNames(error, principal.tenantName, request.model) })
     } else this.#end('timeout', { refusal: patienceEnded(error, standing.serviceClass) })
   }
 
@@ -299,13 +301,13 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       // Our own bound made it too long; without one the engine takes what its context leaves.
       this.#outputTokensDefault = null
       this.#dispatch(grant)
-    } else if (canAskAnother(status) && this.#mayGoOn()) this.#retry()
+    } else if (canAskAnother(status) && this.#mayGoOn()) this.#retry(status === AT_LIMIT)
     else if (canRetryStatus(status) && this.#mayTryAgain()) {
       // Another engine can answer at once; the same one needs a moment.
-      if (this.#services.pool.hasChoice(this.#queue)) this.#retry()
+      if (this.#services.pool.hasChoice(this.#queue)) this.#retry(status === AT_LIMIT)
       else {
         const delayMs = RETRY_AFTER_MS * 2 ** (this.#attempts - 1)
-        this.#services.clock.after(delayMs, () => this.#retry())
+        this.#services.clock.after(delayMs, () => this.#retry(status === AT_LIMIT))
       }
     } else {
       const { request, reply, requestId } = this.options
@@ -351,12 +353,12 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   }
 
   /** Gives the slot back and queues again at the old place. */
-  #retry(): void {
+  #retry(wasAtLimit = false): void {
     if (this.#state !== 'running' || this.#ticket === undefined) return
     this.#state = 'waiting'
     this.#call = undefined
     this.#grant = undefined
-    this.#await(this.#ticket.retry(this.options.course?.queue))
+    this.#await(this.#ticket.retry({ model: this.options.course?.queue, wasAtLimit }))
   }
 
   // The end

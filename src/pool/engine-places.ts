@@ -92,10 +92,12 @@ export function partOf(places: number, cap: number, { engines }: PoolGroup): num
 /** Models with the moment at which an engine last served each. */
 export class ServedModels {
   readonly #scheduler: Scheduler
+  readonly #health: { isAiling(model: string): boolean }
   readonly #servedAtMs = new Map<string, number>()
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, health: { isAiling(model: string): boolean }) {
     this.#scheduler = scheduler
+    this.#health = health
   }
 
   note(model: string, nowMs: number): void {
@@ -116,7 +118,8 @@ export class ServedModels {
     return models.filter((model) => this.isLost(model, nowMs))
   }
 
+  /** An engine that is spared for a while is tried again, and waited for. */
   #isServed(model: string): boolean {
-    return this.#scheduler.serves(model)
+    return this.#scheduler.serves(model) || this.#health.isAiling(model)
   }
 }

@@ -153,7 +153,7 @@ test('a request that its engine lost before answering keeps its place and is not
   const first = pool.submit(request('a', { queueDepthMax: 1 }))
   await first.granted
   const second = pool.submit(request('a', { queueDepthMax: 1 }))
-  const again = first.retry()
+  const again = first.retry({})
   await again.granted
   assert.equal(pool.waitingCount, 1)
   again.finish(end(1))

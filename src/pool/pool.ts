@@ -18,7 +18,7 @@ import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
 import { PoolTicket, placeOf, retryOf, type TicketOwner } from './ticket.ts'
-import type { PoolEngine, Ticket, TicketEnd, TicketRequest } from './types.ts'
+import type { PoolEngine, RetryOptions, Ticket, TicketEnd, TicketRequest } from './types.ts'
 
 const TICK_MS = 100
 const SECOND_MS = 1000
@@ -62,7 +62,7 @@ export class Pool implements TicketOwner {
     this.cost = cost
     this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost })
     this.quotas = new Quotas(this.scheduler, options.clock)
-    this.#models = new ServedModels(this.scheduler)
+    this.#models = new ServedModels(this.scheduler, this.health)
     this.#meter = new CapacityMeter(options.clock.nowMs())
     this.#metrics = new PoolMetrics(options.registry, this, options.clock)
     this.#timers = [
@@ -219,13 +219,14 @@ export class Pool implements TicketOwner {
     this.#pump()
   }
 
-  resubmit(ticket: PoolTicket, model: string | undefined): PoolTicket {
+  resubmit(ticket: PoolTicket, { model, wasAtLimit }: RetryOptions): PoolTicket {
     const units = (ticket.inputTokens - ticket.cachedTokens) * this.cost.input
     const queued = placeOf(ticket)
     // The tenant is not charged for a prompt that an engine lost before it answered.
     this.scheduler.promptRead(queued, 0)
     this.#waste(ticket, 'engine_failed', units)
-    ticket.circuit?.failed(this.#clock.monotonicMs())
+    const isLimit = wasAtLimit === true && this.quotas.isKept(ticket.engineId)
+    if (!isLimit) ticket.circuit?.failed(this.#clock.monotonicMs())
     this.#release(ticket)
     ticket.state = 'ended'
     const next = new PoolTicket(retryOf(ticket, model), ticket.arrivedAtMs, this)
@@ -318,15 +319,12 @@ export class Pool implements TicketOwner {
   }
 
   #expire(): void {
-    for (const arrival of this.scheduler.expire(this.#clock.monotonicMs())) {
-      const ticket = this.#waiting.get(arrival.id)
-      this.#waiting.delete(arrival.id)
-      ticket?.refuse(
-        waitedTooLong(
-          ticket.request,
-          this.stats.retryAfterMs(this.#clock.monotonicMs(), arrival.tenantId),
-        ),
-      )
+    const nowMs = this.#clock.monotonicMs()
+    for (const { id, tenantId, model } of this.scheduler.expire(nowMs)) {
+      const ticket = this.#waiting.get(id)
+      this.#waiting.delete(id)
+      const retryAfterMs = this.stats.retryAfterMs(nowMs, tenantId)
+      ticket?.refuse(waitedTooLong(ticket.request, this.health.isAiling(model), retryAfterMs))
     }
   }
 

@@ -27,6 +27,11 @@ export class Quotas {
     this.#controls.delete(engineId)
   }
 
+  /** True where what an engine says about its limits is kept to. */
+  isKept(engineId: string | undefined): boolean {
+    return engineId !== undefined && this.#controls.has(engineId)
+  }
+
   /** @param tokens its prompt and what it may generate */
   took(engineId: string, requestId: string, tokens: number): void {
     const control = this.#controls.get(engineId)

@@ -15,6 +15,12 @@ export function queueFull(
   return new GristmillError('queue_full', { tenant: tenantId, queueDepthMax }, { retryAfterMs })
 }
 
-export function waitedTooLong({ waitMsMax }: TicketRequest, retryAfterMs: number): GristmillError {
+/** @param isAiling true where every engine that it waited for was being spared */
+export function waitedTooLong(
+  { waitMsMax, model }: TicketRequest,
+  isAiling: boolean,
+  retryAfterMs: number,
+): GristmillError {
+  if (isAiling) return noEngine(model)
   return new GristmillError('wait_limit_exceeded', { waitedMs: waitMsMax }, { retryAfterMs })
 }

@@ -2,7 +2,14 @@
 import type { GristmillError } from '../base/index.ts'
 import type { EngineCircuit } from './engine-circuit.ts'
 import type { TicketState } from './ticket-state.ts'
-import type { Grant, Ticket, TicketEnd, TicketHolder, TicketRequest } from './types.ts'
+import type {
+  Grant,
+  RetryOptions,
+  Ticket,
+  TicketEnd,
+  TicketHolder,
+  TicketRequest,
+} from './types.ts'
 
 /** What a ticket needs of the pool. */
 export interface TicketOwner {
@@ -12,7 +19,7 @@ export interface TicketOwner {
   promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void
   finished(ticket: PoolTicket, end: TicketEnd): void
   mayRetry(ticket: PoolTicket): boolean
-  resubmit(ticket: PoolTicket, model: string | undefined): PoolTicket
+  resubmit(ticket: PoolTicket, again: RetryOptions): PoolTicket
 }
 
 export class PoolTicket implements Ticket {
@@ -81,9 +88,9 @@ export class PoolTicket implements Ticket {
     return this.#owner.mayRetry(this)
   }
 
-  retry(model?: string): Ticket {
+  retry(again: RetryOptions): Ticket {
     this.#mustRun()
-    return this.#owner.resubmit(this, model)
+    return this.#owner.resubmit(this, again)
   }
 
   progress(outputTokens: number): void {

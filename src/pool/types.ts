@@ -97,15 +97,21 @@ export interface Ticket {
   hurry(): void
   /**
    * Gives the slot back and asks for another (failed before the first byte, retried elsewhere).
-   * @param model what to queue for from now on; the same as before where absent
    */
-  retry(model?: string): Ticket
+  retry(again: RetryOptions): Ticket
   /** Output tokens received so far in all; charged as they stream. */
   progress(outputTokens: number): void
   /** Corrects the estimate of the prompt once the engine tells it. */
   promptRead(inputTokens: number, cachedTokens: number): void
   /** Gives the slot back. @throws when called twice, which is a programming error */
   finish(end: TicketEnd): void
+}
+
+export interface RetryOptions {
+  /** What to queue for from now on; the same as before where absent. */
+  model?: string | undefined
+  /** True where the engine did not take it because of a rate limit. */
+  wasAtLimit?: boolean
 }
 
 export interface QueueEntry {

@@ -2,7 +2,7 @@
  * The keys of one rented service: used in turn, and one that was refused or has used up its rate
  * rests. No I/O, no clock.
  */
-import type { RateReport } from './rate-limits.ts'
+import { LIMITED_MS, type RateReport } from './rate-limits.ts'
 
 export interface ServiceKey {
   id: string
@@ -19,8 +19,6 @@ interface Place extends ServiceKey {
 
 /** A refused key is tried again after so long: somebody may have mended it there. */
 const REFUSED_MS = 300_000
-/** After a refusal for the rate that does not say how long it lasts. */
-const LIMITED_MS = 10_000
 
 export class KeyRing {
   #places: Place[] = []

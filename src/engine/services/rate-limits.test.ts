@@ -5,7 +5,7 @@ import { rateReport } from './rate-limits.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 28, 12)
 const at = (afterMs: number) => new Date(NOW_MS + afterMs).toISOString()
-const report = (headers: Record<string, string>) => rateReport(headers, NOW_MS)
+const report = (headers: Record<string, string>) => rateReport(200, headers, NOW_MS)
 
 test('OpenAI tells what is left and in how long it is full again', () => {
   const headers = {

@@ -19,6 +19,8 @@ export interface RateReport {
   retryAfterMs: number | null
 }
 
+/** After a refusal for the rate that does not say how long it lasts. */
+export const LIMITED_MS = 10_000
 /** Where a service does not say when its minute is over. */
 const MINUTE_MS = 60_000
 
@@ -43,11 +45,18 @@ const TOKENS = [
   ['x-ratelimit-limit-tokens-minute', 'x-ratelimit-remaining-tokens-minute', ''],
 ] as const
 
-/** @returns null where the headers say nothing about limits */
-export function rateReport(headers: IncomingHttpHeaders, nowMs: number): RateReport | null {
+/**
+ * @param status of the answer; one of a limit that does not say how long it lasts lasts a while
+ * @returns null where nothing is said about limits
+ */
+export function rateReport(
+  status: number,
+  headers: IncomingHttpHeaders,
+  nowMs: number,
+): RateReport | null {
   const requests = firstLevel(REQUESTS, headers, nowMs)
   const tokens = firstLevel(TOKENS, headers, nowMs)
-  const retryAfterMs = retryAfter(headers, nowMs)
+  const retryAfterMs = retryAfter(headers, nowMs) ?? (status === 429 ? LIMITED_MS : null)
   if (requests === null && tokens === null && retryAfterMs === null) return null
   return { requests, tokens, retryAfterMs }
 }
