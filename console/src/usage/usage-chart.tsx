@@ -64,7 +64,8 @@ function looks(hues: readonly number[], isDark: boolean): Omit<uPlot.Options, 'w
   const ink = readInk(isDark)
   const bars = uPlot.paths.bars?.({ size: [0.78, 48], align: 1, gap: 1 })
   return {
-    padding: [8, 4, 0, 0],
+    // Half of the last time's words stand beyond the last bar.
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
