@@ -276,7 +276,10 @@ export class Gateway {
       arrivedMonotonicMs: given.arrivedMonotonicMs,
     })
     const wanted = ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line)
-    if (course !== undefined) wanted.model = course.queue
+    if (course !== undefined) {
+      wanted.model = course.queue
+      wanted.arrivedAtMs = this.#options.clock.monotonicMs()
+    }
     if (this.#services.pool.hasChoice(wanted.model)) {
       wanted.beginnings = beginningsOf(canonical, principal.tenantId)
     }

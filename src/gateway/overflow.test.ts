@@ -96,6 +96,8 @@ describe('a route that overflows', () => {
     const { inputTokens = 0, outputTokens = 0 } = bought ?? {}
     assert.ok(outputTokens > 0)
     assert.equal(bought?.spendNanos, 10 * inputTokens + 100 * outputTokens)
+    const queueMs = Number(response.headers.get('x-gristmill-queue-ms'))
+    assert.ok(queueMs > 0 && bought?.queueMs === queueMs, `${queueMs} ms in the queue`)
     const ownRow = mill.ledger.settlements.find((one) => one !== bought)
     assert.ok(ownRow !== undefined && !('spendNanos' in ownRow))
   })

@@ -73,8 +73,9 @@ export class Pool implements TicketOwner {
 
   /** Asks for a slot; the ticket's `granted` tells when there is one, or what refused it. */
   submit(request: TicketRequest): Ticket {
-    const ticket = new PoolTicket(request, this.#clock.monotonicMs(), this)
-    if (this.#models.isLost(request.model, this.#clock.monotonicMs())) {
+    const nowMs = this.#clock.monotonicMs()
+    const ticket = new PoolTicket(request, request.arrivedAtMs ?? nowMs, this)
+    if (this.#models.isLost(request.model, nowMs)) {
       ticket.refuse(noEngine(request.model))
       return ticket
     }

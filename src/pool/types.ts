@@ -41,6 +41,8 @@ export interface TicketRequest {
   urgent?: boolean
   /** Where it failed last: another engine is better. */
   avoidEngineId?: string
+  /** When it came, on the monotonic clock, though it may have waited elsewhere since; else now. */
+  arrivedAtMs?: number
 }
 
 /** Whoever waits for what runs on an engine. */
