@@ -97,6 +97,11 @@ export const limitTable = {
     'GRISTMILL_LEDGER_WAIT_MS',
     'longest wait of a request for its intent to be durable, milliseconds',
   ),
+  ledgerStallMs: limit(
+    5000,
+    'GRISTMILL_LEDGER_STALL_MS',
+    'time without an answer after which the database counts as away for the ledger, milliseconds',
+  ),
   fileBytesMax: limit(200 * 1024 * 1024, 'GRISTMILL_FILE_BYTES_MAX', 'largest file, bytes'),
   tenantFileBytesMax: limit(
     10 * 1024 * 1024 * 1024,

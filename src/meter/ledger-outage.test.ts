@@ -17,7 +17,7 @@ let ledger: Ledger
 let folder: string
 let nextId = 0
 
-const limits = { ledgerPendingMax: 1000, ledgerWaitMs: 1000 }
+const limits = { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 1000 }
 const logger = createLogger('silent', 'test')
 
 before(async () => {

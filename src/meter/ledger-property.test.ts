@@ -93,7 +93,7 @@ class World {
       clock: systemClock,
       logger: createLogger('silent', 'test'),
       registry: new Registry(),
-      limits: { ledgerPendingMax: 10_000, ledgerWaitMs: 5000 },
+      limits: { ledgerPendingMax: 10_000, ledgerStallMs: 1000, ledgerWaitMs: 5000 },
     })
     await this.ledger.recover()
   }

@@ -31,7 +31,7 @@ export interface LedgerOptions {
   clock: Clock
   logger: Logger
   registry: Registry
-  limits: Pick<Limits, 'ledgerPendingMax' | 'ledgerWaitMs'>
+  limits: Pick<Limits, 'ledgerPendingMax' | 'ledgerStallMs' | 'ledgerWaitMs'>
 }
 
 const TICK_MS = 250
@@ -96,7 +96,7 @@ export class Ledger {
       logger,
       health,
       metrics,
-      waitMsMax: limits.ledgerWaitMs,
+      stallMsMax: limits.ledgerStallMs,
       onBooked: (entry) => {
         if (entry.file) options.journal.booked(entry.file)
         entry.isBooked = true

@@ -27,7 +27,7 @@ export interface SettlementQueueOptions {
   health: LedgerHealth
   metrics: LedgerMetrics
   /** How long the database may take before requests are refused. */
-  waitMsMax: number
+  stallMsMax: number
   /** The database has an intent, or refuses it for good. */
   onBooked: (entry: OpenEntry) => void
   /** A request is closed for good, or its settlement could not be written at all. */
@@ -104,10 +104,10 @@ export class SettlementQueue {
 
   /** Called now and then: a database that takes too long is as good as away. */
   tick(): void {
-    const { clock, health, waitMsMax } = this.#options
+    const { clock, health, stallMsMax } = this.#options
     if (this.#busySinceMs === undefined) return
-    if (clock.monotonicMs() - this.#busySinceMs < waitMsMax) return
-    health.failed(new Error(`the database took longer than ${waitMsMax} ms`))
+    if (clock.monotonicMs() - this.#busySinceMs < stallMsMax) return
+    health.failed(new Error(`the database took longer than ${stallMsMax} ms`))
   }
 
   stop(): void {
