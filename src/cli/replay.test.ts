@@ -104,10 +104,13 @@ describe('gristmill trace export', () => {
       inputTokens: 50,
       cachedTokens: 0,
       outputTokens: 4,
+      hitInputTokens: null,
       ...change,
     })
     requests.push(
       ended(1000, { settledAt: null }),
+      // Engines had no part in what the response cache answered.
+      ended(1500, { hitInputTokens: 50 }),
       ended(2000, { cachedTokens: 30, servedClass: 'flex' }),
       ended(5000, {}),
       ended(7_200_000, {}),
