@@ -98,6 +98,22 @@ async function counts() {
   return row
 }
 
+/** Keeps everybody from a table until the returned function is called. */
+async function lock(table: string): Promise<() => Promise<void>> {
+  const locked = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const blocker = database.transaction(async (sql) => {
+    await sql`lock table ${sql(table)} in access exclusive mode`
+    locked.resolve()
+    await release.promise
+  })
+  await locked.promise
+  return async () => {
+    release.resolve()
+    await blocker
+  }
+}
+
 async function killDatabase(): Promise<void> {
   const pid = database.server?.pid() as number
   signalProcess(pid, 'SIGKILL')
@@ -164,40 +180,24 @@ describe('the database goes away and comes back', () => {
 
 describe('the database does not answer', () => {
   it('refuses once that takes longer than the limit, and books what it took before', async () => {
-    const locked = Promise.withResolvers<void>()
-    const release = Promise.withResolvers<void>()
-    const blocker = database.transaction(async (sql) => {
-      await sql`lock table ledger_intents in access exclusive mode`
-      locked.resolve()
-      await release.promise
-    })
-    await locked.promise
+    const unlock = await lock('ledger_intents')
     const given = [intent(), intent(), intent()]
     await Promise.all(given.map((one) => ledger.open(one)))
     for (const { requestId } of given) ledger.settle(settlement(requestId))
     await until('the ledger notices', () => !ledger.healthy())
     await assert.rejects(ledger.open(intent()), isUnavailable)
-    release.resolve()
-    await blocker
+    await unlock()
     await until('the ledger is back', () => ledger.healthy())
     await ledger.flush(10_000)
     assert.deepEqual(await counts(), { intents: 3, settled: 3, open: 0 })
   })
 
   it('loses no intent where the gateway dies meanwhile', async () => {
-    const locked = Promise.withResolvers<void>()
-    const release = Promise.withResolvers<void>()
-    const blocker = database.transaction(async (sql) => {
-      await sql`lock table ledger_intents in access exclusive mode`
-      locked.resolve()
-      await release.promise
-    })
-    await locked.promise
+    const unlock = await lock('ledger_intents')
     await Promise.all(Array.from({ length: 20 }, () => ledger.open(intent())))
     // The next run reads what is on the disk, as after kill -9.
     const next = await startLedger()
-    release.resolve()
-    await blocker
+    await unlock()
     assert.equal(await next.recover(), 20)
     await next.close()
     assert.deepEqual(await counts(), { intents: 20, settled: 20, open: 0 })
@@ -206,18 +206,10 @@ describe('the database does not answer', () => {
   it('closes within its limit and leaves the rest to the next start', async () => {
     const given = intent()
     await ledger.open(given)
-    const locked = Promise.withResolvers<void>()
-    const release = Promise.withResolvers<void>()
-    const blocker = database.transaction(async (sql) => {
-      await sql`lock table ledger_settlements in access exclusive mode`
-      locked.resolve()
-      await release.promise
-    })
-    await locked.promise
+    const unlock = await lock('ledger_settlements')
     ledger.settle(settlement(given.requestId))
     assert.equal(await ledger.close(300), 1)
-    release.resolve()
-    await blocker
+    await unlock()
     const next = await startLedger()
     await next.recover()
     await next.close()
