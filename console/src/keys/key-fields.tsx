@@ -57,6 +57,16 @@ export function KeyFields({ keyView }: { keyView?: KeyView }) {
           </label>
         ))}
       </fieldset>
+      <label className="flex items-baseline gap-1.5">
+        <input
+          type="checkbox"
+          name="responseCache"
+          defaultChecked={keyView?.responseCache ?? false}
+          className="size-4 translate-y-0.5 accent-(--accent)"
+        />
+        Response cache
+        <span className="text-[0.78rem] text-soft">the same question gets the kept answer</span>
+      </label>
       <LimitFields {...(keyView && { limits: keyView.limits })} />
     </>
   )
@@ -70,6 +80,7 @@ export function keyBodyOf(form: FormData, before?: KeyView) {
     scopes: form.getAll('scopes').map(String),
     defaultClass: textOf(form, 'class') || null,
     limits: limitsOf(form),
+    responseCache: form.has('responseCache'),
     // An end that is not touched keeps its time of day.
     ...(until !== dayOf(before) && { expiresAt: until === '' ? null : endOfDay(until) }),
   }
@@ -78,12 +89,20 @@ export function keyBodyOf(form: FormData, before?: KeyView) {
 /** The same as flags of the command line; only what differs is named. */
 export function keyFlags(form: FormData, before?: KeyView): string {
   const body = keyBodyOf(form, before)
-  const was = { name: '', scopes: ['inference'], defaultClass: null, ...before }
+  const was = {
+    name: '',
+    scopes: ['inference'],
+    defaultClass: null,
+    responseCache: false,
+    ...before,
+  }
   const { expiresAt } = body
   return [
     body.name !== was.name && ` --name ${shellWord(body.name)}`,
     body.scopes.join() !== was.scopes.join() && ` --scopes ${body.scopes.join()}`,
     body.defaultClass !== was.defaultClass && ` --class ${body.defaultClass ?? 'tenant'}`,
+    body.responseCache !== was.responseCache &&
+      ` --response-cache ${body.responseCache ? 'on' : 'off'}`,
     expiresAt !== undefined && ` --expires ${expiresAt === null ? 'never' : daysUntil(expiresAt)}`,
     limitFlags(body.limits, before?.limits),
   ]

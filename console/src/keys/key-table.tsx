@@ -132,7 +132,8 @@ function keyColumns(nowMs: number): Column<KeyView>[] {
     {
       title: 'Scopes',
       note: 'What it may do',
-      show: ({ scopes }) => scopes.join(', '),
+      show: ({ scopes, responseCache }) =>
+        scopes.join(', ') + (responseCache ? ' · response cache' : ''),
       csv: ({ scopes }) => scopes.join(' '),
     },
     {
