@@ -156,7 +156,7 @@ describe('tools', () => {
   })
 
   it('are called where one must be, any of them or the one that is named', async () => {
-    const request = { tools, max_tokens: 200 }
+    const request = { tools, max_tokens: 2000 }
     const any = await client.messages.create(ask({ ...request, tool_choice: { type: 'any' } }))
     assert.equal(any.stop_reason, 'tool_use')
     assert.ok(['get_weather', 'get_time'].includes(callIn(any)?.name ?? ''))
