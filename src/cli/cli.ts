@@ -9,6 +9,7 @@ import { type CliContext, ExitWith } from './context.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
 import { engineCommands } from './engines.ts'
+import { importCommands } from './import.ts'
 import { keyCommands } from './keys.ts'
 import { modelCommands } from './models.ts'
 import { planCommand } from './plan.ts'
@@ -66,6 +67,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   projectCommands(program, context)
   keyCommands(program, context)
   userCommands(program, context)
+  importCommands(program, context)
   chatCommand(program, context)
   batchCommands(program, context)
   queueCommand(program, context)

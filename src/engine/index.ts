@@ -18,6 +18,7 @@ export {
 } from './embedded-engine.ts'
 export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
 export type { EngineInput } from './engine-input.ts'
+export { keyFingerprint } from './engine-keys.ts'
 export {
   EMBEDDED_ENGINE_ID,
   type EngineKeyView,

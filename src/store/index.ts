@@ -1,5 +1,12 @@
 /** PostgreSQL: started or connected to, its schema, transactions and notifications. */
-export { isUnreachable, type Queries, type Sql, type Transaction } from './connection.ts'
+export {
+  connect,
+  connectionError,
+  isUnreachable,
+  type Queries,
+  type Sql,
+  type Transaction,
+} from './connection.ts'
 export {
   type Database,
   type ListenerState,
