@@ -1,6 +1,7 @@
 /**
  * Intents on their way into the journal, where they are durable. One group is written at a time,
- * and what comes meanwhile goes out together in the next. Each waits a bounded time.
+ * and what comes meanwhile and a moment longer goes out together in the next. Each waits a bounded
+ * time.
  */
 import type { Clock } from '../base/index.ts'
 import type { Journal } from './journal.ts'
@@ -9,6 +10,10 @@ import type { LedgerMetrics } from './ledger-metrics.ts'
 import type { OpenEntry } from './open-entry.ts'
 import { WriteLane } from './write-lane.ts'
 
+/** A write costs much the same for one row as for twenty, so a busy queue gathers that long. */
+const GATHER_MS = 1
+/** It is busy while the last group ended less than this ago. */
+const BUSY_MS = 5
 /** A row has some hundred bytes, and 5 kB at most; a group must fit into a file. */
 const GROUP_ROWS_MAX = 200
 
@@ -35,6 +40,7 @@ export class IntentQueue {
   #waitingSinceMs = 0
   #inFlight: OpenEntry[] = []
   #sentAtMs = 0
+  #endedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: IntentQueueOptions) {
     this.#options = options
@@ -48,8 +54,9 @@ export class IntentQueue {
 
   push(entry: OpenEntry): void {
     if (this.#waiting.push(entry) > 1) return
-    this.#waitingSinceMs = this.#options.clock.monotonicMs()
-    this.#lane.wake()
+    const nowMs = this.#options.clock.monotonicMs()
+    this.#waitingSinceMs = nowMs
+    this.#lane.wake(nowMs - this.#endedAtMs < BUSY_MS ? GATHER_MS : 0)
   }
 
   /** Called now and then: gives up on what has waited too long. */
@@ -89,8 +96,9 @@ export class IntentQueue {
       health.failed(error)
       this.#finish((entry) => this.#options.onDoubtful(entry, error))
     }
+    this.#endedAtMs = clock.monotonicMs()
     this.#options.onCycle()
-    return this.#waiting.length === 0 ? null : 0
+    return this.#waiting.length === 0 ? null : GATHER_MS
   }
 
   #finish(each: (entry: OpenEntry) => void): void {
