@@ -63,6 +63,11 @@ export class Course {
     return this.target.price === null ? null : nameOf(this.target)
   }
 
+  /** True while it is with a rented target, from which it can go back; once. */
+  get isOverflowing(): boolean {
+    return this.#rented !== undefined
+  }
+
   /** True while it may overflow; once, since a rented target that fails is no help again. */
   get mayRent(): boolean {
     return this.#renting !== null && !this.#wasRented
@@ -83,6 +88,14 @@ export class Course {
       return true
     }
     return false
+  }
+
+  /** Goes back from a rented target that is not up any more, where own engines are. */
+  comeBack(): boolean {
+    if (this.#rented === undefined || this.#places.isUp(this.queue)) return false
+    const home = this.#targets[this.#at]
+    if (home === undefined || !this.#places.isUp(this.#places.queueOf(home))) return false
+    return this.advance()
   }
 
   /** What the answer cost, nanos; null where own engines gave it. To be asked once, at the end. */

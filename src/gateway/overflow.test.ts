@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 import OpenAI from 'openai'
-import { FakeClock } from '../base/index.ts'
+import { FakeClock, seededRandom } from '../base/index.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
 import { readRoutes } from '../route/index.ts'
+import type { CanonicalRequest } from './canonical.ts'
+import { courseFor } from './course.ts'
 import { DaySpend } from './day-spend.ts'
 import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
 
@@ -135,11 +137,59 @@ describe('a route that overflows', () => {
     assert.ok(mill.ledger.settlements.every((one) => one.rentedTarget === undefined))
   })
 
+  it('comes back, however many the service refuses', async () => {
+    allow({ anna: 1e9 })
+    rented.answer((one) => sendJson(one.response, 429, { error: { message: 'too many' } }))
+    const first = fill()
+    await until(() => own.seen.length === 1)
+    const more = Array.from({ length: 30 }, () => ask())
+    await until(() => mill.pool.waitingOf('ten_anna') === 30 && rented.seen.length > 20)
+    letGo()
+    const answers = await Promise.all([first, ...more])
+    assert.ok(answers.every(({ data }) => data.choices[0]?.message.content === 'own'))
+  })
+
   it('is asked where no own engine is up', async () => {
     allow({ anna: 1e9 })
     mill.setEngine(own, { cap: 1 }, 'down')
     const { data } = await ask()
     assert.equal(data.choices[0]?.message.content, 'rented')
+  })
+})
+
+describe('a request that waits at a rented target', () => {
+  it('comes back once that is not up, where own engines are, and its money with it', () => {
+    const [route] = readRoutes([
+      {
+        name: 'chat',
+        targets: [{ model: 'mill' }, { model: 'big', price }],
+        overflow: { allowances: { '*': 1000 }, classes: ['standard'] },
+      },
+    ])
+    const up = new Set(['mill', 'big'])
+    const allowances = new DaySpend(new FakeClock())
+    const course = courseFor(
+      {
+        routes: { find: () => route, list: () => [] },
+        places: { isUp: (queue) => up.has(queue), queueOf: ({ model }) => model },
+        allowances,
+        clock: new FakeClock(),
+        random: seededRandom(1),
+      },
+      { model: 'chat', estimatedInputTokens: 10 } as CanonicalRequest,
+      testPrincipal('anna'),
+      { serviceClass: 'standard' },
+    )
+    assert.ok(course !== undefined)
+    assert.equal(course.rent(10, 9), true)
+    assert.equal(course.comeBack(), false, 'it is up')
+    up.clear()
+    assert.equal(course.comeBack(), false, 'nothing is up')
+    up.add('mill')
+    assert.equal(course.comeBack(), true)
+    assert.deepEqual([course.queue, course.isOverflowing, course.mayRent], ['mill', false, false])
+    assert.ok(allowances.reserve('ten_anna', 'chat', 1000, 1000) !== null)
+    assert.equal(course.comeBack(), false, 'it is at home')
   })
 })
 

@@ -1,6 +1,7 @@
 /**
  * When a request that waits for own engines goes to a rented target instead: where its tenant may
- * and it would wait for longer than it was promised. Looks at all that may at once, a few times a
+ * and it would wait for longer than it was promised. And when it comes back: where that target has
+ * failed since. Looks at all that may at once, a few times a
  * second, so that nobody pays for it where no route overflows.
  */
 import { TTFT_PROMISE_MS } from '../base/index.ts'
@@ -18,7 +19,9 @@ export function overflow(
   let waits: Map<string, number | null> | undefined
   lives.forEach((life) => {
     const { course, requestId, arrivedMonotonicMs } = life.options
-    if (!life.isWaiting || course?.mayRent !== true) return
+    if (!life.isWaiting || course === undefined) return
+    life.comeBack()
+    if (!course.mayRent) return
     waits ??= new Map(
       expectedWaits(LOOKED_AT_MAX).map((one) => [one.requestId, one.expectedWaitMs] as const),
     )

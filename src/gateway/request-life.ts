@@ -24,7 +24,7 @@ import {
   refusalOf,
 } from './engine-errors.ts'
 import { engineRequest, relayFor } from './engine-request.ts'
-import type { LifeOptions, LifeServices } from './life-types.ts'
+import { type LifeOptions, type LifeServices, newProgress } from './life-types.ts'
 import { PacedReply } from './paced-reply.ts'
 import { inOwnNames, patienceEnded } from './refused.ts'
 import type { RelayOwner } from './relay.ts'
@@ -58,7 +58,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   readonly #services: LifeServices
   readonly #reply: PacedReply
   #state: 'waiting' | 'running' | 'ended' = 'waiting'
-  #asked: TicketRequest | undefined
+  #asked!: TicketRequest
   #ticket: Ticket | undefined
   #grant: Grant | undefined
   #call: EngineCall | undefined
@@ -86,16 +86,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       arrivedMonotonicMs: options.arrivedMonotonicMs,
       headers: () => this.#headers(),
     })
-    this.progress = {
-      engineId: '',
-      servedClass: standing.serviceClass,
-      queueMs: 0,
-      engineMs: 0,
-      ttftMs: null,
-      inputTokens: 0,
-      cachedTokens: 0,
-      outputTokens: 0,
-    }
+    this.progress = newProgress(standing.serviceClass)
   }
 
   get isEnded(): boolean {
@@ -118,13 +109,16 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   /** Goes over to a rented target, where its allowance covers the most that it can cost. */
   rent(): boolean {
     const { course, request } = this.options
-    const asked = this.#asked
-    if (this.#state !== 'waiting' || course === undefined || asked === undefined) return false
-    if (!course.rent(request.estimatedInputTokens, asked.outputTokensMax)) return false
-    // First, since the pool knows both by the same name.
-    this.#ticket?.cancel(new GristmillError('shutting_down'))
-    this.#await(this.#services.pool.submit({ ...asked, model: course.queue }))
+    if (this.#state !== 'waiting' || course === undefined) return false
+    if (!course.rent(request.estimatedInputTokens, this.#asked.outputTokensMax)) return false
+    this.#requeue(course.queue)
     return true
+  }
+
+  /** Waits for own engines again where the rented target is not up any more. */
+  comeBack(): void {
+    const { course } = this.options
+    if (this.#state === 'waiting' && course?.comeBack() === true) this.#requeue(course.queue)
   }
 
   clientGone(): void {
@@ -159,6 +153,12 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     )
   }
 
+  #requeue(model: string): void {
+    // First, since the pool knows both by the same name.
+    this.#ticket?.cancel(new GristmillError('shutting_down'))
+    this.#await(this.#services.pool.submit({ ...this.#asked, model }))
+  }
+
   #granted(ticket: Ticket, grant: Grant): void {
     if (this.#state === 'ended' || ticket !== this.#ticket) {
       ticket.finish({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, outcome: 'client_gone' })
@@ -172,9 +172,9 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
 
   #refused(error: GristmillError): void {
     const { principal, standing, course, request } = this.options
-    if (error.code === 'no_healthy_engine' && this.#asked !== undefined) {
+    if (error.code === 'no_healthy_engine') {
       if (course?.advance()) {
-        this.#await(this.#services.pool.submit({ ...this.#asked, model: course.queue }))
+        this.#requeue(course.queue)
         return
       }
       if (this.rent()) return
@@ -337,10 +337,11 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     call.abort()
   }
 
-  /** Goes on to the next target of the route; false where there is none. */
+  /** Goes on to the next target of the route, or back to its own; false where there is none. */
   #mayGoOn(): boolean {
     const { course } = this.options
-    return course?.hasNext === true && this.#mayTryAgain() && course.advance()
+    if (course?.hasNext !== true) return false
+    return (course.isOverflowing || this.#mayTryAgain()) && course.advance()
   }
 
   get #queue(): string {
@@ -374,11 +375,10 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   #end(reason: EndReason, how: { refusal?: Refusal; usage?: TokenCounts | null } = {}): void {
     if (this.#state === 'ended') return
     const wasRunning = this.#state === 'running'
-    this.#state = 'ended'
-    this.#onDurable = undefined
     const call = this.#call
-    this.#call = undefined
     const { refusal } = how
+    this.#state = 'ended'
+    this.#onDurable = this.#call = undefined
     // The rest of an answer that is done is read, so that its connection can be used again.
     call?.[reason === 'done' ? 'resume' : 'abort']()
     if (refusal !== undefined) this.#reply.refuse(refusal)

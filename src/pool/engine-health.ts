@@ -85,7 +85,8 @@ export class EngineHealth {
     let attempts = 0
     let places = 0
     for (const { engine, profile, control } of this.#pool.engines.values()) {
-      if (!profile.models.some(({ name }) => name === request.model)) continue
+      const serves = profile.models.some(({ name }) => name === request.model)
+      if (!serves && request.model !== pinnedModel(engine.id)) continue
       attempts += this.of(engine.id).attempts(nowMs, MINUTE_MS)
       places += control.cap.cap + profile.express
     }
