@@ -34,6 +34,8 @@ export interface FaultFigures {
   /** After the fault has ended. */
   recoveredP99Ms: number
   firstErrors: string[]
+  /** What clients got and should have got, of the first that are mixed. */
+  firstMixed: { text: string; expected: string | null; error: string | null }[]
 }
 
 const WINDOW_MS = 5000
@@ -68,6 +70,10 @@ export function figuresOf(
     p99After10sOverCalm: p99After10sMs === null ? null : p99After10sMs / calmP99Ms,
     backAfterS: backAfterS(calls, calmP99Ms),
     recoveredP99Ms: p99(after),
+    firstMixed: all
+      .filter(isMixed)
+      .slice(0, 3)
+      .map(({ text, expected, error }) => ({ text, expected, error })),
     firstErrors: [...new Set(early.map(({ error }) => error ?? ''))].slice(0, 3),
   }
 }

@@ -98,6 +98,12 @@ class World {
     await this.ledger.recover()
   }
 
+  /** Ends it; what it has sent must not meet the next run. */
+  async end(): Promise<void> {
+    await this.ledger.close()
+    await this.#kill()
+  }
+
   async crash(): Promise<void> {
     await this.#kill()
     await this.ledger.close(0)
@@ -196,7 +202,7 @@ async function check(steps: Step[]): Promise<void> {
   for (const next of steps) await world.run(next)
   await world.run({ do: 'flush' })
   await world.crash()
-  await world.ledger.close()
+  await world.end()
   const rows = await database.sql<{ id: string; group: string | null; tokens: number }[]>`
     select i.request_id as id, s.settlement_group as "group", s.output_tokens as tokens
     from ledger_intents i left join ledger_settlements s using (request_id)`
