@@ -84,28 +84,28 @@ async function pass(
     dispatcher: agent,
     signal: gone.signal,
   })
-  // Bytes of one answer keep their order: each waits for the one before it.
-  let dueMs = startMs
+  // Each waits for the one before it: timers alone do not keep the order of bytes, as one that is
+  // set later in a turn of the event loop is counted from the beginning of that turn.
+  let sent = Promise.resolve()
   let isBegun = false
-  const send = async (work: () => void) => {
-    const ownMs = startMs + factor * (performance.now() - startMs)
-    dueMs = Math.max(dueMs, factor === 1 ? 0 : ownMs)
-    const waitMs = dueMs - performance.now()
-    if (waitMs >= 1) await new Promise((resolve) => setTimeout(resolve, waitMs))
+  const send = async (before: Promise<void>, ownMs: number, work: () => void) => {
+    await before
+    const waitMs = ownMs - performance.now()
+    if (factor !== 1 && waitMs >= 1) await new Promise((resolve) => setTimeout(resolve, waitMs))
     work()
   }
-  const pending: Promise<void>[] = []
   for await (const bytes of answer.body) {
     const head = !isBegun
     isBegun = true
-    pending.push(
-      send(() => {
-        if (head) response.writeHead(answer.statusCode, answer.headers as Record<string, string>)
-        response.write(bytes)
-      }),
-    )
+    const ownMs = startMs + factor * (performance.now() - startMs)
+    sent = send(sent, ownMs, () => {
+      if (head) response.writeHead(answer.statusCode, answer.headers as Record<string, string>)
+      response.write(bytes)
+    })
+    // One that fails is told below, when all are waited for.
+    sent.catch(() => undefined)
   }
-  await Promise.all(pending)
+  await sent
   if (!isBegun) {
     await later()
     response.writeHead(answer.statusCode, answer.headers as Record<string, string>)
