@@ -9,6 +9,7 @@ import type { EndReason, Settlement, SettlementGroup, TokenCounts } from '../met
 import type { TicketEnd } from '../pool/index.ts'
 import { countAfterCut } from './cut-count.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
+import type { LifeProgress } from './life-progress.ts'
 import type { LifeEnd } from './life-types.ts'
 import type { CollectedLine } from './line.ts'
 import { keptPromise } from './promise.ts'
@@ -49,7 +50,7 @@ export class Booking {
     const endedAtMs = clock.monotonicMs()
     const { serviceClass } = life.options.standing
     const known = knownCounts(life, end)
-    const tokenGapMs = gapOf(life, known.outputTokens)
+    const tokenGapMs = gapOf(life.progress, known.outputTokens)
     this.#giveBack(life, end, known, tokenGapMs)
     metrics.ended(serviceClass, end.reason, life.progress.ttftMs, tokenGapMs)
     this.#log(life, end)
@@ -117,8 +118,8 @@ export class Booking {
     const rentedTarget = isServed ? (course?.rentedTarget ?? null) : null
     const spendNanos = course?.settle(counts.inputTokens, counts.outputTokens) ?? null
     if (!life.isOnLedger) return
-    const { queueMs, ttftMs, servedClass, engineId } = life.progress
-    const { dispatchedAtMs, options } = life
+    const { queueMs, ttftMs, servedClass, engineId, dispatchedAtMs } = life.progress
+    const { options } = life
     const group: SettlementGroup = end.reason === 'done' ? 'finished' : 'cut'
     const settlement: Settlement = {
       requestId,
@@ -176,7 +177,7 @@ function knownCounts(life: RequestLife, end: LifeEnd): Counts {
   }
 }
 
-function gapOf({ firstContentAtMs, lastContentAtMs }: RequestLife, tokens: number): number | null {
+function gapOf({ firstContentAtMs, lastContentAtMs }: LifeProgress, tokens: number) {
   if (firstContentAtMs === undefined || tokens < 2) return null
   return (lastContentAtMs - firstContentAtMs) / (tokens - 1)
 }

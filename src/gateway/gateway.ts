@@ -6,23 +6,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import { type Admission, type Arrival, admitted } from './admission.ts'
 import { KeptAnswers } from './answers/kept-answers.ts'
 import type { Recording } from './answers/recording.ts'
 import { Recordings } from './answers/recordings.ts'
 import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
-import { type CanonicalRequest, type DoorPath, outputTokensMax } from './canonical.ts'
-import { courseFor } from './course.ts'
+import type { CanonicalRequest, DoorPath } from './canonical.ts'
 import {
   COUNT_TOKENS,
   errorShapeOf,
-  POST_PATHS,
   type ReadAtDoor,
   readAtDoor,
   speaksAnthropic,
 } from './doors.ts'
 import { CacheSalts } from './engine-body.ts'
+import { Entrance, SHUTDOWN_RETRY_MS } from './entrance.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import type { LifeServices } from './life-types.ts'
 import { LineReply, type LineRequest, type RunningLine } from './line.ts'
@@ -32,19 +32,15 @@ import { HttpReply, type Reply } from './reply.ts'
 import { RequestLife } from './request-life.ts'
 import { routedModels } from './routed-models.ts'
 import { type Standing, standingOf } from './standing.ts'
-import { defaultBound, ticketRequestOf } from './ticket-request.ts'
+import { ticketRequestOf } from './ticket-request.ts'
 import { countTokens } from './token-count.ts'
 import { TokenRates } from './token-rate.ts'
 import { TranslatedReply } from './translated-reply.ts'
-import type { GatewayOptions, ModelDirectory, ModelEntry } from './types.ts'
+import type { GatewayOptions, ModelDirectory } from './types.ts'
 
 const TICK_MS = 100
 const TICKS_PER_MINUTE = 600
 const TICKS_PER_OVERFLOW = 3
-const BUSY_RETRY_MS = 1000
-const SHUTDOWN_RETRY_MS = 2000
-/** What an answer without a bound is charged against a rate until its length is known. */
-const OUTPUT_TOKENS_EXPECTED = 256
 
 export class Gateway {
   readonly #options: GatewayOptions
@@ -53,12 +49,12 @@ export class Gateway {
   readonly #models: ModelDirectory
   readonly #booking: Booking
   readonly #rates: TokenRates
+  readonly #admission: Admission
   readonly #recordings: Recordings
   readonly #live = new Roster<RequestLife>()
+  readonly #entrance: Entrance
   readonly #timer: Timer
-  #open = 0
   #ticks = 0
-  #isDraining = false
   #onEmpty: (() => void) | undefined
 
   constructor(options: GatewayOptions) {
@@ -66,10 +62,17 @@ export class Gateway {
     this.#options = options
     this.#models = routedModels(options.models, options.routes)
     this.#rates = new TokenRates(clock)
+    this.#admission = {
+      ...options,
+      models: this.#models,
+      engineModels: options.models,
+      rates: this.#rates,
+    }
+    this.#entrance = new Entrance(ledger, limits, this.#live)
     const kept = new KeptAnswers(clock, limits.keptBytesMax)
     const metrics = new GatewayMetrics(
       registry,
-      () => this.#open,
+      () => this.#entrance.open,
       () => kept.bytes,
     )
     this.#recordings = new Recordings({ ...options, models: this.#models, metrics }, kept)
@@ -104,9 +107,9 @@ export class Gateway {
     const arrivedAtMs = clock.nowMs()
     const arrivedMonotonicMs = clock.monotonicMs()
     let life: RequestLife | undefined
-    this.#open++
+    this.#entrance.open++
     response.on('close', () => {
-      this.#open--
+      this.#entrance.open--
       life?.clientGone()
     })
     const refuse = (thrown: unknown) => this.#refuse(reply, thrown, requestId, principal)
@@ -116,11 +119,11 @@ export class Gateway {
         reply.send(200, modelsAt(path, this.#models, principal, isAnthropic), [])
         return
       }
-      this.#mayEnter(request, path)
+      this.#entrance.mayEnter(request, path)
       readBody(request, limits.bodyBytesMax, (error, body) => {
         try {
           if (error) throw error
-          this.#mayStart()
+          this.#entrance.mayStart()
           if (path === COUNT_TOKENS) {
             this.#count(reply, body, principal).catch(refuse)
             return
@@ -135,7 +138,7 @@ export class Gateway {
           const canonical = read.request
           const standing = standingOf(canonical, request.headers, principal, this.#options)
           if (recording?.isHit(canonical, standing)) return
-          this.#checkKeyQueue(principal)
+          this.#entrance.mayQueue(principal)
           const to = recording?.reply ?? reply
           const started = this.#start(canonical, standing, {
             reply: replyAt(to, read, standing, requestId, arrivedAtMs),
@@ -163,7 +166,7 @@ export class Gateway {
    */
   runLine(line: LineRequest): RunningLine {
     const { clock } = this.#options
-    this.#mayStart()
+    this.#entrance.mayStart()
     const { request, principal, requestId } = line
     const standing = {
       serviceClass: line.serviceClass,
@@ -218,7 +221,7 @@ export class Gateway {
    * the rest. Resolves when all settlements have been handed to the ledger.
    */
   async drain(graceMs: number = this.#options.limits.shutdownMsMax): Promise<void> {
-    this.#isDraining = true
+    this.#entrance.isClosed = true
     this.#cutAll('shutdown', 'shutting_down', (life) => life.isWaiting)
     if (this.#live.size > 0) {
       const timer = this.#options.clock.after(graceMs, () =>
@@ -233,96 +236,20 @@ export class Gateway {
     this.#timer.cancel()
   }
 
-  #start(
-    asked: CanonicalRequest,
-    standing: Standing,
-    given: Pick<
-      RequestLife['options'],
-      | 'reply'
-      | 'line'
-      | 'recording'
-      | 'principal'
-      | 'requestId'
-      | 'arrivedAtMs'
-      | 'arrivedMonotonicMs'
-    >,
-  ): RequestLife {
-    const { principal, line } = given
-    const { limits } = this.#options
-    const named = modelFor(this.#models, principal, asked.model)
-    const course = courseFor(this.#options, asked, principal, standing)
-    const canonical = course === undefined ? asked : course.withDefaults(asked)
-    const model =
-      course === undefined ? named : (this.#options.models.find(course.target.model) ?? named)
-    mayBeAsked(asked, canonical, model)
-    const outputTokensDefault = defaultBound(canonical, model, limits.outputTokensDefault)
-    const outputMax = outputTokensMax(canonical, outputTokensDefault)
-    const input = canonical.estimatedInputTokens
-    const expected =
-      outputTokensDefault === null ? outputMax : Math.min(outputMax, OUTPUT_TOKENS_EXPECTED)
-    const charge = this.#rates.charge(principal, input, input + expected)
-    const life = new RequestLife(this.#services, {
-      requestId: given.requestId,
-      principal,
-      request: canonical,
-      standing,
-      reply: given.reply,
-      line,
-      recording: given.recording,
-      course,
-      charge,
-      outputTokensDefault,
-      arrivedAtMs: given.arrivedAtMs,
-      arrivedMonotonicMs: given.arrivedMonotonicMs,
-    })
-    const wanted = ticketRequestOf(given.requestId, canonical, principal, standing, outputMax, line)
+  #start(asked: CanonicalRequest, standing: Standing, given: Arrival): RequestLife {
+    const { pool, clock } = this.#services
+    const options = admitted(this.#admission, asked, standing, given)
+    const { request, course, principal } = options
+    const life = new RequestLife(this.#services, options)
+    const wanted = ticketRequestOf(options)
     if (course !== undefined) {
       wanted.model = course.queue
-      wanted.arrivedAtMs = this.#options.clock.monotonicMs()
+      wanted.arrivedAtMs = clock.monotonicMs()
     }
-    if (this.#services.pool.hasChoice(wanted.model)) {
-      wanted.beginnings = beginningsOf(canonical, principal.tenantId)
-    }
+    if (pool.hasChoice(wanted.model)) wanted.beginnings = beginningsOf(request, principal.tenantId)
     this.#live.add(life)
     life.begin(wanted)
     return life
-  }
-
-  #mayEnter(request: IncomingMessage, path: string): void {
-    const { method = '' } = request
-    if (!POST_PATHS.has(path)) throw new GristmillError('unknown_path', { method, path })
-    if (method !== 'POST') {
-      throw new GristmillError('method_not_allowed', { method, path, allowed: 'POST' })
-    }
-    this.#mayStart()
-  }
-
-  #mayStart(): void {
-    const { limits, ledger } = this.#options
-    if (this.#isDraining) {
-      throw new GristmillError('shutting_down', {}, { retryAfterMs: SHUTDOWN_RETRY_MS })
-    }
-    if (this.#open > limits.streamsMax) {
-      const details = { streamsMax: limits.streamsMax }
-      throw new GristmillError('too_many_streams', details, { retryAfterMs: BUSY_RETRY_MS })
-    }
-    if (!ledger.healthy()) {
-      throw new GristmillError('ledger_unavailable', {}, { retryAfterMs: SHUTDOWN_RETRY_MS })
-    }
-  }
-
-  /** A key's own bound on waiting requests; the tenant's is the scheduler's business. */
-  #checkKeyQueue(principal: Principal): void {
-    const { queueDepthMax } = principal.policy.keyLimits
-    if (queueDepthMax === null) return
-    let waiting = 0
-    this.#live.forEach((life) => {
-      const { line, principal: other } = life.options
-      if (life.isWaiting && line === null && other.keyId === principal.keyId) waiting++
-    })
-    if (waiting < queueDepthMax) return
-    const details = { tenant: principal.tenantName, queueDepthMax }
-    throw new GristmillError('queue_full', details, { retryAfterMs: BUSY_RETRY_MS })
   }
 
   async #count(reply: HttpReply, body: Buffer, principal: Principal): Promise<void> {
@@ -385,13 +312,6 @@ function replyAt(
   if (translate === undefined) return reply
   const translation = translate(serviceClass, requestId, arrivedAtMs)
   return new TranslatedReply(reply, translation, request.ownWords)
-}
-
-/** @throws GristmillError where nobody who can be asked understands it */
-function mayBeAsked(asked: CanonicalRequest, canonical: CanonicalRequest, model: ModelEntry): void {
-  const untranslatable = asked.ownWords?.untranslatable
-  if (untranslatable === undefined) return
-  if (canonical.ownWords === undefined || model.speaksMessages !== true) throw untranslatable
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

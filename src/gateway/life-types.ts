@@ -1,6 +1,6 @@
-/** What the life of a request is given, what it begins with, and what it tells at its end. */
-import type { GristmillError, ServiceClass } from '../base/index.ts'
-import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
+/** What the life of a request is given, and what it tells at its end. */
+import type { GristmillError } from '../base/index.ts'
+import type { EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { Recording } from './answers/recording.ts'
@@ -51,15 +51,3 @@ export interface LifeOptions {
   arrivedAtMs: number
   arrivedMonotonicMs: number
 }
-
-/** How far a request is that nothing has happened to. */
-export const newProgress = (servedClass: ServiceClass): Progress => ({
-  engineId: '',
-  servedClass,
-  queueMs: 0,
-  engineMs: 0,
-  ttftMs: null,
-  inputTokens: 0,
-  cachedTokens: 0,
-  outputTokens: 0,
-})

@@ -3,12 +3,34 @@
  * engines or tickets; what is written after the end is dropped.
  */
 import type { ServerResponse } from 'node:http'
-import { type ErrorShape, errorHeaders, type GristmillError } from '../base/index.ts'
+import {
+  type ErrorShape,
+  errorHeaders,
+  type GristmillError,
+  type ServiceClass,
+} from '../base/index.ts'
+import type { Course } from './course.ts'
 
 const KEEP_ALIVE = ': keep-alive\n\n'
 
 /** Names and values in turns, as they are written. */
 export type ReplyHeaders = readonly (string | number)[]
+
+/**
+ * What every answer says of the request's way.
+ * @param queueMs null where it has not got an engine
+ */
+export function answerHeaders(
+  serviceClass: ServiceClass,
+  queueMs: number | null,
+  course: Course | undefined,
+): ReplyHeaders {
+  const base: ReplyHeaders =
+    queueMs === null
+      ? ['x-gristmill-class', serviceClass]
+      : ['x-gristmill-class', serviceClass, 'x-gristmill-queue-ms', queueMs]
+  return course === undefined ? base : [...base, ...course.headers()]
+}
 
 /** What a request's life asks of whoever it answers. */
 export interface Reply {

@@ -12,29 +12,19 @@ import {
   wireTier,
 } from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
-import type { EndReason, Progress, TokenCounts } from '../meter/index.ts'
+import type { EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
-import { outputTokensMax } from './canonical.ts'
-import {
-  canAskAnother,
-  canRetryStatus,
-  failureError,
-  isTooLong,
-  type Refusal,
-  refusalOf,
-} from './engine-errors.ts'
+import { failureError, isTooLong, type Refusal, refusalOf } from './engine-errors.ts'
 import { engineRequest, relayFor } from './engine-request.ts'
-import { type LifeOptions, type LifeServices, newProgress } from './life-types.ts'
+import { intentOf } from './intent.ts'
+import { LifeProgress } from './life-progress.ts'
+import type { LifeOptions, LifeServices } from './life-types.ts'
 import { PacedReply } from './paced-reply.ts'
-import { inOwnNames, patienceEnded } from './refused.ts'
+import { inOwnWords } from './refused.ts'
 import type { RelayOwner } from './relay.ts'
-import type { ReplyHeaders } from './reply.ts'
+import { answerHeaders, type ReplyHeaders } from './reply.ts'
+import { delayAfterRefusal, mayAskAgain, type Tried } from './retries.ts'
 
-/** Times a request is sent at most: to the only engine of its model, and among several. */
-const ATTEMPTS_MAX = 3
-const ATTEMPTS_AMONG_MAX = 6
-/** Before a try after an engine's own refusal; doubled each time. */
-const RETRY_AFTER_MS = 200
 /** Status of a refusal for the rate. */
 const AT_LIMIT = 429
 /** Runs a step after those that are due already; far cheaper than `queueMicrotask`. */
@@ -43,7 +33,7 @@ const soon = Promise.resolve()
 export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   rosterIndex = NOT_LISTED
   readonly options: LifeOptions
-  readonly progress: Progress
+  readonly progress: LifeProgress
   readonly tier: string
   readonly choices: number
   readonly includeUsage: boolean
@@ -51,10 +41,6 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   isDurable = false
   /** True once `ledger.open` was called and has not failed. */
   isOnLedger = false
-  /** Monotonic times; undefined until they happen. */
-  dispatchedAtMs: number | undefined
-  firstContentAtMs: number | undefined
-  lastContentAtMs = 0
   readonly #services: LifeServices
   readonly #reply: PacedReply
   #state: 'waiting' | 'running' | 'ended' = 'waiting'
@@ -67,7 +53,6 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   #hasSent = false
   #outputTokensDefault: number | null
   #onDurable: (() => void) | undefined
-  #reportedTokens = 0
 
   constructor(services: LifeServices, options: LifeOptions) {
     const { request, standing } = options
@@ -86,7 +71,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       arrivedMonotonicMs: options.arrivedMonotonicMs,
       headers: () => this.#headers(),
     })
-    this.progress = newProgress(standing.serviceClass)
+    this.progress = new LifeProgress(standing.serviceClass)
   }
 
   get isEnded(): boolean {
@@ -171,7 +156,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   }
 
   #refused(error: GristmillError): void {
-    const { principal, standing, course, request } = this.options
+    const { course } = this.options
     if (error.code === 'no_healthy_engine') {
       if (course?.advance()) {
         this.#requeue(course.queue)
@@ -179,31 +164,16 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       }
       if (this.rent()) return
     }
-    if (error.code !== 'wait_limit_exceeded') {
-      this.#end('refused', { refusal: inOwnNames(error, principal.tenantName, request.model) })
-    } else this.#end('timeout', { refusal: patienceEnded(error, standing.serviceClass) })
+    const reason = error.code === 'wait_limit_exceeded' ? 'timeout' : 'refused'
+    this.#end(reason, { refusal: inOwnWords(error, this.options) })
   }
 
   // The ledger
 
   #openIntent(): void {
     if (this.#state === 'ended') return
-    const { principal, request, standing, requestId, arrivedAtMs } = this.options
     this.isOnLedger = true
-    const open = this.#services.ledger.open({
-      requestId,
-      tenantId: principal.tenantId,
-      projectId: principal.projectId,
-      keyId: principal.keyId,
-      endUser: standing.endUser,
-      model: request.model,
-      endpoint: request.door,
-      serviceClass: standing.serviceClass,
-      batchId: this.options.line?.batchId,
-      estimatedInputTokens: request.estimatedInputTokens,
-      outputTokensMax: outputTokensMax(request, this.options.outputTokensDefault),
-      arrivedAtMs,
-    })
+    const open = this.#services.ledger.open(intentOf(this.options, this.#outputTokensDefault))
     open.then(
       () => this.#durable(),
       (error: GristmillError) => {
@@ -236,8 +206,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     const { clock, salts } = this.#services
     const salt = salts.of(principal.tenantId)
     this.#attempts++
-    this.dispatchedAtMs = clock.monotonicMs()
-    this.progress.engineId = grant.engine.id
+    this.progress.dispatched(grant.engine.id, clock.monotonicMs())
     const sent = engineRequest(requestId, request, grant, this.#outputTokensDefault, salt)
     const call = grant.engine.dispatch(sent, relayFor(request, this))
     if (this.isEnded) call.abort()
@@ -253,29 +222,21 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   }
 
   contentReceived(frames: number): void {
-    const nowMs = this.#services.clock.monotonicMs()
-    this.lastContentAtMs = nowMs
-    this.progress.outputTokens = frames
-    if (this.firstContentAtMs !== undefined) return
-    this.firstContentAtMs = nowMs
-    this.progress.ttftMs = nowMs - this.options.arrivedMonotonicMs
-    this.progress.inputTokens = this.options.request.estimatedInputTokens
-    this.#reportProgress()
+    const { clock } = this.#services
+    if (this.progress.received(frames, clock.monotonicMs(), this.options)) this.#reportProgress()
   }
 
   /** Charges the tenant and notes for the ledger what came; ten times a second, not per chunk. */
   #reportProgress(): void {
     const { progress } = this
-    if (progress.outputTokens === this.#reportedTokens) return
-    this.#reportedTokens = progress.outputTokens
-    progress.engineMs = Math.round(this.lastContentAtMs - (this.dispatchedAtMs ?? 0))
+    if (!progress.isNews()) return
     this.#ticket?.progress(progress.outputTokens)
     this.#services.ledger.progress(this.options.requestId, progress)
   }
 
   sendEvents(bytes: Buffer): boolean {
     this.#hasSent = true
-    return this.#reply.write(bytes, this.lastContentAtMs, this)
+    return this.#reply.write(bytes, this.progress.lastContentAtMs, this)
   }
 
   streamDone(bytes: Buffer, usage: TokenCounts | null): void {
@@ -301,14 +262,12 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       // Our own bound made it too long; without one the engine takes what its context leaves.
       this.#outputTokensDefault = null
       this.#dispatch(grant)
-    } else if (canAskAnother(status) && this.#mayGoOn()) this.#retry(status === AT_LIMIT)
-    else if (canRetryStatus(status) && this.#mayTryAgain()) {
-      // Another engine can answer at once; the same one needs a moment.
-      if (this.#services.pool.hasChoice(this.#queue)) this.#retry(status === AT_LIMIT)
-      else {
-        const delayMs = RETRY_AFTER_MS * 2 ** (this.#attempts - 1)
-        this.#services.clock.after(delayMs, () => this.#retry(status === AT_LIMIT))
-      }
+      return
+    }
+    const delayMs = delayAfterRefusal(status, this.#tried)
+    if (delayMs === 0) this.#retry(status === AT_LIMIT)
+    else if (delayMs !== null) {
+      this.#services.clock.after(delayMs, () => this.#retry(status === AT_LIMIT))
     } else {
       const { request, reply, requestId } = this.options
       // A stream that has begun can only be told in events, which ours are.
@@ -321,7 +280,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   engineFailed(failure: EngineFailure, hadBytes: boolean): void {
     if (this.#state !== 'running') return
     const isPassing = failure.kind === 'unreachable' || failure.kind === 'broken'
-    if (isPassing && !hadBytes && (this.#mayGoOn() || this.#mayTryAgain())) this.#retry()
+    if (isPassing && !hadBytes && mayAskAgain(this.#tried)) this.#retry()
     else {
       const reason = failure.kind === 'timeout' ? 'timeout' : 'engine_failed'
       this.#end(reason, { refusal: failureError(failure) })
@@ -337,20 +296,11 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     call.abort()
   }
 
-  /** Goes on to the next target of the route, or back to its own; false where there is none. */
-  #mayGoOn(): boolean {
-    const { course } = this.options
-    if (course?.hasNext !== true) return false
-    return (course.isOverflowing || this.#mayTryAgain()) && course.advance()
-  }
-
-  get #queue(): string {
-    return this.options.course?.queue ?? this.options.request.model
-  }
-
-  #mayTryAgain(): boolean {
-    const most = this.#services.pool.hasChoice(this.#queue) ? ATTEMPTS_AMONG_MAX : ATTEMPTS_MAX
-    return this.#attempts < most && this.#ticket?.mayRetry() === true
+  get #tried(): Tried {
+    const { course, request } = this.options
+    const { pool } = this.#services
+    const queue = course?.queue ?? request.model
+    return { attempts: this.#attempts, ticket: this.#ticket, course, queue, pool }
   }
 
   /** Gives the slot back and queues again at the old place. */
@@ -366,10 +316,8 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
 
   #headers(): ReplyHeaders {
     const { standing, course } = this.options
-    const base: ReplyHeaders = this.#grant
-      ? ['x-gristmill-class', standing.serviceClass, 'x-gristmill-queue-ms', this.progress.queueMs]
-      : ['x-gristmill-class', standing.serviceClass]
-    return course === undefined ? base : [...base, ...course.headers()]
+    const queueMs = this.#grant === undefined ? null : this.progress.queueMs
+    return answerHeaders(standing.serviceClass, queueMs, course)
   }
 
   #end(reason: EndReason, how: { refusal?: Refusal; usage?: TokenCounts | null } = {}): void {

@@ -1,9 +1,7 @@
 /** What a request asks of the pool, and the bound of an answer whose client names none. */
 import type { TicketRequest } from '../pool/index.ts'
-import type { Principal } from '../tenancy/index.ts'
-import type { CanonicalRequest } from './canonical.ts'
-import type { LineRequest } from './line.ts'
-import type { Standing } from './standing.ts'
+import { type CanonicalRequest, outputTokensMax } from './canonical.ts'
+import type { LifeOptions } from './life-types.ts'
 import type { ModelEntry } from './types.ts'
 
 /**
@@ -21,17 +19,17 @@ export function defaultBound(
 }
 
 /** What the pool is asked for. */
-export function ticketRequestOf(
-  id: string,
-  request: CanonicalRequest,
-  { tenantId, projectId, keyId, policy }: Principal,
-  standing: Standing,
-  outputMax: number,
-  line: LineRequest | null,
-): TicketRequest {
+export function ticketRequestOf({
+  requestId,
+  request,
+  principal: { tenantId, projectId, keyId, policy },
+  standing,
+  line,
+  outputTokensDefault,
+}: LifeOptions): TicketRequest {
   const user = standing.endUser === null ? keyId : `user:${standing.endUser}`
   return {
-    id,
+    id: requestId,
     model: request.model,
     tenantId,
     tenantWeight: policy.tenantWeight,
@@ -42,7 +40,7 @@ export function ticketRequestOf(
     userId: line === null ? user : `batch:${line.batchId}`,
     serviceClass: standing.serviceClass,
     estimatedInputTokens: request.estimatedInputTokens,
-    outputTokensMax: outputMax,
+    outputTokensMax: outputTokensMax(request, outputTokensDefault),
     waitMsMax: standing.waitMsMax,
     queueDepthMax: standing.queueDepthMax,
     tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,
