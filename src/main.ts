@@ -23,7 +23,7 @@ import {
   startEmbeddedEngine,
 } from './engine/index.ts'
 import { createGateway, DaySpend, type Gateway } from './gateway/index.ts'
-import { checkPort, type Home, openHome } from './host/index.ts'
+import { checkPort, type Home, OutboundAddresses, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import {
   type CountOf,
@@ -204,6 +204,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const allowances = new DaySpend(clock)
   const routeOf = (model: string) => routes.find(model)?.name ?? model
   await allowances.open((fromMs) => spendSince(database.sql, fromMs), routeOf)
+  const targets = new OutboundAddresses(config.webhookTargets)
   const gateway = createGateway({
     pool,
     expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
@@ -223,7 +224,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     revokeEndsStreams: config.revokeEndsStreams,
   })
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
-  const batches = batchPart({ config, home, part, tenancy, gateway, pool, clock, random, logger })
+  const shared = { config, home, part, tenancy, gateway, pool, clock, random, logger }
+  const batches = batchPart({ ...shared, targets })
   stack.defer(() => batches.runner.close())
   stack.defer(() => batches.sweep.close())
   stack.defer(() => batches.sender.close())

@@ -22,4 +22,3 @@ export {
   WebhookStore,
   type WebhookStoreOptions,
 } from './webhook-store.ts'
-export { WebhookTargets } from './webhook-target.ts'

@@ -1,8 +1,7 @@
 /** One attempt to deliver a webhook: signed, bounded in time, to where it may go only. */
 import { createHmac } from 'node:crypto'
-import { Agent, request } from 'undici'
 import type { Clock } from '../base/index.ts'
-import type { WebhookTargets } from './webhook-target.ts'
+import { type OutboundAddresses, postOnce } from '../host/index.ts'
 
 export interface WebhookMessage {
   id: string
@@ -14,7 +13,6 @@ export interface WebhookMessage {
 
 const PREFIX = 'whsec_'
 export const POST_MS_MAX = 15_000
-const CONNECT_MS_MAX = 5000
 const ANSWER_BYTES_MAX = 16 * 1024
 
 /** A secret as receivers configure it. */
@@ -39,32 +37,16 @@ export function signedHeaders(message: WebhookMessage, nowMs: number): Record<st
  */
 export async function postWebhook(
   message: WebhookMessage,
-  targets: WebhookTargets,
+  addresses: OutboundAddresses,
   clock: Clock,
 ): Promise<string | undefined> {
-  const late = new AbortController()
-  const timer = clock.after(POST_MS_MAX, () => late.abort(new Error('it did not answer in time')))
-  let agent: Agent | undefined
+  const { url, body } = message
+  const headers = signedHeaders(message, clock.nowMs())
+  const post = { url, headers, body, timeoutMs: POST_MS_MAX, answerBytesMax: ANSWER_BYTES_MAX }
   try {
-    const url = targets.check(message.url)
-    agent = new Agent({ connect: { lookup: targets.lookupFor(url), timeout: CONNECT_MS_MAX } })
-    const { statusCode, body } = await request(url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': 'gristmill',
-        ...signedHeaders(message, clock.nowMs()),
-      },
-      body: message.body,
-      dispatcher: agent,
-      signal: late.signal,
-    })
-    await body.dump({ limit: ANSWER_BYTES_MAX, signal: late.signal })
-    return statusCode >= 200 && statusCode < 300 ? undefined : `it answered with ${statusCode}`
+    const { status } = await postOnce(post, addresses, clock)
+    return status >= 200 && status < 300 ? undefined : `it answered with ${status}`
   } catch (error) {
     return (error as Error).message || 'it could not be reached'
-  } finally {
-    timer.cancel()
-    await agent?.destroy()
   }
 }

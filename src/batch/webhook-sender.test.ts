@@ -7,10 +7,10 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import OpenAI from 'openai'
 import { createLogger, FakeClock, seededRandom, systemRandom } from '../base/index.ts'
+import { OutboundAddresses, type Resolve } from '../host/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { WebhookSender, WebhookStore, WebhookTargets } from './index.ts'
+import { WebhookSender, WebhookStore } from './index.ts'
 import { hooksCertificate, hooksKey } from './test-certificate.ts'
-import type { Resolve } from './webhook-target.ts'
 
 const logger = createLogger('silent', 'test')
 const HOUR_MS = 3_600_000
@@ -55,7 +55,7 @@ describe('webhooks', () => {
   async function gateway(allowed = ['127.0.0.1']) {
     const resolve: Resolve = (hostname, options, done) =>
       lookup(hostname === 'hooks.test' ? '127.0.0.1' : hostname, options, done)
-    const targets = new WebhookTargets(allowed, resolve)
+    const targets = new OutboundAddresses(allowed, resolve)
     const masterKey = seededRandom(1).bytes(32)
     const base = { database, clock, random: systemRandom, logger, masterKey, targets }
     const store = new WebhookStore(base)

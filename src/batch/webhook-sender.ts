@@ -3,13 +3,13 @@
  * and gives up in the end. All of it is in rows, so a restart goes on where it was.
  */
 import type { Clock, Logger, Random, Timer } from '../base/index.ts'
+import type { OutboundAddresses } from '../host/index.ts'
 import { POST_MS_MAX, postWebhook } from './webhook-post.ts'
 import type { Claim, WebhookStore } from './webhook-store.ts'
-import type { WebhookTargets } from './webhook-target.ts'
 
 export interface WebhookSenderOptions {
   store: WebhookStore
-  targets: WebhookTargets
+  targets: OutboundAddresses
   clock: Clock
   random: Random
   logger: Logger

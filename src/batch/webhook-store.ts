@@ -7,9 +7,9 @@ import {
   sealBytes,
   unsealBytes,
 } from '../base/index.ts'
+import type { OutboundAddresses } from '../host/index.ts'
 import type { Database, Transaction } from '../store/index.ts'
 import { secretOf, type WebhookMessage } from './webhook-post.ts'
-import type { WebhookTargets } from './webhook-target.ts'
 
 export interface WebhookDelivery {
   id: string
@@ -35,7 +35,7 @@ export interface WebhookStoreOptions {
   random: Random
   /** Seals the secrets; the same as that of content. */
   masterKey: Uint8Array
-  targets: WebhookTargets
+  targets: OutboundAddresses
 }
 
 /** A delivery that is ours to attempt. */

@@ -1,4 +1,7 @@
-/** This machine: the data home and its lock, child processes under watchers, model files. */
+/**
+ * This machine: the data home and its lock, child processes under watchers, model files, and what
+ * it sends to addresses that others have chosen.
+ */
 export {
   type Child,
   type ChildExit,
@@ -20,6 +23,8 @@ export {
   openModelStore,
   type SourceFailure,
 } from './models.ts'
+export { OutboundAddresses, type Resolve } from './outbound-addresses.ts'
+export { type OutboundPost, postOnce } from './outbound-post.ts'
 export { whenParentGone } from './parents.ts'
 export { commandLine, isRunning, processStart, signalProcess } from './processes.ts'
 export {

@@ -10,10 +10,9 @@ import {
   type Room,
   WebhookSender,
   WebhookStore,
-  WebhookTargets,
 } from '../batch/index.ts'
 import type { Gateway } from '../gateway/index.ts'
-import type { Home } from '../host/index.ts'
+import type { Home, OutboundAddresses } from '../host/index.ts'
 import type { BatchService } from '../http/index.ts'
 import type { Pool } from '../pool/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
@@ -42,17 +41,18 @@ export interface BatchPartOptions {
   clock: Clock
   random: Random
   logger: Logger
+  /** Where webhooks may go. */
+  targets: OutboundAddresses
 }
 
 /** Nothing runs before `runner.start()`. */
 export function batchPart(options: BatchPartOptions): BatchPart {
-  const { config, home, part, tenancy, gateway, pool, clock, random, logger } = options
+  const { config, home, part, tenancy, gateway, pool, clock, random, logger, targets } = options
   const { limits } = config
   const { database, lease } = part
   const masterKey = config.contentKey ?? home.secret('content')
   const base = { database, clock, random, logger, limits }
   const files = new FileStore({ ...base, masterKey })
-  const targets = new WebhookTargets(config.webhookTargets)
   const webhooks = new WebhookStore({ ...base, masterKey, targets })
   const runner = new BatchRunner({
     ...base,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { type Resolve, WebhookTargets } from './webhook-target.ts'
+import { OutboundAddresses, type Resolve } from './outbound-addresses.ts'
 
 const resolveTo =
   (...addresses: string[]): Resolve =>
@@ -12,7 +12,7 @@ const resolveTo =
     )
 
 /** Whether a URL may be told where its name resolves to these addresses. */
-async function isTold(targets: WebhookTargets, text: string): Promise<boolean> {
+async function isTold(targets: OutboundAddresses, text: string): Promise<boolean> {
   try {
     const url = targets.check(text)
     await promisify(targets.lookupFor(url))(url.hostname, {})
@@ -47,7 +47,7 @@ const refused = [
 describe('where a webhook may go', () => {
   it('is any public address over HTTPS', async () => {
     for (const address of ['8.8.8.8', '2606:4700::1111']) {
-      const targets = new WebhookTargets([], resolveTo(address))
+      const targets = new OutboundAddresses([], resolveTo(address))
       assert.ok(await isTold(targets, 'https://hooks.example.org/batch'), address)
       assert.ok(!(await isTold(targets, 'http://hooks.example.org/batch')), address)
     }
@@ -55,29 +55,29 @@ describe('where a webhook may go', () => {
 
   it('is no private, local or special address, named or looked up', async () => {
     for (const address of refused) {
-      const targets = new WebhookTargets([], resolveTo(address))
+      const targets = new OutboundAddresses([], resolveTo(address))
       assert.ok(!(await isTold(targets, 'https://hooks.example.org/')), address)
       const literal = address.includes(':') ? `[${address}]` : address
-      assert.throws(() => new WebhookTargets([]).check(`https://${literal}/`), {
+      assert.throws(() => new OutboundAddresses([]).check(`https://${literal}/`), {
         code: 'invalid_value',
       })
     }
   })
 
   it('is no name that has one such address among others', async () => {
-    const targets = new WebhookTargets([], resolveTo('8.8.8.8', '10.0.0.1'))
+    const targets = new OutboundAddresses([], resolveTo('8.8.8.8', '10.0.0.1'))
     assert.ok(!(await isTold(targets, 'https://hooks.example.org/')))
   })
 
   it('is what the operator has named, also without HTTPS, and nothing beside it', async () => {
-    const targets = new WebhookTargets(['10.1.0.0/16', 'fd00::/8'], resolveTo('10.1.9.9'))
+    const targets = new OutboundAddresses(['10.1.0.0/16', 'fd00::/8'], resolveTo('10.1.9.9'))
     assert.ok(await isTold(targets, 'http://hooks.internal:8080/'))
     assert.equal(targets.check('http://[fd00::1]/').hostname, '[fd00::1]')
     assert.throws(() => targets.check('http://10.2.0.1/'), { code: 'invalid_value' })
   })
 
   it('is written as a URL without a password', () => {
-    const targets = new WebhookTargets([])
+    const targets = new OutboundAddresses([])
     for (const url of ['nowhere', 'ftp://example.org/', 'https://me:secret@example.org/']) {
       assert.throws(() => targets.check(url), { code: 'invalid_value' })
     }
@@ -85,7 +85,7 @@ describe('where a webhook may go', () => {
 
   it('says which of the operator’s ranges is none', () => {
     for (const entry of ['localhost', '10.0.0.0/33', '10.0.0.0/x']) {
-      assert.throws(() => new WebhookTargets([entry]), { code: 'invalid_config' })
+      assert.throws(() => new OutboundAddresses([entry]), { code: 'invalid_config' })
     }
   })
 })

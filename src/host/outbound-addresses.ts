@@ -1,6 +1,6 @@
 /**
- * Where webhooks may go: public addresses over HTTPS, and whatever the operator has named. The
- * address is checked as the connection is made, so a name cannot change what it means in between.
+ * Where webhooks and guards may go: public addresses over HTTPS, and what the operator has named.
+ * The address is checked as the connection is made, so a name cannot change its meaning in between.
  */
 import { type LookupAddress, lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
@@ -42,14 +42,14 @@ const familyOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 const refused = (reason: string) => new GristmillError('invalid_value', { param: 'url', reason })
 
-export class WebhookTargets {
+export class OutboundAddresses {
   readonly #allowed = new BlockList()
   readonly #notPublic = new BlockList()
   readonly #publicV6 = new BlockList()
   readonly #resolve: Resolve
 
   /**
-   * @param allowed addresses or CIDR ranges that may be told though they are not public; also
+   * @param allowed addresses or CIDR ranges that may be reached though they are not public; also
    *   without HTTPS
    * @throws GristmillError `invalid_config` naming what is not one
    */
