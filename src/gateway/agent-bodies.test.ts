@@ -26,7 +26,7 @@ const outline = (fields: Record<string, unknown>) => {
 }
 
 test('Claude Code, after it has searched for a tool', () => {
-  const { fields, stream, outputTokensAtMost, endUser } = readMessages(
+  const { fields, stream, outputTokensAtMost, endUser, sessionId } = readMessages(
     recorded('claude-code.json'),
     testLimits,
   )
@@ -42,7 +42,8 @@ test('Claude Code, after it has searched for a tool', () => {
   ])
   assert.equal(reasoning_effort, 'high')
   assert.deepEqual([stream, outputTokensAtMost], [true, testLimits.outputTokensMax])
-  assert.match(endUser ?? '', /session_id/)
+  assert.match(endUser ?? '', /^0{64}$/)
+  assert.match(sessionId ?? '', /^0{8}-0000-4000/)
 })
 
 test('Codex, after it has called a tool', () => {

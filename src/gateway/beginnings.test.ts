@@ -47,6 +47,21 @@ test('where text is cut into messages is part of it, and how parts are told is n
   assert.ok(keys(chat([{ role: 'user', content: parts }])).length > 0)
 })
 
+test('of prompts longer than what is looked at, those of one session have more in common', () => {
+  const long = chat([say('user', 'x'.repeat(100_000))])
+  const of = (sessionId: string | null) =>
+    beginningsOf({ ...long, estimatedInputTokens: 25_000 }, 't', sessionId)
+  assert.equal(of(null).length, 64)
+  assert.deepEqual(of('a').slice(0, 64), of('b').slice(0, 64))
+  assert.notEqual(of('a').at(-1)?.key, of('b').at(-1)?.key)
+  assert.equal(of('a').at(-1)?.tokens, 25_000)
+  assert.equal(beginningsOf(chat(first), 't', 'a').length, beginningsOf(chat(first), 't').length)
+})
+
+test('a role that is no text is no reason to throw', () => {
+  assert.ok(keys(chat([{ role: { toString: '' }, content: long('why') }])).length > 0)
+})
+
 test('tokens grow by cuts, and very long prompts have a bounded number of them', () => {
   const cuts = beginningsOf(chat([say('user', 'x'.repeat(1_000_000))]), 't')
   assert.equal(cuts.length, 64)

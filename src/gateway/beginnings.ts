@@ -4,6 +4,7 @@
  */
 import type { Beginning } from '../pool/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
+import { textOf } from './engine-words.ts'
 import { jsonOf } from './json-text.ts'
 
 const PIECE_CHARACTERS = 512
@@ -14,17 +15,19 @@ const CHARACTERS_PER_TOKEN = 4
 /**
  * Costs some nanoseconds a character; to be asked only where there are engines to choose from.
  * @param tenantId tenants share no prefixes, so equal prompts of two begin differently
+ * @param sessionId what tells prompts apart that are longer than what is looked at
  */
 export function beginningsOf(
-  { endpoint, fields }: CanonicalRequest,
+  { endpoint, fields, estimatedInputTokens }: CanonicalRequest,
   tenantId: string,
+  sessionId: string | null = null,
 ): Beginning[] {
   const cuts = new Cuts(tenantId)
   if (endpoint === '/v1/chat/completions') {
     if (fields.tools !== undefined) cuts.add(jsonOf(fields.tools))
     for (const message of fields.messages as Record<string, unknown>[]) {
       const { role, content } = message
-      cuts.add(`\n${String(role)}\n`)
+      cuts.add(`\n${textOf(role)}\n`)
       cuts.add(typeof content === 'string' ? content : (jsonOf(content) ?? ''))
       if (message.tool_calls !== undefined) cuts.add(jsonOf(message.tool_calls))
       if (cuts.isFull) break
@@ -32,7 +35,14 @@ export function beginningsOf(
   } else if (endpoint === '/v1/completions' && typeof fields.prompt === 'string') {
     cuts.add(fields.prompt)
   }
-  return cuts.found
+  const { found } = cuts
+  // All sessions of an agent program begin with the same long instructions: what comes after them
+  // is where the session was before.
+  if (cuts.isFull && sessionId !== null) {
+    const tokens = Math.max(estimatedInputTokens, found.at(-1)?.tokens ?? 0)
+    found.push({ key: `${tenantId} ${sessionId}`, tokens })
+  }
+  return found
 }
 
 /** Two multiplicative hashes of 32 and 21 bits that run along: a number has room for so much. */

@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { GristmillError, type Limits } from '../base/index.ts'
 import type { OwnWords } from './messages/own-words.ts'
+import { type Asker, askerOf } from './session-id.ts'
 import { estimateChat, estimateInput } from './token-estimate.ts'
 
 export type Endpoint = '/v1/chat/completions' | '/v1/completions' | '/v1/embeddings'
@@ -34,6 +35,8 @@ export interface CanonicalRequest {
   serviceTier: string | null
   /** Who the body says is asking; believed only from keys with scope `end_users`. */
   endUser: string | null
+  /** Which conversation the body says it belongs to. */
+  sessionId: string | null
   estimatedInputTokens: number
   /** The body as it goes to an engine, and parsed; as it came wherever its wire is the engine's. */
   raw: Buffer
@@ -81,7 +84,7 @@ export function readFields(
     outputTokensAsked: isEmbedding ? 0 : outputTokensOf(fields, limits.outputTokensMax),
     outputTokensAtMost: null,
     serviceTier: textOf(fields, 'service_tier'),
-    endUser: endUserOf(fields),
+    ...askerIn(fields),
     estimatedInputTokens: estimateOf(endpoint, fields),
     raw,
     fields,
@@ -134,13 +137,15 @@ function estimateOf(endpoint: Endpoint, fields: Record<string, unknown>): number
 }
 
 /** `safety_identifier` is the wire's newer name for `user`. */
-function endUserOf(fields: Record<string, unknown>): string | null {
-  const named = textOf(fields, 'safety_identifier') ?? textOf(fields, 'user')
-  if (named !== null) return named
+function askerIn(fields: Record<string, unknown>): Asker {
+  const endUser = textOf(fields, 'safety_identifier') ?? textOf(fields, 'user')
+  const sessionId = textOf(fields, 'prompt_cache_key')
   const { metadata } = fields
-  if (typeof metadata !== 'object' || metadata === null) return null
+  if (typeof metadata !== 'object' || metadata === null) return { endUser, sessionId }
   const { user_id: userId } = metadata as { user_id?: unknown }
-  return typeof userId === 'string' && userId !== '' ? userId : null
+  if (typeof userId !== 'string') return { endUser, sessionId }
+  const asker = askerOf(userId)
+  return { endUser: endUser ?? asker.endUser, sessionId: sessionId ?? asker.sessionId }
 }
 
 function booleanOf(fields: Record<string, unknown>, param: string): boolean {

@@ -31,6 +31,7 @@ import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import { RequestLife } from './request-life.ts'
 import { routedModels } from './routed-models.ts'
+import { sessionIdOf } from './session-id.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { ticketRequestOf } from './ticket-request.ts'
 import { countTokens } from './token-count.ts'
@@ -171,6 +172,7 @@ export class Gateway {
     const standing = {
       serviceClass: line.serviceClass,
       endUser: principal.scopes.has('end_users') ? request.endUser : null,
+      sessionId: sessionIdOf({}, request.sessionId),
       waitMsMax: line.waitMsMax,
       // What a batch queues is bounded by the batch; interactive callers have their own bound.
       queueDepthMax: Number.POSITIVE_INFINITY,
@@ -246,7 +248,9 @@ export class Gateway {
       wanted.model = course.queue
       wanted.arrivedAtMs = clock.monotonicMs()
     }
-    if (pool.hasChoice(wanted.model)) wanted.beginnings = beginningsOf(request, principal.tenantId)
+    if (pool.hasChoice(wanted.model)) {
+      wanted.beginnings = beginningsOf(request, principal.tenantId, standing.sessionId)
+    }
     this.#live.add(life)
     life.begin(wanted)
     return life

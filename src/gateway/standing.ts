@@ -9,11 +9,14 @@ import {
 } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { type CanonicalRequest, invalid } from './canonical.ts'
+import { sessionIdOf } from './session-id.ts'
 
 export interface Standing {
   serviceClass: ServiceClass
   /** Named end user, trusted; null where none is. */
   endUser: string | null
+  /** The conversation that it belongs to; null where nothing names one. */
+  sessionId: string | null
   waitMsMax: number
   queueDepthMax: number
 }
@@ -35,6 +38,7 @@ export function standingOf(
   return {
     serviceClass: classOf(request.serviceTier, headers[CLASS_HEADER], principal),
     endUser: endUserOf(request, headers, principal, options.endUserHeader),
+    sessionId: sessionIdOf(headers, request.sessionId),
     waitMsMax: Math.min(
       waitMsMax,
       tenantLimits.waitMsMax ?? waitMsMax,

@@ -151,13 +151,15 @@ export interface UsageRow {
   hitOutputTokens: number
 }
 
-// GET /api/requests?tenant&key&model&before, GET /api/requests/:id (ledger rows, no prompts)
+// GET /api/requests?tenant&key&session&model&before, GET /api/requests/:id (ledger rows, no prompts)
 export interface RequestView {
   id: string
   tenantId: string
   projectId: string
   keyId: string
   endUser: string | null
+  /** The conversation that it belongs to, as its client says. */
+  sessionId: string | null
   model: string
   endpoint: string
   serviceClass: ServiceClassName

@@ -67,13 +67,19 @@ describe('usage over the admin API', () => {
   after(() => ledger.close())
 
   /** One request of a tenant that got so many tokens. */
-  async function settle(requestId: string, tenant: string, outputTokens: number): Promise<void> {
+  async function settle(
+    requestId: string,
+    tenant: string,
+    outputTokens: number,
+    sessionId: string | null = null,
+  ): Promise<void> {
     await ledger.open({
       requestId,
       tenantId: tenant,
       projectId: 'prj_1',
       keyId: 'key_1',
       endUser: null,
+      sessionId,
       model: '=cmd()',
       endpoint: '/v1/chat/completions',
       serviceClass: 'standard',
@@ -142,6 +148,20 @@ describe('usage over the admin API', () => {
     assert.deepEqual(ids, ['req_5', 'req_4', 'req_3', 'req_2'])
     const wrong = await local('GET', '/api/requests?cursor=nonsense')
     assert.equal(wrong.json.error.param, 'cursor')
+  })
+
+  it('lists the requests of one session', async () => {
+    await settle('req_1', tenantId, 1, 'session-a')
+    await settle('req_2', tenantId, 2)
+    await settle('req_3', tenantId, 3, 'session-b')
+    await settle('req_4', 'ten_other', 4, 'session-a')
+    const of = async (query: string) =>
+      (await local('GET', `/api/requests?${query}`)).json.rows.map((row: { id: string }) => row.id)
+    assert.deepEqual(await of('session=session-a'), ['req_4', 'req_1'])
+    assert.deepEqual(await of(`session=session-a&tenant=${tenantId}`), ['req_1'])
+    const { json } = await local('GET', '/api/requests/req_3')
+    assert.equal(json.sessionId, 'session-b')
+    assert.equal((await local('GET', '/api/requests/req_2')).json.sessionId, null)
   })
 
   it('refuses groups and times that do not exist', async () => {

@@ -159,6 +159,7 @@ export const request = z
     projectId: z.string(),
     keyId: z.string(),
     endUser: z.string().nullable(),
+    sessionId: z.string().nullable(),
     model: z.string(),
     endpoint: z.string(),
     serviceClass,

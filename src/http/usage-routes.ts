@@ -80,6 +80,7 @@ const listLedgerRequests = createRoute({
     query: z.object({
       tenant: id,
       key: id,
+      session: z.string().max(128).optional(),
       model: z.string().max(200).optional(),
       before: z.string().max(500).optional().openapi({ description: 'The same as cursor.' }),
       ...pageQuery,
@@ -133,7 +134,7 @@ function requestRoutes(api: Api, { database, ledger, limits }: HttpOptions): voi
   api.openapi(listLedgerRequests, async (c) => {
     const query = c.req.valid('query')
     const tenantIds = tenantsInReach(c.get('access'), query.tenant) ?? undefined
-    const filter = { tenantIds, keyId: query.key, model: query.model }
+    const filter = { tenantIds, keyId: query.key, sessionId: query.session, model: query.model }
     const { limit, cursor } = pageFrom(query, limits)
     const page = { limit, before: cursor ?? query.before }
     return c.json(await listRequests(database.sql, filter, page), 200)

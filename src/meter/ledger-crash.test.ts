@@ -34,9 +34,10 @@ const WRITER = `
     for (;;) {
       const requestId = 'req_' + process.argv[2] + '_' + String(next++).padStart(8, '0')
       await ledger.open({
-        requestId, tenantId: 'ten_' + number, projectId: 'prj', keyId: 'key', endUser: null,
-        model: 'toy', endpoint: '/v1/chat/completions', serviceClass: 'standard',
-        estimatedInputTokens: 5, outputTokensMax: 64, arrivedAtMs: clock.nowMs(),
+        requestId, tenantId: 'ten_' + number, projectId: 'prj', keyId: 'key',
+        endUser: null, sessionId: null, model: 'toy', endpoint: '/v1/chat/completions',
+        serviceClass: 'standard', estimatedInputTokens: 5, outputTokensMax: 64,
+        arrivedAtMs: clock.nowMs(),
       })
       process.stdout.write(requestId + '\\n')
       const counts = { inputTokens: 5, cachedTokens: 0, outputTokens: 9, queueMs: 1, engineMs: 2,

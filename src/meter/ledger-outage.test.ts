@@ -45,6 +45,7 @@ function intent(): Intent {
     projectId: 'prj_a',
     keyId: 'key_a',
     endUser: null,
+    sessionId: null,
     model: 'toy',
     endpoint: '/v1/chat/completions',
     serviceClass: 'standard',

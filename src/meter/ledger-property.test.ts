@@ -160,6 +160,7 @@ function intent(requestId: string): Intent {
     projectId: 'prj_a',
     keyId: 'key_a',
     endUser: null,
+    sessionId: null,
     model: 'toy',
     endpoint: '/v1/chat/completions',
     serviceClass: 'standard',

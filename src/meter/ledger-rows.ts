@@ -33,14 +33,16 @@ export async function writeIntents(sql: Queries, given: readonly string[]): Prom
   await sql`
     with given as materialized (
       select * from json_to_recordset(${rows}::text::json) as given (
-        request_id text, tenant_id text, project_id text, key_id text, end_user text, model text,
-        endpoint text, service_class text, batch_id text, estimated_input_tokens int,
-        output_tokens_max int, arrived_at_ms float8)
+        request_id text, tenant_id text, project_id text, key_id text, end_user text,
+        session_id text, model text, endpoint text, service_class text, batch_id text,
+        estimated_input_tokens int, output_tokens_max int, arrived_at_ms float8)
     ), written as (
-      insert into ledger_intents (request_id, tenant_id, project_id, key_id, end_user, model,
-        endpoint, service_class, batch_id, estimated_input_tokens, output_tokens_max, arrived_at)
-      select request_id, tenant_id, project_id, key_id, end_user, model, endpoint, service_class,
-        batch_id, estimated_input_tokens, output_tokens_max, to_timestamp(arrived_at_ms / 1000)
+      insert into ledger_intents (request_id, tenant_id, project_id, key_id, end_user,
+        session_id, model, endpoint, service_class, batch_id, estimated_input_tokens,
+        output_tokens_max, arrived_at)
+      select request_id, tenant_id, project_id, key_id, end_user, session_id, model, endpoint,
+        service_class, batch_id, estimated_input_tokens, output_tokens_max,
+        to_timestamp(arrived_at_ms / 1000)
       from given
       on conflict (request_id) do nothing
       returning request_id
@@ -91,15 +93,15 @@ export async function writeSettlements(
       insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
         service_class, served_class, engine_id, settlement_group, end_reason, estimated,
         input_tokens, cached_tokens, output_tokens, queue_ms, engine_ms, ttft_ms, token_gap_ms,
-        settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens)
+        settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens, session_id)
       select given.request_id, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class,
         given.served_class, given.engine_id, given.settlement_group, given.end_reason,
         given.estimated, given.input_tokens, given.cached_tokens, given.output_tokens,
         given.queue_ms, given.engine_ms, given.ttft_ms, given.token_gap_ms,
         to_timestamp(given.settled_at_ms / 1000), given.rented_target, given.spend_nanos,
-        given.hit_input_tokens, given.hit_output_tokens
+        given.hit_input_tokens, given.hit_output_tokens, i.session_id
       from given, lateral (
-        select tenant_id, project_id, key_id, model, service_class
+        select tenant_id, project_id, key_id, model, service_class, session_id
         from ledger_intents where ledger_intents.request_id = given.request_id limit 1) as i
       on conflict (request_id) do nothing
       returning request_id
@@ -139,6 +141,8 @@ export function rowOfIntent(intent: Intent): string {
     project_id: intent.projectId,
     key_id: intent.keyId,
     end_user: intent.endUser?.slice(0, TEXT_MAX) ?? null,
+    // Undefined, and so not written, for all but agent programs.
+    session_id: intent.sessionId ?? undefined,
     model: intent.model.slice(0, TEXT_MAX),
     endpoint: intent.endpoint.slice(0, TEXT_MAX),
     service_class: intent.serviceClass,

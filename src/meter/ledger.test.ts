@@ -42,6 +42,7 @@ function intent(changes: Partial<Intent> = {}): Intent {
     projectId: 'prj_a',
     keyId: 'key_a',
     endUser: null,
+    sessionId: null,
     model: 'toy',
     endpoint: '/v1/chat/completions',
     serviceClass: 'standard',

@@ -29,6 +29,7 @@ const intent = (requestId: string, batchId?: string): Intent => ({
   projectId: 'prj_1',
   keyId: 'key_1',
   endUser: null,
+  sessionId: null,
   model: 'toy',
   endpoint: '/v1/chat/completions',
   serviceClass: 'batch',

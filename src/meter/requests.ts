@@ -15,6 +15,7 @@ export interface RequestRow {
   projectId: string
   keyId: string
   endUser: string | null
+  sessionId: string | null
   model: string
   endpoint: string
   serviceClass: ServiceClass
@@ -46,6 +47,7 @@ export interface RequestFilter {
   /** Only these tenants; undefined means all, an empty list none. */
   tenantIds?: readonly string[] | undefined
   keyId?: string | undefined
+  sessionId?: string | undefined
   model?: string | undefined
 }
 
@@ -120,7 +122,7 @@ function endedPage(
   before: string | undefined,
   limit: number,
 ): Fragment {
-  const { tenantIds, keyId } = filter
+  const { tenantIds, keyId, sessionId } = filter
   const after: Fragment =
     before === undefined
       ? sql``
@@ -130,7 +132,7 @@ function endedPage(
     select s.request_id, s.settled_at from ledger_settlements as s
     where ${condition} and ${conditions(sql, sql`s`, narrowed)} ${after}
     order by s.settled_at desc, s.request_id desc limit ${limit}`
-  if (tenantIds === undefined || keyId !== undefined) return page(sql`true`, filter)
+  if (tenantIds === undefined || (keyId ?? sessionId) !== undefined) return page(sql`true`, filter)
   return sql`
     select page.* from unnest(${textArray(tenantIds)}::text::text[]) as given (tenant_id),
       lateral (${page(sql`s.tenant_id = given.tenant_id`, { model: filter.model })}) as page
@@ -140,11 +142,12 @@ function endedPage(
 function conditions(
   sql: Queries,
   row: Fragment,
-  { tenantIds, keyId, model }: RequestFilter,
+  { tenantIds, keyId, sessionId, model }: RequestFilter,
 ): Fragment {
   return sql`true
     ${tenantIds ? sql`and ${row}.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
     ${keyId === undefined ? sql`` : sql`and ${row}.key_id = ${keyId}`}
+    ${sessionId === undefined ? sql`` : sql`and ${row}.session_id = ${sessionId}`}
     ${model === undefined ? sql`` : sql`and ${row}.model = ${model}`}`
 }
 
@@ -158,8 +161,8 @@ function selectRequests(sql: Queries, chosen: Fragment, limit: number) {
       order by settled_at desc nulls first, request_id desc limit ${limit}
     )
     select i.request_id as id, i.tenant_id as "tenantId", i.project_id as "projectId",
-      i.key_id as "keyId", i.end_user as "endUser", i.model, i.endpoint,
-      i.service_class as "serviceClass",
+      i.key_id as "keyId", i.end_user as "endUser", i.session_id as "sessionId",
+      i.model, i.endpoint, i.service_class as "serviceClass",
       coalesce(s.served_class, o.served_class) as "servedClass",
       ${iso(sql`i.arrived_at`)} as "arrivedAt", ${iso(sql`s.settled_at`)} as "settledAt",
       s.settlement_group as "group", s.end_reason as "end",

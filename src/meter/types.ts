@@ -9,6 +9,8 @@ export interface Intent {
   keyId: string
   /** Name of the end user, trusted only from keys with scope `end_users`. */
   endUser: string | null
+  /** The conversation that it belongs to, as its client says; null where it says nothing. */
+  sessionId: string | null
   model: string
   /** `/v1/chat/completions`, … */
   endpoint: string

@@ -47,6 +47,7 @@ function makeRequest(number: number, random: Random): void {
     projectId: `prj_${tenant}_${pick(2)}`,
     keyId: `key_${tenant}_${pick(3)}`,
     endUser: null,
+    sessionId: null,
     model: ['toy', '=cmd()', 'a,b'][pick(3)] as string,
     endpoint: '/v1/chat/completions',
     serviceClass: 'standard',

@@ -228,6 +228,7 @@ describe('a request’s way', () => {
     projectId: 'prj_1',
     keyId: 'key_1',
     endUser: null,
+    sessionId: null,
     model: 'gpt-4o-mini',
     endpoint: '/v1/messages',
     serviceClass: 'standard',

@@ -103,7 +103,7 @@ interface ParticularsProps {
 }
 
 function Particulars({ request, tenant }: ParticularsProps) {
-  const { tenantId, projectId, keyId, serviceClass, servedClass } = request
+  const { tenantId, projectId, keyId, sessionId, serviceClass, servedClass } = request
   const project = useProjects(tenantId).data?.find(({ id }) => id === projectId)
   const keys = useKeys(tenantId).data
   const link = 'underline-offset-2 hover:underline'
@@ -126,6 +126,20 @@ function Particulars({ request, tenant }: ParticularsProps) {
       ),
     },
     { name: 'End user', value: request.endUser ?? 'not named' },
+    {
+      name: 'Session',
+      value:
+        sessionId === null ? (
+          'not named'
+        ) : (
+          <Link
+            href={`/requests?tenant=${tenantId}&session=${encodeURIComponent(sessionId)}`}
+            className={`break-all ${link}`}
+          >
+            {sessionId}
+          </Link>
+        ),
+    },
     {
       name: 'Class',
       value: (

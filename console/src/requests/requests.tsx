@@ -17,6 +17,7 @@ export default function Requests() {
   const filter = {
     tenant: search.get('tenant') ?? undefined,
     key: search.get('key') ?? undefined,
+    session: search.get('session') ?? undefined,
     model: search.get('model') ?? undefined,
   }
   const list = usePaged<RequestView>('/api/requests', filter)
@@ -27,6 +28,7 @@ export default function Requests() {
   const keys = useKeys(filter.tenant).data
   const chips = [
     { name: 'key', value: filter.key, words: keyName(filter.key ?? '', keys) },
+    { name: 'session', value: filter.session, words: filter.session?.slice(0, 12) },
     { name: 'model', value: filter.model, words: filter.model },
   ].filter(({ value }) => value !== undefined)
   return (

@@ -32,7 +32,7 @@ export function messagesContent(chat: unknown): { system: Fields[]; messages: Me
   return { system, messages }
 }
 
-const isSystem = ({ role }: Fields) => SYSTEM_ROLES.has(String(role))
+const isSystem = ({ role }: Fields) => SYSTEM_ROLES.has(textOf(role))
 
 function messageOf(message: Fields, path: string): MessagesMessage {
   const { role, content } = message
@@ -97,7 +97,7 @@ function blockOf(part: Fields, path: string): Fields[] {
       throw unsupported(`${path}.file`, 'a file must come with its data')
     }
     default:
-      throw unsupported(`${path}.type`, `the service has no part of the type ${String(part.type)}`)
+      throw unsupported(`${path}.type`, `the service has no part of the type ${textOf(part.type)}`)
   }
 }
 

@@ -1,5 +1,5 @@
 /** How an answer of the Messages wire ended and what it used, in the words of the chat wire. */
-import { countOf, type Fields, fieldsOf } from '../wire-fields.ts'
+import { countOf, type Fields, fieldsOf, textOf } from '../wire-fields.ts'
 
 const REASONS: Record<string, string> = {
   end_turn: 'stop',
@@ -14,7 +14,7 @@ const REASONS: Record<string, string> = {
 /** The reason, and the stop string that was met where it was one, as vLLM tells it. */
 export function finishOf({ stop_reason: reason, stop_sequence: met }: Fields): Fields {
   return {
-    finish_reason: REASONS[String(reason)] ?? 'stop',
+    finish_reason: REASONS[textOf(reason)] ?? 'stop',
     ...(reason === 'stop_sequence' && { stop_reason: met }),
   }
 }

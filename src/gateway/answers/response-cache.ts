@@ -150,6 +150,7 @@ function intentOf(
     projectId: principal.projectId,
     keyId: principal.keyId,
     endUser: standing.endUser,
+    sessionId: standing.sessionId,
     model: request.model,
     endpoint: request.door,
     serviceClass: standing.serviceClass,

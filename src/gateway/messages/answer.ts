@@ -1,6 +1,6 @@
 /** Whole answers of the chat wire as messages of the Messages wire. */
 
-import { type EngineWords, engineWords, fieldsOf, firstChoice } from '../engine-words.ts'
+import { type EngineWords, engineWords, fieldsOf, firstChoice, textOf } from '../engine-words.ts'
 import { parsedObject, usageCounts } from '../usage.ts'
 import { OWN_SIGNATURE } from './content.ts'
 import { type AnswerFrame, endingOf, messageOf, toolUse, usageOf } from './ending.ts'
@@ -13,7 +13,7 @@ export function messageOfAnswer(body: Buffer, frame: AnswerFrame): object | null
   const words = engineWords(fieldsOf(choice.message))
   const usage = usageCounts(answer.usage)
   const end = {
-    finishReason: String(choice.finish_reason),
+    finishReason: textOf(choice.finish_reason),
     stopReason: choice.stop_reason,
     hasCalls: words.calls.length > 0,
   }

@@ -5,6 +5,7 @@ import { checked, GristmillError, type Limits } from '../../base/index.ts'
 import { meaningful, part, passedOn } from '../body-part.ts'
 import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject } from '../canonical.ts'
 import { jsonOf } from '../json-text.ts'
+import { askerOf } from '../session-id.ts'
 import { estimateBody, estimateChat } from '../token-estimate.ts'
 import { type ChatMessage, chatMessages } from './content.ts'
 import { messagesFields } from './fields.ts'
@@ -69,7 +70,7 @@ export function readMessages(
     outputTokensAsked: null,
     outputTokensAtMost: Math.min(asked, limits.outputTokensMax),
     serviceTier: tier === 'standard_only' ? 'default' : null,
-    endUser: metadata?.user_id || null,
+    ...askerOf(metadata?.user_id ?? ''),
     estimatedInputTokens:
       own?.untranslatable === undefined ? estimateChat(chat) : estimateBody(fields),
     raw: Buffer.from(jsonOf(chat)),

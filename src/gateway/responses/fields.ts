@@ -30,7 +30,7 @@ export const responsesFields: Fates = {
   store: ignored('nothing is stored, and the answer says store: false'),
   include: ignored('what engines tell is told'),
   stream_options: ignored('nothing is obfuscated'),
-  prompt_cache_key: ignored(OWN_CACHE),
+  prompt_cache_key: translated('the session, unless a header names one'),
   prompt_cache_options: ignored(OWN_CACHE),
   prompt_cache_retention: ignored(OWN_CACHE),
   context_management: ignored('saves cost or time where a service offers it'),

@@ -54,9 +54,9 @@ export function readResponses(body: Buffer, limits: Limits): ResponsesRequest {
   const asked = parseObject(body)
   const tools = new ToolBox()
   const chat = chatFields(asked, tools)
-  const { user, safety_identifier, metadata, service_tier } = asked
+  const { user, safety_identifier, metadata, service_tier, prompt_cache_key } = asked
   // Who asks and how urgently is the gateway's business and not the engine's.
-  const standing = { user, safety_identifier, metadata, service_tier }
+  const standing = { user, safety_identifier, metadata, service_tier, prompt_cache_key }
   const raw = Buffer.from(jsonOf(chat))
   // Told back in every answer, so that it must be possible to write it.
   jsonOf(told(asked))

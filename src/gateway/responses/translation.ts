@@ -5,7 +5,7 @@ import {
   type ServiceClass,
   wireTier,
 } from '../../base/index.ts'
-import { type EngineWords, engineWords, fieldsOf, firstChoice } from '../engine-words.ts'
+import { type EngineWords, engineWords, fieldsOf, firstChoice, textOf } from '../engine-words.ts'
 import type { ReplyHeaders } from '../reply.ts'
 import type { Translation } from '../translated-reply.ts'
 import { parsedObject, usageCounts } from '../usage.ts'
@@ -70,7 +70,7 @@ export class ResponsesTranslation implements Translation {
 /** A whole answer of chat completions as a response. */
 export function responseOfAnswer(answer: Record<string, unknown>, frame: ResponseFrame): object {
   const choice = firstChoice(answer) ?? {}
-  const { status, reason } = endOf(String(choice.finish_reason))
+  const { status, reason } = endOf(textOf(choice.finish_reason))
   const words = engineWords(fieldsOf(choice.message))
   const { estimatedInputTokens: inputTokens } = frame
   const usage = usageCounts(answer.usage) ?? { inputTokens, cachedTokens: 0, outputTokens: 0 }
