@@ -31,6 +31,7 @@ import {
   Journal,
   type Ledger,
   recordCapacity,
+  recordChange,
   spendSince,
 } from './meter/index.ts'
 import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
@@ -246,6 +247,11 @@ function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations
         logger.warn({ error: error.message, rows: rows.length }, 'capacity rows were not written'),
       )
     },
+    recordChange: (change) => {
+      recordChange(database.sql, change).catch((error: Error) =>
+        logger.warn({ error: error.message, ...change }, 'a change of health was not written'),
+      )
+    },
   })
   stack.defer(() => pool.close())
   return pool
@@ -311,6 +317,8 @@ async function openServer(
       registry: data.engines,
       pool,
       calibrations: data.calibrations,
+      sql: part.database.sql,
+      clock,
       restartsOf,
     }),
     routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),

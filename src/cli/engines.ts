@@ -25,6 +25,7 @@ import {
 } from './context.ts'
 import { findEngine, listEnginesOf, secretFrom } from './engine-find.ts'
 import { engineSecrets } from './engine-secrets.ts'
+import { showEngine } from './engine-show.ts'
 import { modelPath } from './models.ts'
 import { type Column, printTable } from './table.ts'
 import { count, figure, moment } from './units.ts'
@@ -63,6 +64,7 @@ export function engineCommands(program: Command, context: CliContext): void {
     .action((flags: EngineFlags, command: Command) => runEngine(context, flags, command))
   example(group, 'engine --model smollm2-135m-instruct --port 4500', 'engine list')
   listEngines(group, context)
+  showEngine(group, context)
   changeEngines(group, context)
   calibrateEngines(group, context)
   engineSecrets(group, context)

@@ -99,7 +99,8 @@ export class Booking {
     else {
       const { inputTokens, cachedTokens, outputTokens } = counts
       const outcome = outcomeOf(life, end, tokenGapMs)
-      ticket.finish({ inputTokens, cachedTokens, outputTokens, outcome })
+      const { failure } = end
+      ticket.finish({ inputTokens, cachedTokens, outputTokens, outcome, failure })
     }
   }
 

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GristmillError } from '../base/index.ts'
 import type { EngineFailure } from '../engine/index.ts'
+import type { AttemptFailure } from '../meter/index.ts'
 import type { OwnWords } from './messages/own-words.ts'
 import { parsedObject } from './usage.ts'
 
@@ -12,6 +13,11 @@ const CLIENT_FAULTS = new Set([400, 404, 413, 415, 422, 501])
 
 export function canRetryStatus(status: number): boolean {
   return PASSING.has(status)
+}
+
+/** A refusal as a failure of its engine; undefined where the request itself is at fault. */
+export function failureOfStatus(status: number): AttemptFailure | undefined {
+  return CLIENT_FAULTS.has(status) ? undefined : `status_${status}`
 }
 
 /** What another target of a route may answer, though a second try at the same one cannot. */

@@ -75,6 +75,11 @@ describe('an engine that is not well beside one that is', () => {
       assert.deepEqual(new Set(texts), new Set(['Hello world']))
       assert.ok(sick.seen.length < 20, `it was asked ${sick.seen.length} times`)
       assert.ok(attempts <= 220, `${attempts} attempts`)
+      mill.pool.close()
+      const failures = (url: string) =>
+        mill.minutes.filter(({ engineId }) => engineId === url).map((one) => one.failures)
+      assert.deepEqual(failures(well.url), [{}])
+      assert.ok((failures(sick.url)[0]?.status_500 ?? 0) >= 3, 'the sick one failed requests')
     })
 
     it(`costs little where it fails half the time, ${stream ? 'streamed' : 'whole'}`, async () => {

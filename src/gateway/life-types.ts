@@ -1,6 +1,6 @@
 /** What the life of a request is given, and what it tells at its end. */
 import type { GristmillError } from '../base/index.ts'
-import type { EndReason, TokenCounts } from '../meter/index.ts'
+import type { AttemptFailure, EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { Recording } from './answers/recording.ts'
@@ -31,6 +31,8 @@ export interface LifeEnd {
   error: GristmillError | null
   /** Status that an engine refused it with, passed on. */
   engineStatus: number | null
+  /** How its engine failed it; undefined where it did not. */
+  failure: AttemptFailure | undefined
 }
 
 export interface LifeOptions {

@@ -12,9 +12,15 @@ import {
   wireTier,
 } from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
-import type { EndReason, TokenCounts } from '../meter/index.ts'
+import type { AttemptFailure, EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
-import { failureError, isTooLong, type Refusal, refusalOf } from './engine-errors.ts'
+import {
+  failureError,
+  failureOfStatus,
+  isTooLong,
+  type Refusal,
+  refusalOf,
+} from './engine-errors.ts'
 import { engineRequest, relayFor } from './engine-request.ts'
 import { intentOf } from './intent.ts'
 import { LifeProgress } from './life-progress.ts'
@@ -25,10 +31,14 @@ import type { RelayOwner } from './relay.ts'
 import { answerHeaders, type ReplyHeaders } from './reply.ts'
 import { delayAfterRefusal, mayAskAgain, type Tried } from './retries.ts'
 
-/** Status of a refusal for the rate. */
-const AT_LIMIT = 429
 /** Runs a step after those that are due already; far cheaper than `queueMicrotask`. */
 const soon = Promise.resolve()
+
+interface EndDetail {
+  refusal?: Refusal
+  usage?: TokenCounts | null
+  failure?: AttemptFailure | undefined
+}
 
 export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   rosterIndex = NOT_LISTED
@@ -265,25 +275,27 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       return
     }
     const delayMs = delayAfterRefusal(status, this.#tried)
-    if (delayMs === 0) this.#retry(status === AT_LIMIT)
+    if (delayMs === 0) this.#retry(`status_${status}`)
     else if (delayMs !== null) {
-      this.#services.clock.after(delayMs, () => this.#retry(status === AT_LIMIT))
+      this.#services.clock.after(delayMs, () => this.#retry(`status_${status}`))
     } else {
       const { request, reply, requestId } = this.options
       // A stream that has begun can only be told in events, which ours are.
       if (reply.isBegun && request.ownWords) request.ownWords.isPassing = false
       const refusal = refusalOf(status, headers, body, requestId, request.ownWords)
-      this.#end('refused', { refusal })
+      this.#end('refused', { refusal, failure: failureOfStatus(status) })
     }
   }
 
   engineFailed(failure: EngineFailure, hadBytes: boolean): void {
     if (this.#state !== 'running') return
-    const isPassing = failure.kind === 'unreachable' || failure.kind === 'broken'
-    if (isPassing && !hadBytes && mayAskAgain(this.#tried)) this.#retry()
+    const { kind } = failure
+    const isPassing = kind === 'unreachable' || kind === 'broken'
+    if (isPassing && !hadBytes && mayAskAgain(this.#tried)) this.#retry(kind)
     else {
-      const reason = failure.kind === 'timeout' ? 'timeout' : 'engine_failed'
-      this.#end(reason, { refusal: failureError(failure) })
+      const reason = kind === 'timeout' ? 'timeout' : 'engine_failed'
+      const cause = kind === 'aborted' ? undefined : kind
+      this.#end(reason, { refusal: failureError(failure), failure: cause })
     }
   }
 
@@ -292,7 +304,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     // What waits for the ledger has bytes already.
     if (call === undefined || this.#hasSent || this.#onDurable !== undefined) return
     if (!hasPeer && this.options.course?.advance() !== true) return
-    this.#retry()
+    this.#retry('withdrawn')
     call.abort()
   }
 
@@ -304,12 +316,12 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   }
 
   /** Gives the slot back and queues again at the old place. */
-  #retry(wasAtLimit = false): void {
+  #retry(failure: AttemptFailure): void {
     if (this.#state !== 'running' || this.#ticket === undefined) return
     this.#state = 'waiting'
     this.#call = undefined
     this.#grant = undefined
-    this.#await(this.#ticket.retry({ model: this.options.course?.queue, wasAtLimit }))
+    this.#await(this.#ticket.retry({ model: this.options.course?.queue, failure }))
   }
 
   // The end
@@ -320,7 +332,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     return answerHeaders(standing.serviceClass, queueMs, course)
   }
 
-  #end(reason: EndReason, how: { refusal?: Refusal; usage?: TokenCounts | null } = {}): void {
+  #end(reason: EndReason, how: EndDetail = {}): void {
     if (this.#state === 'ended') return
     const wasRunning = this.#state === 'running'
     const call = this.#call
@@ -338,6 +350,7 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
       error: refusal instanceof GristmillError ? refusal : null,
       engineStatus:
         refusal === undefined || refusal instanceof GristmillError ? null : refusal.status,
+      failure: how.failure,
     })
   }
 

@@ -15,7 +15,7 @@ import {
   systemRandom,
 } from '../base/index.ts'
 import { type EngineProfile, OpenAiEngine, type ServiceName } from '../engine/index.ts'
-import type { Intent, Progress, Settlement } from '../meter/index.ts'
+import type { CapacityMinute, Intent, Progress, Settlement } from '../meter/index.ts'
 import { Pool, queueOf, TargetPlaces } from '../pool/index.ts'
 import type { Route } from '../route/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
@@ -115,6 +115,8 @@ export interface TestGateway {
   baseUrl: string
   gateway: Gateway
   pool: Pool
+  /** Minutes of engines that have ended; all of them once the pool is closed. */
+  minutes: CapacityMinute[]
   ledger: MemoryLedger
   /** What engines are known to serve; tests add to it. */
   models: ModelEntry[]
@@ -146,7 +148,15 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const logger = createLogger('silent', 'test')
   const registry = new Registry()
   const ledger = new MemoryLedger()
-  const pool = new Pool({ clock, logger, registry, order: 'fair', recordCapacity: () => {} })
+  const minutes: CapacityMinute[] = []
+  const pool = new Pool({
+    clock,
+    logger,
+    registry,
+    order: 'fair',
+    recordCapacity: (rows) => minutes.push(...rows),
+    recordChange: () => {},
+  })
   const principals = new Map([['sk-anna', testPrincipal('anna')]])
   const models = options.models ?? [
     { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
@@ -183,6 +193,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     baseUrl: `${url}/v1`,
     gateway,
     pool,
+    minutes,
     ledger,
     models,
     setRoutes: (given) => {

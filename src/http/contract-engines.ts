@@ -25,6 +25,8 @@ export interface EngineView {
   express: number
   inFlight: number
   capacityUnitsPerS: number | null
+  /** When that was measured by a calibration; null where it is the engine's own word. */
+  calibratedAt: string | null
   capReason: string
   /** Requests that the service's rate limits take now; null where none are known. */
   quotaPlaces: number | null
@@ -59,6 +61,44 @@ export interface EngineFoundView {
   sharedCache: boolean
   tellsLoad: boolean
   advice: string | null
+}
+
+// GET /api/engines/:id/history: the last 24 hours; minutes enter when they have ended
+export interface EngineHistoryView {
+  engineId: string
+  /** Start of the first step. */
+  fromAt: string
+  /** Width of a step, seconds, and how many there are up to now. */
+  stepS: number
+  stepCount: number
+  /** Oldest first; steps in which no gateway watched it are left out. */
+  steps: {
+    at: string
+    /** Seconds watched; of those up, and of those degraded. */
+    registeredS: number
+    upS: number
+    degradedS: number
+    drainingS: number
+    /** Requests that left it, and how many of them it failed. */
+    attempts: number
+    failed: number
+  }[]
+  /** Changes of health of the last week, newest first; the first after a start is one as well. */
+  changes: {
+    at: string
+    /** `degraded`: it answers, but requests fail there, it is silent or slow. */
+    state: 'up' | 'degraded' | 'draining' | 'down'
+    /** Why, a sentence. */
+    reason: string
+  }[]
+  /** Of the last five minutes, hour and day. */
+  errors: {
+    spanS: number
+    attempts: number
+    failed: number
+    /** `unreachable`, `broken`, `timeout`, `withdrawn` or `status_503`; most frequent first. */
+    causes: { cause: string; count: number }[]
+  }[]
 }
 
 // GET /api/engines/:id/keys; POST there {apiKey, replace?} answers the same

@@ -73,6 +73,11 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   api.openapi(shapes.read(statePath, stateSummary, schemas.calibration), (c) =>
     c.json(engines.calibration(c.req.valid('param').id), 200),
   )
+  const historySummary = 'How an engine has been in the last day, and why'
+  const historyPath = '/api/engines/{id}/history'
+  api.openapi(shapes.read(historyPath, historySummary, schemas.engineHistory), async (c) =>
+    c.json(await engines.history(c.req.valid('param').id), 200),
+  )
   const profileSummary = 'A calibrated engine as simulations see it'
   const profilePath = '/api/engines/{id}/profile'
   api.openapi(shapes.read(profilePath, profileSummary, schemas.engineProfile), (c) =>

@@ -31,6 +31,8 @@ describe('engines over the admin API', () => {
     const path = `/api/engines/${added.json.id}`
     assert.equal((await local('POST', `${path}/drain`)).json.state, 'draining')
     assert.equal((await local('GET', '/api/engines?limit=1')).json.next, '1')
+    const history = (await local('GET', `${path}/history`)).json
+    assert.deepEqual([history.engineId, history.changes[0].state], [added.json.id, 'up'])
     const second = (await local('GET', '/api/engines?limit=1&cursor=1')).json
     assert.equal(second.rows[0].name, 'gpu')
     assert.equal((await local('DELETE', path)).status, 204)

@@ -28,6 +28,7 @@ export const engine = z
     express: count,
     inFlight: count,
     capacityUnitsPerS: z.number().nullable(),
+    calibratedAt: z.iso.datetime().nullable(),
     capReason: z.string(),
     quotaPlaces: count.nullable(),
     reserve: count,
@@ -42,6 +43,41 @@ export const engine = z
     restarts: count,
   })
   .openapi('Engine') satisfies z.ZodType<contract.EngineView>
+
+export const engineHistory = z
+  .object({
+    engineId: z.string(),
+    fromAt: z.iso.datetime(),
+    stepS: count,
+    stepCount: count,
+    steps: z.array(
+      z.object({
+        at: z.iso.datetime(),
+        registeredS: z.number(),
+        upS: z.number(),
+        degradedS: z.number(),
+        drainingS: z.number(),
+        attempts: count,
+        failed: count,
+      }),
+    ),
+    changes: z.array(
+      z.object({
+        at: z.iso.datetime(),
+        state: z.enum(['up', 'degraded', 'draining', 'down']),
+        reason: z.string(),
+      }),
+    ),
+    errors: z.array(
+      z.object({
+        spanS: count,
+        attempts: count,
+        failed: count,
+        causes: z.array(z.object({ cause: z.string(), count })),
+      }),
+    ),
+  })
+  .openapi('EngineHistory') satisfies z.ZodType<contract.EngineHistoryView>
 
 const served = z.object({ name: z.string(), contextTokens: count.nullable(), toy: z.boolean() })
 

@@ -15,6 +15,7 @@ import type {
   CalibrationView,
   DemoView,
   EngineFoundView,
+  EngineHistoryView,
   EngineKeyView,
   EngineProfileView,
   EngineView,
@@ -87,6 +88,8 @@ export interface EngineService {
   calibrate(id: string): CalibrationView
   /** @throws GristmillError `not_found` */
   calibration(id: string): CalibrationView
+  /** @throws GristmillError `not_found` */
+  history(id: string): Promise<EngineHistoryView>
   /** @throws GristmillError `not_found`; `conflict` where it was never calibrated */
   profile(id: string): EngineProfileView
   models(): ModelView[]

@@ -70,6 +70,7 @@ export const engine: EngineView = {
   express: 1,
   inFlight: 0,
   capacityUnitsPerS: 100,
+  calibratedAt: null,
   capReason: 'Calibrated.',
   quotaPlaces: null,
   reserve: 0,
@@ -113,6 +114,15 @@ function engines(): StandIns['engines'] {
     drain: async (id) => ({ ...one(id), state: 'draining' }),
     calibrate: (id) => ({ ...uncalibrated, engineId: one(id).id, state: 'running' }),
     calibration: (id) => ({ ...uncalibrated, engineId: one(id).id }),
+    history: async (id) => ({
+      engineId: one(id).id,
+      fromAt: engine.sinceAt,
+      stepS: 900,
+      stepCount: 96,
+      steps: [],
+      changes: [{ at: engine.sinceAt, state: 'up', reason: 'It answers.' }],
+      errors: [{ spanS: 300, attempts: 0, failed: 0, causes: [] }],
+    }),
     profile: (id) => {
       throw new GristmillError('conflict', { reason: `engine ${one(id).id} was never calibrated` })
     },

@@ -56,16 +56,20 @@ export async function recordCapacity(
   await database.transaction(async (sql) => {
     await sql`
       insert into engine_minutes (engine_id, minute_at, recorder, registered_s, up_s, idle_s,
-        capacity_units_per_s, slot_s, cap_slot_s)
+        capacity_units_per_s, slot_s, cap_slot_s, degraded_s, draining_s, attempts, failures)
       select "engineId", to_timestamp("minuteAtMs" / 1000), ${recorder}, "registeredS", "upS",
-        "idleS", "capacityUnitsPerS", "slotS", "capSlotS"
+        "idleS", "capacityUnitsPerS", "slotS", "capSlotS", "degradedS", "drainingS", attempts,
+        failures
       from json_to_recordset(${JSON.stringify(heads)}::text::json) as given (
         "engineId" text, "minuteAtMs" float8, "registeredS" float8, "upS" float8, "idleS" float8,
-        "capacityUnitsPerS" float8, "slotS" float8, "capSlotS" float8)
+        "capacityUnitsPerS" float8, "slotS" float8, "capSlotS" float8, "degradedS" float8,
+        "drainingS" float8, attempts int, failures jsonb)
       on conflict (minute_at, engine_id, recorder) do update set
         registered_s = excluded.registered_s, up_s = excluded.up_s, idle_s = excluded.idle_s,
         capacity_units_per_s = excluded.capacity_units_per_s, slot_s = excluded.slot_s,
-        cap_slot_s = excluded.cap_slot_s`
+        cap_slot_s = excluded.cap_slot_s, degraded_s = excluded.degraded_s,
+        draining_s = excluded.draining_s, attempts = excluded.attempts,
+        failures = excluded.failures`
     await sql`
       delete from engine_minute_tenants t
       using json_to_recordset(${JSON.stringify(heads)}::text::json) as given (

@@ -9,6 +9,14 @@ export {
   recordCapacity,
   type TenantCapacityPoint,
 } from './capacity.ts'
+export {
+  type EngineErrors,
+  type EngineStep,
+  queryChanges,
+  queryErrors,
+  querySteps,
+  recordChange,
+} from './engine-history.ts'
 export { type FlowFilter, type FlowRow, queryFlow } from './flow.ts'
 export { Journal } from './journal.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'

@@ -85,6 +85,24 @@ export interface Settlement extends TokenCounts {
   hit?: { inputTokens: number; outputTokens: number }
 }
 
+/** How an engine is; `degraded`: it answers, but requests fail there, it is silent or slow. */
+export type EngineHealthState = 'up' | 'degraded' | 'draining' | 'down'
+
+/** An engine's health became another one. */
+export interface EngineChange {
+  engineId: string
+  atMs: number
+  state: EngineHealthState
+  /** Why, a sentence. */
+  reason: string
+}
+
+/**
+ * How an engine failed a request: no connection, a connection that died, silence, a status;
+ * `withdrawn`: taken from it before its first byte, since it was passed over or down.
+ */
+export type AttemptFailure = 'unreachable' | 'broken' | 'timeout' | 'withdrawn' | `status_${number}`
+
 /** One engine in one minute; chargeback later needs it and it cannot be rebuilt. */
 export interface CapacityMinute {
   engineId: string
@@ -94,6 +112,13 @@ export interface CapacityMinute {
   upS: number
   /** Seconds up with nothing in flight. */
   idleS: number
+  /** Seconds up in which its circuit was not closed. */
+  degradedS: number
+  drainingS: number
+  /** Requests that left it, however they ended. */
+  attempts: number
+  /** Those that it failed, by cause. */
+  failures: Partial<Record<AttemptFailure, number>>
   /** Calibrated capacity, service units per second; null before calibration. */
   capacityUnitsPerS: number | null
   /** Integral of requests in flight, slot-seconds, and of the cap. */

@@ -40,7 +40,7 @@ export class PoolCalibrationPlaces implements CalibrationPlaces {
       finish: (tokens) => {
         if (tokens === null) {
           const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
-          ticket.finish({ ...none, outcome: 'engine_failed' })
+          ticket.finish({ ...none, outcome: 'engine_failed', failure: 'broken' })
           return
         }
         ticket.finish({

@@ -2,23 +2,29 @@
  * Per engine and minute: seconds registered, up and idle, and who received what. Feeds the ledger.
  */
 import type { Band } from '../base/index.ts'
-import type { CapacityMinute } from '../meter/index.ts'
+import type { AttemptFailure, CapacityMinute, EngineHealthState } from '../meter/index.ts'
 
 type TenantMinute = CapacityMinute['tenants'][number]
 
 interface EngineMinute {
   sinceMs: number
-  isUp: boolean
+  health: EngineHealthState
   inFlight: number
   cap: number
   capacityUnitsPerS: number | null
   registeredMs: number
   upMs: number
   idleMs: number
+  degradedMs: number
+  drainingMs: number
+  attempts: number
+  failures: CapacityMinute['failures']
   slotMs: number
   capSlotMs: number
   tenants: Map<string, TenantMinute>
 }
+
+type EngineNow = Pick<EngineMinute, 'health' | 'inFlight' | 'cap' | 'capacityUnitsPerS'>
 
 export class CapacityMeter {
   readonly #engines = new Map<string, EngineMinute>()
@@ -30,11 +36,7 @@ export class CapacityMeter {
   }
 
   /** Notes an engine's state from now on; the time before counts under its old state. */
-  set(
-    engineId: string,
-    nowMs: number,
-    state: { isUp: boolean; inFlight: number; cap: number; capacityUnitsPerS: number | null },
-  ): void {
+  set(engineId: string, nowMs: number, state: EngineNow): void {
     const minute = this.#engines.get(engineId)
     if (minute === undefined) this.#engines.set(engineId, fresh(nowMs, state))
     else {
@@ -43,12 +45,22 @@ export class CapacityMeter {
     }
   }
 
-  /** @param sequences of the engine that are in use from now on, or (negative) no more */
-  took(engineId: string, nowMs: number, sequences: number): void {
+  /** One more sequence of the engine is in use. */
+  took(engineId: string, nowMs: number): void {
     const minute = this.#engines.get(engineId)
     if (minute === undefined) return
     integrate(minute, nowMs)
-    minute.inFlight += sequences
+    minute.inFlight++
+  }
+
+  /** A request has left the engine. @param failure how it was failed there, if it was */
+  left(engineId: string, nowMs: number, failure: AttemptFailure | undefined): void {
+    const minute = this.#engines.get(engineId)
+    if (minute === undefined) return
+    integrate(minute, nowMs)
+    minute.inFlight--
+    minute.attempts++
+    if (failure !== undefined) minute.failures[failure] = (minute.failures[failure] ?? 0) + 1
   }
 
   served(engineId: string, tenantId: string, band: Band, units: number): void {
@@ -104,21 +116,37 @@ export class CapacityMeter {
 
 const minuteOf = (nowMs: number) => Math.floor(nowMs / 60_000) * 60_000
 
-function fresh(
-  nowMs: number,
-  state: Pick<EngineMinute, 'isUp' | 'inFlight' | 'cap' | 'capacityUnitsPerS'>,
-): EngineMinute {
-  const { isUp, inFlight, cap, capacityUnitsPerS } = state
-  const zero = { registeredMs: 0, upMs: 0, idleMs: 0, slotMs: 0, capSlotMs: 0 }
-  return { sinceMs: nowMs, isUp, inFlight, cap, capacityUnitsPerS, ...zero, tenants: new Map() }
+function fresh(nowMs: number, state: EngineNow): EngineMinute {
+  const { health, inFlight, cap, capacityUnitsPerS } = state
+  return {
+    sinceMs: nowMs,
+    health,
+    inFlight,
+    cap,
+    capacityUnitsPerS,
+    registeredMs: 0,
+    upMs: 0,
+    idleMs: 0,
+    degradedMs: 0,
+    drainingMs: 0,
+    attempts: 0,
+    failures: {},
+    slotMs: 0,
+    capSlotMs: 0,
+    tenants: new Map(),
+  }
 }
 
 function integrate(engine: EngineMinute, nowMs: number): void {
   const ms = Math.max(0, nowMs - engine.sinceMs)
   engine.sinceMs = nowMs
   engine.registeredMs += ms
-  if (engine.isUp) engine.upMs += ms
-  if (engine.isUp && engine.inFlight === 0) engine.idleMs += ms
+  const { health } = engine
+  const isUp = health === 'up' || health === 'degraded'
+  if (isUp) engine.upMs += ms
+  if (isUp && engine.inFlight === 0) engine.idleMs += ms
+  if (health === 'degraded') engine.degradedMs += ms
+  if (health === 'draining') engine.drainingMs += ms
   engine.slotMs += ms * engine.inFlight
   engine.capSlotMs += ms * engine.cap
 }
@@ -130,6 +158,10 @@ function rowOf(engineId: string, minuteAtMs: number, engine: EngineMinute): Capa
     registeredS: engine.registeredMs / 1000,
     upS: engine.upMs / 1000,
     idleS: engine.idleMs / 1000,
+    degradedS: engine.degradedMs / 1000,
+    drainingS: engine.drainingMs / 1000,
+    attempts: engine.attempts,
+    failures: engine.failures,
     capacityUnitsPerS: engine.capacityUnitsPerS,
     slotS: engine.slotMs / 1000,
     capSlotS: engine.capSlotMs / 1000,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLogger, FakeClock, GristmillError, Registry } from '../base/index.ts'
 import type { Engine, EngineProfile } from '../engine/index.ts'
-import type { CapacityMinute } from '../meter/index.ts'
+import type { CapacityMinute, EngineChange } from '../meter/index.ts'
+import { pinnedModel } from './engine-places.ts'
 import { floorOf, queueOf } from './floor.ts'
 import { Pool } from './pool.ts'
 import type { TicketRequest } from './types.ts'
@@ -72,15 +73,17 @@ function setUp(cap = 2) {
   const clock = new FakeClock()
   clock.advance(60_000)
   const rows: CapacityMinute[] = []
+  const changes: EngineChange[] = []
   const pool = new Pool({
     clock,
     logger: createLogger('silent', 'test'),
     registry: new Registry(),
     order: 'fair',
     recordCapacity: (more) => rows.push(...more),
+    recordChange: (change) => changes.push(change),
   })
   pool.setEngine(engine('e'), profile(cap), 'up', 'It answers.')
-  return { clock, pool, rows }
+  return { clock, pool, rows, changes }
 }
 
 const end = (outputTokens: number) => ({
@@ -153,7 +156,7 @@ test('a request that its engine lost before answering keeps its place and is not
   const first = pool.submit(request('a', { queueDepthMax: 1 }))
   await first.granted
   const second = pool.submit(request('a', { queueDepthMax: 1 }))
-  const again = first.retry({})
+  const again = first.retry({ failure: 'broken' })
   await again.granted
   assert.equal(pool.waitingCount, 1)
   again.finish(end(1))
@@ -226,6 +229,40 @@ test('every minute leaves one capacity row an engine, with service and waste by 
   assert.equal(byId.a?.interactiveUnits, 30)
   assert.deepEqual(byId.b?.waste, { client_gone: 18 })
   pool.close()
+})
+
+test('minutes have an engine by its health, and each change is told with its reason', async () => {
+  const { pool, clock, rows, changes } = setUp(4)
+  pool.setEngine(engine('peer'), profile(4), 'starting', 'It has not answered yet.')
+  pool.setEngine(engine('peer'), profile(4), 'up', 'It answers.')
+  for (const failure of ['broken', 'broken', 'status_503'] as const) {
+    const ticket = pool.submit(request('a', { model: pinnedModel('e') }))
+    await ticket.granted
+    ticket.finish({ ...end(0), outcome: 'engine_failed', failure })
+  }
+  clock.advance(10_000)
+  pool.setEngine(engine('e'), profile(4), 'draining', 'It finishes what runs.')
+  clock.advance(20_000)
+  pool.setEngine(engine('e'), profile(4), 'down', 'It does not answer.')
+  clock.advance(60_000)
+  pool.close()
+  const told = changes.filter(({ engineId }) => engineId === 'e')
+  assert.deepEqual(
+    told.map(({ state, reason }) => [state, reason]),
+    [
+      ['up', 'It answers.'],
+      ['degraded', '3 requests failed there within 10 s.'],
+      ['draining', 'It finishes what runs.'],
+      ['down', 'It does not answer.'],
+    ],
+  )
+  assert.equal(changes.filter(({ engineId }) => engineId === 'peer').length, 1)
+  const first = rows.find(({ engineId }) => engineId === 'e')
+  assert.ok(first)
+  const { upS, degradedS, drainingS, attempts, failures } = first
+  const parts = { upS: 10, degradedS: 10, drainingS: 20, attempts: 3 }
+  assert.deepEqual({ upS, degradedS, drainingS, attempts }, parts)
+  assert.deepEqual(failures, { broken: 2, status_503: 1 })
 })
 
 test('the cap goes down while requests wait inside the engine, and the floor says why', () => {

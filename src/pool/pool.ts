@@ -4,12 +4,12 @@
  */
 import { bandOf, type Clock, type Logger, type Registry, ShortLivedMap } from '../base/index.ts'
 import type { Engine, EngineLoad, EngineProfile, EngineState, Tokens } from '../engine/index.ts'
-import type { CapacityMinute } from '../meter/index.ts'
+import type { AttemptFailure } from '../meter/index.ts'
 import { arrivalOf } from './arrivals.ts'
-import { CapacityMeter } from './capacity-meter.ts'
 import { EngineControl } from './engine-control.ts'
 import { EngineHealth } from './engine-health.ts'
 import { ServedModels, slotsOf, updateControls } from './engine-places.ts'
+import { EngineRecord, type RecordSink } from './engine-record.ts'
 import { entitle } from './entitlement.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
@@ -23,15 +23,13 @@ import type { PoolEngine, RetryOptions, Ticket, TicketEnd, TicketRequest } from 
 const TICK_MS = 100
 const SECOND_MS = 1000
 
-export interface PoolOptions {
+export interface PoolOptions extends RecordSink {
   clock: Clock
   logger: Logger
   registry: Registry
   order: 'fair' | 'fcfs'
   /** Weights of the cost unit, for the whole run; the standard ones where absent. */
   cost?: CostWeights
-  /** Receives the rows of every minute that ends. */
-  recordCapacity: (rows: CapacityMinute[]) => void
 }
 
 export class Pool implements TicketOwner {
@@ -46,8 +44,7 @@ export class Pool implements TicketOwner {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #metrics: PoolMetrics
-  readonly #meter: CapacityMeter
-  readonly #recordCapacity: PoolOptions['recordCapacity']
+  readonly #record: EngineRecord
   readonly #models: ServedModels
   readonly #timers
   /** Service by engine since the last second was booked. */
@@ -57,13 +54,12 @@ export class Pool implements TicketOwner {
   constructor(options: PoolOptions) {
     this.#clock = options.clock
     this.#logger = options.logger
-    this.#recordCapacity = options.recordCapacity
     const { order, cost = defaultSchedulerConfig.cost } = options
     this.cost = cost
     this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost })
     this.quotas = new Quotas(this.scheduler, options.clock)
     this.#models = new ServedModels(this.scheduler, this.health)
-    this.#meter = new CapacityMeter(options.clock.nowMs())
+    this.#record = new EngineRecord(this, options.clock, options)
     this.#metrics = new PoolMetrics(options.registry, this, options.clock)
     this.#timers = [
       options.clock.every(TICK_MS, () => this.#expire()),
@@ -102,7 +98,7 @@ export class Pool implements TicketOwner {
     if (state === 'up') {
       for (const { name } of profile.models) this.#models.note(name, nowMs)
     }
-    this.#meterEngine(engine.id)
+    this.#record.look(engine.id)
     this.#pump()
     if (state === 'down') this.health.vacate(engine.id)
   }
@@ -125,8 +121,7 @@ export class Pool implements TicketOwner {
     this.scheduler.removeEngine(id)
     this.quotas.forget(id)
     this.health.forget(id)
-    const rows = this.#meter.take(this.#clock.nowMs(), [id])
-    if (rows.length > 0) this.#recordCapacity(rows)
+    this.#record.forget(id)
     this.#pump()
   }
 
@@ -154,8 +149,7 @@ export class Pool implements TicketOwner {
   /** Stops the timers and hands out the capacity rows of the minute in progress. */
   close(): void {
     for (const timer of this.#timers) timer.cancel()
-    const rows = this.#meter.close(this.#clock.nowMs())
-    if (rows.length > 0) this.#recordCapacity(rows)
+    this.#record.close()
   }
 
   // What tickets ask of their pool
@@ -207,7 +201,7 @@ export class Pool implements TicketOwner {
     }
     const nowMs = this.#clock.monotonicMs()
     this.health.ended(ticket, nowMs, end)
-    this.#release(ticket)
+    this.#release(ticket, end.failure)
     ticket.state = 'ended'
     const { firstTokenAtMs = nowMs, lastTokenAtMs, outputTokens } = ticket
     this.#controlOf(ticket)?.ended(nowMs, { firstTokenAtMs, lastTokenAtMs, outputTokens })
@@ -220,15 +214,15 @@ export class Pool implements TicketOwner {
     this.#pump()
   }
 
-  resubmit(ticket: PoolTicket, { model, wasAtLimit }: RetryOptions): PoolTicket {
+  resubmit(ticket: PoolTicket, { model, failure }: RetryOptions): PoolTicket {
     const units = (ticket.inputTokens - ticket.cachedTokens) * this.cost.input
     const queued = placeOf(ticket)
     // The tenant is not charged for a prompt that an engine lost before it answered.
     this.scheduler.promptRead(queued, 0)
     this.#waste(ticket, 'engine_failed', units)
-    const isLimit = wasAtLimit === true && this.quotas.isKept(ticket.engineId)
+    const isLimit = failure === 'status_429' && this.quotas.isKept(ticket.engineId)
     if (!isLimit) ticket.circuit?.failed(this.#clock.monotonicMs())
-    this.#release(ticket)
+    this.#release(ticket, failure)
     ticket.state = 'ended'
     const next = new PoolTicket(retryOf(ticket, model), ticket.arrivedAtMs, this)
     this.#queue(next, queued.order)
@@ -276,7 +270,7 @@ export class Pool implements TicketOwner {
     this.stats.tenant(ticket.request.tenantId, nowMs).dispatches.add(nowMs, 1)
     this.stats.inputTokens.add(nowMs, estimatedInputTokens)
     this.#book(ticket, nowMs, estimatedInputTokens * this.cost.input)
-    this.#meter.took(dispatch.engineId, this.#clock.nowMs(), 1)
+    this.#record.meter.took(dispatch.engineId, this.#clock.nowMs())
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
     ticket.grant({
@@ -291,14 +285,14 @@ export class Pool implements TicketOwner {
     })
   }
 
-  #release(ticket: PoolTicket): void {
+  #release(ticket: PoolTicket, failure: AttemptFailure | undefined): void {
     this.running.delete(ticket.id)
     this.scheduler.finish(placeOf(ticket))
     const { engineId, circuit } = ticket
     this.quotas.ended(engineId, ticket.id)
     circuit?.left()
     if (circuit?.isNews) this.#heed()
-    if (engineId !== undefined) this.#meter.took(engineId, this.#clock.nowMs(), -1)
+    if (engineId !== undefined) this.#record.meter.left(engineId, this.#clock.nowMs(), failure)
   }
 
   #book(ticket: PoolTicket, nowMs: number, units: number): void {
@@ -307,7 +301,7 @@ export class Pool implements TicketOwner {
     if (ticket.engineId === undefined) return
     this.#served.set(ticket.engineId, (this.#served.get(ticket.engineId) ?? 0) + units)
     this.engines.get(ticket.engineId)?.control.served(units)
-    this.#meter.served(ticket.engineId, tenantId, bandOf(serviceClass), units)
+    this.#record.meter.served(ticket.engineId, tenantId, bandOf(serviceClass), units)
   }
 
   #waste(ticket: PoolTicket, cause: string, units: number): void {
@@ -315,7 +309,7 @@ export class Pool implements TicketOwner {
     this.stats.wasted.add(nowMs, units)
     this.stats.history.waste.add(nowMs, units)
     if (ticket.engineId !== undefined) {
-      this.#meter.wasted(ticket.engineId, ticket.request.tenantId, cause, units)
+      this.#record.meter.wasted(ticket.engineId, ticket.request.tenantId, cause, units)
     }
   }
 
@@ -333,18 +327,14 @@ export class Pool implements TicketOwner {
     const nowMs = this.#clock.monotonicMs()
     const elapsedMs = this.#sinceSecondMs === 0 ? SECOND_MS : nowMs - this.#sinceSecondMs
     this.#sinceSecondMs = nowMs
-    entitle(this, this.#meter, this.#served, nowMs, elapsedMs)
+    entitle(this, this.#record.meter, this.#served, nowMs, elapsedMs)
     this.#served.clear()
     for (const model of this.#models.lost(nowMs)) this.#refuseModel(model)
     this.#control(nowMs)
     if (this.quotas.refresh()) this.#pump()
     if (this.health.look(nowMs)) this.#heed()
-    for (const id of this.engines.keys()) this.#meterEngine(id)
-    const rows = this.#meter.take(this.#clock.nowMs())
-    if (rows.length > 0) {
-      this.#recordCapacity(rows)
-      this.stats.forget(nowMs)
-    }
+    for (const id of this.engines.keys()) this.#record.look(id)
+    if (this.#record.write()) this.stats.forget(nowMs)
   }
 
   #control(nowMs: number): void {
@@ -360,7 +350,10 @@ export class Pool implements TicketOwner {
 
   /** Gives engines the places that circuits leave them, and takes work from those now open. */
   #heed(): void {
-    this.health.heed((id) => this.#applySlots(id), this.#logger)
+    this.health.heed((id) => {
+      this.#applySlots(id)
+      this.#record.look(id)
+    }, this.#logger)
     this.#pump()
   }
 
@@ -377,17 +370,6 @@ export class Pool implements TicketOwner {
   #controlOf({ engineId, request }: PoolTicket): EngineControl | undefined {
     if (engineId === undefined || bandOf(request.serviceClass) !== 'interactive') return undefined
     return this.engines.get(engineId)?.control
-  }
-
-  #meterEngine(id: string): void {
-    const place = this.engines.get(id)
-    if (!place) return
-    this.#meter.set(id, this.#clock.nowMs(), {
-      isUp: place.state === 'up',
-      inFlight: this.scheduler.engine(id)?.inFlight ?? 0,
-      cap: place.control.cap.cap,
-      capacityUnitsPerS: place.profile.capacityUnitsPerS,
-    })
   }
 
   #refuseModel(model: string): void {

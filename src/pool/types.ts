@@ -1,6 +1,7 @@
 /** What the gateway asks of the pool and what it gets back. */
 import type { Band, GristmillError, ServiceClass } from '../base/index.ts'
 import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
+import type { AttemptFailure } from '../meter/index.ts'
 import type { EngineControl } from './engine-control.ts'
 import type { Beginning } from './warm-prefixes.ts'
 
@@ -82,6 +83,8 @@ export interface Service {
 export interface TicketEnd extends Service {
   /** `kept`: done within its promise; `late`: done outside it; otherwise waste with its cause. */
   outcome: 'kept' | 'late' | 'client_gone' | 'engine_failed' | 'timeout' | 'preempted' | 'shutdown'
+  /** How its engine failed it; undefined where it did not. */
+  failure?: AttemptFailure | undefined
 }
 
 /** One request in the pool. `finish` must be called exactly once after a grant, on every path. */
@@ -112,8 +115,8 @@ export interface Ticket {
 export interface RetryOptions {
   /** What to queue for from now on; the same as before where absent. */
   model?: string | undefined
-  /** True where the engine did not take it because of a rate limit. */
-  wasAtLimit?: boolean
+  /** How its engine failed it; `status_429`: it did not take it because of a rate limit. */
+  failure: AttemptFailure
 }
 
 export interface QueueEntry {

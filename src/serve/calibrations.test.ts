@@ -63,6 +63,7 @@ async function setUp(
     registry: new Registry(),
     order: 'fair',
     recordCapacity: () => {},
+    recordChange: () => {},
   })
   registry.listen({
     changed: (one, profile, state, reason) =>

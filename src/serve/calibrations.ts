@@ -89,6 +89,12 @@ export class Calibrations {
     return { ...profile, ...measured, cap: result.knee, express, capReason }
   }
 
+  /** When the capacity that holds was measured here; null where it is the engine's own word. */
+  measuredAt(engineId: string, profile: EngineProfile): Date | null {
+    const row = this.#rows.get(engineId)
+    return row !== undefined && isOf(row, profile) ? row.measuredAt : null
+  }
+
   /**
    * Begins a calibration; `view` tells how it goes.
    * @throws GristmillError `not_found`; `conflict` where one runs or the engine is not up

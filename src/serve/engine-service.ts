@@ -1,5 +1,5 @@
 /** Engines as people see and change them: the registry and the pool joined into views. */
-import { GristmillError } from '../base/index.ts'
+import { type Clock, GristmillError } from '../base/index.ts'
 import {
   type EngineProfile,
   type EngineRegistry,
@@ -8,7 +8,9 @@ import {
 } from '../engine/index.ts'
 import type { EngineFoundView, EngineService, EngineView, ModelView } from '../http/index.ts'
 import { lastChangeOf, type Pool, type PoolEngine } from '../pool/index.ts'
+import type { Queries } from '../store/index.ts'
 import type { Calibrations } from './calibrations.ts'
+import { engineHistory } from './engine-history.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -16,6 +18,8 @@ export interface EngineServiceOptions {
   registry: EngineRegistry
   pool: Pool
   calibrations: Calibrations
+  sql: Queries
+  clock: Clock
   /** How often the embedded engine was started again. */
   restartsOf: (engineId: string) => number
 }
@@ -42,6 +46,7 @@ export function engineService(options: EngineServiceOptions): EngineService {
       viewOf(id)
       return calibrations.profile(pool, id)
     },
+    history: async (id) => engineHistory(options.sql, options.clock, viewOf(id).id),
     models: () => modelsOf(pool),
     ...keyService(registry),
   }
@@ -76,7 +81,7 @@ function keyService(
 }
 
 function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineView {
-  const { registry, pool, restartsOf } = options
+  const { registry, pool, calibrations, restartsOf } = options
   const { engine, profile, state, reason, sinceMs, control } = entry
   const running = [...pool.running.values()].filter((ticket) => ticket.engineId === engine.id)
   return {
@@ -96,6 +101,7 @@ function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineVie
     express: profile.express,
     inFlight: running.length,
     capacityUnitsPerS: profile.capacityUnitsPerS,
+    calibratedAt: calibrations.measuredAt(engine.id, profile)?.toISOString() ?? null,
     capReason: control.cap.reason,
     quotaPlaces: pool.quotas.placesOf(engine.id),
     reserve: control.reserve.reserve,

@@ -54,6 +54,23 @@ describe('the page of engines', { skip: withoutBrowser }, () => {
     await card(0).getByText('First tokens came after up to 410 ms of 1000 promised.').waitFor()
   })
 
+  test('says how it was at any time of the last day, and why, without a pointer', async () => {
+    const strip = card(0).getByRole('slider', { name: 'Health of gpu-1, last 24 hours' })
+    await strip.focus()
+    await page.keyboard.press('Home')
+    for (let step = 0; step < 32; step++) await page.keyboard.press('ArrowRight')
+    await card(0)
+      .getByText(
+        /down for 11\smin, up for .*requests failed.* down: It does not answer: no answer within/,
+      )
+      .waitFor()
+    await card(0)
+      .getByText(/2 of 1,620 requests: 2 status\s503/)
+      .waitFor()
+    await picture('engine-history')
+    await page.emulateMedia({ colorScheme: 'light' })
+  })
+
   test('says what an engine is while its address is being typed', async () => {
     await page.getByRole('button', { name: 'Add an engine' }).click()
     const address = page.getByLabel('Address')

@@ -8,8 +8,9 @@ import { Card } from '../parts/card.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { shellWord } from '../parts/shell-word.ts'
-import { count, duration, plural, rate } from '../units.ts'
+import { ago, count, duration, plural, rate } from '../units.ts'
 import { Calibration } from './calibration.tsx'
+import { History } from './history.tsx'
 
 const looks: Record<EngineView['state'], { dot: string; words: string }> = {
   up: { dot: 'bg-good rounded-full', words: 'up' },
@@ -52,6 +53,7 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
           </div>
         ))}
       </dl>
+      <History engine={engine} />
       <Calibration engine={engine} mayWrite={mayWrite} />
       <div className="mt-3 flex flex-wrap items-center justify-between gap-2 border-t pt-3">
         <code className="min-w-0 truncate font-mono text-[0.75rem] text-soft">
@@ -121,14 +123,16 @@ const limitNotes: Record<string, string> = {
 }
 
 function factsOf(engine: EngineView) {
-  const { inFlight, capacityUnitsPerS, errorsLastHour, restarts } = engine
+  const { inFlight, capacityUnitsPerS, calibratedAt, restarts } = engine
   const kind = [engine.kind, engine.version].filter(Boolean).join(' ')
   return [
     { name: 'In flight', value: count(inFlight), note: 'Requests that run there now' },
     {
       name: 'Capacity',
       value:
-        capacityUnitsPerS === null ? 'not calibrated yet' : `${rate(capacityUnitsPerS)} units/s`,
+        capacityUnitsPerS === null
+          ? 'not calibrated yet'
+          : `${rate(capacityUnitsPerS)} units/s, ${measuredInWords(calibratedAt)}`,
       note: 'Highest sustained service, cost units per second',
     },
     { name: 'Engine', value: kind, note: 'What it says it is' },
@@ -157,11 +161,6 @@ function factsOf(engine: EngineView) {
         ? 'What runs and waits inside it; the cap follows'
         : 'The cap can follow only what is seen from outside',
     },
-    {
-      name: 'Errors, last hour',
-      value: errorsLastHour === 0 ? 'none' : count(errorsLastHour),
-      note: 'Requests that it failed',
-    },
     { name: 'Restarts', value: count(restarts), note: 'Since this gateway started' },
     {
       name: 'Models',
@@ -170,6 +169,9 @@ function factsOf(engine: EngineView) {
     },
   ]
 }
+
+const measuredInWords = (at: string | null) =>
+  at === null ? 'as it says itself' : `measured ${ago(at, Date.now())}`
 
 const modelInWords = ({ name, contextTokens, toy }: EngineView['models'][number]) =>
   `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} context`}${toy ? ' (toy)' : ''}`
