@@ -290,13 +290,14 @@ async function openServer(
   embedded: EmbeddedEngine | undefined,
 ): Promise<HttpServer> {
   const { config, home, clock, logger, registry, stack } = base
-  const { tenancy, pool, gateway, ledger, batches } = data
+  const { tenancy, pool, gateway, ledger, batches, calibrations, engines: engineRegistry } = data
+  const { sql } = part.database
   let isStopping = false
   const url = () => server.url
   const model = () => modelsOf(pool)[0]?.name
   const demo = createDemo({ tenancy, pool, url, model, clock, logger })
   const plans = planDesk({
-    sql: part.database.sql,
+    sql,
     clock,
     random: systemRandom,
     logger,
@@ -304,6 +305,7 @@ async function openServer(
   })
   stack.defer(() => plans.close())
   const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
+  const engineParts = { registry: engineRegistry, pool, calibrations, sql, clock }
   const server: HttpServer = await createHttpServer({
     database: part.database,
     tenancy,
@@ -313,14 +315,7 @@ async function openServer(
       entries: (tenantId, rowsMax) => queueOf(pool, clock, tenantId, rowsMax),
       waiting: (tenantId) => pool.waitingOf(tenantId),
     },
-    engines: engineService({
-      registry: data.engines,
-      pool,
-      calibrations: data.calibrations,
-      sql: part.database.sql,
-      clock,
-      restartsOf,
-    }),
+    engines: engineService({ ...engineParts, restartsOf }),
     routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),
     batches: batches.service,
     batchDoor: batches.door,

@@ -149,14 +149,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const registry = new Registry()
   const ledger = new MemoryLedger()
   const minutes: CapacityMinute[] = []
-  const pool = new Pool({
-    clock,
-    logger,
-    registry,
-    order: 'fair',
-    recordCapacity: (rows) => minutes.push(...rows),
-    recordChange: () => {},
-  })
+  const sink = { recordCapacity: (rows: CapacityMinute[]) => minutes.push(...rows) }
+  const pool = new Pool({ clock, logger, registry, order: 'fair', ...sink, recordChange() {} })
   const principals = new Map([['sk-anna', testPrincipal('anna')]])
   const models = options.models ?? [
     { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
