@@ -20,6 +20,7 @@ export const rooms = [
   'route',
   'gateway',
   'batch',
+  'conversation',
   'demo',
   'http',
   'llama',

@@ -41,7 +41,9 @@ import {
   batchPart,
   Calibrations,
   type ChosenModel,
+  type ConversationPart,
   chooseModel,
+  conversationPart,
   type DatabasePart,
   engineService,
   floorView,
@@ -163,6 +165,7 @@ interface DataPlane {
   places: TargetPlaces
   gateway: Gateway
   batches: BatchPart
+  conversations: ConversationPart
 }
 
 async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane> {
@@ -206,6 +209,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const routeOf = (model: string) => routes.find(model)?.name ?? model
   await allowances.open((fromMs) => spendSince(database.sql, fromMs), routeOf)
   const targets = new OutboundAddresses(config.webhookTargets)
+  const common = { config, home, part, tenancy, clock, random, logger }
+  const conversations = conversationPart({ ...common, stack })
   const gateway = createGateway({
     pool,
     expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
@@ -215,6 +220,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     places,
     allowances,
     tokenizer: engines,
+    archive: conversations.responses,
     clock,
     random,
     limits,
@@ -225,12 +231,12 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     revokeEndsStreams: config.revokeEndsStreams,
   })
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
-  const shared = { config, home, part, tenancy, gateway, pool, clock, random, logger }
-  const batches = batchPart({ ...shared, targets })
+  const batches = batchPart({ ...common, gateway, pool, targets })
   stack.defer(() => batches.runner.close())
   stack.defer(() => batches.sweep.close())
   stack.defer(() => batches.sender.close())
-  return { tenancy, ledger, pool, engines, calibrations, routes, places, gateway, batches }
+  const parts = { tenancy, ledger, pool, engines, calibrations, routes, places }
+  return { ...parts, gateway, batches, conversations }
 }
 
 function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations): Pool {
@@ -320,6 +326,7 @@ async function openServer(
     batches: batches.service,
     batchDoor: batches.door,
     fileDoor: batches.fileDoor,
+    responseDoor: data.conversations.door,
     webhooks: batches.webhooks,
     demo,
     plans,

@@ -106,7 +106,7 @@ export const limitTable = {
   tenantFileBytesMax: limit(
     10 * 1024 * 1024 * 1024,
     'GRISTMILL_TENANT_FILE_BYTES_MAX',
-    'files of one tenant together, bytes; only uploads are refused beyond it',
+    'files and kept responses of one tenant together, bytes; beyond it uploads are refused and responses not kept',
   ),
   fileRetentionDays: limit(
     30,

@@ -1,7 +1,7 @@
 /** The content of files: sealed pieces of at most a mebibyte, written and read in order. */
 import { GristmillError, SEAL_OVERHEAD_BYTES } from '../base/index.ts'
 import type { Queries, Transaction } from '../store/index.ts'
-import type { FileKeys, SealedKey } from './file-keys.ts'
+import type { ContentKeys, SealedKey } from './content-keys.ts'
 import type { FileRow, OpenFile } from './file-types.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -16,7 +16,7 @@ const placeOf = (fileId: string, firstByte: number) => `${fileId}:${firstByte}`
  */
 export async function appendContent(
   sql: Transaction,
-  keys: FileKeys,
+  keys: ContentKeys,
   { id, tenantId }: OpenFile,
   content: Uint8Array,
   at: Date,
@@ -45,7 +45,7 @@ export async function appendContent(
  */
 export async function* readContent(
   sql: Queries,
-  keys: FileKeys,
+  keys: ContentKeys,
   { id, tenantId, bytes }: FileRow,
   fromByte: number,
 ): AsyncGenerator<Buffer> {

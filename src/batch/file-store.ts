@@ -12,8 +12,8 @@ import {
   type Random,
 } from '../base/index.ts'
 import type { Database, Queries, Transaction } from '../store/index.ts'
+import { ContentKeys } from './content-keys.ts'
 import { appendContent, CHUNK_BYTES, inPiecesOf, readContent } from './file-chunks.ts'
-import { FileKeys } from './file-keys.ts'
 import { splitLines } from './file-lines.ts'
 import type {
   FileCreator,
@@ -40,11 +40,11 @@ const DAY_MS = 86_400_000
 
 export class FileStore {
   readonly #options: FileStoreOptions
-  readonly #keys: FileKeys
+  readonly #keys: ContentKeys
 
   constructor(options: FileStoreOptions) {
     this.#options = options
-    this.#keys = new FileKeys(options)
+    this.#keys = new ContentKeys(options)
   }
 
   /**

@@ -51,6 +51,7 @@ export const creator: Principal = {
     tenantLimits: noLimits,
     keyLimits: noLimits,
     responseCache: false,
+    responseDays: 0,
   },
 }
 

@@ -15,7 +15,7 @@ import {
 import { type LimitFlags, limitsInWords, limitsOf, withLimitOptions } from './limit-options.ts'
 import { type Column, printTable } from './table.ts'
 import { count, moment } from './units.ts'
-import { list, positive } from './values.ts'
+import { between, list, positive } from './values.ts'
 
 interface TenantFlags extends RemoteFlags, LimitFlags {
   name?: string
@@ -23,6 +23,7 @@ interface TenantFlags extends RemoteFlags, LimitFlags {
   classes?: string[]
   defaultClass?: string
   models?: string[]
+  keepResponses?: number
   yes?: true
 }
 
@@ -128,6 +129,11 @@ function withTenantOptions(command: Command): Command {
       ),
     )
     .option('--models <list>', 'models its keys may use, comma-separated, or "all"', list)
+    .option(
+      '--keep-responses <days>',
+      'days that its responses are kept; 0 keeps none',
+      between(0, 3650),
+    )
 }
 
 function bodyOf(flags: TenantFlags): Record<string, unknown> {
@@ -137,6 +143,7 @@ function bodyOf(flags: TenantFlags): Record<string, unknown> {
     classes: flags.classes,
     defaultClass: flags.defaultClass,
     models: flags.models?.[0] === 'all' ? null : flags.models,
+    responseDays: flags.keepResponses,
     ...limitsOf(flags),
   }
 }
@@ -149,7 +156,11 @@ function describe({ terminal }: CliContext, tenant: TenantView): void {
   line('Classes', `${tenant.classes.join(', ')}; ${tenant.defaultClass} where none is named`)
   line('Models', tenant.models?.join(', ') ?? 'all')
   line('Limits', limitsInWords(tenant.limits))
+  line('Responses', keptInWords(tenant.responseDays))
   line('Keys', count(tenant.keyCount))
   line('Projects', count(tenant.projectCount))
   line('Created', moment(tenant.createdAt))
 }
+
+const keptInWords = (days: number) =>
+  days === 0 ? 'not kept' : `kept for ${days} ${days === 1 ? 'day' : 'days'}`

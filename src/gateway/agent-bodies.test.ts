@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { parseObject } from './canonical.ts'
 import { readMessages } from './messages/request.ts'
 import { readResponses } from './responses/request.ts'
 import { testLimits } from './test-gateway.ts'
@@ -47,7 +48,7 @@ test('Claude Code, after it has searched for a tool', () => {
 })
 
 test('Codex, after it has called a tool', () => {
-  const { canonical, tools } = readResponses(recorded('codex.json'), testLimits)
+  const { canonical, tools } = readResponses(parseObject(recorded('codex.json')), testLimits)
   assert.deepEqual(outline(canonical.fields), {
     roles: ['system', 'system', 'user', 'user', 'assistant', 'tool'],
     tools: ['exec_command', 'multi_agent_v1__close_agent', 'multi_agent_v1__resume_agent'],

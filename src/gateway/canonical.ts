@@ -41,6 +41,8 @@ export interface CanonicalRequest {
   /** The body as it goes to an engine, and parsed; as it came wherever its wire is the engine's. */
   raw: Buffer
   fields: Record<string, unknown>
+  /** True where its answer depends on others or others on it, so that each has its own. */
+  isKept?: boolean
   /** What engines of the client's own wire get, where that is not the one above. */
   ownWords?: OwnWords | undefined
 }

@@ -7,7 +7,7 @@ import {
   openAiErrors,
   type ServiceClass,
 } from '../base/index.ts'
-import { type CanonicalRequest, type Endpoint, readRequest } from './canonical.ts'
+import { type CanonicalRequest, type Endpoint, parseObject, readRequest } from './canonical.ts'
 import { readMessages } from './messages/request.ts'
 import { MessagesTranslation } from './messages/translation.ts'
 import { readResponses } from './responses/request.ts'
@@ -16,7 +16,7 @@ import type { Translation } from './translated-reply.ts'
 
 export const MESSAGES = '/v1/messages'
 export const COUNT_TOKENS = '/v1/messages/count_tokens'
-const RESPONSES = '/v1/responses'
+export const RESPONSES = '/v1/responses'
 
 /** Paths that take a body by POST. */
 export const POST_PATHS = new Set<string>([
@@ -65,7 +65,7 @@ export function readAtDoor(
     return { request, translate }
   }
   if (path === RESPONSES) {
-    const read = readResponses(body, limits)
+    const read = readResponses(parseObject(body), limits)
     const translate = (serviceClass: ServiceClass, requestId: string, nowMs: number) =>
       new ResponsesTranslation(read, serviceClass, requestId, nowMs)
     return { request: read.canonical, translate }

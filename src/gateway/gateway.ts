@@ -2,7 +2,7 @@
  * The way in: takes authenticated requests of every wire, refuses what must be refused before a
  * slot is asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
 import type { EndReason } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
@@ -17,6 +17,7 @@ import type { CanonicalRequest, DoorPath } from './canonical.ts'
 import {
   COUNT_TOKENS,
   errorShapeOf,
+  RESPONSES,
   type ReadAtDoor,
   readAtDoor,
   speaksAnthropic,
@@ -30,6 +31,8 @@ import { MODELS, modelFor, modelsAt } from './model-list.ts'
 import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import { RequestLife } from './request-life.ts'
+import { Conversations } from './responses/conversations.ts'
+import { KeptReply } from './responses/kept-reply.ts'
 import { routedModels } from './routed-models.ts'
 import { sessionIdOf } from './session-id.ts'
 import { type Standing, standingOf } from './standing.ts'
@@ -52,6 +55,7 @@ export class Gateway {
   readonly #rates: TokenRates
   readonly #admission: Admission
   readonly #recordings: Recordings
+  readonly #conversations: Conversations
   readonly #live = new Roster<RequestLife>()
   readonly #entrance: Entrance
   readonly #timer: Timer
@@ -77,6 +81,7 @@ export class Gateway {
       () => kept.bytes,
     )
     this.#recordings = new Recordings({ ...options, models: this.#models, metrics }, kept)
+    this.#conversations = new Conversations(options)
     this.#booking = new Booking({ ...options, metrics, rates: this.#rates })
     this.#services = {
       pool,
@@ -104,7 +109,9 @@ export class Gateway {
     const { limits, clock } = this.#options
     const path = pathOf(request)
     const errors = errorShapeOf(path, request.headers)
-    const reply = new HttpReply(response, requestId, limits.streamBufferBytesMax, errors)
+    const http = new HttpReply(response, requestId, limits.streamBufferBytesMax, errors)
+    const keeps = path === RESPONSES && principal.policy.responseDays > 0
+    const reply: Reply = keeps ? new KeptReply(http) : http
     const arrivedAtMs = clock.nowMs()
     const arrivedMonotonicMs = clock.monotonicMs()
     let life: RequestLife | undefined
@@ -135,23 +142,26 @@ export class Gateway {
             recording = this.#recordings.of(asked)
             if (recording.isRepetition()) return
           }
-          const read = readAtDoor(path, body, limits, request.headers)
-          const canonical = read.request
-          const standing = standingOf(canonical, request.headers, principal, this.#options)
-          if (recording?.isHit(canonical, standing)) return
-          this.#entrance.mayQueue(principal)
-          const to = recording?.reply ?? reply
-          const started = this.#start(canonical, standing, {
-            reply: replyAt(to, read, standing, requestId, arrivedAtMs),
+          const came = {
+            reply,
             line: null,
             recording,
             principal,
             requestId,
             arrivedAtMs,
             arrivedMonotonicMs,
-          })
-          if (!recording?.runsOn) life = started
-          recording?.begun(started)
+          }
+          if (reply instanceof KeptReply) {
+            this.#converse(body, reply, request.headers, came, () => response.closed).then(
+              (started) => {
+                life = started
+              },
+              refuse,
+            )
+            return
+          }
+          const read = readAtDoor(path, body, limits, request.headers)
+          life = this.#proceed(read, request.headers, came)
         } catch (thrown) {
           refuse(thrown)
         }
@@ -234,8 +244,40 @@ export class Gateway {
       })
       timer.cancel()
     }
-    await Promise.all([this.#booking.settled(), this.#recordings.settled()])
+    await Promise.all([
+      this.#booking.settled(),
+      this.#recordings.settled(),
+      this.#conversations.settled(),
+    ])
     this.#timer.cancel()
+  }
+
+  /** @returns what ends with its client; undefined where nothing does */
+  #proceed(read: ReadAtDoor, headers: IncomingHttpHeaders, came: Arrival): RequestLife | undefined {
+    const { recording, principal, requestId, arrivedAtMs } = came
+    const standing = standingOf(read.request, headers, principal, this.#options)
+    if (recording?.isHit(read.request, standing)) return undefined
+    this.#entrance.mayQueue(principal)
+    came.reply = replyAt(recording?.reply ?? came.reply, read, standing, requestId, arrivedAtMs)
+    const started = this.#start(read.request, standing, came)
+    recording?.begun(started)
+    return recording?.runsOn ? undefined : started
+  }
+
+  /** The same where what was said before may have to be looked up. */
+  async #converse(
+    body: Buffer,
+    reply: KeptReply,
+    headers: IncomingHttpHeaders,
+    came: Arrival,
+    isGone: () => boolean,
+  ): Promise<RequestLife | undefined> {
+    const read = await this.#conversations.read(body, came.principal, reply)
+    if (isGone()) return undefined
+    this.#entrance.mayStart()
+    // One with the same key may have come meanwhile.
+    if (came.recording?.isRepetition()) return undefined
+    return this.#proceed(read, headers, came)
   }
 
   #start(asked: CanonicalRequest, standing: Standing, given: Arrival): RequestLife {
@@ -256,7 +298,7 @@ export class Gateway {
     return life
   }
 
-  async #count(reply: HttpReply, body: Buffer, principal: Principal): Promise<void> {
+  async #count(reply: Reply, body: Buffer, principal: Principal): Promise<void> {
     const { inputTokens, by } = await countTokens(body, principal, {
       ...this.#options,
       models: this.#models,
@@ -265,7 +307,7 @@ export class Gateway {
     reply.send(200, Buffer.from(answer), ['x-gristmill-token-count', by])
   }
 
-  #refuse(reply: HttpReply, thrown: unknown, requestId: string, principal: Principal): void {
+  #refuse(reply: Reply, thrown: unknown, requestId: string, principal: Principal): void {
     const error = toGristmillError(thrown)
     const line = { requestId, keyId: principal.keyId, code: error.code }
     if (error.code === 'internal_error') {

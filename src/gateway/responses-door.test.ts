@@ -9,7 +9,7 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../engine/index.ts'
-import { startTestGateway, type TestGateway, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine
@@ -51,6 +51,26 @@ test('a stream adds up to the answer', async () => {
   assert.deepEqual(pieces, ['Hello', ' world'])
   assert.equal(response.output_text, 'Hello world')
   assert.deepEqual([last()?.group, last()?.outputTokens], ['finished', 2])
+})
+
+test('what could not be kept says so, streamed and whole, and is answered once for its key', async () => {
+  mill.principals.set('sk-anna', testPrincipal('anna', { policy: { responseDays: 30 } }))
+  const metadata = { note: '"store":true' }
+  const whole = await client.responses.create({ ...question, metadata })
+  const stream = await client.responses.create({ ...question, metadata, stream: true })
+  const told: { store?: boolean; output_text?: string }[] = [whole]
+  for await (const event of stream)
+    if (event.type === 'response.completed') told.push(event.response)
+  assert.deepEqual(
+    told.map(({ store }) => store),
+    [false, false],
+  )
+  assert.deepEqual(whole.metadata, metadata)
+  const options = { headers: { 'idempotency-key': 'one' } }
+  const repeated = [1, 2, 3].map(() => client.responses.create(question, options))
+  const ids = (await Promise.all(repeated)).map(({ id }) => id)
+  assert.equal(new Set(ids).size, 1)
+  assert.equal(engine.seen.length, 3)
 })
 
 test('what is refused is an error of the client; what breaks off is one as well', async () => {

@@ -21,7 +21,13 @@ import type { Route } from '../route/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
 import { DaySpend } from './day-spend.ts'
 import { createGateway, type Gateway } from './gateway.ts'
-import type { GatewayOptions, ModelEntry, RequestLedger, RouteTable } from './types.ts'
+import type {
+  GatewayOptions,
+  ModelEntry,
+  RequestLedger,
+  ResponseArchive,
+  RouteTable,
+} from './types.ts'
 
 export const noLimits: UseLimits = {
   queueDepthMax: null,
@@ -57,6 +63,7 @@ export function testPrincipal(
       tenantLimits: noLimits,
       keyLimits: noLimits,
       responseCache: false,
+      responseDays: 0,
       ...policy,
     },
   }
@@ -165,6 +172,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       countTokens: async (_, chat, signal) =>
         (await [...engines.values()][0]?.countTokens(chat, signal)) ?? null,
     },
+    archive: noArchive,
     routes: tableOf(() => routes),
     places: new TargetPlaces(pool),
     allowances: new DaySpend(clock),
@@ -223,6 +231,17 @@ function serverOf(gateway: Gateway, principals: Map<string, Principal>) {
     else response.writeHead(401).end()
   })
   return { server, openCount: () => open }
+}
+
+/** Keeps nothing; tests of what is kept have a database. */
+const noArchive: ResponseArchive = {
+  history: async (_, id) => {
+    throw new GristmillError('not_found', { kind: 'response', id })
+  },
+  items: async () => [],
+  keep: async () => {
+    throw new GristmillError('file_quota_exceeded', { quotaBytes: 0 })
+  },
 }
 
 const tableOf = (routes: () => readonly Route[]): RouteTable => ({

@@ -3,6 +3,7 @@ import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
+import type { Principal } from '../tenancy/index.ts'
 
 export interface TicketPool {
   submit(request: TicketRequest): Ticket
@@ -86,6 +87,31 @@ export type ExpectedWaits = (
   rowsMax: number,
 ) => readonly { requestId: string; expectedWaitMs: number | null }[]
 
+/** A response that is to be kept. */
+export interface NewResponse {
+  id: string
+  /** The response that it goes on from. */
+  previousId: string | null
+  createdAtMs: number
+  /** The body of the request as it came. */
+  request: Buffer
+  /** The response as its client is told. */
+  answer: Record<string, unknown>
+}
+
+/** Where responses are kept; each is there for its own project only. */
+export interface ResponseArchive {
+  /**
+   * What was said up to a response, oldest first: the items that it was given and those it gave.
+   * @throws GristmillError `not_found`, `invalid_value` where it cannot be gone on from
+   */
+  history(owner: Principal, id: string): Promise<Record<string, unknown>[]>
+  /** Items that these responses were given and gave. @throws GristmillError `not_found` */
+  items(owner: Principal, ids: readonly string[]): Promise<Record<string, unknown>[]>
+  /** Resolves when it can be found. @throws GristmillError `file_quota_exceeded`, … */
+  keep(owner: Principal, response: NewResponse): Promise<void>
+}
+
 export interface GatewayOptions {
   pool: TicketPool
   expectedWaits: ExpectedWaits
@@ -95,6 +121,7 @@ export interface GatewayOptions {
   places: TargetPlaces
   allowances: Allowances
   tokenizer: Tokenizer
+  archive: ResponseArchive
   clock: Clock
   random: Random
   limits: Limits

@@ -78,6 +78,8 @@ export interface TenantView {
   /** null means every model. */
   models: string[] | null
   limits: LimitsView
+  /** Days that its responses are kept; 0: none are. */
+  responseDays: number
   /** Position in the palette of tenant hues, stable for the tenant's life. */
   hue: number
   createdAt: string

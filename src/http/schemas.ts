@@ -28,6 +28,7 @@ export const tenant = z
     defaultClass: serviceClass,
     models: z.array(z.string()).nullable(),
     limits,
+    responseDays: z.number().int(),
     hue: z.number().int(),
     createdAt: time,
     projectCount: z.number().int(),

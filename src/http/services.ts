@@ -203,6 +203,8 @@ export interface HttpServices {
   batches: BatchService
   /** `/v1/batches` and below. */
   batchDoor: GatewayService
+  /** Below `/v1/responses`. */
+  responseDoor: GatewayService
   webhooks: Pick<WebhookStore, 'get' | 'set' | 'remove'>
   /** `/v1/files` and below. */
   fileDoor: GatewayService

@@ -15,6 +15,7 @@ export type StandIns = Pick<
   | 'webhooks'
   | 'batchDoor'
   | 'fileDoor'
+  | 'responseDoor'
   | 'demo'
   | 'plans'
   | 'ledger'
@@ -29,6 +30,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     ledger: { book: async () => false },
     batchDoor: echo,
     fileDoor: echo,
+    responseDoor: echo,
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
     routes: routes(),

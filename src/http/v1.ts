@@ -32,16 +32,19 @@ const endpoints = new Map<string, Endpoint>([
   ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
 ])
 
-/** Everything at these paths and below them is another room's. */
+/** Everything at these paths and below them is another room's; of the last only what is below. */
 const BATCHES = '/v1/batches'
 const FILES = '/v1/files'
+const RESPONSES = '/v1/responses/'
 const isBelow = (path: string, root: string) => path === root || path.startsWith(`${root}/`)
 
 /** Whether a request brings a file, which may take its time. */
 export const isUpload = (url: string) => isBelow(url, FILES)
 
 function endpointAt(path: string): Endpoint | undefined {
-  if (isBelow(path, BATCHES) || isBelow(path, FILES)) return { method: null, scopes: ['inference'] }
+  if (isBelow(path, BATCHES) || isBelow(path, FILES) || path.startsWith(RESPONSES)) {
+    return { method: null, scopes: ['inference'] }
+  }
   return endpoints.get(path) ?? (path.startsWith('/v1/models/') ? get : undefined)
 }
 
@@ -107,6 +110,9 @@ function serve(
   }
   if (isBelow(path, FILES)) {
     return options.fileDoor.handle(request, response, principal, requestId)
+  }
+  if (path.startsWith(RESPONSES)) {
+    return options.responseDoor.handle(request, response, principal, requestId)
   }
   if (path !== '/v1/queue') {
     return options.gateway.handle(request, response, principal, requestId)

@@ -1,6 +1,7 @@
 /** Parts of the composition: each joins rooms that do not know each other. */
 export { type BatchPart, batchPart } from './batch-part.ts'
 export { Calibrations } from './calibrations.ts'
+export { type ConversationPart, conversationPart } from './conversation-part.ts'
 export { type DatabasePart, openDatabasePart } from './database-part.ts'
 export { engineService, modelsOf } from './engine-service.ts'
 export { floorView } from './floor-view.ts'

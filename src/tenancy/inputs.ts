@@ -28,6 +28,7 @@ export const tenantInput = z.strictObject({
   defaultClass: serviceClass.optional(),
   models: z.array(z.string().min(1).max(200)).max(1000).nullable().optional(),
   limits: limitsInput.optional(),
+  responseDays: z.number().int().min(0).max(3650).optional(),
 })
 export type TenantInput = z.infer<typeof tenantInput>
 

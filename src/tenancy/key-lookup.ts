@@ -29,6 +29,7 @@ interface KeyRow {
   defaultClass: Policy['defaultClass']
   models: string[] | null
   tenantLimits: UseLimits
+  responseDays: number
 }
 
 /** Hashes in one query at most, and hashes waiting at most: a flood of wrong keys is refused. */
@@ -110,7 +111,8 @@ const columns = (sql: Queries) => sql`
   k.response_cache as "responseCache", p.id as "projectId",
   p.name as "projectName", p.weight as "projectWeight", t.id as "tenantId",
   t.name as "tenantName", t.weight as "tenantWeight", t.classes,
-  t.default_class as "defaultClass", t.models, t.limits as "tenantLimits"`
+  t.default_class as "defaultClass", t.models, t.limits as "tenantLimits",
+  t.response_days as "responseDays"`
 
 const governed = (sql: Queries) => sql`
   (keys k join projects p on p.id = k.project_id join tenants t on t.id = p.tenant_id)`
@@ -132,6 +134,7 @@ function entryOf(row: KeyRow): KeyEntry {
     tenantLimits: row.tenantLimits,
     keyLimits: row.keyLimits,
     responseCache: row.responseCache,
+    responseDays: row.responseDays,
   })
   const who = { keyId, keyName, tenantId, tenantName, projectId, projectName }
   const principal = Object.freeze({ ...who, scopes: new Set(row.scopes), policy })

@@ -117,6 +117,7 @@ interface PrincipalRow {
   defaultClass: Policy['defaultClass']
   models: string[] | null
   limits: UseLimits
+  responseDays: number
   projectId: string
   projectName: string
   projectWeight: number
@@ -129,7 +130,8 @@ async function principalFor(
 ): Promise<Principal> {
   const [row] = await sql<PrincipalRow[]>`
     select t.name as "tenantName", t.weight as "tenantWeight", t.classes,
-      t.default_class as "defaultClass", t.models, t.limits, p.id as "projectId",
+      t.default_class as "defaultClass", t.models, t.limits,
+      t.response_days as "responseDays", p.id as "projectId",
       p.name as "projectName", p.weight as "projectWeight"
     from tenants t join projects p on p.tenant_id = t.id
     where t.id = ${tenantId} and t.archived_at is null and p.archived_at is null
@@ -140,8 +142,8 @@ async function principalFor(
     throw new GristmillError('not_found', { kind, id })
   }
   const { tenantName, projectName, tenantWeight, projectWeight, classes, defaultClass } = row
-  const { models, limits: tenantLimits } = row
-  const policy = { tenantWeight, projectWeight, classes, defaultClass, models, tenantLimits }
+  const { models, limits: tenantLimits, responseDays } = row
+  const own = { tenantWeight, projectWeight, classes, defaultClass, models, responseDays }
   return {
     keyId: CONSOLE_KEY_ID,
     keyName: 'console',
@@ -151,6 +153,6 @@ async function principalFor(
     projectName,
     // The person is known, so the end user that the gateway is told can be trusted.
     scopes: new Set(['inference', 'end_users']),
-    policy: { ...policy, keyLimits: noLimits, responseCache: false },
+    policy: { ...own, tenantLimits, keyLimits: noLimits, responseCache: false },
   }
 }

@@ -36,6 +36,8 @@ export interface Policy {
   keyLimits: UseLimits
   /** True where requests that do not say otherwise use the response cache. */
   responseCache: boolean
+  /** Days that the tenant's responses are kept; 0: none are. */
+  responseDays: number
 }
 
 /** An authenticated caller of the API; the same object until key or policy changes. */
@@ -59,6 +61,8 @@ export interface Tenant {
   /** Model names; null means every model. */
   models: string[] | null
   limits: UseLimits
+  /** Days that its responses are kept; 0: none are. */
+  responseDays: number
   /** Position in the palette of tenant hues, stable for the tenant's life. */
   hue: number
   createdAt: Date

@@ -8,7 +8,7 @@ import { GristmillError } from '../../base/index.ts'
 import type { Principal } from '../../tenancy/index.ts'
 import type { CanonicalRequest } from '../canonical.ts'
 import type { LifeEnd } from '../life-types.ts'
-import type { HttpReply, Reply } from '../reply.ts'
+import type { Reply } from '../reply.ts'
 import type { RequestLife } from '../request-life.ts'
 import type { Standing } from '../standing.ts'
 import type { GatewayOptions } from '../types.ts'
@@ -21,7 +21,7 @@ import type { Place, ResponseCache } from './response-cache.ts'
 export interface Asked {
   request: IncomingMessage
   response: ServerResponse
-  reply: HttpReply
+  reply: Reply
   principal: Principal
   requestId: string
   path: string

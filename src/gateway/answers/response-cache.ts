@@ -64,7 +64,7 @@ export class ResponseCache {
   ): Place | null {
     const state = headers[CACHE_HEADER] ?? (principal.policy.responseCache ? 'on' : 'off')
     if (state !== 'on' && state !== 'off') throw invalid(CACHE_HEADER, 'it must be on or off')
-    if (state === 'off') return null
+    if (state === 'off' || given.isKept === true) return null
     modelFor(this.#options.models, principal, given.model)
     const course = courseFor(this.#options, given, principal, standing)
     const request = course?.withDefaults(given) ?? given

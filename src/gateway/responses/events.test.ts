@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ResponseEvents } from './events.ts'
 import { type ChatMessage, chatMessages } from './input.ts'
-import type { ResponseFrame } from './response.ts'
+import { notKept, type ResponseFrame } from './response.ts'
 import { ToolBox } from './tools.ts'
 import { responseOfAnswer } from './translation.ts'
 
@@ -20,6 +20,7 @@ const frame: ResponseFrame = {
     ['tool_search', { type: 'tool_search', name: 'tool_search' }],
   ]),
   estimatedInputTokens: 12,
+  keeping: notKept,
 }
 
 type Sent = Record<string, unknown> & { type: string; response: Record<string, unknown> }

@@ -36,6 +36,8 @@ type Open =
 export class ResponseEvents {
   readonly #frame: ResponseFrame
   #sequence = 0
+  /** The whole response; null until it is there. */
+  whole: Record<string, unknown> | null = null
   #isBegun = false
   #isOver = false
   #open: Open | undefined
@@ -184,8 +186,8 @@ export class ResponseEvents {
     const counted = { inputTokens, cachedTokens: 0, outputTokens: this.#contents }
     const left = this.#leave(status)
     const usage = this.#usage ?? counted
-    const response = responseOf(this.#frame, status, this.#output, usage, reason)
-    return left + this.#told(`response.${status}`, { response })
+    this.whole = responseOf(this.#frame, status, this.#output, usage, reason)
+    return left + this.#told(`response.${status}`, { response: this.whole })
   }
 
   #item(type: string, item: object): string {

@@ -2,7 +2,7 @@
 import { type Fates, ignored, refused, translated } from '../../base/index.ts'
 import { engineSampling } from '../engine-sampling.ts'
 
-const STATELESS = 'nothing is kept here; send the whole input'
+const NO_OBJECT = 'there are no such objects here; see previous_response_id'
 const OWN_CACHE = 'engines keep prefixes by themselves'
 const LEFT_OUT =
   'agent programs always name it; the model is not told of it. Refused where it is the only tool, or chosen'
@@ -27,7 +27,10 @@ export const responsesFields: Fates = {
   service_tier: translated('as in chat completions'),
   truncation: translated('disabled; auto is refused'),
   background: translated('false; true is refused'),
-  store: ignored('nothing is stored, and the answer says store: false'),
+  store: translated('true, where the tenant keeps responses; the answer says whether it is kept'),
+  previous_response_id: translated(
+    'what was said before, in front of the input; where the tenant keeps responses',
+  ),
   include: ignored('what engines tell is told'),
   stream_options: ignored('nothing is obfuscated'),
   prompt_cache_key: translated('the session, unless a header names one'),
@@ -36,8 +39,7 @@ export const responsesFields: Fates = {
   context_management: ignored('saves cost or time where a service offers it'),
   max_tool_calls: ignored('counts tools that the service runs, and none are'),
   client_metadata: ignored('is meant for the statistics of a service'),
-  previous_response_id: refused(STATELESS),
-  conversation: refused(STATELESS),
+  conversation: refused(NO_OBJECT),
   prompt: refused('templates are not kept here'),
   top_logprobs: refused('ask chat completions for log probabilities'),
   moderation: refused('nothing is moderated here'),
@@ -60,7 +62,9 @@ export const responsesItems: Fates = {
   tool_search_call: translated('a call of the function tool_search'),
   tool_search_output: translated('a message with the role tool, and tools beside the others'),
   additional_tools: translated('tools beside the others'),
-  item_reference: refused(STATELESS),
+  item_reference: translated(
+    'the item, where it is of a response that is kept; else send the whole input',
+  ),
   web_search_call: refused(SERVER_TOOL),
   file_search_call: refused(SERVER_TOOL),
   code_interpreter_call: refused(SERVER_TOOL),

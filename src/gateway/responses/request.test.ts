@@ -10,7 +10,7 @@ type Fields = Record<string, unknown>
 
 const read = (fields: Fields) => {
   const body = { model: 'mill', input: 'Hello', ...fields }
-  return readResponses(Buffer.from(JSON.stringify(body)), testLimits)
+  return readResponses(body, testLimits)
 }
 const chat = (fields: Fields) => read(fields).canonical.fields
 const hello = { role: 'user', content: 'Hello' }

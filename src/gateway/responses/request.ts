@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import { checked, type Limits } from '../../base/index.ts'
 import { meaningful, part, passedOn, unsupported } from '../body-part.ts'
-import { type CanonicalRequest, parseObject, readFields } from '../canonical.ts'
+import { type CanonicalRequest, readFields } from '../canonical.ts'
 import { jsonOf } from '../json-text.ts'
 import { responsesFields } from './fields.ts'
 import { chatMessages } from './input.ts'
-import { told } from './response.ts'
+import { type Keeping, notKept, told } from './response.ts'
 import { type KnownTool, ToolBox } from './tools.ts'
 
 type Fields = Record<string, unknown>
@@ -44,16 +44,22 @@ export interface ResponsesRequest {
   asked: Fields
   /** Tools that are no plain functions to the client, by the names that engines know. */
   tools: ReadonlyMap<string, KnownTool>
+  keeping: Keeping
 }
 
 /**
  * Reads the body of `POST /v1/responses`.
- * @throws GristmillError `invalid_json`, `invalid_value`, `unsupported_parameter`
+ * @param asked its fields, with what was said before at the beginning of `input`
+ * @param keeping what is true of it where responses are kept
+ * @throws GristmillError `invalid_value`, `unsupported_parameter`
  */
-export function readResponses(body: Buffer, limits: Limits): ResponsesRequest {
-  const asked = parseObject(body)
+export function readResponses(
+  asked: Fields,
+  limits: Limits,
+  keeping: Keeping = notKept,
+): ResponsesRequest {
   const tools = new ToolBox()
-  const chat = chatFields(asked, tools)
+  const chat = chatFields(asked, tools, keeping)
   const { user, safety_identifier, metadata, service_tier, prompt_cache_key } = asked
   // Who asks and how urgently is the gateway's business and not the engine's.
   const standing = { user, safety_identifier, metadata, service_tier, prompt_cache_key }
@@ -62,18 +68,24 @@ export function readResponses(body: Buffer, limits: Limits): ResponsesRequest {
   jsonOf(told(asked))
   const canonical = readFields('/v1/chat/completions', raw, { ...chat, ...standing }, limits)
   return {
-    canonical: { ...canonical, door: '/v1/responses', fields: chat },
+    canonical: { ...canonical, door: '/v1/responses', fields: chat, isKept: hasLife(keeping) },
     asked,
     tools: tools.known,
+    keeping,
   }
 }
 
-function chatFields(fields: Fields, tools: ToolBox): Fields {
+function chatFields(fields: Fields, tools: ToolBox, keeping: Keeping): Fields {
   const given = meaningful(fields, responsesFields, 'Responses')
   const { model, max_output_tokens, parallel_tool_calls, truncation, background, reasoning } =
     checked(scalars, given)
   if (truncation === 'auto') throw unsupported('truncation', 'nothing is left out of a prompt')
-  if (background) throw unsupported('background', 'answers are not kept; use a batch')
+  if (background && !keeping.isBackground) {
+    throw unsupported('background', 'nothing runs without its client here; use a batch')
+  }
+  if (given.previous_response_id !== undefined && keeping.previousId === null) {
+    throw unsupported('previous_response_id', `${NOT_KEPT}; send the whole input`)
+  }
   const { stream, temperature, top_p } = given
   tools.add(given.tools ?? [], 'tools')
   const chat: Fields = { model, messages: chatMessages(given.instructions, given.input, tools) }
@@ -92,6 +104,11 @@ function chatFields(fields: Fields, tools: ToolBox): Fields {
   if (stream === true) chat.stream_options = { include_usage: true }
   return Object.assign(chat, toolFields(given, tools), textFields(given))
 }
+
+/** True where its answer stands for more than its body says. */
+const hasLife = ({ isKept, previousId }: Keeping) => isKept || previousId !== null
+
+const NOT_KEPT = 'responses are not kept for this tenant, nor in a batch'
 
 function toolFields(given: Fields, tools: ToolBox): Fields {
   const { functions } = tools

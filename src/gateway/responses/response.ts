@@ -19,9 +19,21 @@ export interface ResponseFrame {
   asked: Fields
   tools: ReadonlyMap<string, KnownTool>
   estimatedInputTokens: number
+  keeping: Keeping
 }
 
-export type Status = 'in_progress' | 'completed' | 'incomplete'
+/** What a response is to the one before it and to those that may follow. */
+export interface Keeping {
+  /** True where it can be gone on from. */
+  isKept: boolean
+  /** The one that it goes on from. */
+  previousId: string | null
+  isBackground: boolean
+}
+
+export const notKept: Keeping = { isKept: false, previousId: null, isBackground: false }
+
+export type Status = 'queued' | 'in_progress' | 'completed' | 'incomplete'
 
 /** How an engine's end is told. */
 export function endOf(finishReason: string): { status: Status; reason: string | null } {
@@ -32,26 +44,26 @@ export function endOf(finishReason: string): { status: Status; reason: string | 
 
 /** @param reason why it is incomplete, if it is */
 export function responseOf(
-  { id, model, createdAt, tier, asked }: ResponseFrame,
+  { id, model, createdAt, tier, asked, keeping }: ResponseFrame,
   status: Status,
   output: object[],
   usage: TokenCounts | null,
   reason: string | null = null,
-): object {
+): Record<string, unknown> {
   return {
     id: `resp_${id}`,
     object: 'response',
     created_at: createdAt,
     status,
-    background: false,
+    background: keeping.isBackground,
     error: null,
     incomplete_details: reason === null ? null : { reason },
     ...told(asked),
     model,
     output,
-    previous_response_id: null,
+    previous_response_id: keeping.previousId,
     service_tier: tier,
-    store: false,
+    store: keeping.isKept,
     truncation: 'disabled',
     usage: usage && usageOf(usage),
   }

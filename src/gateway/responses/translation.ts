@@ -28,6 +28,7 @@ export class ResponsesTranslation implements Translation {
   readonly #requestId: string
   readonly #frame: ResponseFrame
   readonly #events: ResponseEvents
+  #answer: Record<string, unknown> | null = null
 
   constructor(
     request: ResponsesRequest,
@@ -35,7 +36,7 @@ export class ResponsesTranslation implements Translation {
     requestId: string,
     nowMs: number,
   ) {
-    const { canonical, asked, tools } = request
+    const { canonical, asked, tools, keeping } = request
     this.#requestId = requestId
     this.#frame = {
       id: requestId.replace(/^req_/, ''),
@@ -45,6 +46,7 @@ export class ResponsesTranslation implements Translation {
       asked,
       tools,
       estimatedInputTokens: canonical.estimatedInputTokens,
+      keeping,
     }
     this.#events = new ResponseEvents(this.#frame)
   }
@@ -63,12 +65,27 @@ export class ResponsesTranslation implements Translation {
 
   answer(status: number, body: Buffer): object | null {
     const answer = parsedObject(body.toString('utf8'))
-    return answer !== null && status === 200 ? responseOfAnswer(answer, this.#frame) : answer
+    if (answer === null || status !== 200) return answer
+    this.#answer = responseOfAnswer(answer, this.#frame)
+    return this.#answer
+  }
+
+  /** The whole response; null until it is there. */
+  get whole(): Record<string, unknown> | null {
+    return this.#answer ?? this.#events.whole
+  }
+
+  /** The response as long as nobody works on it. */
+  queued(): Record<string, unknown> {
+    return responseOf(this.#frame, 'queued', [], null)
   }
 }
 
 /** A whole answer of chat completions as a response. */
-export function responseOfAnswer(answer: Record<string, unknown>, frame: ResponseFrame): object {
+export function responseOfAnswer(
+  answer: Record<string, unknown>,
+  frame: ResponseFrame,
+): Record<string, unknown> {
   const choice = firstChoice(answer) ?? {}
   const { status, reason } = endOf(textOf(choice.finish_reason))
   const words = engineWords(fieldsOf(choice.message))

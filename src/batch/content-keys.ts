@@ -19,18 +19,18 @@ export interface SealedKey {
   sealedBy: string
 }
 
-export interface FileKeysOptions {
+export interface ContentKeysOptions {
   clock: Clock
   random: Random
   /** 32 bytes; all gateways on one database need the same. */
   masterKey: Uint8Array
 }
 
-export class FileKeys {
-  readonly #options: FileKeysOptions
+export class ContentKeys {
+  readonly #options: ContentKeysOptions
   readonly #fingerprint: string
 
-  constructor(options: FileKeysOptions) {
+  constructor(options: ContentKeysOptions) {
     this.#options = options
     this.#fingerprint = createHash('sha256')
       .update('gristmill content key')
@@ -40,7 +40,7 @@ export class FileKeys {
   }
 
   /** Makes the tenant's key unless there is one, and holds its row until the transaction ends. */
-  async ensure(sql: Transaction, tenantId: string): Promise<void> {
+  async ensure(sql: Transaction, tenantId: string): Promise<SealedKey> {
     const { clock, random, masterKey } = this.#options
     const row = {
       tenant_id: tenantId,
@@ -52,8 +52,10 @@ export class FileKeys {
       insert into content_keys ${sql(row)}
       on conflict (tenant_id) do update set bytes = content_keys.bytes
       returning sealed_key as "sealedKey", sealed_by as "sealedBy"`
+    if (key === undefined) throw new Error(`no content key was made for ${tenantId}`)
     // Refused now rather than after the content has come.
-    if (key) this.#open(key, tenantId)
+    this.#open(key, tenantId)
+    return key
   }
 
   /**
@@ -72,7 +74,8 @@ export class FileKeys {
     await sql`update content_keys set bytes = bytes - ${bytes} where tenant_id = ${tenantId}`
     await sql`
       delete from content_keys k where tenant_id = ${tenantId}
-        and not exists (select 1 from files f where f.tenant_id = k.tenant_id)`
+        and not exists (select 1 from files f where f.tenant_id = k.tenant_id)
+        and not exists (select 1 from responses r where r.tenant_id = k.tenant_id)`
   }
 
   async find(sql: Queries, tenantId: string): Promise<SealedKey | undefined> {

@@ -1,0 +1,37 @@
+/** Responses that this gateway keeps, joined with its tenants. */
+import type { Clock, Config, Logger, Random } from '../base/index.ts'
+import { ResponseDoor, ResponseStore, ResponseSweep } from '../conversation/index.ts'
+import type { Home } from '../host/index.ts'
+import type { Tenancy } from '../tenancy/index.ts'
+import type { DatabasePart } from './database-part.ts'
+
+export interface ConversationPart {
+  responses: ResponseStore
+  door: ResponseDoor
+}
+
+export interface ConversationPartOptions {
+  config: Config
+  home: Home
+  part: DatabasePart
+  tenancy: Tenancy
+  clock: Clock
+  random: Random
+  logger: Logger
+  stack: AsyncDisposableStack
+}
+
+export function conversationPart(options: ConversationPartOptions): ConversationPart {
+  const { config, home, part, tenancy, clock, random, logger, stack } = options
+  const { database } = part
+  const masterKey = config.contentKey ?? home.secret('content')
+  const base = { database, clock, random, logger, limits: config.limits }
+  const responses = new ResponseStore({ ...base, masterKey })
+  const daysOf = async (id: string) => {
+    const tenants = await tenancy.tenants.list({ limit: 1 }, [id])
+    return tenants.rows[0]?.responseDays ?? 0
+  }
+  const sweep = new ResponseSweep({ ...base, responses, daysOf })
+  stack.defer(() => sweep.close())
+  return { responses, door: new ResponseDoor({ responses }) }
+}

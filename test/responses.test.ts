@@ -1,0 +1,133 @@
+/** Responses that are kept, on the real program with the official SDK. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import OpenAI from 'openai'
+import { thrownBy } from './sdk-clients.ts'
+import { newHome, removeHome, startServer, type TestServer } from './server.ts'
+
+/** A field that the SDK has no type for. */
+const storeOf = (response: OpenAI.Responses.Response) => (response as { store?: boolean }).store
+
+describe('responses that are kept', () => {
+  const home = newHome()
+  let server: TestServer
+  let client: OpenAI
+  let tenantId: string
+
+  const clientWith = (apiKey: string) =>
+    new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 })
+  const keepFor = (id: string, responseDays: number) =>
+    server.api('PATCH', `/api/tenants/${id}`, { responseDays })
+
+  before(async () => {
+    server = await startServer({ home })
+    const { id, key } = await server.tenant('Millers')
+    tenantId = id
+    client = clientWith(key)
+    await keepFor(id, 30)
+  })
+  after(async () => {
+    await server.stop()
+    removeHome(home)
+  })
+
+  const ask = (input: string, changes: object = {}) =>
+    client.responses.create({ model: 'toy', input, max_output_tokens: 4, ...changes })
+
+  it('are gone on from, three turns, streamed and not', async () => {
+    const first = await ask('A first question of some length.', { instructions: 'Be a miller.' })
+    assert.deepEqual([storeOf(first), first.previous_response_id], [true, null])
+    const stream = client.responses.stream({
+      model: 'toy',
+      input: [{ role: 'user', content: 'A second one.' }],
+      max_output_tokens: 4,
+      previous_response_id: first.id,
+    })
+    const second = await stream.finalResponse()
+    // Told, and so there: nobody has to wait before going on.
+    const third = await ask('And a third.', { previous_response_id: second.id })
+    assert.equal(third.previous_response_id, second.id)
+    const tokens = [first, second, third].map(({ usage }) => usage?.input_tokens ?? 0)
+    assert.ok((tokens[2] ?? 0) > (tokens[1] ?? 0), 'what was said before is read again')
+
+    const items = []
+    for await (const item of client.responses.inputItems.list(third.id, { order: 'asc', limit: 2 }))
+      items.push(item)
+    const texts = items.map((item) => ('content' in item ? JSON.stringify(item.content) : ''))
+    assert.equal(items.length, 5)
+    assert.match(texts[0] ?? '', /A first question/)
+    assert.match(texts[1] ?? '', /output_text/)
+    assert.match(texts[4] ?? '', /And a third/)
+    assert.doesNotMatch(texts.join(), /Be a miller/, 'instructions do not carry over')
+    assert.equal(new Set(items.map(({ id }) => id)).size, 5)
+
+    const found = await client.responses.retrieve(second.id)
+    assert.equal(found.output_text, second.output_text)
+    assert.deepEqual([found.status, found.usage], [second.status, second.usage])
+    const reference = { type: 'item_reference', id: second.output[0]?.id ?? '' } as const
+    const referred = await ask('', { input: [reference, { role: 'user', content: 'Go on.' }] })
+    assert.ok((referred.usage?.input_tokens ?? 0) > 0)
+  })
+
+  it('can be deleted, and are nobody else’s', async () => {
+    const kept = await ask('Keep this.')
+    const other = await server.tenant('Bakers')
+    await keepFor(other.id, 30)
+    const stranger = clientWith(other.key)
+    const last = { model: 'toy', input: 'Go on.', previous_response_id: kept.id }
+    for (const asked of [
+      () => stranger.responses.retrieve(kept.id),
+      () => stranger.responses.delete(kept.id),
+      () => stranger.responses.inputItems.list(kept.id),
+      () => stranger.responses.create(last),
+    ]) {
+      const refused = await thrownBy(asked())
+      assert.ok(refused instanceof OpenAI.NotFoundError)
+      assert.equal(refused.code, 'not_found')
+    }
+    const next = await client.responses.create({ ...last, max_output_tokens: 2 })
+    await client.responses.delete(kept.id)
+    assert.ok((await thrownBy(client.responses.retrieve(kept.id))) instanceof OpenAI.NotFoundError)
+    // What came after it cannot be gone on from: it would not be the same conversation.
+    const broken = await thrownBy(ask('More.', { previous_response_id: next.id }))
+    assert.ok(broken instanceof OpenAI.NotFoundError)
+    assert.match(broken.message, new RegExp(kept.id))
+  })
+
+  it('are kept only where the client and the tenant want it', async () => {
+    const own = await ask('Forget this.', { store: false })
+    assert.equal(storeOf(own), false)
+    assert.ok((await thrownBy(client.responses.retrieve(own.id))) instanceof OpenAI.NotFoundError)
+    const kept = await ask('Keep this.')
+    await keepFor(tenantId, 0)
+    const quiet = await ask('Keep this?', { store: true })
+    assert.equal(storeOf(quiet), false)
+    const refused = await thrownBy(ask('Go on.', { previous_response_id: kept.id }))
+    assert.ok(refused instanceof OpenAI.BadRequestError)
+    assert.deepEqual(
+      [refused.code, refused.param],
+      ['unsupported_parameter', 'previous_response_id'],
+    )
+    assert.ok((await thrownBy(client.responses.retrieve(kept.id))) instanceof OpenAI.NotFoundError)
+    await keepFor(tenantId, 30)
+    const { rows } = await server.api<{ rows: { action: string; detail: object }[] }>(
+      'GET',
+      '/api/audit?limit=50',
+    )
+    assert.ok(rows.some(({ detail }) => 'responseDays' in detail && detail.responseDays === 0))
+  })
+
+  it('that are too long to go on from get the ordinary error', async () => {
+    const long = await ask('word '.repeat(700))
+    const last = { previous_response_id: long.id, max_output_tokens: 2 }
+    const refused = await thrownBy(ask('word '.repeat(1500), last))
+    assert.ok(refused instanceof OpenAI.BadRequestError)
+    const streamed = { model: 'toy', input: 'word '.repeat(1500), stream: true, ...last } as const
+    const same = await thrownBy(client.responses.create(streamed))
+    assert.ok(same instanceof OpenAI.BadRequestError)
+    assert.equal(same.code, refused.code)
+    const auto = await thrownBy(ask('x', { ...last, truncation: 'auto' }))
+    assert.ok(auto instanceof OpenAI.BadRequestError)
+    assert.equal(auto.param, 'truncation')
+  })
+})
