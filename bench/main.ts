@@ -87,7 +87,7 @@ const benches: Record<string, Bench> = {
     },
   },
   'sim-day': {
-    help: 'a day of traces on a virtual clock, batch beside interactive [--traces DIR] [--only NAME] [--profile NAME] [--yields step|prompts|none] [--seed N]',
+    help: 'a day of traces on a virtual clock, batch beside interactive [--traces DIR] [--only NAME] [--profile NAME] [--yields step|prompts|none] [--days N] [--seed N]',
     async run(flags, log) {
       const { benchSimDay } = await import('./sim-day.ts')
       const { circumstances } = await import('./harness.ts')
@@ -100,9 +100,9 @@ const benches: Record<string, Bench> = {
         only: named('only'),
         profile: named('profile'),
         yields: named('yields'),
-        ...given({ seed: number(flags, 'seed') }),
+        ...given({ seed: number(flags, 'seed'), days: number(flags, 'days') }),
       }
-      return { ...benchSimDay({ ...options, log }), ...circumstances() }
+      return { ...(await benchSimDay({ ...options, log })), ...circumstances() }
     },
   },
   'sim-real': {
@@ -200,6 +200,7 @@ const options: ParseArgsOptionsConfig = {
       'only',
       'keep',
       'yields',
+      'days',
       'runs',
       'seconds',
       'calibration',

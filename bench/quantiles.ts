@@ -50,20 +50,24 @@ export function pairedRatioInterval(
 }
 
 /**
- * The same where values come in blocks that belong together, as of one minute: whole blocks are
- * drawn, so that a burst is one event and not as many as it has requests (the same book, §8.6).
+ * The same where values come in blocks that belong together, as of one minute or day, and the n-th
+ * blocks of both samples too: whole blocks are drawn, for both samples the same ones, so that a
+ * burst is one event and not as many as it has requests (the same book, §8.6).
  */
-export function blockRatioInterval(
+export function pairedBlockRatioInterval(
   above: readonly number[][],
   below: readonly number[][],
   share: number,
   random: Random,
 ): { low: number; high: number } {
-  const draw = (blocks: readonly number[][]) => {
-    const chosen = [...indices(blocks.length, random)].flatMap((i) => blocks[i] ?? [])
-    return drawn(chosen, Uint32Array.from(chosen.keys()), share)
-  }
-  return intervalOf(() => draw(above) / draw(below))
+  return intervalOf(() => {
+    const chosen = [...indices(above.length, random)]
+    const draw = (blocks: readonly number[][]) => {
+      const values = chosen.flatMap((i) => blocks[i] ?? [])
+      return drawn(values, Uint32Array.from(values.keys()), share)
+    }
+    return draw(above) / draw(below)
+  })
 }
 
 const indices = (count: number, random: Random) =>

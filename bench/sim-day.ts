@@ -2,31 +2,33 @@
  * A day of a trace on a virtual clock: how many engines tenants need together and each alone, and
  * how far batch work fills the pool without making first tokens late.
  */
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
 import { seededRandom } from '../src/base/index.ts'
 import {
   builtInProfiles,
-  type CostWeights,
   capacityOf,
   costOfProfile,
-  DAY_MS,
   type EngineProfile,
   type FleetRun,
   fewestEngines,
-  HOUR_MS,
-  type Lengths,
   mixOf,
   ownReadingP99Ms,
   parseProfile,
-  playFleet,
-  portionsOf,
   promiseOf,
-  SimBatches,
-  type SimCapacity,
-  type SimPromise,
   type TraceRow,
 } from '../src/pool/index.ts'
-import { blockRatioInterval } from './quantiles.ts'
+import {
+  capacityOfDay,
+  type DayPlan,
+  interactiveUnits,
+  playOff,
+  playOn,
+  TARGET,
+} from './sim-day-play.ts'
 import { type DaySource, daySources } from './sim-day-sources.ts'
+import type { DayMessage, DaysTask } from './sim-day-worker.ts'
+import { intervalOf, type WorstRatio, worstRatios } from './sim-day-worst.ts'
 
 export interface DayOptions {
   /** Folder of public traces. */
@@ -36,34 +38,25 @@ export interface DayOptions {
   /** What stands aside inside the engine; that of the profile where undefined. */
   yields?: string | undefined
   seed?: number
+  /** Days by seed, from that one on, whose first tokens are pooled. */
+  days?: number
   profile?: string | undefined
   log(line: string): void
 }
 
-/** Utilisation that is aimed for, and the part of capacity that work is given out for. */
+/** Utilisation that is aimed for. */
 const GOAL = 0.92
-const TARGET = 0.95
 /** First tokens with batch work may take so many times as long as without. */
 const RATIO_GOAL = 1.1
 const TTFT_MS = 1000
-/** First tokens this quick count as this long in ratios, so that noise is not taken for harm. */
-const TTFT_FLOOR_MS = 100
 /** Parts of all work that is batch, for the table. */
 const SHARES = [0.1, 0.25, 0.5]
-
-interface Day {
-  source: DaySource
-  profile: EngineProfile
-  cost: CostWeights
-  capacity: SimCapacity
-  promise: SimPromise
-  mix: Lengths[]
-  engines: number
-  seed: number
-}
+/** Threads that play days. */
+const WORKERS = Math.min(2, availableParallelism())
 
 /** Runs every source. @returns `traces`, an entry each */
-export function benchSimDay({ traces, only, seed = 1, profile, yields, log }: DayOptions): object {
+export async function benchSimDay(options: DayOptions): Promise<object> {
+  const { traces, only, seed = 1, days = 1, profile, yields, log } = options
   const found = builtInProfiles.find(({ name }) => name === (profile ?? 'h100-8b'))
   if (found === undefined) {
     throw new Error(`profiles are ${builtInProfiles.map(({ name }) => name).join(', ')}`)
@@ -74,81 +67,156 @@ export function benchSimDay({ traces, only, seed = 1, profile, yields, log }: Da
     ...(yields !== undefined && { yields, spare: found.cap }),
   })
   if (traces === undefined) log('No --traces: days come from the built-in generator.')
-  const results = [...daySources(traces, seed, only)].map((source) => {
-    const result = judge(source, engine, seed)
+  const seeds = Array.from({ length: days }, (_, day) => seed + day)
+  const results: object[] = []
+  for (const source of daySources(traces, seed, only)) {
+    const result = await judge(source, engine, { traces, seeds, log })
     log(`${source.name}: ${result.headline}`)
-    return result
-  })
+    results.push(result)
+  }
   return {
     traces: results,
     profile: engine.name,
     basis: engine.basis,
     yields: engine.yields,
     seed,
-    rounds: 1,
+    rounds: days,
   }
 }
 
-function judge(source: DaySource, whole: EngineProfile, seed: number) {
-  const { rows } = source
-  const mix = mixOf(rows, seededRandom(seed))
-  const capacity = capacityOf(whole, mix)
-  const { profile } = capacity
-  const cost = costOfProfile(whole)
-  const asked = promiseOf(TTFT_MS, capacity)
-  const first = fewestEngines({ profile, cost, promise: asked }, rows, capacity.unitsPerS)
-  // Where prompts alone take longer than promised, what engines and neighbours add is promised.
-  const ownMs = first.cannot === undefined ? 0 : Math.ceil(ownReadingP99Ms(profile, rows))
-  const promise = { ...asked, ttftMs: TTFT_MS + ownMs }
-  const pooled =
-    ownMs === 0 ? first : fewestEngines({ profile, cost, promise }, rows, capacity.unitsPerS)
-  const dedicated = tenantsOf(rows).map((own) =>
-    fewestEngines({ profile, cost, promise }, own, capacity.unitsPerS),
-  )
-  const engines = Math.max(1, pooled.engines)
-  const day: Day = { source, profile, cost, capacity, promise, mix, engines, seed }
-  const off = playFleet({ profile, cost, engines, promise }, rows, { untilMs: DAY_MS })
-  const on = withBatch(day, off, TARGET * capacityOfDay(day) - interactiveUnits(off))
-  const dedicatedEngines = dedicated.reduce((total, one) => total + one.engines, 0)
-  const alone = goodShare(off, day)
+async function judge(
+  source: DaySource,
+  whole: EngineProfile,
+  { traces, seeds, log }: Pick<DayOptions, 'traces' | 'log'> & { seeds: readonly number[] },
+) {
+  const { plan, sized } = planOf(source, whole, seeds[0] ?? 1)
+  const off = playOff(plan, source.rows)
+  const byBatchShare = SHARES.map((share) => shareRow(share, plan, source.rows, off))
+  const days = await playDays({ traces, name: source.name, plan }, seeds, log)
+  const pooled = pooledFigures(days)
   const figures = {
     name: source.name,
     source: source.source,
-    requests: rows.length,
-    tenants: dedicated.length,
-    cap: profile.cap,
-    spare: profile.spare,
-    capacityUnitsPerS: Math.round(capacity.unitsPerS),
-    promiseTtftMs: promise.ttftMs,
-    promiseTokenGapMs: Math.round(promise.tokenGapMs),
-    utilisation: on.utilisation,
-    batchOffUtilisation: round(alone),
-    slotOccupancy: on.slotOccupancy,
-    ttftP99OnOverOff: on.ttftP99OnOverOff,
-    ttftRatioLow: on.ttftRatioLow,
-    ttftRatioHigh: on.ttftRatioHigh,
-    worstN: on.worstN,
-    worstTenant: on.worstTenant,
-    tenantsOver: on.tenantsOver,
-    wasted: on.wasted,
-    batchPastWindow: on.batchPastWindow,
-    batchLines: on.batchLines,
-    lateShare: on.lateShare,
-    e2eMeanOnOverOff: on.e2eMeanOnOverOff,
-    worstOffMs: on.worstOffMs,
-    worstOnMs: on.worstOnMs,
-    meanReserve: on.meanReserve,
+    requests: source.rows.length,
+    cap: plan.profile.cap,
+    spare: plan.profile.spare,
+    capacityUnitsPerS: Math.round(plan.unitsPerS),
+    promiseTtftMs: plan.promise.ttftMs,
+    promiseTokenGapMs: Math.round(plan.promise.tokenGapMs),
+    ...pooled,
+    ...sized,
+    batchShareFor92: round(Math.max(0, 1 - pooled.batchOffUtilisation / GOAL)),
+    byBatchShare,
+  }
+  return { ...figures, headline: headline(figures) }
+}
+
+/** Engines for the first day, in one pool and for each tenant alone. */
+function planOf({ rows }: DaySource, whole: EngineProfile, seed: number) {
+  const mix = mixOf(rows, seededRandom(seed))
+  const capacity = capacityOf(whole, mix)
+  const { profile, unitsPerS } = capacity
+  const cost = costOfProfile(whole)
+  const asked = promiseOf(TTFT_MS, capacity)
+  const first = fewestEngines({ profile, cost, promise: asked }, rows, unitsPerS)
+  // Where prompts alone take longer than promised, what engines and neighbours add is promised.
+  const ownMs = first.cannot === undefined ? 0 : Math.ceil(ownReadingP99Ms(profile, rows))
+  const promise = { ...asked, ttftMs: TTFT_MS + ownMs }
+  const fleet = { profile, cost, promise }
+  const pooled = ownMs === 0 ? first : fewestEngines(fleet, rows, unitsPerS)
+  const tenants = [...Map.groupBy(rows, ({ tenant }) => tenant).values()]
+  const dedicatedEngines = tenants.reduce(
+    (total, own) => total + fewestEngines(fleet, own, unitsPerS).engines,
+    0,
+  )
+  const engines = Math.max(1, pooled.engines)
+  const plan: DayPlan = { ...fleet, unitsPerS, mix, engines }
+  const sized = {
+    tenants: tenants.length,
     pooledEngines: engines,
     dedicatedEngines,
     dedicatedOverPooledEngines: round(dedicatedEngines / engines),
-    batchShareFor92: round(Math.max(0, 1 - alone / GOAL)),
-    byBatchShare: [0, ...SHARES].map((share) => shareRow(share, day, off)),
     ...(first.cannot !== undefined && {
       cannot: `cannot keep ${TTFT_MS} ms to the first token, because ${first.cannot}`,
     }),
     ...(pooled.cannot !== undefined && { unsized: `cannot be sized: ${pooled.cannot}` }),
   }
-  return { ...figures, headline: headline(figures) }
+  return { plan, sized }
+}
+
+/** One day for each seed, in order of seeds, several at once. */
+async function playDays(
+  task: Omit<DaysTask, 'seeds'>,
+  seeds: readonly number[],
+  log: DayOptions['log'],
+): Promise<DayMessage[]> {
+  const played: DayMessage[] = []
+  const parts = Array.from({ length: Math.min(WORKERS, seeds.length) }, (_, part) =>
+    seeds.filter((_seed, i) => i % WORKERS === part),
+  )
+  await Promise.all(
+    parts.map((part) => {
+      const workerData: DaysTask = { ...task, seeds: part }
+      const worker = new Worker(new URL('./sim-day-worker.ts', import.meta.url), { workerData })
+      worker.on('message', (day: DayMessage) => {
+        const days = played.push(day)
+        log(`${task.name}: ${days} of ${seeds.length} days`)
+      })
+      return new Promise((resolve, reject) => {
+        worker.once('error', reject)
+        worker.once('exit', resolve)
+      })
+    }),
+  )
+  return played.sort((a, b) => a.seed - b.seed)
+}
+
+function pooledFigures(days: readonly DayMessage[]) {
+  const mean = (of: (day: DayMessage) => number) =>
+    round(days.reduce((sum, day) => sum + of(day), 0) / days.length)
+  const { worstHours, sameHour } = worstRatios(days, RATIO_GOAL)
+  const placebos = days.map(({ placebo, off }) => ({ on: placebo, off }))
+  const others = days.map(({ off }, i) => ({ on: days[i - 1]?.off ?? off, off })).slice(1)
+  const single = (pairs: readonly Parameters<typeof worstRatios>[0][number][]) =>
+    pairs.map((pair) => byBoth(worstRatios([pair], RATIO_GOAL)))
+  return {
+    utilisation: mean((day) => day.utilisation),
+    utilisationMin: round(Math.min(...days.map((day) => day.utilisation))),
+    batchOffUtilisation: mean((day) => day.batchOffUtilisation),
+    slotOccupancy: mean((day) => day.slotOccupancy),
+    wasted: mean((day) => day.wasted),
+    lateShare: mean((day) => day.lateShare),
+    batchPastWindow: days.reduce((sum, day) => sum + day.batchPastWindow, 0),
+    batchLines: days.reduce((sum, day) => sum + day.batchLines, 0),
+    meanReserve: mean((day) => day.meanReserve),
+    e2eMeanOnOverOff: mean((day) => day.e2eMeanOnOverOff),
+    ...worstFigures(worstHours),
+    sameHour: worstFigures(sameHour),
+    placebo: byBoth(worstRatios(placebos, RATIO_GOAL)),
+    singleDays: { batch: single(days), placebo: single(placebos), dayBefore: single(others) },
+  }
+}
+
+const byBoth = (ratios: ReturnType<typeof worstRatios>) => ({
+  worstHours: round(ratios.worstHours.ratio),
+  sameHour: round(ratios.sameHour.ratio),
+})
+
+function worstFigures(worst: WorstRatio) {
+  const { low, high } = intervalOf(worst, seededRandom(1))
+  const { on, off, ratio, tenant, tenantsOver } = worst
+  return {
+    ttftP99OnOverOff: round(ratio),
+    ttftRatioLow: round(low),
+    ttftRatioHigh: round(high),
+    worstN: Math.min(on.blocks.flat().length, off.blocks.flat().length),
+    worstTenant: tenant,
+    worstOnHour: on.hour,
+    worstOffHour: off.hour,
+    worstOnMs: Math.round(on.p99Ms),
+    worstOffMs: Math.round(off.p99Ms),
+    tenantsOver,
+  }
 }
 
 interface Headline {
@@ -168,6 +236,8 @@ interface Headline {
   e2eMeanOnOverOff: number
   pooledEngines: number
   dedicatedEngines: number
+  sameHour: { ttftP99OnOverOff: number }
+  placebo: { worstHours: number; sameHour: number }
   cannot?: string
 }
 
@@ -181,8 +251,10 @@ function headline(figures: Headline): string {
   const promise = figures.cannot === undefined ? '' : `${figures.cannot}; `
   return (
     `${promise}${reached}utilisation ${percent(utilisation)}, first tokens ` +
-    `${ttftP99OnOverOff} × those without batch${slower(figures)}, ${pooledEngines} engines for ` +
-    `${figures.dedicatedEngines} of one's own`
+    `${ttftP99OnOverOff} × those without batch${slower(figures)}; that says ` +
+    `${figures.placebo.worstHours} where nothing differs; each hour over itself: at most ` +
+    `${figures.sameHour.ttftP99OnOverOff}, ${figures.placebo.sameHour} where nothing differs; ` +
+    `${pooledEngines} engines for ${figures.dedicatedEngines} of one's own`
   )
 }
 
@@ -211,96 +283,15 @@ function slower(figures: Headline): string {
   )
 }
 
-/** A day with so much batch work: half at hour 0, the rest hour by hour, a window of 24 h. */
-function withBatch(day: Day, off: FleetRun, units: number) {
-  const { profile, cost, engines, promise, source, mix } = day
-  const unitsOf = ({ inputTokens, outputTokens }: Lengths) =>
-    cost.input * inputTokens + cost.output * outputTokens
-  const portions = portionsOf(source.rows, Math.max(0, units), DAY_MS)
-  // Enough in the queue that no engine ever looks for work in vain.
-  const ahead = Math.ceil(profile.cap * Math.max(0.25, engines))
-  const batches = new SimBatches({ portions, mix, unitsOf, ahead })
-  const fleet = { profile, cost, engines, promise }
-  const on = playFleet(fleet, source.rows, { untilMs: DAY_MS, batches })
-  const ratios = on.recorder.tenants.map((tenant) => {
-    const onMs = on.recorder.worstHour(tenant).ttftP99Ms
-    const offMs = off.recorder.worstHour(tenant).ttftP99Ms
-    return { tenant, onMs, offMs, ratio: onMs / Math.max(TTFT_FLOOR_MS, offMs) }
-  })
-  const none = { tenant: '', onMs: 0, offMs: 0, ratio: 0 }
-  const worst = ratios.reduce((a, b) => (b.ratio > a.ratio ? b : a), none)
-  const { goodUnits, lateUnits, wastedUnits } = on.recorder
-  const hours = [on, off].map(({ recorder }) => recorder.worstHourByMinute(worst.tenant))
-  const [onHour = [], offHour = []] = hours
-  const { low, high } = ratioIntervalOf(onHour, offHour, day.seed)
-  return {
-    utilisation: round(goodShare(on, day)),
-    ttftP99OnOverOff: round(Math.max(worst.ratio, 0)),
-    ttftRatioLow: round(low),
-    ttftRatioHigh: round(high),
-    worstN: Math.min(onHour.flat().length, offHour.flat().length),
-    worstTenant: worst.tenant,
-    worstOnMs: Math.round(worst.onMs),
-    worstOffMs: Math.round(worst.offMs),
-    e2eMeanOnOverOff: round(on.recorder.meanRequestMs / Math.max(1, off.recorder.meanRequestMs)),
-    lateShare: round(lateUnits / capacityOfDay(day)),
-    tenantsOver: ratios.filter(({ ratio }) => ratio > RATIO_GOAL).length,
-    ttftP99OnMs: Math.round(on.recorder.tail().ttftP99Ms),
-    ttftP99OffMs: Math.round(off.recorder.tail().ttftP99Ms),
-    tokenGapP95Ms: round(on.recorder.tokenGapP95Ms),
-    wasted: round(wastedUnits / Math.max(1, goodUnits + lateUnits + wastedUnits)),
-    batchPastWindow: batches.lateLines + hopeless(batches, off, day),
-    batchLines: batches.lines,
-    meanReserve: round(on.meanReserve),
-    slotOccupancy: round(on.slotOccupancy),
-  }
-}
-
-/** 95 % interval of the ratio of two hours' p99s, minutes being what is drawn. */
-function ratioIntervalOf(on: number[][], off: number[][], seed: number) {
-  const floored = off.map((minute) => minute.map((ms) => Math.max(TTFT_FLOOR_MS, ms)))
-  return blockRatioInterval(on, floored, 0.99, seededRandom(seed))
-}
-
-function shareRow(share: number, day: Day, off: FleetRun) {
+function shareRow(share: number, plan: DayPlan, rows: readonly TraceRow[], off: FleetRun) {
   const interactive = interactiveUnits(off)
   const units = (share / (1 - share)) * interactive
-  if (interactive + units > TARGET * capacityOfDay(day)) return { share, beyond: true }
-  if (share === 0) return { share, utilisation: round(goodShare(off, day)), ttftP99OnOverOff: 1 }
-  const { utilisation, ttftP99OnOverOff, batchPastWindow } = withBatch(day, off, units)
-  return { share, utilisation, ttftP99OnOverOff, batchPastWindow }
-}
-
-/** Lines left at the end of the day that a next day like this one could not finish in time. */
-function hopeless(batches: SimBatches, off: FleetRun, day: Day): number {
-  const { interactiveUnits: hours } = off.recorder
-  let late = 0
-  let hour = 0
-  let left = freeUnits(hours[0], day)
-  for (const { units, deadlineMs } of batches.remaining()) {
-    let open = units
-    while (open > 0 && DAY_MS + hour * HOUR_MS < deadlineMs) {
-      const done = Math.min(open, left)
-      open -= done
-      left -= done
-      if (left <= 0) left = freeUnits(hours[++hour % 24], day)
-    }
-    late += Math.ceil(open / Math.max(1, batches.unitsPerLine))
-  }
-  return late
-}
-
-const freeUnits = (interactive: number | undefined, day: Day) =>
-  Math.max(1, (TARGET * capacityOfDay(day)) / 24 - (interactive ?? 0))
-
-const capacityOfDay = ({ capacity, engines }: Day) => (capacity.unitsPerS * engines * DAY_MS) / 1000
-
-const interactiveUnits = ({ recorder }: FleetRun) => recorder.goodUnits + recorder.lateUnits
-
-const goodShare = ({ recorder }: FleetRun, day: Day) => recorder.goodUnits / capacityOfDay(day)
-
-function tenantsOf(rows: readonly TraceRow[]): TraceRow[][] {
-  return [...Map.groupBy(rows, ({ tenant }) => tenant).values()]
+  if (interactive + units > TARGET * capacityOfDay(plan)) return { share, beyond: true }
+  const day = playOn(plan, rows, off, units)
+  const { worstHours } = worstRatios([day], RATIO_GOAL)
+  const { batchPastWindow } = day
+  const ttftP99OnOverOff = round(worstHours.ratio)
+  return { share, utilisation: round(day.utilisation), ttftP99OnOverOff, batchPastWindow }
 }
 
 const round = (value: number) => Math.round(value * 1e4) / 1e4

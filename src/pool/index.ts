@@ -46,7 +46,7 @@ export { measuredProfile } from './sim-measured.ts'
 export { type PlanOptions, type PlanStep, planFor } from './sim-plan.ts'
 export type { EngineProfile } from './sim-profile.ts'
 export { builtInProfiles, costOfProfile, decodeStepMs, parseProfile } from './sim-profile.ts'
-export { type SimPromise, SimRecorder, type Tail } from './sim-recorder.ts'
+export { type FirstTokens, type SimPromise, SimRecorder, type Tail } from './sim-recorder.ts'
 export {
   type PrefixPart,
   parseTrace,

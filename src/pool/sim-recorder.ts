@@ -11,10 +11,14 @@ export interface SimPromise {
   tokenGapMs: number
 }
 
-interface Series {
-  /** Minutes of the simulation in which they arrived, as the values below. */
+/** First tokens of one tenant's hour. */
+export interface FirstTokens {
+  /** Minutes of the simulation in which their requests arrived, one for each. */
   minutes: number[]
   ttftMs: number[]
+}
+
+interface Series extends FirstTokens {
   waitMs: number[]
 }
 
@@ -138,17 +142,10 @@ export class SimRecorder implements SimObserver {
     return tailOf(this.#worst(tenant))
   }
 
-  /** First tokens of that hour, milliseconds, by the minute in which their requests arrived. */
-  worstHourByMinute(tenant: string): number[][] {
-    const byMinute = new Map<number, number[]>()
-    for (const { minutes, ttftMs } of this.#worst(tenant)) {
-      for (const [i, minute] of minutes.entries()) {
-        const own = byMinute.get(minute) ?? []
-        byMinute.set(minute, own)
-        own.push(ttftMs[i] ?? 0)
-      }
-    }
-    return [...byMinute.values()]
+  /** First tokens by hour. */
+  firstTokens(tenant: string): readonly FirstTokens[] {
+    const hours = this.#byTenant.get(tenant) ?? []
+    return hours.map(({ minutes, ttftMs }) => ({ minutes, ttftMs }))
   }
 
   #worst(tenant: string): readonly Series[] {
