@@ -12,6 +12,7 @@ export interface Violation {
 export const rooms = [
   'base',
   'host',
+  'guard',
   'store',
   'tenancy',
   'meter',

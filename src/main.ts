@@ -221,6 +221,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     allowances,
     tokenizer: engines,
     archive: conversations.responses,
+    addresses: targets,
     clock,
     random,
     limits,
@@ -232,9 +233,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   })
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
   const batches = batchPart({ ...common, gateway, pool, targets })
-  stack.defer(() => batches.runner.close())
-  stack.defer(() => batches.sweep.close())
-  stack.defer(() => batches.sender.close())
+  const { runner, sweep, sender } = batches
+  for (const one of [runner, sweep, sender]) stack.defer(() => one.close())
   const parts = { tenancy, ledger, pool, engines, calibrations, routes, places }
   return { ...parts, gateway, batches, conversations }
 }

@@ -111,7 +111,7 @@ const schema = z.object({
   GRISTMILL_WEBHOOK_TARGETS: list
     .default([])
     .describe(
-      'addresses or CIDR ranges that webhooks may reach though they are private, comma-separated; also by plain http',
+      'addresses or CIDR ranges that webhooks and guards may reach though they are private, comma-separated; also by plain http',
     ),
   HF_ENDPOINT: z.url().default('https://huggingface.co').describe('hub that models come from'),
   HF_TOKEN: z.string().min(1).optional().describe('token for models that are not open to all'),
@@ -153,7 +153,7 @@ export interface Config {
   /** `fcfs` exists for the demo and the benchmarks: first come, first served and no express. */
   schedulerOrder: 'fair' | 'fcfs'
   trustedProxies: string[]
-  /** Addresses that webhooks may reach though they are not public. */
+  /** Addresses that webhooks and guards may reach though they are not public. */
   webhookTargets: string[]
   /** Hugging Face hub or a mirror of it, from which models are fetched. */
   hubUrl: string

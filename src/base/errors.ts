@@ -57,6 +57,12 @@ export const errorTable = {
     'The JSON schema uses {feature} at {path}, which this engine cannot enforce.',
     'Express the schema without it, or validate the answer yourself.',
   ),
+  guard_refused: entry(
+    400,
+    'invalid_request_error',
+    'The guard {guard} does not let this request pass.',
+    'Send it without what the guard looks for, or ask the operator what that is.',
+  ),
   context_length_exceeded: entry(
     400,
     'invalid_request_error',
@@ -313,6 +319,13 @@ export const errorTable = {
     'server_error',
     'The engine did not answer within {timeoutMs} ms.',
     'Try again, or ask for fewer tokens.',
+    true,
+  ),
+  guard_unavailable: entry(
+    503,
+    'server_error',
+    'The guard {guard} could not be asked, and nothing passes without it.',
+    'Try again later; the operator sees in the log why it did not answer.',
     true,
   ),
   ledger_unavailable: entry(

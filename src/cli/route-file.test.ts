@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import type { RouteView } from '../http/index.ts'
-import { readRoutes } from '../route/index.ts'
+import type { GuardView, RouteView } from '../http/index.ts'
+import { readDocument } from '../route/index.ts'
 import { parseRoutes, routesAsYaml } from './route-file.ts'
 
 const routes = [
@@ -24,12 +25,28 @@ const routes = [
   { name: 'old', targets: [{ model: 'toy' }], deprecation: { date: '2099-01-01' } },
 ]
 
+const guards = [
+  { name: 'keys', kind: 'pattern', when: 'before', patterns: [String.raw`sk-\w+`] },
+  { name: 'no-pii', kind: 'pii', when: 'after', action: 'redact', tenants: ['Sales'] },
+  { name: 'form', kind: 'schema', schema: { type: 'object' }, routes: ['small'] },
+  { name: 'ours', kind: 'http', when: 'before', url: 'https://a.example/', onFailure: 'open' },
+]
+
 describe('routes in a file', () => {
   it('come back the same when they are exported and read again', () => {
-    const read = readRoutes(routes)
-    const text = routesAsYaml(JSON.parse(JSON.stringify(read)) as RouteView[])
-    assert.deepEqual(readRoutes(parseRoutes(text).routes), read)
+    const read = readDocument({ routes, guards })
+    const written = JSON.parse(JSON.stringify(read)) as { routes: RouteView[]; guards: GuardView[] }
+    const text = routesAsYaml(written.routes, written.guards)
+    const { lineOf: _, ...again } = parseRoutes(text)
+    assert.deepEqual(readDocument(again), read)
     assert.doesNotMatch(text, /engine: null|preference: 1|price: null|aliases: \[\]/)
+  })
+
+  it('has guards as the documents show them', () => {
+    const page = readFileSync(new URL('../../docs/routes.md', import.meta.url), 'utf8')
+    const shown = /^guards:\n.*?(?=^```)/ms.exec(page)?.[0] ?? ''
+    const { lineOf: _, ...read } = parseRoutes(`routes: []\n${shown}`)
+    assert.equal(readDocument(read).guards?.length, 4)
   })
 
   it('may be JSON as well, with the same meaning', () => {

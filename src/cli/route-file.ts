@@ -5,10 +5,12 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isNode, isSeq, LineCounter, parseDocument, stringify } from 'yaml'
 import { GristmillError } from '../base/index.ts'
-import type { RouteView } from '../http/index.ts'
+import type { GuardView, RouteView } from '../http/index.ts'
 
 export interface RouteFile {
   routes: unknown
+  /** undefined where the file names none. */
+  guards: unknown
   /** Line of a field or value by its path (`routes.0.name`), or of what is around it. */
   lineOf(path: string): number
 }
@@ -28,7 +30,7 @@ export function parseRoutes(text: string): RouteFile {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   if (document.errors[0]) throw document.errors[0]
-  const routes = (document.toJS() as { routes?: unknown } | null)?.routes
+  const { routes, guards } = (document.toJS() ?? {}) as { routes?: unknown; guards?: unknown }
   if (!Array.isArray(routes)) throw new Error('a list "routes" is needed')
   const lineOf = (path: string): number => {
     for (let keys = path.split('.'); keys.length > 0; keys = keys.slice(0, -1)) {
@@ -37,7 +39,7 @@ export function parseRoutes(text: string): RouteFile {
     }
     return 1
   }
-  return { routes, lineOf }
+  return { routes, guards, lineOf }
 }
 
 /** Where an entry of a map or a list begins; of a map, its name. */
@@ -49,8 +51,12 @@ function offsetOf(around: unknown, key: string): number | undefined {
 }
 
 /** Routes as people write them: without what is as usual. */
-export function routesAsYaml(routes: readonly RouteView[]): string {
-  return stringify({ routes: routes.map(writtenRoute) }, { lineWidth: 100 })
+export function routesAsYaml(
+  routes: readonly RouteView[],
+  guards: readonly GuardView[] = [],
+): string {
+  const all = { routes: routes.map(writtenRoute), ...(guards.length > 0 && { guards }) }
+  return stringify(all, { lineWidth: 100 })
 }
 
 function writtenRoute({ name, targets, deprecation, ...rest }: RouteView) {

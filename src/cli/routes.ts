@@ -68,15 +68,17 @@ function readRoutes(group: Command, context: CliContext): void {
     .action(async (name: string | undefined, flags: RemoteFlags & { ofVersion?: number }) => {
       const { ofVersion: version } = flags
       const path = version === undefined ? PATH : `${PATH}/versions/${version}`
-      const { routes } = await connect(context, flags).get<RouteSetView>(path)
-      const value = name === undefined ? { routes } : one(routes, name)
+      const { routes, guards } = await connect(context, flags).get<RouteSetView>(path)
+      const value = name === undefined ? { routes, guards } : one(routes, name)
       terminal.print(JSON.stringify(value, null, flags.json ? undefined : 2))
     })
   example(remote(group.command('export')), 'route export > gristmill.yaml')
     .description('print all routes as YAML, as `route apply` takes them')
     .action(async (flags: RemoteFlags) => {
-      const { routes } = await connect(context, flags).get<RouteSetView>(PATH)
-      show(context, flags, { routes }, () => terminal.print(routesAsYaml(routes).trimEnd()))
+      const { routes, guards } = await connect(context, flags).get<RouteSetView>(PATH)
+      show(context, flags, { routes, guards }, () =>
+        terminal.print(routesAsYaml(routes, guards).trimEnd()),
+      )
     })
 }
 
@@ -100,16 +102,16 @@ function changeRoutes(group: Command, context: CliContext): void {
     .option('--dry-run', 'only say what is wrong, or what would change and for whom')
     .action(async (named: string | undefined, { note, baseVersion, ...given }: ApplyFlags) => {
       const { file = named ?? FILE, dryRun, ...flags } = given
-      const { routes, lineOf } = readRouteFile(file)
+      const { routes, guards, lineOf } = readRouteFile(file)
       const client = connect(context, flags)
       if (dryRun) {
-        const draft = await client.post<RouteDraftView>(`${PATH}/draft`, { routes })
+        const draft = await client.post<RouteDraftView>(`${PATH}/draft`, { routes, guards })
         const where = (path: string) => `${file}:${lineOf(path)}`
         show(context, flags, draft, () => tellDraft(terminal, draft, where))
         if (draft.problems.length > 0) throw new ExitWith(1)
         return
       }
-      const set = await client.put<RouteSetView>(PATH, { routes, note, baseVersion })
+      const set = await client.put<RouteSetView>(PATH, { routes, guards, note, baseVersion })
       show(context, flags, set, () => tellApplied(terminal, set))
     })
   example(remote(group.command('rollback')), 'route rollback', 'route rollback --to 3')
@@ -171,6 +173,12 @@ const targetColumns: Column<ExplainedTarget>[] = [
   { title: 'WHY', value: ({ why }) => why },
 ]
 
+const guardColumns: Column<RouteExplanationView['guards'][number]>[] = [
+  { title: 'GUARD', value: ({ name }) => name },
+  { title: 'WHEN', value: ({ when }) => when },
+  { title: 'DOES', value: ({ does }) => does },
+]
+
 const placeOf = ({ model, engine }: Pick<ExplainedTarget, 'model' | 'engine'>) =>
   engine === null ? model : `${model} on ${engine}`
 
@@ -184,6 +192,7 @@ function tellExplanation(terminal: Terminal, found: RouteExplanationView): void 
     terminal.print(`It is answered until ${deprecation.date}${instead}.`)
   }
   printTable(terminal, found.targets, targetColumns, 'It has no targets.')
+  if (found.guards.length > 0) printTable(terminal, found.guards, guardColumns, '')
 }
 
 function tellApplied(terminal: Terminal, set: RouteSetView): void {

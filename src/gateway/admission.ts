@@ -28,7 +28,14 @@ export interface Admission extends Pick<GatewayOptions, AdmissionOptions> {
 /** How a request came, whatever it asks. */
 export type Arrival = Pick<
   LifeOptions,
-  'reply' | 'line' | 'recording' | 'principal' | 'requestId' | 'arrivedAtMs' | 'arrivedMonotonicMs'
+  | 'reply'
+  | 'line'
+  | 'recording'
+  | 'guarding'
+  | 'principal'
+  | 'requestId'
+  | 'arrivedAtMs'
+  | 'arrivedMonotonicMs'
 >
 
 /**
@@ -61,6 +68,7 @@ export function admitted(
     reply: given.reply,
     line: given.line,
     recording: given.recording,
+    guarding: given.guarding,
     course,
     charge: admission.rates.charge(principal, input, input + expected),
     outputTokensDefault,

@@ -53,6 +53,8 @@ export class Booking {
     const tokenGapMs = gapOf(life.progress, known.outputTokens)
     this.#giveBack(life, end, known, tokenGapMs)
     metrics.ended(serviceClass, end.reason, life.progress.ttftMs, tokenGapMs)
+    const { guarding } = life.options
+    if (guarding !== null) metrics.guarded(guarding.run.results)
     this.#log(life, end)
     const { grant } = end
     const { line } = life.options
@@ -139,12 +141,19 @@ export class Booking {
       settledAtMs: clock.nowMs(),
     }
     if (rentedTarget !== null) Object.assign(settlement, { rentedTarget, spendNanos })
+    if (options.guarding !== null) settlement.guards = options.guarding.run.results
     ledger.settle(settlement)
   }
 
   #log(life: RequestLife, end: LifeEnd): void {
-    if (end.reason === 'done') return
-    const { requestId, principal, request } = life.options
+    const { requestId, principal, request, guarding } = life.options
+    const guards = guarding?.run.results.filter(({ outcome }) => outcome !== 'passed')
+    if (end.reason === 'done') {
+      if (!guards?.length) return
+      const { keyId } = principal
+      this.#options.logger.info({ requestId, keyId, guards }, 'a guard did not just let it pass')
+      return
+    }
     const { error, reason, engineStatus } = end
     const line = {
       requestId,
@@ -153,6 +162,7 @@ export class Booking {
       end: reason,
       engineId: life.progress.engineId || undefined,
       code: error?.code,
+      guards,
       engineStatus: engineStatus ?? undefined,
     }
     if (error !== null && error.status >= 500) {

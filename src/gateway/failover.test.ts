@@ -10,7 +10,7 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../engine/index.ts'
-import { readRoutes } from '../route/index.ts'
+import { readDocument } from '../route/index.ts'
 import { startTestGateway, type TestGateway, until } from './test-gateway.ts'
 
 let mill: TestGateway
@@ -156,7 +156,7 @@ describe('a model all of whose engines fail', () => {
     mill.setEngine(sick, { models: [{ name: 'other', contextTokens: 2048, toy: false }] })
     mill.models.push({ name: 'other', contextTokens: 2048, createdAtMs: 1, toy: false })
     const targets = [{ model: 'mill' }, { model: 'other', preference: 2 }]
-    mill.setRoutes(readRoutes([{ name: 'mill', targets }]))
+    mill.setRoutes(readDocument({ routes: [{ name: 'mill', targets }] }).routes)
     well.answer((one) => sendJson(one.response, 503, { error: { message: 'no' } }))
     const { texts, errors } = await askMany(40, false)
     assert.deepEqual([texts.length, errors], [40, []])
@@ -166,7 +166,9 @@ describe('a model all of whose engines fail', () => {
 
 describe('an engine that a route asks for by its name', () => {
   const route = (engine: string) =>
-    mill.setRoutes(readRoutes([{ name: 'house', targets: [{ model: 'mill', engine }] }]))
+    mill.setRoutes(
+      readDocument({ routes: [{ name: 'house', targets: [{ model: 'mill', engine }] }] }).routes,
+    )
   const ask = (maxWaitMs: number) =>
     client.chat.completions.create(
       { model: 'house', messages },

@@ -1,10 +1,16 @@
 /** What the gateway shows to Prometheus; every label has few values. */
 import { Gauge, HotCounter, HotHistogram, type Registry, type ServiceClass } from '../base/index.ts'
+import type { GuardResult } from '../guard/index.ts'
 import type { EndReason } from '../meter/index.ts'
+
+const GUARD_NAMES_MAX = 200
 
 export class GatewayMetrics {
   readonly #requests: HotCounter
   readonly #cacheAsked: HotCounter
+  readonly #guards: HotCounter
+  /** Guards may come and go; as labels these may be so many. */
+  readonly #guardNames = new Set<string>()
   readonly #ttftSeconds: HotHistogram
   readonly #gapSeconds: HotHistogram
 
@@ -24,6 +30,12 @@ export class GatewayMetrics {
       name: 'gristmill_response_cache_total',
       help: 'Requests that asked the response cache, by class and result',
       labelNames: ['class', 'result'],
+      registers,
+    })
+    this.#guards = new HotCounter({
+      name: 'gristmill_guard_outcomes_total',
+      help: 'Requests by the guards that they met and how these found them',
+      labelNames: ['guard', 'outcome'],
       registers,
     })
     this.#ttftSeconds = new HotHistogram({
@@ -56,6 +68,13 @@ export class GatewayMetrics {
         this.set(keptBytes())
       },
     })
+  }
+
+  guarded(results: readonly GuardResult[]): void {
+    for (const { name, outcome } of results) {
+      if (this.#guardNames.size < GUARD_NAMES_MAX) this.#guardNames.add(name)
+      this.#guards.inc(this.#guardNames.has(name) ? name : 'other', outcome)
+    }
   }
 
   cacheAsked(serviceClass: ServiceClass, result: 'hit' | 'miss'): void {

@@ -8,7 +8,6 @@ import type { EndReason } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { type Admission, type Arrival, admitted } from './admission.ts'
 import { KeptAnswers } from './answers/kept-answers.ts'
-import type { Recording } from './answers/recording.ts'
 import { Recordings } from './answers/recordings.ts'
 import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
@@ -25,6 +24,8 @@ import {
 import { CacheSalts } from './engine-body.ts'
 import { Entrance, SHUTDOWN_RETRY_MS } from './entrance.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
+import { Guards } from './guards/guards.ts'
+import { LaterLine, runningLine } from './later-line.ts'
 import type { LifeServices } from './life-types.ts'
 import { LineReply, type LineRequest, type RunningLine } from './line.ts'
 import { MODELS, modelFor, modelsAt } from './model-list.ts'
@@ -46,6 +47,8 @@ const TICK_MS = 100
 const TICKS_PER_MINUTE = 600
 const TICKS_PER_OVERFLOW = 3
 
+type MaybeLater<Value> = Value | Promise<Value>
+
 export class Gateway {
   readonly #options: GatewayOptions
   readonly #services: LifeServices
@@ -58,6 +61,7 @@ export class Gateway {
   readonly #conversations: Conversations
   readonly #live = new Roster<RequestLife>()
   readonly #entrance: Entrance
+  readonly #guards: Guards
   readonly #timer: Timer
   #ticks = 0
   #onEmpty: (() => void) | undefined
@@ -80,6 +84,7 @@ export class Gateway {
       () => this.#entrance.open,
       () => kept.bytes,
     )
+    this.#guards = new Guards(options, metrics)
     this.#recordings = new Recordings({ ...options, models: this.#models, metrics }, kept)
     this.#conversations = new Conversations(options)
     this.#booking = new Booking({ ...options, metrics, rates: this.#rates })
@@ -108,7 +113,8 @@ export class Gateway {
   ): void {
     const { limits, clock } = this.#options
     const path = pathOf(request)
-    const errors = errorShapeOf(path, request.headers)
+    const { headers } = request
+    const errors = errorShapeOf(path, headers)
     const http = new HttpReply(response, requestId, limits.streamBufferBytesMax, errors)
     const keeps = path === RESPONSES && principal.policy.responseDays > 0
     const reply: Reply = keeps ? new KeptReply(http) : http
@@ -123,7 +129,7 @@ export class Gateway {
     const refuse = (thrown: unknown) => this.#refuse(reply, thrown, requestId, principal)
     try {
       if (path === MODELS || path.startsWith(`${MODELS}/`)) {
-        const isAnthropic = speaksAnthropic(path, request.headers)
+        const isAnthropic = speaksAnthropic(path, headers)
         reply.send(200, modelsAt(path, this.#models, principal, isAnthropic), [])
         return
       }
@@ -136,32 +142,29 @@ export class Gateway {
             this.#count(reply, body, principal).catch(refuse)
             return
           }
-          let recording: Recording | null = null
-          if (this.#recordings.areWanted(request.headers, principal)) {
-            const asked = { request, response, reply, principal, requestId, path, body }
-            recording = this.#recordings.of(asked)
-            if (recording.isRepetition()) return
-          }
-          const came = {
+          const recording = this.#recordings.areWanted(headers, principal)
+            ? this.#recordings.of({ request, response, reply, principal, requestId, path, body })
+            : null
+          if (recording?.isRepetition()) return
+          const came: Arrival = {
             reply,
             line: null,
             recording,
+            guarding: null,
             principal,
             requestId,
             arrivedAtMs,
             arrivedMonotonicMs,
           }
-          if (reply instanceof KeptReply) {
-            this.#converse(body, reply, request.headers, came, () => response.closed).then(
-              (started) => {
-                life = started
-              },
-              refuse,
-            )
-            return
-          }
-          const read = readAtDoor(path, body, limits, request.headers)
-          life = this.#proceed(read, request.headers, came)
+          const started =
+            reply instanceof KeptReply
+              ? this.#converse(body, reply, headers, came, response)
+              : this.#proceed(readAtDoor(path, body, limits, headers), headers, came, response)
+          if (started instanceof Promise) {
+            started.then((later) => {
+              life = later
+            }, refuse)
+          } else life = started
         } catch (thrown) {
           refuse(thrown)
         }
@@ -189,22 +192,25 @@ export class Gateway {
     }
     const translation = line.translate?.(line.serviceClass, requestId, clock.nowMs())
     const reply = new LineReply(translation)
-    const life = this.#start(request, standing, {
+    const arrival: Arrival = {
       reply,
       line: { ...line, reply },
       recording: null,
+      guarding: this.#guards.of(request, principal, requestId),
       principal,
       requestId,
       arrivedAtMs: clock.nowMs(),
       arrivedMonotonicMs: clock.monotonicMs(),
-    })
-    return {
-      get isWaiting() {
-        return life.isWaiting
-      },
-      hurry: () => life.hurry(),
-      cut: () => life.clientGone(),
     }
+    if (arrival.guarding === null) return runningLine(this.#start(request, standing, arrival))
+    const guarded = this.#guards.checked(request, arrival.guarding)
+    if (!(guarded instanceof Promise)) {
+      return runningLine(this.#start(guarded, standing, arrival))
+    }
+    return new LaterLine(line, guarded, (left) => {
+      this.#entrance.mayStart()
+      return runningLine(this.#start(left, standing, arrival))
+    })
   }
 
   /**
@@ -253,15 +259,21 @@ export class Gateway {
   }
 
   /** @returns what ends with its client; undefined where nothing does */
-  #proceed(read: ReadAtDoor, headers: IncomingHttpHeaders, came: Arrival): RequestLife | undefined {
-    const { recording, principal, requestId, arrivedAtMs } = came
-    const standing = standingOf(read.request, headers, principal, this.#options)
-    if (recording?.isHit(read.request, standing)) return undefined
-    this.#entrance.mayQueue(principal)
-    came.reply = replyAt(recording?.reply ?? came.reply, read, standing, requestId, arrivedAtMs)
-    const started = this.#start(read.request, standing, came)
-    recording?.begun(started)
-    return recording?.runsOn ? undefined : started
+  #proceed(
+    read: ReadAtDoor,
+    headers: IncomingHttpHeaders,
+    came: Arrival,
+    response: ServerResponse,
+  ): MaybeLater<RequestLife | undefined> {
+    const { request } = read
+    const standing = standingOf(request, headers, came.principal, this.#options)
+    came.guarding = this.#guards.of(request, came.principal, came.requestId)
+    if (came.guarding === null) return this.#serve(read, request, standing, came)
+    const guarded = this.#guards.checked(request, came.guarding)
+    if (!(guarded instanceof Promise)) return this.#serve(read, guarded, standing, came)
+    return guarded.then((left) =>
+      this.#mayStill(came, response) ? this.#serve(read, left, standing, came) : undefined,
+    )
   }
 
   /** The same where what was said before may have to be looked up. */
@@ -270,14 +282,34 @@ export class Gateway {
     reply: KeptReply,
     headers: IncomingHttpHeaders,
     came: Arrival,
-    isGone: () => boolean,
+    response: ServerResponse,
   ): Promise<RequestLife | undefined> {
     const read = await this.#conversations.read(body, came.principal, reply)
-    if (isGone()) return undefined
+    if (!this.#mayStill(came, response)) return undefined
+    return this.#proceed(read, headers, came, response)
+  }
+
+  /** False where its client has gone meanwhile, or one with the same key has come. */
+  #mayStill(came: Arrival, response: ServerResponse): boolean {
+    if (response.closed) return false
     this.#entrance.mayStart()
-    // One with the same key may have come meanwhile.
-    if (came.recording?.isRepetition()) return undefined
-    return this.#proceed(read, headers, came)
+    return came.recording?.isRepetition() !== true
+  }
+
+  /** Answers a client: with what is kept, or by a life of its own. */
+  #serve(
+    read: ReadAtDoor,
+    request: CanonicalRequest,
+    standing: Standing,
+    came: Arrival,
+  ): RequestLife | undefined {
+    const { recording, requestId, principal, arrivedAtMs } = came
+    if (recording?.isHit(request, standing, came.guarding)) return undefined
+    this.#entrance.mayQueue(principal)
+    came.reply = replyAt(recording?.reply ?? came.reply, read, standing, requestId, arrivedAtMs)
+    const started = this.#start(request, standing, came)
+    recording?.begun(started)
+    return recording?.runsOn ? undefined : started
   }
 
   #start(asked: CanonicalRequest, standing: Standing, given: Arrival): RequestLife {
@@ -309,7 +341,8 @@ export class Gateway {
 
   #refuse(reply: Reply, thrown: unknown, requestId: string, principal: Principal): void {
     const error = toGristmillError(thrown)
-    const line = { requestId, keyId: principal.keyId, code: error.code }
+    const { guard } = error.details
+    const line = { requestId, keyId: principal.keyId, code: error.code, guard }
     if (error.code === 'internal_error') {
       this.#options.logger.error({ ...line, err: thrown }, 'a request could not be taken')
     } else this.#options.logger.info(line, 'a request was refused')

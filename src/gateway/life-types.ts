@@ -7,6 +7,7 @@ import type { Recording } from './answers/recording.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import type { Course } from './course.ts'
 import type { CacheSalts } from './engine-body.ts'
+import type { Guarding } from './guards/before.ts'
 import type { CollectedLine } from './line.ts'
 import type { Reply } from './reply.ts'
 import type { RequestLife } from './request-life.ts'
@@ -45,6 +46,8 @@ export interface LifeOptions {
   line: CollectedLine | null
   /** What keeps its answer for others; null where none is to be kept. */
   recording: Recording | null
+  /** The guards that it meets; null where there are none. */
+  guarding: Guarding | null
   /** Its way through the targets of a route; undefined where its model has none. */
   course: Course | undefined
   charge: Charge

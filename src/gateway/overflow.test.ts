@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import OpenAI from 'openai'
 import { FakeClock, seededRandom } from '../base/index.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
-import { readRoutes } from '../route/index.ts'
+import { readDocument } from '../route/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { courseFor } from './course.ts'
 import { DaySpend } from './day-spend.ts'
@@ -51,13 +51,15 @@ afterEach(async () => {
 
 const allow = (allowances: Record<string, number>, classes = ['standard']) =>
   mill.setRoutes(
-    readRoutes([
-      {
-        name: 'chat',
-        targets: [{ model: 'mill' }, { model: 'big', price }],
-        overflow: { allowances, classes },
-      },
-    ]),
+    readDocument({
+      routes: [
+        {
+          name: 'chat',
+          targets: [{ model: 'mill' }, { model: 'big', price }],
+          overflow: { allowances, classes },
+        },
+      ],
+    }).routes,
   )
 const messages = [{ role: 'user' as const, content: 'Hi' }]
 const ask = (more: object = {}, apiKey = 'sk-anna') =>
@@ -159,18 +161,20 @@ describe('a route that overflows', () => {
 
 describe('a request that waits at a rented target', () => {
   it('comes back once that is not up, where own engines are, and its money with it', () => {
-    const [route] = readRoutes([
-      {
-        name: 'chat',
-        targets: [{ model: 'mill' }, { model: 'big', price }],
-        overflow: { allowances: { '*': 1000 }, classes: ['standard'] },
-      },
-    ])
+    const [route] = readDocument({
+      routes: [
+        {
+          name: 'chat',
+          targets: [{ model: 'mill' }, { model: 'big', price }],
+          overflow: { allowances: { '*': 1000 }, classes: ['standard'] },
+        },
+      ],
+    }).routes
     const up = new Set(['mill', 'big'])
     const allowances = new DaySpend(new FakeClock())
     const course = courseFor(
       {
-        routes: { find: () => route, list: () => [] },
+        routes: { find: () => route, list: () => [], guards: [] },
         places: { isUp: (queue) => up.has(queue), queueOf: ({ model }) => model },
         allowances,
         clock: new FakeClock(),

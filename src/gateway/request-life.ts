@@ -22,12 +22,12 @@ import {
   refusalOf,
 } from './engine-errors.ts'
 import { engineRequest, relayFor } from './engine-request.ts'
+import { type GuardedOwner, ownerBehind } from './guards/owner.ts'
 import { intentOf } from './intent.ts'
 import { LifeProgress } from './life-progress.ts'
 import type { LifeOptions, LifeServices } from './life-types.ts'
 import { PacedReply } from './paced-reply.ts'
 import { inOwnWords } from './refused.ts'
-import type { RelayOwner } from './relay.ts'
 import { answerHeaders, type ReplyHeaders } from './reply.ts'
 import { delayAfterRefusal, mayAskAgain, type Tried } from './retries.ts'
 
@@ -40,7 +40,7 @@ interface EndDetail {
   failure?: AttemptFailure | undefined
 }
 
-export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
+export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   rosterIndex = NOT_LISTED
   readonly options: LifeOptions
   readonly progress: LifeProgress
@@ -218,7 +218,9 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
     this.#attempts++
     this.progress.dispatched(grant.engine.id, clock.monotonicMs())
     const sent = engineRequest(requestId, request, grant, this.#outputTokensDefault, salt)
-    const call = grant.engine.dispatch(sent, relayFor(request, this))
+    const { guarding } = this.options
+    const owner = guarding === null ? this : ownerBehind(guarding, this)
+    const call = grant.engine.dispatch(sent, relayFor(request, owner))
     if (this.isEnded) call.abort()
     else this.#call = call
   }
@@ -262,6 +264,19 @@ export class RequestLife implements RelayOwner, RosterMember, TicketHolder {
   answerDone(body: Buffer, usage: TokenCounts | null): void {
     this.#reply.send(body, ['x-gristmill-cached', usage?.cachedTokens ?? 0])
     this.#end('done', { usage })
+  }
+
+  answerIsWhole(): void {
+    this.#call = undefined
+  }
+
+  streamStopped(bytes: Buffer): void {
+    this.#reply.end(bytes)
+    this.#end('refused')
+  }
+
+  answerUnchecked(refusal: GristmillError, usage: TokenCounts | null): void {
+    this.#end('refused', { refusal, usage })
   }
 
   engineRefused(status: number, headers: IncomingHttpHeaders, body: Buffer): void {

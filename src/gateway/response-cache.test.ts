@@ -5,7 +5,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { FakeClock } from '../base/index.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine, usage } from '../engine/index.ts'
-import { readRoutes } from '../route/index.ts'
+import { readDocument } from '../route/index.ts'
 import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
 
 let mill: TestGateway
@@ -119,11 +119,11 @@ test('who asks, and how, tells requests apart', async () => {
 test('a route that changes is asked anew', async () => {
   const chat = { ...newChat(), model: 'chosen' }
   const document = [{ name: 'chosen', targets: [{ model: 'mill' }] }]
-  mill.setRoutes(readRoutes(document))
+  mill.setRoutes(readDocument({ routes: document }).routes)
   const answers = [await ask(chat), await ask(chat)]
   assert.deepEqual(answers.map(cacheOf), ['miss', 'hit'])
   assert.equal(answers[1]?.headers.get('x-gristmill-target'), 'mill')
-  mill.setRoutes(readRoutes(document))
+  mill.setRoutes(readDocument({ routes: document }).routes)
   assert.equal(cacheOf(await ask(chat)), 'miss')
   mill.setRoutes([])
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import OpenAI from 'openai'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
-import { readRoutes } from '../route/index.ts'
+import { readDocument } from '../route/index.ts'
 import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
 
 let mill: TestGateway
@@ -31,7 +31,7 @@ afterEach(async () => {
   await other.close()
 })
 
-const routes = (...given: unknown[]) => mill.setRoutes(readRoutes(given))
+const routes = (...given: unknown[]) => mill.setRoutes(readDocument({ routes: given }).routes)
 const settled = () => until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
 const messages = [{ role: 'user' as const, content: 'Hi' }]
 const ask = (model: string, more: object = {}) =>

@@ -15,6 +15,8 @@ import {
   systemRandom,
 } from '../base/index.ts'
 import { type EngineProfile, OpenAiEngine, type ServiceName } from '../engine/index.ts'
+import type { Guard } from '../guard/index.ts'
+import { OutboundAddresses } from '../host/index.ts'
 import type { CapacityMinute, Intent, Progress, Settlement } from '../meter/index.ts'
 import { Pool, queueOf, TargetPlaces } from '../pool/index.ts'
 import type { Route } from '../route/index.ts'
@@ -128,7 +130,7 @@ export interface TestGateway {
   /** What engines are known to serve; tests add to it. */
   models: ModelEntry[]
   /** Replaces the routes. */
-  setRoutes(routes: readonly Route[]): void
+  setRoutes(routes: readonly Route[], guards?: readonly Guard[]): void
   /** Keys by secret; tests add and change them. */
   principals: Map<string, Principal>
   /** Connections with a request on them. */
@@ -147,6 +149,8 @@ export interface TestGatewayOptions {
   clock?: Clock
   endUserHeader?: string
   models?: ModelEntry[]
+  /** Addresses that guards may ask though they are not public. */
+  addresses?: string[]
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -163,7 +167,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
   ]
   const engines = new Map<string, OpenAiEngine>()
-  let routes: readonly Route[] = []
+  let held: Held = { routes: [], guards: [] }
   const gatewayOptions: GatewayOptions = {
     pool,
     expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
@@ -173,7 +177,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
         (await [...engines.values()][0]?.countTokens(chat, signal)) ?? null,
     },
     archive: noArchive,
-    routes: tableOf(() => routes),
+    routes: tableOf(() => held),
+    addresses: new OutboundAddresses(options.addresses ?? []),
     places: new TargetPlaces(pool),
     allowances: new DaySpend(clock),
     models: { find: (name) => models.find((m) => m.name === name), list: () => models },
@@ -198,8 +203,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     minutes,
     ledger,
     models,
-    setRoutes: (given) => {
-      routes = given
+    setRoutes: (routes, guards = []) => {
+      held = { routes, guards }
     },
     principals,
     openCount,
@@ -244,9 +249,17 @@ const noArchive: ResponseArchive = {
   },
 }
 
-const tableOf = (routes: () => readonly Route[]): RouteTable => ({
-  find: (name) => routes().find((one) => one.name === name || one.aliases.includes(name)),
-  list: routes,
+interface Held {
+  routes: readonly Route[]
+  guards: readonly Guard[]
+}
+
+const tableOf = (held: () => Held): RouteTable => ({
+  find: (name) => held().routes.find((one) => one.name === name || one.aliases.includes(name)),
+  list: () => held().routes,
+  get guards() {
+    return held().guards
+  },
 })
 
 const newEngine = (

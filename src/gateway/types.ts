@@ -1,5 +1,7 @@
 /** What the gateway needs of the rooms beside it, as structural types that tests can fill. */
 import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
+import type { Guard } from '../guard/index.ts'
+import type { OutboundAddresses } from '../host/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
@@ -73,6 +75,8 @@ export interface RouteTable {
   /** By name or alias. */
   find(name: string): Route | undefined
   list(): readonly Route[]
+  /** The same list until it changes. */
+  readonly guards: readonly Guard[]
 }
 
 /** Where requests for targets queue. */
@@ -122,6 +126,8 @@ export interface GatewayOptions {
   allowances: Allowances
   tokenizer: Tokenizer
   archive: ResponseArchive
+  /** Where guards may ask. */
+  addresses: OutboundAddresses
   clock: Clock
   random: Random
   limits: Limits

@@ -17,6 +17,14 @@ export interface RouteTargetView {
   price: { inputNanos: number; outputNanos: number } | null
 }
 
+/** A guard as it is written; every kind has fields of its own. */
+export interface GuardView {
+  name: string
+  kind: 'pattern' | 'pii' | 'schema' | 'http'
+  when: 'before' | 'after'
+  [field: string]: unknown
+}
+
 export interface RouteView {
   name: string
   aliases: string[]
@@ -42,11 +50,12 @@ export interface RouteSetView {
   actor: string
   note: string
   routes: RouteView[]
+  guards: GuardView[]
   /** What may be a slip: names that nothing has at the moment. */
   warnings: string[]
 }
 
-// POST /api/routes/draft {routes}: what saving them would do; nothing is kept.
+// POST /api/routes/draft {routes, guards}: what saving them would do; nothing is kept.
 export interface RouteDraftView {
   /** The version that holds, with which they were compared. */
   version: number
@@ -135,6 +144,8 @@ export interface RouteExplanationView {
   /** Name of the route; null where the model has none and its engines are asked. */
   route: string | null
   deprecation: RouteView['deprecation']
+  /** Guards that its prompt or answer meets, in order. */
+  guards: { name: string; kind: string; when: string; does: string }[]
   targets: {
     model: string
     engine: string | null

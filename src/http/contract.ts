@@ -185,7 +185,11 @@ export interface RequestView {
   /** Tokens of an answer out of the response cache; null: it is none. */
   hitInputTokens: number | null
   hitOutputTokens: number | null
+  /** The guards that looked at it and how they found it; null: none did. */
+  guards: { name: string; outcome: GuardOutcomeName }[] | null
 }
+
+export type GuardOutcomeName = 'passed' | 'failed_open' | 'redacted' | 'failed_closed' | 'refused'
 
 // GET /api/audit
 export interface AuditView {

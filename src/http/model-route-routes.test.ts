@@ -17,11 +17,14 @@ const views: RouteService = {
     return { rows: rows.map((row) => ({ ...row, at: row.at.toISOString() })), next }
   },
   version: async (version) => viewOf(await holding().version(version)),
-  apply: async (routes, actor, note, base) =>
-    viewOf(await holding().apply(routes, actor, note, base)),
-  draft: (routes) => ({
+  apply: async (document, actor, note, base) =>
+    viewOf(await holding().apply(document, actor, note, base)),
+  draft: (document) => ({
     version: holding().current.version,
-    problems: routes === 'nonsense' ? [{ path: 'routes', reason: 'seen' }] : [],
+    problems:
+      (document as { routes: unknown }).routes === 'nonsense'
+        ? [{ path: 'routes', reason: 'seen' }]
+        : [],
     warnings: [],
     changes: [],
     unexamined: [],
@@ -32,9 +35,9 @@ const views: RouteService = {
   },
 }
 
-function viewOf({ at, routes, ...rest }: RouteBook['current']) {
-  const copied = JSON.parse(JSON.stringify(routes))
-  return { ...rest, at: at.toISOString(), routes: copied, warnings: [] }
+function viewOf({ at, ...rest }: RouteBook['current']) {
+  const copied = JSON.parse(JSON.stringify(rest))
+  return { ...copied, at: at.toISOString(), warnings: [] }
 }
 
 before(async () => {

@@ -1,6 +1,7 @@
 /** Routes of the admin API for the routes of models. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { GristmillError, problemsOf, serviceClasses } from '../base/index.ts'
+import { guardsInput } from '../guard/index.ts'
 import { queryFlow } from '../meter/index.ts'
 import { invalidRoutes, routesInput } from '../route/index.ts'
 import {
@@ -63,6 +64,13 @@ const routeSet = z
           .nullable(),
       }),
     ),
+    guards: z.array(
+      z.looseObject({
+        name: z.string(),
+        kind: z.enum(['pattern', 'pii', 'schema', 'http']),
+        when: z.enum(['before', 'after']),
+      }),
+    ),
     warnings: z.array(z.string()),
   })
   .openapi('RouteSet') satisfies z.ZodType<contract.RouteSetView>
@@ -77,6 +85,9 @@ const explanation = z
     inputTokens: count,
     route: z.string().nullable(),
     deprecation,
+    guards: z.array(
+      z.object({ name: z.string(), kind: z.string(), when: z.string(), does: z.string() }),
+    ),
     targets: z.array(z.object({ ...place, share: z.number(), why: z.string() })),
   })
   .openapi('RouteExplanation') satisfies z.ZodType<contract.RouteExplanationView>
@@ -143,6 +154,9 @@ const tags = ['routes']
 
 const change = z.strictObject({
   routes: routesInput,
+  guards: guardsInput
+    .optional()
+    .openapi({ description: 'Where it is left out, the guards that hold stay.' }),
   note: z.string().max(500).optional().openapi({ description: 'What the change is for.' }),
   baseVersion: versionNumber
     .optional()
@@ -211,7 +225,7 @@ const draft = createRoute({
   method: 'post',
   path: '/api/routes/draft',
   summary: 'What is wrong with routes, or what they would change and for whom; nothing is kept',
-  request: { body: body(z.strictObject({ routes: z.unknown() })) },
+  request: { body: body(z.strictObject({ routes: z.unknown(), guards: z.unknown().optional() })) },
   responses: { 200: answer('Problems, or changes against those that hold.', routeDraft) },
 })
 
@@ -235,7 +249,7 @@ export function modelRouteRoutes(api: Api, options: HttpOptions): void {
   api.openapi(
     applySet,
     async (c) => {
-      const { routes: wanted, note, baseVersion } = c.req.valid('json')
+      const { note, baseVersion, ...wanted } = c.req.valid('json')
       const { actor } = c.get('access')
       return c.json(await routes.apply(wanted, actor, note, baseVersion), 200)
     },
@@ -247,7 +261,7 @@ export function modelRouteRoutes(api: Api, options: HttpOptions): void {
   api.openapi(readVersions, async (c) =>
     c.json(await routes.versions(pageFrom(c.req.valid('query'), limits)), 200),
   )
-  api.openapi(draft, (c) => c.json(routes.draft(c.req.valid('json').routes), 200))
+  api.openapi(draft, (c) => c.json(routes.draft(c.req.valid('json')), 200))
   api.openapi(flow, async (c) => {
     const toMs = clock.nowMs()
     const fromMs = toMs - (c.req.valid('query').minutes ?? 5) * MINUTE_MS

@@ -2,7 +2,9 @@
  * The admin API's answers about engines, models, usage and the demo as schemas for the OpenAPI
  * document. They must say the same as `contract.ts`, which the compiler checks.
  */
+
 import { z } from '@hono/zod-openapi'
+import { guardOutcomes } from '../guard/index.ts'
 import type * as contract from './contract.ts'
 import { serviceClass } from './schemas.ts'
 
@@ -217,6 +219,7 @@ export const request = z
     spendNanos: count.nullable(),
     hitInputTokens: count.nullable(),
     hitOutputTokens: count.nullable(),
+    guards: z.array(z.object({ name: z.string(), outcome: z.enum(guardOutcomes) })).nullable(),
   })
   .openapi('Request') satisfies z.ZodType<contract.RequestView>
 

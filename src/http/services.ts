@@ -110,13 +110,13 @@ export interface RouteService {
   version(version: number): Promise<RouteSetView>
   /** @throws GristmillError `invalid_routes`; `conflict` where `base` is not the newest version */
   apply(
-    routes: unknown,
+    document: unknown,
     actor: Actor,
     note: string | undefined,
     base: number | undefined,
   ): Promise<RouteSetView>
-  /** What these routes would do in place of those that hold; nothing is kept. */
-  draft(routes: unknown): RouteDraftView
+  /** What `{ routes, guards }` would do in place of those that hold; nothing is kept. */
+  draft(document: unknown): RouteDraftView
   /** @throws GristmillError `not_found` */
   rollback(actor: Actor, to: number | undefined): Promise<RouteSetView>
   /** @throws GristmillError `not_found` */

@@ -146,7 +146,7 @@ function engines(): StandIns['engines'] {
 
 /** Keeps what was applied, unread. */
 function routes(): StandIns['routes'] {
-  const none = { version: 0, at: null, actor: '', note: '', routes: [], warnings: [] }
+  const none = { version: 0, at: null, actor: '', note: '', routes: [], guards: [], warnings: [] }
   const missing = (kind: string, id: string) => {
     throw new GristmillError('not_found', { kind, id })
   }

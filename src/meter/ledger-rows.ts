@@ -88,18 +88,19 @@ export async function writeSettlements(
         end_reason text, estimated boolean, input_tokens int, cached_tokens int,
         output_tokens int, queue_ms int, engine_ms int, ttft_ms float8, token_gap_ms float8,
         settled_at_ms float8, rented_target text, spend_nanos int8, hit_input_tokens int,
-        hit_output_tokens int)
+        hit_output_tokens int, guards jsonb)
     ), written as (
       insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
         service_class, served_class, engine_id, settlement_group, end_reason, estimated,
         input_tokens, cached_tokens, output_tokens, queue_ms, engine_ms, ttft_ms, token_gap_ms,
-        settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens, session_id)
+        settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens, session_id,
+        guards)
       select given.request_id, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class,
         given.served_class, given.engine_id, given.settlement_group, given.end_reason,
         given.estimated, given.input_tokens, given.cached_tokens, given.output_tokens,
         given.queue_ms, given.engine_ms, given.ttft_ms, given.token_gap_ms,
         to_timestamp(given.settled_at_ms / 1000), given.rented_target, given.spend_nanos,
-        given.hit_input_tokens, given.hit_output_tokens, i.session_id
+        given.hit_input_tokens, given.hit_output_tokens, i.session_id, given.guards
       from given, lateral (
         select tenant_id, project_id, key_id, model, service_class, session_id
         from ledger_intents where ledger_intents.request_id = given.request_id limit 1) as i
@@ -188,6 +189,7 @@ function settlementRow(settlement: Settlement) {
     spend_nanos: settlement.spendNanos ?? undefined,
     hit_input_tokens: settlement.hit && whole(settlement.hit.inputTokens),
     hit_output_tokens: settlement.hit && whole(settlement.hit.outputTokens),
+    guards: settlement.guards,
   }
 }
 

@@ -1,7 +1,9 @@
 /**
  * Single requests as the ledger knows them: the intent with its settlement. No prompts, no answers.
  */
+
 import type { ServiceClass } from '../base/index.ts'
+import type { GuardResult } from '../guard/index.ts'
 import type { Queries } from '../store/index.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
 import { isOpen, lowWater } from './low-water.ts'
@@ -41,6 +43,8 @@ export interface RequestRow {
   /** Tokens of an answer out of the response cache; null: it is none. */
   hitInputTokens: number | null
   hitOutputTokens: number | null
+  /** The guards that looked at it; null: none did. */
+  guards: GuardResult[] | null
 }
 
 export interface RequestFilter {
@@ -174,7 +178,7 @@ function selectRequests(sql: Queries, chosen: Fragment, limit: number) {
       s.ttft_ms as "ttftMs", s.token_gap_ms as "tokenGapMs",
       coalesce(s.engine_id, o.engine_id) as "engineId",
       s.rented_target as "rentedTarget", s.spend_nanos as "spendNanos",
-      s.hit_input_tokens as "hitInputTokens", s.hit_output_tokens as "hitOutputTokens"
+      s.hit_input_tokens as "hitInputTokens", s.hit_output_tokens as "hitOutputTokens", s.guards
     from chosen
     join ledger_intents as i using (request_id)
     left join ledger_settlements as s using (request_id)

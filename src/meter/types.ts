@@ -1,5 +1,6 @@
 /** The ledger's rows as plain data: what is promised before a call and what is booked after it. */
 import type { ServiceClass } from '../base/index.ts'
+import type { GuardResult } from '../guard/index.ts'
 
 /** Written before the first byte of an answer leaves; closed by exactly one settlement. */
 export interface Intent {
@@ -83,6 +84,8 @@ export interface Settlement extends TokenCounts {
   spendNanos?: number | null
   /** Tokens of an answer out of the response cache; its own are 0. Absent where it is none. */
   hit?: { inputTokens: number; outputTokens: number }
+  /** The guards that looked at it; absent where none did. */
+  guards?: readonly GuardResult[]
 }
 
 /** How an engine is; `degraded`: it answers, but requests fail there, it is silent or slow. */

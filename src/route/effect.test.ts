@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { serviceClasses } from '../base/index.ts'
 import { effectOf, type RouteChange, type Surroundings, type TargetChange } from './effect.ts'
 import { judge } from './resolve.ts'
-import { readRoutes } from './schema.ts'
+import { readDocument } from './schema.ts'
 import type { Route } from './types.ts'
 
 const tenants = [
@@ -19,7 +19,10 @@ const around: Surroundings = {
 }
 const small = (...targets: object[]) => ({ name: 'small', targets })
 const changes = (before: object[], after: object[], more: Partial<Surroundings> = {}) =>
-  effectOf(readRoutes(before), readRoutes(after), { ...around, ...more }).changes
+  effectOf(readDocument({ routes: before }).routes, readDocument({ routes: after }).routes, {
+    ...around,
+    ...more,
+  }).changes
 const targetsOf = (change: RouteChange | undefined): TargetChange =>
   change?.kind === 'targets' ? change : assert.fail('targets change')
 const said = (outcomes: TargetChange['before']) =>
@@ -88,7 +91,10 @@ describe('what new routes change', () => {
     const crowd = Array.from({ length: 900 }, (_, at) => ({ id: `ten_${at}`, name: `T${at}` }))
     const names = crowd.map(({ name }) => name)
     const after = [small({ model: 'b', when: { tenants: names } }, { model: 'c' })]
-    const effect = effectOf([], readRoutes(after), { ...around, tenants: crowd })
+    const effect = effectOf([], readDocument({ routes: after }).routes, {
+      ...around,
+      tenants: crowd,
+    })
     assert.deepEqual([effect.unexamined, effect.changes], [['small'], []])
   })
 })
@@ -112,7 +118,7 @@ const sameTarget = ({ model, when }: { model: string; when: object }) =>
   JSON.stringify([model, when])
 const routes = fc
   .uniqueArray(target, { minLength: 1, maxLength: 4, selector: sameTarget })
-  .map((targets): Route[] => readRoutes([{ name: 'r', targets }]))
+  .map((targets): Route[] => readDocument({ routes: [{ name: 'r', targets }] }).routes)
 
 describe('every request', () => {
   it('is in exactly one change where it goes elsewhere, and in none where it does not', () => {

@@ -7,5 +7,11 @@ export {
 } from './effect.ts'
 export { allowanceOf, type IsUp, judge, resolve, type TargetVerdict } from './resolve.ts'
 export { RouteBook, type RouteBookOptions } from './route-book.ts'
-export { invalidRoutes, readRoutes, routesInput, tryRoutes } from './schema.ts'
+export {
+  invalidRoutes,
+  type RouteDocument,
+  readDocument,
+  routesInput,
+  tryDocument,
+} from './schema.ts'
 export type * from './types.ts'

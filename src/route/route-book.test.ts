@@ -52,18 +52,18 @@ async function until(isTrue: () => boolean): Promise<void> {
 describe('routes', () => {
   it('hold as soon as they are stored, here and at every other gateway', async () => {
     assert.equal(book.find('small'), undefined)
-    await book.apply([{ ...small, aliases: ['tiny'] }], actor, 'the first')
+    await book.apply({ routes: [{ ...small, aliases: ['tiny'] }] }, actor, 'the first')
     assert.equal(book.find('small')?.targets[0]?.model, 'smollm2')
     assert.equal(book.find('tiny'), book.find('small'))
     await until(() => other.find('tiny') !== undefined)
-    await other.apply([], actor)
+    await other.apply({ routes: [] }, actor)
     assert.equal(other.find('small'), undefined)
     await until(() => book.find('small') === undefined)
   })
 
   it('go back to the version before by one step, and every version stays', async () => {
-    await book.apply([small], actor, 'one')
-    await book.apply([{ ...small, name: 'large' }], actor, 'two')
+    await book.apply({ routes: [small] }, actor, 'one')
+    await book.apply({ routes: [{ ...small, name: 'large' }] }, actor, 'two')
     await book.rollback(actor)
     assert.ok(book.find('small') && !book.find('large'))
     await book.rollback(actor, 2)
@@ -95,15 +95,17 @@ describe('routes', () => {
   })
 
   it('go back to none at all from the first version', async () => {
-    await book.apply([small], actor)
+    await book.apply({ routes: [small] }, actor)
     await book.rollback(actor)
     assert.deepEqual([book.current.version, book.list()], [2, []])
   })
 
   it('are not replaced by somebody who has not seen the newest', async () => {
-    await book.apply([small], actor)
-    assert.equal(await codeOf(book.apply([], actor, '', 0)), 'conflict')
-    const both = [book.apply([small], actor), other.apply([], actor)].map(codeOf)
+    await book.apply({ routes: [small] }, actor)
+    assert.equal(await codeOf(book.apply({ routes: [] }, actor, '', 0)), 'conflict')
+    const both = [book.apply({ routes: [small] }, actor), other.apply({ routes: [] }, actor)].map(
+      codeOf,
+    )
     const outcomes = await Promise.all(both)
     assert.ok(outcomes.includes('done'))
     assert.ok(
@@ -118,7 +120,7 @@ describe('routes', () => {
       { ...small, targets: [{ model: 'm', weight: 0 }], extra: 1 },
       { ...small, deprecation: { date: '2026-13-01' } },
     ]
-    const error = await book.apply(wrong, actor).catch((thrown) => thrown)
+    const error = await book.apply({ routes: wrong }, actor).catch((thrown) => thrown)
     assert.ok(error instanceof GristmillError)
     assert.equal(error.code, 'invalid_routes')
     for (const path of [
@@ -135,7 +137,7 @@ describe('routes', () => {
 
   it('are checked against each other', async () => {
     const message = async (...routes: object[]) =>
-      (await book.apply(routes, actor).catch((thrown) => thrown)).message as string
+      (await book.apply({ routes }, actor).catch((thrown) => thrown)).message as string
     const large = { ...small, name: 'large' }
     assert.match(
       await message(small, { ...large, aliases: ['small'] }),

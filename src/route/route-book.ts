@@ -3,11 +3,12 @@
  * gateway has a new one as soon as it is stored.
  */
 import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import type { Guard } from '../guard/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, AuditLog, Page, PageRequest } from '../tenancy/index.ts'
 import { insertVersion, readVersion, readVersions } from './route-rows.ts'
-import { readRoutes } from './schema.ts'
-import type { Route, RouteVersion } from './types.ts'
+import { readDocument } from './schema.ts'
+import type { Route, RouteVersion, RouteVersionHead } from './types.ts'
 
 export interface RouteBookOptions {
   database: Database
@@ -16,7 +17,14 @@ export interface RouteBookOptions {
   logger: Logger
 }
 
-const NONE: RouteVersion = { version: 0, at: new Date(0), actor: '', note: '', routes: [] }
+const NONE: RouteVersion = {
+  version: 0,
+  at: new Date(0),
+  actor: '',
+  note: '',
+  routes: [],
+  guards: [],
+}
 
 export class RouteBook {
   readonly #options: RouteBookOptions
@@ -53,12 +61,17 @@ export class RouteBook {
     return this.#current.routes
   }
 
+  /** The guards that hold; the same list until it changes. */
+  get guards(): readonly Guard[] {
+    return this.#current.guards
+  }
+
   get current(): RouteVersion {
     return this.#current
   }
 
-  /** Newest first, without their routes. */
-  async versions({ limit, cursor }: PageRequest): Promise<Page<Omit<RouteVersion, 'routes'>>> {
+  /** Newest first, without what they hold. */
+  async versions({ limit, cursor }: PageRequest): Promise<Page<RouteVersionHead>> {
     const before = cursor === undefined ? VERSION_MAX : Number(cursor)
     const from = Number.isSafeInteger(before) && before > 0 ? Math.min(before, VERSION_MAX) : 0
     const rows = await readVersions(this.#options.database.sql, from, limit + 1)
@@ -77,15 +90,17 @@ export class RouteBook {
 
   /**
    * Stores routes as the newest version, which holds at once.
+   * @param value `{ routes, guards }`; guards that it does not name stay as they are
    * @param base the version they were made from; undefined: whatever holds
    * @throws GristmillError `invalid_routes`; `conflict` where another version came between
    */
   async apply(value: unknown, actor: Actor, note = '', base?: number): Promise<RouteVersion> {
-    const routes = readRoutes(value)
-    const newest = await readVersion(this.#options.database.sql)
-    const before = newest?.version ?? 0
+    const { routes, guards } = readDocument(value)
+    const newest = (await readVersion(this.#options.database.sql)) ?? NONE
+    const before = newest.version
     if (base !== undefined && base !== before) throw overtaken(before)
-    return this.#store(routes, before, actor, 'route.apply', note)
+    const held = { routes, guards: guards ?? newest.guards }
+    return this.#store(held, before, actor, 'route.apply', note)
   }
 
   /**
@@ -96,8 +111,14 @@ export class RouteBook {
   async rollback(actor: Actor, to?: number): Promise<RouteVersion> {
     const newest = await readVersion(this.#options.database.sql)
     const before = newest?.version ?? 0
-    const { version, routes } = await this.version(to ?? before - 1)
-    return this.#store(routes, before, actor, 'route.rollback', `version ${version} again`)
+    const { version, routes, guards } = await this.version(to ?? before - 1)
+    return this.#store(
+      { routes, guards },
+      before,
+      actor,
+      'route.rollback',
+      `version ${version} again`,
+    )
   }
 
   close(): void {
@@ -116,7 +137,7 @@ export class RouteBook {
   }
 
   async #store(
-    routes: readonly Route[],
+    { routes, guards }: Pick<RouteVersion, 'routes' | 'guards'>,
     before: number,
     actor: Actor,
     action: string,
@@ -124,11 +145,12 @@ export class RouteBook {
   ): Promise<RouteVersion> {
     const { database, clock, audit } = this.#options
     const version = before + 1
-    const stored = { version, at: new Date(clock.nowMs()), actor: actor.name, note, routes }
+    const stored = { version, at: new Date(clock.nowMs()), actor: actor.name, note, routes, guards }
     await database.transaction(async (sql) => {
       if (!(await insertVersion(sql, stored))) throw overtaken(version)
       const names = routes.map(({ name }) => name).slice(0, NAMES_AUDITED)
-      const detail = { version, routes: routes.length, names, note }
+      const guarding = guards.map(({ name }) => name)
+      const detail = { version, routes: routes.length, names, guards: guarding, note }
       await audit.record(
         actor,
         { action, subject: `routes:${version}`, tenantId: null, detail },

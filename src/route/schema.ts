@@ -1,6 +1,7 @@
 /** Reading routes as people write them: every field checked, then the routes against each other. */
 import { z } from 'zod'
 import { GristmillError, type Problem, problemsOf, serviceClasses } from '../base/index.ts'
+import { type Guard, guardsInput, problemsAmongGuards } from '../guard/index.ts'
 import { PREFERENCE_MAX } from './resolve.ts'
 import type { Route } from './types.ts'
 
@@ -76,21 +77,31 @@ const route = z.strictObject({
 /** Routes as they are written; what is left out has its usual value. */
 export const routesInput = z.array(route).max(ROUTES_MAX)
 
+const document = z.strictObject({ routes: routesInput, guards: guardsInput.optional() })
+
+/** Routes and guards as they hold together; guards that are not named stay as they are. */
+export interface RouteDocument {
+  routes: Route[]
+  guards?: Guard[] | undefined
+}
+
 /**
- * All routes of a new version.
+ * A new version.
  * @throws GristmillError `invalid_routes`, with everything that is wrong
  */
-export function readRoutes(value: unknown): Route[] {
-  const { routes, problems } = tryRoutes(value)
-  if (problems.length === 0) return routes
+export function readDocument(value: unknown): RouteDocument {
+  const { problems, ...read } = tryDocument(value)
+  if (problems.length === 0) return read
   throw invalidRoutes(problems)
 }
 
-/** Routes with what is wrong with them; with problems there are no routes. */
-export function tryRoutes(value: unknown): { routes: Route[]; problems: Problem[] } {
-  const read = routesInput.safeParse(value)
-  const problems = read.success ? problemsAmong(read.data) : problemsOf(read.error, ['routes'])
-  return { routes: read.success && problems.length === 0 ? read.data : [], problems }
+/** The same with what is wrong; with problems there are no routes. */
+export function tryDocument(value: unknown): RouteDocument & { problems: Problem[] } {
+  const read = document.safeParse(value)
+  if (!read.success) return { routes: [], problems: problemsOf(read.error) }
+  const { routes, guards } = read.data
+  const problems = [...problemsAmong(routes), ...problemsAmongGuards(guards ?? [])]
+  return problems.length === 0 ? { routes, guards, problems } : { routes: [], problems }
 }
 
 /** The error that tells what is wrong with routes. */

@@ -1,5 +1,6 @@
 /** What a route is: plain data, read from what people wrote and not changed after. */
 import type { ServiceClass } from '../base/index.ts'
+import type { Guard } from '../guard/index.ts'
 
 /** Who and what a target takes; a field that is absent leaves it open. */
 export interface TargetConditions {
@@ -68,7 +69,10 @@ export interface RouteVersion {
   actor: string
   note: string
   routes: readonly Route[]
+  guards: readonly Guard[]
 }
+
+export type RouteVersionHead = Omit<RouteVersion, 'routes' | 'guards'>
 
 /** What decides where a request may go. */
 export interface RequestFacts {

@@ -1,5 +1,6 @@
 /** Routes as people see and change them: the book of versions, the pool and the tenants joined. */
 import { GristmillError } from '../base/index.ts'
+import { meets } from '../guard/index.ts'
 import type {
   RouteChangeView,
   RouteExplanationView,
@@ -17,10 +18,11 @@ import {
   type RouteChange,
   type RouteVersion,
   type TargetConditions,
-  tryRoutes,
+  tryDocument,
 } from '../route/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import { modelsOf } from './engine-service.ts'
+import { explained, guardNews } from './guard-words.ts'
 
 export interface RouteServiceOptions {
   book: RouteBook
@@ -41,11 +43,11 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
       return { rows: rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() })), next }
     },
     version: async (version) => withWarnings(await book.version(version)),
-    apply: async (routes, actor, note, base) =>
-      withWarnings(await book.apply(routes, actor, note, base)),
-    draft: (wanted) => {
-      const { version, routes: before } = book.current
-      const { routes, problems } = tryRoutes(wanted)
+    apply: async (document, actor, note, base) =>
+      withWarnings(await book.apply(document, actor, note, base)),
+    draft: (document) => {
+      const { version, routes: before, guards: guardsBefore } = book.current
+      const { routes, guards = guardsBefore, problems } = tryDocument(document)
       if (problems.length > 0) {
         return { version, problems, warnings: [], changes: [], unexamined: [] }
       }
@@ -59,7 +61,7 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
       return {
         version,
         problems,
-        warnings: warningsOf(routes, pool, tenancy),
+        warnings: [...guardNews(guardsBefore, guards), ...warningsOf(routes, pool, tenancy)],
         changes: changes.map(changeViewOf),
         unexamined,
       }
@@ -70,7 +72,16 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
       const asked = serviceClass ?? tenant.defaultClass
       const route = book.find(model)
       const facts = { tenantId, tenantName: tenant.name, serviceClass: asked, inputTokens }
-      const base = { model, tenantId, tenant: tenant.name, serviceClass: asked, inputTokens }
+      const by = { tenantId, tenantName: tenant.name, model, route: route?.name }
+      const guards = book.guards.filter((one) => meets(one, by)).map(explained)
+      const base = {
+        guards,
+        model,
+        tenantId,
+        tenant: tenant.name,
+        serviceClass: asked,
+        inputTokens,
+      }
       const mayUse =
         tenant.models === null ||
         tenant.models.includes(model) ||
@@ -126,11 +137,12 @@ function unrouted(
   return { route: null, deprecation: null, targets: [target] }
 }
 
-const viewOf = ({ version, at, actor, note, routes }: RouteVersion) => ({
+const viewOf = ({ version, at, actor, note, routes, guards }: RouteVersion) => ({
   version,
   at: version === 0 ? null : at.toISOString(),
   actor,
   note,
+  guards: guards.map((one) => ({ ...one })),
   routes: routes.map((route) => ({
     ...route,
     aliases: [...route.aliases],

@@ -250,6 +250,7 @@ describe('a request’s way', () => {
     spendNanos: null,
     hitInputTokens: null,
     hitOutputTokens: null,
+    guards: null,
   }
   const way = (change: Partial<RequestView>) =>
     momentsOf({ ...done, ...change }, () => 'gpu-1', 'small').map(({ name, afterMs, note }) =>

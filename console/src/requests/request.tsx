@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from 'wouter'
 import { get } from '../api/client.ts'
-import type { RequestView } from '../api/contract.ts'
+import type { GuardOutcomeName, RequestView } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
 import { useKeys, useProjects, useTenantNames } from '../api/lists.ts'
 import { Card } from '../parts/card.tsx'
@@ -102,6 +102,14 @@ interface ParticularsProps {
   tenant: { name: string; hue: number } | undefined
 }
 
+const outcomes: Record<GuardOutcomeName, string> = {
+  passed: 'let it pass',
+  failed_open: 'could not be asked, let it pass',
+  redacted: 'redacted it',
+  failed_closed: 'could not be asked, stopped it',
+  refused: 'refused it',
+}
+
 function Particulars({ request, tenant }: ParticularsProps) {
   const { tenantId, projectId, keyId, sessionId, serviceClass, servedClass } = request
   const project = useProjects(tenantId).data?.find(({ id }) => id === projectId)
@@ -158,6 +166,12 @@ function Particulars({ request, tenant }: ParticularsProps) {
         (request.hitInputTokens === null ? 'none reached' : 'none, out of the response cache'),
     },
   ]
+  if (request.guards !== null) {
+    const value = request.guards
+      .map(({ name, outcome }) => `${name}: ${outcomes[outcome]}`)
+      .join(', ')
+    facts.push({ name: 'Guards', value })
+  }
   return (
     <Card title="Whose and where">
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 text-[0.84rem] md:grid-cols-4">

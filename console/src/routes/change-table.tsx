@@ -9,7 +9,7 @@ export function ChangeTable({ draft }: { draft: RouteDraftView }) {
   return (
     <>
       {changes.length === 0 && unexamined.length === 0 && (
-        <p className="text-soft">For clients nothing would be different.</p>
+        <p className="text-soft">Names lead where they led before.</p>
       )}
       {changes.length > 0 && (
         <table className={tableClass}>

@@ -31,16 +31,21 @@ export default function EditRoutes() {
 
 interface Parsed {
   routes: unknown
+  /** undefined where those that hold are to stay. */
+  guards: unknown
   /** Why it is no JSON. */
   syntax: string | null
 }
 
 function parse(text: string): Parsed {
   try {
-    const value = JSON.parse(text) as { routes?: unknown } | unknown[] | null
-    return { routes: Array.isArray(value) ? value : value?.routes, syntax: null }
+    const value = JSON.parse(text) as { routes?: unknown; guards?: unknown } | unknown[] | null
+    if (Array.isArray(value)) return { routes: value, guards: undefined, syntax: null }
+    // It is the whole document, so guards that it does not have are to go.
+    return { routes: value?.routes, guards: value?.guards ?? [], syntax: null }
   } catch (error) {
-    return { routes: undefined, syntax: error instanceof Error ? error.message : String(error) }
+    const syntax = error instanceof Error ? error.message : String(error)
+    return { routes: undefined, guards: undefined, syntax }
   }
 }
 
@@ -50,7 +55,7 @@ function Editor({ set }: { set: RouteSetView }) {
   // What was read at the beginning stays the basis, also where somebody saves meanwhile.
   const [{ base, original }] = useState(() => ({
     base: set.version,
-    original: documentOf(set.routes),
+    original: documentOf(set),
   }))
   const [text, setText] = useState(() => startingText(original, search.get('add') !== null))
   const [note, setNote] = useState('')
@@ -77,12 +82,10 @@ function Editor({ set }: { set: RouteSetView }) {
     if (at >= 0) goTo(placeOfPath(placesIn(text), `routes.${at}`))
     else if (search.get('add') !== null) goTo(text.lastIndexOf('new-route'))
   }, [])
-  const submit = () =>
-    save.mutate({
-      method: 'PUT',
-      path: ROUTES,
-      body: { routes: parse(text).routes, note, baseVersion: base },
-    })
+  const submit = () => {
+    const { routes, guards } = parse(text)
+    save.mutate({ method: 'PUT', path: ROUTES, body: { routes, guards, note, baseVersion: base } })
+  }
   return (
     <>
       <PageHead
@@ -138,7 +141,7 @@ function Editor({ set }: { set: RouteSetView }) {
 function startingText(original: string, isAdding: boolean): string {
   if (!isAdding) return original
   const document = JSON.parse(original) as { routes: object[] }
-  return `${JSON.stringify({ routes: [...document.routes, NEW_ROUTE] }, null, 2)}\n`
+  return `${JSON.stringify({ ...document, routes: [...document.routes, NEW_ROUTE] }, null, 2)}\n`
 }
 
 interface Draft {
@@ -156,10 +159,11 @@ function useDraft(text: string): Draft {
     return () => clearTimeout(timer)
   }, [text])
   const seen = useDeferredValue(settled)
-  const { routes, syntax } = parse(seen)
+  const { routes, guards, syntax } = parse(seen)
   const { data, error, isFetching } = useQuery({
     queryKey: [`${ROUTES}/draft`, seen],
-    queryFn: () => change<RouteDraftView>('POST', `${ROUTES}/draft`, { routes: routes ?? null }),
+    queryFn: () =>
+      change<RouteDraftView>('POST', `${ROUTES}/draft`, { routes: routes ?? null, guards }),
     enabled: syntax === null,
     placeholderData: (before) => before,
     staleTime: 0,
@@ -175,7 +179,7 @@ function sentence({ syntax, data, isBehind }: Draft, isSame: boolean): string {
   }
   if (isSame || isBehind) return isSame ? 'Nothing has been changed yet.' : 'Looking at the routes.'
   const { length } = data.changes
-  if (length === 0) return 'This can be saved; for clients nothing would be different.'
+  if (length === 0) return 'This can be saved; names lead where they led before.'
   const names = new Set(data.changes.flatMap((one) => one.names))
   return `This can be saved; it changes ${plural(names.size, 'name')} that clients ask for.`
 }

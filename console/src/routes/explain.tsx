@@ -87,12 +87,28 @@ export function Explain({ routes }: { routes: readonly RouteView[] }) {
         </div>
       }
       footer={
-        <CliCommand
-          className="mt-3"
-          command={`gristmill route explain ${shellWord(model)} --as ${shellWord(asker)}${flags}`}
-        />
+        <>
+          {data !== undefined && data.guards.length > 0 && <Guards guards={data.guards} />}
+          <CliCommand
+            className="mt-3"
+            command={`gristmill route explain ${shellWord(model)} --as ${shellWord(asker)}${flags}`}
+          />
+        </>
       }
     />
+  )
+}
+
+function Guards({ guards }: Pick<RouteExplanationView, 'guards'>) {
+  return (
+    <ul aria-label="Guards" className="mt-3 grid gap-1 text-[0.8rem] text-soft">
+      {guards.map(({ name, when, does }) => (
+        <li key={name}>
+          {when === 'before' ? 'First' : 'Then'} the guard <b className="font-[580]">{name}</b>{' '}
+          {does}
+        </li>
+      ))}
+    </ul>
   )
 }
 

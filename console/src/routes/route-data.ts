@@ -34,8 +34,9 @@ export function requestsByName(flow: RouteFlowView | undefined): ReadonlyMap<str
 }
 
 /** Routes as people write them: without what is as usual. */
-export function documentOf(routes: readonly RouteView[]): string {
-  return `${JSON.stringify({ routes: routes.map(writtenRoute) }, null, 2)}\n`
+export function documentOf({ routes, guards }: RouteSetView): string {
+  const all = { routes: routes.map(writtenRoute), ...(guards.length > 0 && { guards }) }
+  return `${JSON.stringify(all, null, 2)}\n`
 }
 
 function writtenRoute({ name, aliases, targets, defaults, deprecation, overflow }: RouteView) {

@@ -21,7 +21,14 @@ const answer = (bytes = 512): KeptAnswer => {
     isComplete: true,
     chunks: [Buffer.alloc(bytes / 2, 1), Buffer.alloc(bytes / 2, 2)],
   }
-  return { requestId: 'req_1', bodyDigest: '', tape, route: undefined, usage: null }
+  return {
+    requestId: 'req_1',
+    bodyDigest: '',
+    tape,
+    route: undefined,
+    guards: undefined,
+    usage: null,
+  }
 }
 const fill = (tenantId: string, from: number, to: number) => {
   for (let key = from; key < to; key++) kept.keep(tenantId, `${key}`, answer(), 1000)

@@ -3,6 +3,7 @@
  * have one bound in bytes; where it is reached, the tenant that holds most loses its oldest first.
  */
 import type { Clock } from '../../base/index.ts'
+import type { GuardSet } from '../../guard/index.ts'
 import type { TokenCounts } from '../../meter/index.ts'
 import type { Route } from '../../route/index.ts'
 import type { Tape } from './tape.ts'
@@ -20,6 +21,8 @@ export interface KeptAnswer {
   tape: Tape
   /** The route that it went by; undefined where its model had none. */
   route: Route | undefined
+  /** The guards that have let it pass; undefined where there were none. */
+  guards: GuardSet | undefined
   /** What its engine counted; null where it did not tell. */
   usage: TokenCounts | null
 }

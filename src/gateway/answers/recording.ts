@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError } from '../../base/index.ts'
 import type { Principal } from '../../tenancy/index.ts'
 import type { CanonicalRequest } from '../canonical.ts'
+import type { Guarding } from '../guards/before.ts'
 import type { LifeEnd } from '../life-types.ts'
 import type { Reply } from '../reply.ts'
 import type { RequestLife } from '../request-life.ts'
@@ -67,9 +68,9 @@ export class Recording {
    * Answers it where the cache can.
    * @throws GristmillError as for any request: `model_not_found`, `no_target`, …
    */
-  isHit(request: CanonicalRequest, standing: Standing): boolean {
+  isHit(request: CanonicalRequest, standing: Standing, guarding: Guarding | null): boolean {
     const { cache, options } = this.#services
-    this.#place = cache.placeOf(request, this.#asked, standing, this.#bodyDigest)
+    this.#place = cache.placeOf(request, this.#asked, standing, this.#bodyDigest, guarding)
     if (this.#place === null && this.#key === null) return false
     this.#recorder = new Recorder(options.limits.answerBytesMax, () => this.#tooLarge())
     if (this.#place === null) return false
@@ -119,7 +120,14 @@ export class Recording {
     const isGood = reason === 'done' && tape.isComplete
     const bodyDigest = this.#bodyDigest
     const answer: KeptAnswer | null = isGood
-      ? { requestId, bodyDigest, tape, route: this.#place?.route, usage }
+      ? {
+          requestId,
+          bodyDigest,
+          tape,
+          route: this.#place?.route,
+          guards: this.#place?.guarding?.set,
+          usage,
+        }
       : null
     if (this.#key !== null) this.#services.attempts.ended(this.#key, principal.tenantId, answer)
     if (this.#place !== null && answer !== null) this.#services.cache.keep(this.#place, answer)

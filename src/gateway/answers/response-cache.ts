@@ -11,6 +11,7 @@ import { type CanonicalRequest, invalid } from '../canonical.ts'
 import { courseFor } from '../course.ts'
 import { errorShapeOf } from '../doors.ts'
 import type { GatewayMetrics } from '../gateway-metrics.ts'
+import type { Guarding } from '../guards/before.ts'
 import { modelFor } from '../model-list.ts'
 import type { Reply, ReplyHeaders } from '../reply.ts'
 import type { Standing } from '../standing.ts'
@@ -40,6 +41,7 @@ export interface Place {
   request: CanonicalRequest
   standing: Standing
   route: Route | undefined
+  guarding: Guarding | null
 }
 
 export class ResponseCache {
@@ -61,6 +63,7 @@ export class ResponseCache {
     { request: { headers }, principal }: Asked,
     standing: Standing,
     bodyDigest: string,
+    guarding: Guarding | null,
   ): Place | null {
     const state = headers[CACHE_HEADER] ?? (principal.policy.responseCache ? 'on' : 'off')
     if (state !== 'on' && state !== 'off') throw invalid(CACHE_HEADER, 'it must be on or off')
@@ -72,13 +75,14 @@ export class ResponseCache {
     // Of two requests with other headers of their wire the answers may differ.
     const words = given.ownWords?.headers.join(' ') ?? ''
     const key = `cache ${request.door} ${standing.serviceClass} ${bodyDigest} ${words}`
-    return { key, principal, request, standing, route: course?.route }
+    return { key, principal, request, standing, route: course?.route, guarding }
   }
 
-  /** What was kept, unless its route has changed since. */
-  find({ key, principal, route, standing }: Place): KeptAnswer | undefined {
+  /** What was kept, unless its route or its guards have changed since. */
+  find({ key, principal, route, standing, guarding }: Place): KeptAnswer | undefined {
     const kept = this.#kept.find(principal.tenantId, key)
-    const hit = kept?.route === route ? kept : undefined
+    const isAsBefore = kept?.route === route && kept?.guards === guarding?.set
+    const hit = isAsBefore ? kept : undefined
     this.#options.metrics.cacheAsked(standing.serviceClass, hit === undefined ? 'miss' : 'hit')
     return hit
   }
@@ -162,7 +166,7 @@ function intentOf(
 
 function settlementOf(
   { usage }: KeptAnswer,
-  { standing }: Place,
+  { standing, guarding }: Place,
   requestId: string,
   settledAtMs: number,
 ): Settlement {
@@ -182,5 +186,6 @@ function settlementOf(
     tokenGapMs: null,
     settledAtMs,
     hit: { inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0 },
+    ...(guarding && { guards: guarding.run.results }),
   }
 }
