@@ -1,15 +1,17 @@
 /**
  * Agent programs of others, headless, through the doors they speak to a scripted engine. They run
- * where `GRISTMILL_TEST_AGENTS` names a folder in which npm has installed them
- * (`npm install @anthropic-ai/claude-code @openai/codex`), and are skipped where it does not.
+ * where `GRISTMILL_TEST_AGENTS` names a folder in which they are installed, and are skipped where
+ * it does not; Open WebUI also where there is none in it:
+ * `npm install @anthropic-ai/claude-code @openai/codex @continuedev/cli opencode-ai`,
+ * `python3 -m venv venv && venv/bin/pip install open-webui`.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { childEnvironment } from '../src/base/index.ts'
 import {
@@ -20,6 +22,7 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../src/engine/index.ts'
+import { freePort } from '../src/host/index.ts'
 import type { RequestView } from '../src/http/contract.ts'
 import { removeHome, startServer, type TestServer, until } from './server.ts'
 
@@ -75,21 +78,31 @@ function callFrames({ body }: SeenRequest, [name, input]: Call): string[] {
 /** A proxy that lets nothing out. */
 async function startNowhere(): Promise<typeof nowhere> {
   const refusing = createServer((_, response) => response.writeHead(403).end())
-  refusing.on('connect', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))
+  refusing.on('connect', (_, socket) => {
+    // Who is refused may go without a word.
+    socket.on('error', () => socket.destroy())
+    socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+  })
   await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve))
   const { port } = refusing.address() as AddressInfo
   return { url: `http://127.0.0.1:${port}`, close: () => refusing.close() }
 }
 
-/** Runs a program of the folder to its end; what it printed. */
-async function run(name: string, args: string[], env: Record<string, string>): Promise<string> {
+/** Starts a program with this test's Node.js, in a folder of its own, without a way out. */
+function start(program: string, args: string[], env: Record<string, string>) {
   const loopback = { HTTP_PROXY: nowhere.url, HTTPS_PROXY: nowhere.url, NO_PROXY: '127.0.0.1' }
-  const child = spawn(join(dir, 'node_modules/.bin', name), args, {
+  const path = `${dirname(process.execPath)}:${process.env.PATH}`
+  return spawn(program, args, {
     cwd: folder,
-    env: childEnvironment({ HOME: folder, ...loopback, ...env }),
+    env: childEnvironment({ HOME: folder, PATH: path, ...loopback, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_MS_MAX,
   })
+}
+
+/** Runs a program of the folder to its end; what it printed. */
+async function run(name: string, args: string[], env: Record<string, string>): Promise<string> {
+  const child = start(join(dir, 'node_modules/.bin', name), args, env)
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -107,6 +120,7 @@ async function run(name: string, args: string[], env: Record<string, string>): P
 /** The file is there, the last words were heard, and no request of the program was refused. */
 async function assertDone(said: string, door: string): Promise<void> {
   const file = join(folder, 'hello.txt')
+  assert.ok(existsSync(file), said)
   assert.equal(readFileSync(file, 'utf8').trim(), 'hello', said)
   rmSync(file)
   assert.match(said, /It is done\./)
@@ -181,5 +195,86 @@ describe('agent programs', { skip }, () => {
   it('and by a custom tool', () => {
     const lines = ['*** Begin Patch', '*** Add File: hello.txt', '+hello', '*** End Patch', '']
     return codex(CODEX_MODEL, ['apply_patch', { input: lines.join('\n') }])
+  })
+
+  it("Continue, an editor's assistant, writes a file through chat completions", async () => {
+    const model = { name: 'mill', provider: 'openai', model: 'mill', roles: ['chat', 'edit'] }
+    const own = { ...model, apiBase: `${server.url}/v1`, apiKey: server.apiKey }
+    const config = { name: 'test', version: '1.0.0', schema: 'v1', models: [own] }
+    // JSON is YAML.
+    writeFileSync(join(folder, 'continue.yaml'), JSON.stringify(config))
+    const filepath = join(folder, 'hello.txt')
+    engine.answer((one) => play(one, [['Write', { filepath, content: 'hello\n' }]]))
+    const said = await run('cn', ['-p', '--auto', '--config', 'continue.yaml', TASK], {
+      CONTINUE_TELEMETRY_ENABLED: '0',
+    })
+    await assertDone(said, '/v1/chat/completions')
+  })
+
+  it('OpenCode writes a file, and asks for 32,000 tokens', async () => {
+    const options = { baseURL: `${server.url}/v1`, apiKey: server.apiKey }
+    const mill = {
+      npm: '@ai-sdk/openai-compatible',
+      name: 'Gristmill',
+      options,
+      models: { mill: { name: 'Mill' } },
+    }
+    const permission = { edit: 'allow', external_directory: 'allow' }
+    const config = { provider: { mill }, model: 'mill/mill', autoupdate: false, permission }
+    writeFileSync(join(folder, 'opencode.json'), JSON.stringify(config))
+    const filePath = join(folder, 'hello.txt')
+    engine.answer((one) => play(one, [['write', { filePath, content: 'hello\n' }]]))
+    const said = await run('opencode', ['run', TASK], {
+      OPENCODE_CONFIG: join(folder, 'opencode.json'),
+    })
+    await assertDone(said, '/v1/chat/completions')
+  })
+
+  const webUi = join(dir, 'venv/bin/open-webui')
+  const skipWebUi = !existsSync(webUi) && `${webUi} is not there`
+  it('Open WebUI lists the model and chats with it', { skip: skipWebUi }, async () => {
+    const port = await freePort()
+    const child = start(webUi, ['serve', '--host', '127.0.0.1', '--port', String(port)], {
+      DATA_DIR: join(folder, 'webui'),
+      USE_SLIM_DOCKER: 'true',
+      VECTOR_DB: 'none',
+      WEBUI_AUTH: 'False',
+      WEBUI_SECRET_KEY: 'only for this test',
+      OPENAI_API_BASE_URL: `${server.url}/v1`,
+      OPENAI_API_KEY: server.apiKey,
+      ENABLE_OLLAMA_API: 'False',
+      OFFLINE_MODE: 'True',
+    })
+    const ended = new Promise((resolve) => child.on('close', resolve))
+    child.stdout.resume()
+    child.stderr.resume()
+    try {
+      const url = `http://127.0.0.1:${port}`
+      const isUp = () =>
+        fetch(`${url}/health`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      await until('Open WebUI is up', isUp, RUN_MS_MAX)
+      const headers: Record<string, string> = { 'content-type': 'application/json' }
+      const ask = async (path: string, body?: object) => {
+        const method = body === undefined ? 'GET' : 'POST'
+        const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+        const answer = await fetch(url + path, { method, headers, ...sent })
+        assert.equal(answer.status, 200, path)
+        return answer.text()
+      }
+      const { token } = JSON.parse(await ask('/api/v1/auths/signin', { email: '', password: '' }))
+      headers.authorization = `Bearer ${token}`
+      const { data } = JSON.parse(await ask('/api/models')) as { data: { id: string }[] }
+      assert.ok(data.some(({ id }) => id === 'mill'))
+      engine.answer((one) => play(one, []))
+      const messages = [{ role: 'user', content: TASK }]
+      const told = await ask('/api/chat/completions', { model: 'mill', stream: true, messages })
+      assert.match(told, /It is.+ done\..+data: \[DONE\]/s)
+    } finally {
+      child.kill('SIGTERM')
+      await ended
+    }
   })
 })

@@ -1,14 +1,17 @@
 /** What decides admission before a slot is asked for: body, class, end user, rates, engine body. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeClock, GristmillError } from '../base/index.ts'
+import { FakeClock, GristmillError, type Limits } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
-import { readRequest } from './canonical.ts'
+import { type Endpoint, lowered, parseObject, readFields } from './canonical.ts'
 import { CacheSalts, engineBody } from './engine-body.ts'
 import { standingOf } from './standing.ts'
 import { noLimits, testLimits, testPrincipal } from './test-gateway.ts'
 import { estimateInput } from './token-estimate.ts'
 import { TokenRates } from './token-rate.ts'
+
+const readRequest = (endpoint: Endpoint, raw: Buffer, limits: Limits) =>
+  readFields(endpoint, raw, parseObject(raw), limits)
 
 const chat = (fields: object = {}) =>
   readRequest(
@@ -37,7 +40,7 @@ test('wrong bodies are refused with the field that is wrong', () => {
     [{ messages: ['hi'] }, 'invalid_value messages.0'],
     [{ stream: 'yes' }, 'invalid_value stream'],
     [{ max_tokens: 0 }, 'invalid_value max_tokens'],
-    [{ max_tokens: 1e9 }, 'invalid_value max_tokens'],
+    [{ max_tokens: 1e9 }, 'taken'],
     [{ max_completion_tokens: 1.5 }, 'invalid_value max_completion_tokens'],
     [{ n: 99 }, 'invalid_value n'],
     [{ user: 7 }, 'invalid_value user'],
@@ -140,6 +143,18 @@ test('the body reaches the engine as it was written, with our fields last', () =
   assert.equal(body, text.trimEnd().replace(/}$/, ours))
   const bare = { rank: 3, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
   assert.equal(engineBody(request, bare, null, 'abc'), request.raw)
+})
+
+test('a bound above the limit is lowered to it, whatever it is called', () => {
+  const limits = { ...testLimits, outputTokensMax: 100 }
+  for (const name of ['max_tokens', 'max_completion_tokens']) {
+    const asked = lowered(chat({ [name]: 101 }), limits)
+    assert.deepEqual([asked.outputTokensAsked, asked.outputTokensAtMost], [null, 100])
+    assert.deepEqual(JSON.parse(asked.raw.toString()), asked.fields)
+    assert.ok(!(name in asked.fields))
+    const within = chat({ [name]: 100 })
+    assert.equal(lowered(within, limits), within)
+  }
 })
 
 test("a client's own salt, priority and the like never reach the engine", () => {

@@ -1,11 +1,13 @@
 /**
  * Bodies of agent programs, as `test/agents.test.ts` saw them and reduced by hand: texts and
- * schemas shortened, identifiers emptied, every field and block left where it was.
+ * schemas shortened, identifiers emptied, every field and block left where it was. Cursor's alone
+ * is built from what others have published of it, as it asks only from its maker's own servers.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseObject } from './canonical.ts'
+import { readAtDoor } from './doors.ts'
 import { readMessages } from './messages/request.ts'
 import { readResponses } from './responses/request.ts'
 import { testLimits } from './test-gateway.ts'
@@ -60,4 +62,37 @@ test('Codex, after it has called a tool', () => {
     namespace: 'multi_agent_v1',
   })
   assert.equal(canonical.stream, true)
+})
+
+for (const [name, tool, asked] of [
+  ['continue.json', 'Write', null],
+  ['opencode.json', 'write', 32_000],
+] as const) {
+  test(`${name}, after it has called a tool, reaches engines as it came`, () => {
+    const body = recorded(name)
+    const sent = JSON.parse(body.toString())
+    assert.equal(sent.max_tokens ?? null, asked)
+    const { request } = readAtDoor('/v1/chat/completions', body, testLimits, {})
+    assert.equal(outline(request.fields).tools.at(-1), tool)
+    assert.equal(request.outputTokensAtMost, asked && testLimits.outputTokensMax)
+    assert.deepEqual(request.fields.messages, sent.messages)
+    assert.equal(request.raw.equals(body), asked === null)
+  })
+}
+
+test('Cursor sends a body of Responses to the door of chat', () => {
+  const { request, translate } = readAtDoor(
+    '/v1/chat/completions',
+    recorded('cursor.json'),
+    testLimits,
+    {},
+  )
+  assert.equal(translate, undefined, 'it is answered as chat')
+  assert.deepEqual(outline(request.fields), {
+    roles: ['system', 'user', 'assistant', 'tool'],
+    tools: ['edit_file'],
+    last: 'The file was written.',
+  })
+  assert.deepEqual([request.includeUsage, request.endUser], [true, 'google-oauth2|0000'])
+  assert.equal(request.fields.reasoning_effort, 'medium')
 })

@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { GristmillError, type Limits } from '../base/index.ts'
+import { jsonOf } from './json-text.ts'
 import type { OwnWords } from './messages/own-words.ts'
 import { type Asker, askerOf } from './session-id.ts'
 import { estimateChat, estimateInput } from './token-estimate.ts'
@@ -50,15 +51,8 @@ export interface CanonicalRequest {
 export const MODEL_LENGTH_MAX = 256
 
 /**
- * Parses a body once and checks what the gateway itself needs.
- * @throws GristmillError `invalid_json`, `invalid_value` naming the field
- */
-export function readRequest(endpoint: Endpoint, raw: Buffer, limits: Limits): CanonicalRequest {
-  return readFields(endpoint, raw, parseObject(raw), limits)
-}
-
-/**
- * The same for a body that has been parsed.
+ * Checks what the gateway itself needs of a body that has been parsed once.
+ * @param raw as it goes to an engine
  * @throws GristmillError `invalid_value` naming the field
  */
 export function readFields(
@@ -83,7 +77,7 @@ export function readFields(
     stream,
     includeUsage: stream && asksForUsage(fields.stream_options),
     choices,
-    outputTokensAsked: isEmbedding ? 0 : outputTokensOf(fields, limits.outputTokensMax),
+    outputTokensAsked: isEmbedding ? 0 : outputTokensOf(fields),
     outputTokensAtMost: null,
     serviceTier: textOf(fields, 'service_tier'),
     ...askerIn(fields),
@@ -91,6 +85,17 @@ export function readFields(
     raw,
     fields,
   }
+}
+
+/** Agent programs ask for far more than they use: a bound above the limit is lowered to it. */
+export function lowered(request: CanonicalRequest, { outputTokensMax }: Limits): CanonicalRequest {
+  const { outputTokensAsked } = request
+  if (outputTokensAsked === null || outputTokensAsked <= outputTokensMax) return request
+  const fields = { ...request.fields }
+  delete fields.max_tokens
+  delete fields.max_completion_tokens
+  const raw = Buffer.from(jsonOf(fields))
+  return { ...request, outputTokensAsked: null, outputTokensAtMost: outputTokensMax, raw, fields }
 }
 
 /** @throws GristmillError `invalid_json` */
@@ -118,9 +123,9 @@ function checkMessages(messages: unknown): void {
   if (wrong !== -1) throw invalid(`messages.${wrong}`, 'a message must be an object')
 }
 
-function outputTokensOf(fields: Record<string, unknown>, max: number): number | null {
-  const asked = wholeOf(fields, 'max_completion_tokens', max)
-  return asked ?? wholeOf(fields, 'max_tokens', max)
+function outputTokensOf(fields: Record<string, unknown>): number | null {
+  const asked = wholeOf(fields, 'max_completion_tokens', Number.MAX_SAFE_INTEGER)
+  return asked ?? wholeOf(fields, 'max_tokens', Number.MAX_SAFE_INTEGER)
 }
 
 function asksForUsage(options: unknown): boolean {

@@ -7,20 +7,27 @@ import {
   openAiErrors,
   type ServiceClass,
 } from '../base/index.ts'
-import { type CanonicalRequest, type Endpoint, parseObject, readRequest } from './canonical.ts'
+import {
+  type CanonicalRequest,
+  type Endpoint,
+  lowered,
+  parseObject,
+  readFields,
+} from './canonical.ts'
 import { readMessages } from './messages/request.ts'
 import { MessagesTranslation } from './messages/translation.ts'
-import { readResponses } from './responses/request.ts'
+import { isForResponses, readInputAsChat, readResponses } from './responses/request.ts'
 import { ResponsesTranslation } from './responses/translation.ts'
 import type { Translation } from './translated-reply.ts'
 
 export const MESSAGES = '/v1/messages'
 export const COUNT_TOKENS = '/v1/messages/count_tokens'
 export const RESPONSES = '/v1/responses'
+const CHAT = '/v1/chat/completions'
 
 /** Paths that take a body by POST. */
 export const POST_PATHS = new Set<string>([
-  '/v1/chat/completions',
+  CHAT,
   '/v1/completions',
   '/v1/embeddings',
   MESSAGES,
@@ -70,5 +77,10 @@ export function readAtDoor(
       new ResponsesTranslation(read, serviceClass, requestId, nowMs)
     return { request: read.canonical, translate }
   }
-  return { request: readRequest(path as Endpoint, body, limits) }
+  const fields = parseObject(body)
+  const request =
+    path === CHAT && isForResponses(fields)
+      ? readInputAsChat(fields, limits)
+      : readFields(path as Endpoint, body, fields, limits)
+  return { request: lowered(request, limits) }
 }

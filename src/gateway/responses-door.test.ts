@@ -73,6 +73,32 @@ test('what could not be kept says so, streamed and whole, and is answered once f
   assert.equal(engine.seen.length, 3)
 })
 
+test('a body of this wire at the door of chat is answered in the words of chat', async () => {
+  const tool = { type: 'function', name: 'edit', parameters: { type: 'object', properties: {} } }
+  const input = [
+    { role: 'system', content: 'You edit.' },
+    { role: 'user', content: [{ type: 'input_text', text: 'Greet the world.' }] },
+  ]
+  const asked = { model: 'mill', input, tools: [tool], stream: true, max_output_tokens: 9 }
+  const body = asked as unknown as OpenAI.ChatCompletionCreateParamsStreaming
+  const pieces: string[] = []
+  for await (const { choices, usage } of await client.chat.completions.create(body)) {
+    assert.equal(usage ?? null, null, 'nobody asked for it')
+    pieces.push(choices[0]?.delta.content ?? '')
+  }
+  assert.equal(pieces.join(''), 'Hello world')
+  const sent = engine.seen[0]?.body
+  assert.deepEqual(sent?.messages, [
+    { role: 'system', content: 'You edit.' },
+    { role: 'user', content: 'Greet the world.' },
+  ])
+  const { type, ...called } = tool
+  assert.deepEqual([sent?.max_tokens, sent?.tools], [9, [{ type, function: called }]])
+  assert.equal(mill.ledger.intents[0]?.endpoint, '/v1/chat/completions')
+  await until(() => mill.ledger.settlements.length === 1)
+  assert.deepEqual([last()?.group, last()?.outputTokens], ['finished', 2])
+})
+
 test('what is refused is an error of the client; what breaks off is one as well', async () => {
   const kept = { ...question, previous_response_id: 'resp_1' }
   const refused: unknown = await client.responses.create(kept).catch((error: unknown) => error)

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { checked, type Limits } from '../../base/index.ts'
 import { meaningful, part, passedOn, unsupported } from '../body-part.ts'
-import { type CanonicalRequest, readFields } from '../canonical.ts'
+import { type CanonicalRequest, lowered, readFields } from '../canonical.ts'
 import { jsonOf } from '../json-text.ts'
 import { responsesFields } from './fields.ts'
 import { chatMessages } from './input.ts'
@@ -68,11 +68,32 @@ export function readResponses(
   jsonOf(told(asked))
   const canonical = readFields('/v1/chat/completions', raw, { ...chat, ...standing }, limits)
   return {
-    canonical: { ...canonical, door: '/v1/responses', fields: chat, isKept: hasLife(keeping) },
+    canonical: lowered(
+      { ...canonical, door: '/v1/responses', fields: chat, isKept: hasLife(keeping) },
+      limits,
+    ),
     asked,
     tools: tools.known,
     keeping,
   }
+}
+
+/** True for a body of this wire at the door of the other: some editors send such. */
+export const isForResponses = ({ messages, input }: Fields): boolean =>
+  messages === undefined && input !== undefined
+
+/**
+ * Reads such a body; it is answered in the words of chat completions, as its door says.
+ * @throws GristmillError `invalid_value`, `unsupported_parameter`
+ */
+export function readInputAsChat(asked: Fields, limits: Limits): CanonicalRequest {
+  const chat = chatFields(asked, new ToolBox(), notKept)
+  const { user, safety_identifier, metadata, service_tier, prompt_cache_key, stream_options } =
+    asked
+  const standing = { user, safety_identifier, metadata, service_tier, prompt_cache_key }
+  const read = { ...chat, ...standing, stream_options }
+  const raw = Buffer.from(jsonOf(chat))
+  return { ...readFields('/v1/chat/completions', raw, read, limits), fields: chat }
 }
 
 function chatFields(fields: Fields, tools: ToolBox, keeping: Keeping): Fields {
