@@ -43,3 +43,4 @@ export {
   wireTier,
 } from './service-class.ts'
 export { ShortLivedMap } from './short-lived-map.ts'
+export { tagsOf, tagsSchema } from './tags.ts'

@@ -25,6 +25,8 @@ interface KeyFlags extends RemoteFlags, LimitFlags {
   scopes?: string[]
   class?: string
   responseCache?: 'on' | 'off'
+  /** false: none. */
+  tag?: string[] | false
   expires?: number | 'never'
   sha256?: string
   overlap?: number
@@ -82,11 +84,12 @@ function keyChangeCommands(group: Command, context: CliContext): void {
     .action(async (id: string, flags: KeyFlags) => {
       const path = `/api/keys/${encodeURIComponent(id)}`
       const changed = await connect(context, flags).patch<KeyView>(path, keyBody(context, flags))
-      const { name, scopes, limits, responseCache } = changed
+      const { name, scopes, limits, responseCache, tags } = changed
       const cache = responseCache ? ' It uses the response cache.' : ''
+      const tagged = tags.length === 0 ? '' : ` Its tags: ${tags.join(', ')}.`
       show(context, flags, changed, () =>
         context.terminal.print(
-          `${name} (${id}) may ${scopes.join(', ')}; limits: ${limitsInWords(limits)}.${cache}`,
+          `${name} (${id}) may ${scopes.join(', ')}; limits: ${limitsInWords(limits)}.${cache}${tagged}`,
         ),
       )
     })
@@ -126,6 +129,8 @@ function withKeyOptions(command: Command): Command {
         'off',
       ]),
     )
+    .option('--tag <tag...>', 'tags, which open targets of routes to it')
+    .option('--no-tag', 'take its tags away')
     .option('--expires <span>', 'life of the key from now on, such as 90d, or "never"', expiry)
 }
 
@@ -144,6 +149,7 @@ function keyBody({ clock }: CliContext, flags: KeyFlags): Record<string, unknown
     scopes,
     defaultClass: flags.class === 'tenant' ? null : flags.class,
     responseCache: flags.responseCache && flags.responseCache === 'on',
+    tags: flags.tag === false ? [] : flags.tag,
     expiresAt:
       typeof expires === 'number'
         ? new Date(clock.nowMs() + expires * 1000).toISOString()
@@ -178,6 +184,7 @@ async function listKeys(context: CliContext, flags: KeyFlags): Promise<void> {
     { title: 'ID', value: ({ id }) => id },
     { title: 'BEGINS', value: ({ hint }) => (hint === '' ? 'imported' : `${hint}…`) },
     { title: 'SCOPES', value: ({ scopes }) => scopes.join(', ') },
+    { title: 'TAGS', value: ({ tags }) => tags.join(', ') || '–' },
     { title: 'STATE', value: stateInWords },
     { title: 'EXPIRES', value: ({ expiresAt }) => (expiresAt ? moment(expiresAt) : 'never') },
     { title: 'LAST USED', value: ({ lastUsedAt }) => (lastUsedAt ? moment(lastUsedAt) : 'never') },

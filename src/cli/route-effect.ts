@@ -1,6 +1,11 @@
 /** What new routes would change, as a table. */
 import { serviceClasses } from '../base/index.ts'
-import type { RouteChangeView, RouteDraftView, TargetOutcomeView } from '../http/index.ts'
+import type {
+  RouteChangeView,
+  RouteDraftView,
+  TargetChangeView,
+  TargetOutcomeView,
+} from '../http/index.ts'
 import { type Column, printTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { count } from './units.ts'
@@ -35,12 +40,17 @@ const columns: Column<RouteChangeView>[] = [
 function whose(change: RouteChangeView): string {
   if (change.kind !== 'targets') return 'all'
   const { tenants, others, classes, inputTokensMin: min, inputTokensMax: max } = change
+  const tagged = change.tags.map(signsInWords).join(' or ')
   const all = tenants.length === 0 ? 'all' : 'all others'
   const who = [...tenants, ...(others ? [all] : [])].join(', ')
-  const kinds = classes.length === serviceClasses.length ? '' : `; ${classes.join(', ')}`
+  const classed = classes.length === serviceClasses.length ? '' : `; ${classes.join(', ')}`
+  const kinds = `${classed}${tagged === '' ? '' : `; ${tagged}`}`
   if (max === null) return `${who}${kinds}${min === 0 ? '' : `; from ${count(min)} tokens`}`
   return `${who}${kinds}; ${min === 0 ? 'up' : count(min)} to ${count(max)} tokens`
 }
+
+const signsInWords = (signs: TargetChangeView['tags'][number]) =>
+  signs.map(({ of, tag, has }) => `${of} ${has ? '' : 'not '}tagged ${tag}`).join(' and ')
 
 function sideOf(change: RouteChangeView, side: 'before' | 'after'): string {
   if (change.kind === 'targets') return targetsInWords(change[side])

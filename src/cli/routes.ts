@@ -130,16 +130,25 @@ function explainRoute(group: Command, context: CliContext): void {
     as: string
     class?: string
     inputTokens?: number
+    tag?: string[]
+    requestTag?: string[]
   }
-  example(remote(group.command('explain <model>')), 'route explain small --as Support')
+  example(
+    remote(group.command('explain <model>')),
+    'route explain small --as Support',
+    'route explain small --as Support --tag eu',
+  )
     .description('where a request would go now, and why')
     .requiredOption('--as <tenant>', 'tenant that asks, by name or id')
     .addOption(new Option('--class <class>', "instead of the tenant's own").choices(serviceClasses))
     .option('--input-tokens <n>', 'length of the prompt (default: 0)', between(0, 100_000_000))
+    .option('--tag <tag...>', 'tags of its key')
+    .option('--request-tag <tag...>', 'tags that it brings in x-gristmill-tags')
     .action(async (model: string, { as, inputTokens, ...flags }: ExplainFlags) => {
       const client = connect(context, flags)
       const { id } = await findTenant(client, as)
-      const query = { model, tenant: id, class: flags.class, inputTokens }
+      const [keyTags, requestTags] = [flags.tag?.join(), flags.requestTag?.join()]
+      const query = { model, tenant: id, class: flags.class, inputTokens, keyTags, requestTags }
       const found = await client.get<RouteExplanationView>(`${PATH}/explain`, query)
       show(context, flags, found, () => tellExplanation(terminal, found))
     })

@@ -45,6 +45,7 @@ const owner = (tenant: string, project = 'one', responseDays = 30): Principal =>
     tenantLimits: none,
     keyLimits: none,
     responseCache: false,
+    tags: [],
     responseDays,
   },
 })

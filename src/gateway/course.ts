@@ -207,7 +207,7 @@ export function courseFor(
   { routes, places, allowances, clock, random }: CourseOptions,
   request: CanonicalRequest,
   principal: Principal,
-  { serviceClass }: Pick<Standing, 'serviceClass'>,
+  { serviceClass, tags }: Pick<Standing, 'serviceClass' | 'tags'>,
 ): Course | undefined {
   const route = routes.find(request.model)
   if (route === undefined) return undefined
@@ -215,13 +215,15 @@ export function courseFor(
   if (deprecation !== null && clock.nowMs() >= endOf(deprecation.date)) {
     throw retired(request.model, deprecation.date, deprecation.successor)
   }
-  const { tenantId, tenantName } = principal
+  const { tenantId, tenantName, policy } = principal
   const inputTokens = request.estimatedInputTokens
   const facts: RequestFacts = {
     tenantId,
     tenantName,
     serviceClass,
     inputTokens,
+    keyTags: policy.tags,
+    requestTags: tags,
     draw: route.targets.length < 2 ? 0 : random.next(),
   }
   const targets = resolve(route, facts, (target) => places.isUp(places.queueOf(target)))

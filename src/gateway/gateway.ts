@@ -186,6 +186,7 @@ export class Gateway {
       serviceClass: line.serviceClass,
       endUser: principal.scopes.has('end_users') ? request.endUser : null,
       sessionId: sessionIdOf({}, request.sessionId),
+      tags: [],
       waitMsMax: line.waitMsMax,
       // What a batch queues is bounded by the batch; interactive callers have their own bound.
       queueDepthMax: Number.POSITIVE_INFINITY,

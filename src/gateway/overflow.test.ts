@@ -182,7 +182,7 @@ describe('a request that waits at a rented target', () => {
       },
       { model: 'chat', estimatedInputTokens: 10 } as CanonicalRequest,
       testPrincipal('anna'),
-      { serviceClass: 'standard' },
+      { serviceClass: 'standard', tags: [] },
     )
     assert.ok(course !== undefined)
     assert.equal(course.rent(10, 9), true)

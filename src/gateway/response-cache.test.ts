@@ -49,6 +49,17 @@ const ask = (body: object, options: object = on, by = client) =>
   by.chat.completions.create(body as OpenAI.ChatCompletionCreateParams, options).asResponse()
 const clientOf = (apiKey: string) => new OpenAI({ baseURL: mill.baseUrl, apiKey, maxRetries: 0 })
 
+test('requests with other tags may go elsewhere, so they are not the same', async () => {
+  const chat = newChat()
+  const tagged = (tags: string) => ({ headers: { ...on.headers, 'x-gristmill-tags': tags } })
+  const states = []
+  for (const options of [on, tagged('eu'), tagged('us'), tagged('eu')]) {
+    states.push(cacheOf(await ask(chat, options)))
+    await until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
+  }
+  assert.deepEqual(states, ['miss', 'miss', 'miss', 'hit'])
+})
+
 test('the same request again is a hit, whole or as a stream, booked as no work', async () => {
   for (const stream of [false, true]) {
     const chat = { ...newChat(), stream }

@@ -34,8 +34,8 @@ afterEach(async () => {
 const routes = (...given: unknown[]) => mill.setRoutes(readDocument({ routes: given }).routes)
 const settled = () => until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
 const messages = [{ role: 'user' as const, content: 'Hi' }]
-const ask = (model: string, more: object = {}) =>
-  client.chat.completions.create({ model, messages, ...more }).withResponse()
+const ask = (model: string, more: object = {}, options: object = {}) =>
+  client.chat.completions.create({ model, messages, ...more }, options).withResponse()
 
 describe('a request for a route', () => {
   it('goes to its target under the name that the target knows, by name and by alias', async () => {
@@ -55,6 +55,38 @@ describe('a request for a route', () => {
       new Set(mill.ledger.intents.map(({ model }) => model)),
       new Set(['chat', 'gpt-4o']),
     )
+  })
+
+  it('goes where its key is tagged for, whatever it says itself, and chooses among that', async () => {
+    routes({
+      name: 'chat',
+      targets: [
+        { model: 'big', when: { keyTags: ['trusted'] } },
+        { model: 'mill', preference: 2 },
+        { model: 'big', preference: 3, when: { requestTags: ['never-first'] } },
+      ],
+    })
+    const policy = { tags: ['eu', 'trusted'] }
+    mill.principals.set('sk-tagged', testPrincipal('tagged', { policy }))
+    const targetFor = async (apiKey: string, tags?: string) => {
+      const headers = tags === undefined ? {} : { 'x-gristmill-tags': tags }
+      const { response } = await ask(
+        'chat',
+        {},
+        { headers: { ...headers, authorization: `Bearer ${apiKey}` } },
+      )
+      return response.headers.get('x-gristmill-target')
+    }
+    assert.equal(await targetFor('sk-anna'), 'mill')
+    assert.equal(await targetFor('sk-anna', 'trusted, eu'), 'mill', 'a header opens nothing')
+    assert.equal(await targetFor('sk-tagged'), 'big')
+    assert.equal(await targetFor('sk-tagged', 'eu'), 'big', 'a header closes nothing')
+    const wished = { model: 'big', when: { requestTags: ['careful'] } }
+    routes({ name: 'chat', targets: [wished, { model: 'mill', preference: 2 }] })
+    assert.equal(await targetFor('sk-tagged'), 'mill', 'what its key carries is no wish')
+    assert.equal(await targetFor('sk-anna', 'quick,careful'), 'big')
+    await assert.rejects(targetFor('sk-anna', 'Careful'), /x-gristmill-tags: it must be up to 16/)
+    await settled()
   })
 
   it('finds a model of the same name behind it, unchanged', async () => {

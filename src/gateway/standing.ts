@@ -6,6 +6,7 @@ import {
   lowerClass,
   type ServiceClass,
   serviceClasses,
+  tagsOf,
 } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { type CanonicalRequest, invalid } from './canonical.ts'
@@ -17,12 +18,16 @@ export interface Standing {
   endUser: string | null
   /** The conversation that it belongs to; null where nothing names one. */
   sessionId: string | null
+  /** What it brings to choose by among the targets that are open to it anyway. */
+  tags: readonly string[]
   waitMsMax: number
   queueDepthMax: number
 }
 
 const CLASS_HEADER = 'x-gristmill-class'
 const WAIT_HEADER = 'x-gristmill-max-wait-ms'
+const TAGS_HEADER = 'x-gristmill-tags'
+const NO_TAGS: readonly string[] = []
 const END_USER_LENGTH_MAX = 256
 
 /** @throws GristmillError `invalid_value`, `forbidden` where no class at or below is allowed */
@@ -39,6 +44,7 @@ export function standingOf(
     serviceClass: classOf(request.serviceTier, headers[CLASS_HEADER], principal),
     endUser: endUserOf(request, headers, principal, options.endUserHeader),
     sessionId: sessionIdOf(headers, request.sessionId),
+    tags: tagsIn(headers[TAGS_HEADER]),
     waitMsMax: Math.min(
       waitMsMax,
       tenantLimits.waitMsMax ?? waitMsMax,
@@ -91,6 +97,13 @@ function endUserOf(
     throw invalid('user', `it must have at most ${END_USER_LENGTH_MAX} characters`)
   }
   return user
+}
+
+function tagsIn(header: string | string[] | undefined): readonly string[] {
+  if (header === undefined) return NO_TAGS
+  const tags = tagsOf(String(header))
+  if (tags !== undefined) return tags
+  throw invalid(TAGS_HEADER, 'it must be up to 16 tags in small letters, with commas')
 }
 
 function positiveHeader(value: string | string[]): number {

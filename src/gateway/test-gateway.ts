@@ -66,6 +66,7 @@ export function testPrincipal(
       keyLimits: noLimits,
       responseCache: false,
       responseDays: 0,
+      tags: [],
       ...policy,
     },
   }

@@ -12,6 +12,8 @@ export interface RouteTargetView {
     classes?: ServiceClassName[] | undefined
     inputTokensMin?: number | undefined
     inputTokensMax?: number | undefined
+    keyTags?: string[] | undefined
+    requestTags?: string[] | undefined
   }
   /** Nanos for a token; null: it is not rented. */
   price: { inputNanos: number; outputNanos: number } | null
@@ -93,6 +95,8 @@ export interface TargetChangeView {
   inputTokensMin: number
   /** null: without end. */
   inputTokensMax: number | null
+  /** Alternatives, each of tags that they have or have not; empty: whatever theirs are. */
+  tags: { of: 'key' | 'request'; tag: string; has: boolean }[][]
   /** Where these requests go, in the order in which targets are asked; empty: no answer. */
   before: TargetOutcomeView[]
   after: TargetOutcomeView[]
@@ -132,7 +136,7 @@ export interface RouteFlowRow {
   cut: number
 }
 
-// GET /api/routes/explain?model=…&tenant=…
+// GET /api/routes/explain?model=…&tenant=…&keyTags=a,b&requestTags=c
 export interface RouteExplanationView {
   model: string
   tenantId: string
@@ -141,6 +145,8 @@ export interface RouteExplanationView {
   mayUse: boolean
   serviceClass: ServiceClassName
   inputTokens: number
+  keyTags: string[]
+  requestTags: string[]
   /** Name of the route; null where the model has none and its engines are asked. */
   route: string | null
   deprecation: RouteView['deprecation']

@@ -99,7 +99,8 @@ export interface ProjectView {
 // GET /api/keys?tenant=…, POST /api/keys, PATCH/DELETE /api/keys/:id, POST /api/keys/:id/rotate
 // POST /api/keys/import {tenantId, sha256, …} → KeyView: a key of another gateway, by its hash.
 // Deleting revokes at once. POST body: {tenantId, projectId?, name?, scopes?, defaultClass?,
-// limits?, responseCache?, expiresAt?}; rotate: {overlapS?} (a day where absent).
+// limits?, responseCache?, tags?, expiresAt?}; tags need `tenants:write`.
+// rotate: {overlapS?} (a day where absent).
 export interface KeyView {
   id: string
   tenantId: string
@@ -112,6 +113,8 @@ export interface KeyView {
   limits: LimitsView
   /** True where its requests use the response cache. */
   responseCache: boolean
+  /** By which targets of routes are opened to it. */
+  tags: string[]
   createdAt: string
   expiresAt: string | null
   lastUsedAt: string | null

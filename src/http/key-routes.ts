@@ -67,7 +67,7 @@ export function keyRoutes(api: Api, { tenancy, limits }: HttpOptions): void {
       const access = c.get('access')
       const key = await reached(access, c.req.valid('param').id)
       const input = c.req.valid('json')
-      checkGrant(access, key.tenantId, input.scopes, key)
+      checkGrant(access, key.tenantId, input, key)
       return c.json(keyView(await keys.change(key.id, input, access.actor)), 200)
     },
   )
@@ -82,7 +82,7 @@ function newKeyRoutes(api: Api, keys: Keys): void {
   const newKey = keyInput.extend({ tenantId })
   api.openapi(shapes.create('/api/keys', createSummary, newKey, schemas.keyCreated), async (c) => {
     const { tenantId: id, ...input } = c.req.valid('json')
-    checkGrant(c.get('access'), id, input.scopes)
+    checkGrant(c.get('access'), id, input)
     const { key, secret } = await keys.create(id, input, c.get('access').actor)
     return c.json({ ...keyView(key), key: secret }, 201)
   })
@@ -92,7 +92,7 @@ function newKeyRoutes(api: Api, keys: Keys): void {
     shapes.create('/api/keys/import', importSummary, movedKey, schemas.key),
     async (c) => {
       const { tenantId: id, sha256, ...input } = c.req.valid('json')
-      checkGrant(c.get('access'), id, input.scopes)
+      checkGrant(c.get('access'), id, input)
       const key = await keys.importHash(id, sha256, input, c.get('access').actor)
       return c.json(keyView(key), 201)
     },
@@ -107,7 +107,7 @@ function keyEndRoutes(
   api.openapi(rotateKey, async (c) => {
     const access = c.get('access')
     const { id, tenantId: owner, scopes } = await reached(access, c.req.valid('param').id)
-    checkGrant(access, owner, scopes)
+    checkGrant(access, owner, { scopes })
     const { key, secret } = await keys.rotate(id, c.req.valid('json'), access.actor)
     return c.json({ ...keyView(key), key: secret }, 200)
   })
@@ -121,19 +121,21 @@ function keyEndRoutes(
 
 /**
  * Nobody may make a key that can do more than themselves: `admin` reaches every tenant, so it is
- * not for those who are bound to some.
+ * not for those who are bound to some. Tags open what those who write routes keep closed.
  * @throws GristmillError `forbidden`, `not_found`
  */
 function checkGrant(
   access: Access,
   tenant: string,
-  scopes: readonly Scope[] | undefined,
+  { scopes, tags }: { scopes?: readonly Scope[] | undefined; tags?: readonly string[] | undefined },
   existing?: Key,
 ): void {
   checkReach(access, tenant, 'tenant', tenant)
+  if (access.permissions.has('tenants:write')) return
   const isAdmin = scopes?.includes('admin') || existing?.scopes.includes('admin')
-  if (!isAdmin || access.permissions.has('tenants:write')) return
-  const action = 'make or change keys with the scope admin'
+  const isTagged = tags !== undefined && tags.join() !== (existing?.tags ?? []).join()
+  if (!isAdmin && !isTagged) return
+  const action = isAdmin ? 'make or change keys with the scope admin' : 'set the tags of a key'
   throw new GristmillError('forbidden', { actor: access.actor.name, action })
 }
 

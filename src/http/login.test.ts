@@ -230,6 +230,13 @@ describe('people', () => {
     assert.equal(key.status, 201)
     const escalation = { tenantId: tenant.id, scopes: ['admin'] }
     assert.equal((await ben.ask('POST', '/api/keys', escalation)).status, 403)
+    const tagged = { tenantId: tenant.id, tags: ['eu'] }
+    assert.equal((await ben.ask('POST', '/api/keys', tagged)).status, 403)
+    const own = (await owner.ask('POST', '/api/keys', tagged)).json
+    assert.deepEqual(own.tags, ['eu'])
+    const change = (body: object) => ben.ask('PATCH', `/api/keys/${own.id}`, body)
+    assert.equal((await change({ tags: [] })).status, 403)
+    assert.deepEqual((await change({ name: 'mine', tags: ['eu'] })).json.tags, ['eu'])
   })
 
   it('do not see or change what belongs to other tenants', async () => {

@@ -1,6 +1,6 @@
 /** Routes of the admin API for the routes of models. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { GristmillError, problemsOf, serviceClasses } from '../base/index.ts'
+import { GristmillError, problemsOf, serviceClasses, tagsOf } from '../base/index.ts'
 import { guardsInput } from '../guard/index.ts'
 import { queryFlow } from '../meter/index.ts'
 import { invalidRoutes, routesInput } from '../route/index.ts'
@@ -35,6 +35,8 @@ const target = z.object({
     classes: z.array(serviceClass).optional(),
     inputTokensMin: count.optional(),
     inputTokensMax: count.optional(),
+    keyTags: z.array(z.string()).optional(),
+    requestTags: z.array(z.string()).optional(),
   }),
   price: z.object({ inputNanos: count, outputNanos: count }).nullable(),
 })
@@ -83,6 +85,8 @@ const explanation = z
     mayUse: z.boolean(),
     serviceClass,
     inputTokens: count,
+    keyTags: z.array(z.string()),
+    requestTags: z.array(z.string()),
     route: z.string().nullable(),
     deprecation,
     guards: z.array(
@@ -114,6 +118,9 @@ const routeChange = z.discriminatedUnion('kind', [
     classes: z.array(serviceClass),
     inputTokensMin: count,
     inputTokensMax: count.nullable(),
+    tags: z.array(
+      z.array(z.object({ of: z.enum(['key', 'request']), tag: z.string(), has: z.boolean() })),
+    ),
     before: outcomes,
     after: outcomes,
   }),
@@ -202,6 +209,14 @@ const rollback = createRoute({
   responses: { 200: answer('The version that holds now.', routeSet) },
 })
 
+const tagList = (description: string) =>
+  z
+    .string()
+    .max(2000)
+    .refine((text) => tagsOf(text) !== undefined, 'they must be tags with commas between them')
+    .optional()
+    .openapi({ description })
+
 const explain = createRoute({
   ...needs('routes:read'),
   tags,
@@ -214,6 +229,8 @@ const explain = createRoute({
       tenant: z.string().min(1).max(100).openapi({ description: 'Identifier of a tenant.' }),
       class: z.enum(serviceClasses).optional(),
       inputTokens: z.coerce.number().int().min(0).optional(),
+      keyTags: tagList('What its key is tagged with, with commas.'),
+      requestTags: tagList('What the request brings in x-gristmill-tags.'),
     }),
   },
   responses: { 200: answer('Every target with its share.', explanation) },
@@ -283,7 +300,12 @@ export function modelRouteRoutes(api: Api, options: HttpOptions): void {
     return c.json(await routes.rollback(c.get('access').actor, to), 200)
   })
   api.openapi(explain, async (c) => {
-    const { model, tenant, class: serviceClass, inputTokens = 0 } = c.req.valid('query')
-    return c.json(await routes.explain({ model, tenantId: tenant, serviceClass, inputTokens }), 200)
+    const { model, tenant, class: serviceClass, inputTokens = 0, ...tags } = c.req.valid('query')
+    const [keyTags, requestTags] = [tags.keyTags, tags.requestTags].map((text) =>
+      tagsOf(text ?? ''),
+    )
+    const asked = { model, tenantId: tenant, serviceClass, inputTokens }
+    const tagged = { keyTags: keyTags ?? [], requestTags: requestTags ?? [] }
+    return c.json(await routes.explain({ ...asked, ...tagged }), 200)
   })
 }

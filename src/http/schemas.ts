@@ -57,6 +57,7 @@ export const key = z
     defaultClass: serviceClass.nullable(),
     limits,
     responseCache: z.boolean(),
+    tags: z.array(z.string()),
     createdAt: time,
     expiresAt: time.nullable(),
     lastUsedAt: time.nullable(),

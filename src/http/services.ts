@@ -126,6 +126,8 @@ export interface RouteService {
     /** undefined: the tenant's own */
     serviceClass: ServiceClass | undefined
     inputTokens: number
+    keyTags: string[]
+    requestTags: string[]
   }): Promise<RouteExplanationView>
 }
 

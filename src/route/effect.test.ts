@@ -50,6 +50,24 @@ describe('what new routes change', () => {
     )
   })
 
+  it('says which tags a change is about, of keys and of requests, in few words', () => {
+    const opened = { keyTags: ['eu', 'trial'] }
+    const after = [small({ model: 'a', preference: 2 }, { model: 'b', when: opened })]
+    const [one, ...more] = changes([small({ model: 'a', preference: 2 })], after).map(targetsOf)
+    const key = (tag: string, has: boolean) => ({ of: 'key', tag, has })
+    assert.deepEqual(more, [])
+    assert.deepEqual(
+      one?.tags.toSorted((x, y) => x.length - y.length),
+      [[key('trial', true)], [key('eu', true), key('trial', false)]],
+    )
+    const wished = [small({ model: 'a' }, { model: 'c', when: { requestTags: ['fast'] } })]
+    const found = changes([small({ model: 'a' })], wished).map(targetsOf)
+    assert.deepEqual(
+      found.map(({ tags }) => tags),
+      [[[{ of: 'request', tag: 'fast', has: true }]]],
+    )
+  })
+
   it('counts a name without a route as the model of that name, or as not answered', () => {
     const toy = { name: 'toy', targets: [{ model: 'b' }] }
     const hidden = changes([], [toy, small({ model: 'b' })]).map(targetsOf)
@@ -105,6 +123,8 @@ const conditions = fc.record(
     classes: fc.subarray([...serviceClasses], { minLength: 1 }),
     inputTokensMin: fc.integer({ min: 0, max: 4 }),
     inputTokensMax: fc.integer({ min: 4, max: 9 }),
+    keyTags: fc.subarray(['eu', 'trial'], { minLength: 1 }),
+    requestTags: fc.subarray(['eu'], { minLength: 1 }),
   },
   { requiredKeys: [] },
 )
@@ -126,17 +146,25 @@ describe('every request', () => {
       at: fc.constantFrom(0, 1, 2),
       serviceClass: fc.constantFrom(...serviceClasses),
       inputTokens: fc.integer({ min: 0, max: 12 }),
+      keyTags: fc.subarray(['eu', 'trial', 'other']),
+      requestTags: fc.subarray(['eu', 'other']),
     })
     fc.assert(
       fc.property(routes, routes, fc.array(facts, { minLength: 8 }), (before, after, asked) => {
         const { changes: found } = effectOf(before, after, around)
-        for (const { at, serviceClass, inputTokens } of asked) {
+        for (const { at, ...kind } of asked) {
+          const { serviceClass, inputTokens } = kind
           const { id: tenantId, name: tenantName } = tenants[at] ?? assert.fail('a tenant')
-          const one = { tenantId, tenantName, serviceClass, inputTokens }
+          const one = { tenantId, tenantName, ...kind }
+          const isSo = ({ of, tag, has }: TargetChange['tags'][number][number]) =>
+            has === kind[of === 'key' ? 'keyTags' : 'requestTags'].includes(tag)
           const isNamed = found.some((change) => targetsOf(change).tenants.includes(tenantName))
           const covering = found.map(targetsOf).filter((change) => {
             const { inputTokensMin, inputTokensMax, classes } = change
             const isHis = change.tenants.includes(tenantName) || (change.others && !isNamed)
+            const alternatives = change.tags.filter((signs) => signs.every(isSo))
+            assert.ok(alternatives.length <= 1, 'alternatives exclude each other')
+            if (change.tags.length > 0 && alternatives.length === 0) return false
             const isLong = inputTokens > (inputTokensMax ?? Infinity)
             return (
               isHis && classes.includes(serviceClass) && !isLong && inputTokens >= inputTokensMin

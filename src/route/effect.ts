@@ -5,6 +5,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ServiceClass, serviceClasses } from '../base/index.ts'
 import { allowanceOf, type IsUp, judge } from './resolve.ts'
+import {
+  casesOf,
+  signsOf,
+  type TagName,
+  type TagSign,
+  tagNamesIn,
+  tagsInCase,
+} from './tag-cases.ts'
 import type { Deprecation, Route } from './types.ts'
 
 /** Where some requests go: every target that takes them. */
@@ -30,6 +38,8 @@ export interface TargetChange {
   inputTokensMin: number
   /** null: without end. */
   inputTokensMax: number | null
+  /** Alternatives, each of tags that they have or have not; empty: whatever theirs are. */
+  tags: TagSign[][]
   /** Empty: not answered. */
   before: TargetOutcome[]
   after: TargetOutcome[]
@@ -81,7 +91,8 @@ export function effectOf(
   let looks = 0
   for (const { names, old, now } of pairsOf(before, after)) {
     const sides = [old, now].filter((side) => side !== undefined)
-    const scope = { askers: askersOf(sides, around.tenants), lengths: lengthsOf(sides) }
+    const askers = askersOf(sides, around.tenants)
+    const scope = { askers, lengths: lengthsOf(sides), tags: tagNamesIn(sides) }
     looks += looksFor(sides, scope)
     if (looks > LOOKS_MAX) effect.unexamined.push(...names)
     else effect.changes.push(...targetChanges({ names, old, now }, scope, around))
@@ -100,12 +111,14 @@ interface Pair {
 interface Scope {
   askers: readonly Asker[]
   lengths: readonly number[]
+  tags: readonly TagName[]
 }
 
-function looksFor(sides: readonly Route[], { askers, lengths }: Scope): number {
+function looksFor(sides: readonly Route[], { askers, lengths, tags }: Scope): number {
   const targets = sides.flatMap((side) => side.targets)
   const named = targets.reduce((sum, { when }) => sum + (when.tenants?.length ?? 0), 0)
-  return askers.length * serviceClasses.length * lengths.length * (targets.length + named)
+  const kinds = askers.length * serviceClasses.length * lengths.length * casesOf(tags)
+  return kinds * (targets.length + named)
 }
 
 /** Names by what had and has them, without those for which nothing is different. */
@@ -142,17 +155,41 @@ interface Difference {
   after: TargetOutcome[]
 }
 
-function targetChanges(
+type Untagged = Omit<TargetChange, 'kind' | 'names' | 'tags'>
+
+/** Alike for several combinations of tags, a change is told once. */
+function targetChanges(pair: Pair, scope: Scope, around: Surroundings): RouteChange[] {
+  const found = new Map<string, { change: Untagged; cases: number[] }>()
+  for (let number = 0; number < casesOf(scope.tags); number++) {
+    for (const change of changesInCase(pair, scope, number, around)) {
+      const key = JSON.stringify(change)
+      const known = found.get(key)
+      if (known) known.cases.push(number)
+      else found.set(key, { change, cases: [number] })
+    }
+  }
+  return [...found.values()].map(({ change, cases }) => ({
+    kind: 'targets' as const,
+    names: pair.names,
+    ...change,
+    tags: signsOf(scope.tags, cases),
+  }))
+}
+
+function changesInCase(
   { names, old, now }: Pair,
-  { askers, lengths }: Scope,
+  { askers, lengths, tags }: Scope,
+  number: number,
   around: Surroundings,
-): RouteChange[] {
+): Untagged[] {
   const name = names[0] ?? ''
+  const tagged = tagsInCase(tags, number)
   const outcomes = new Map<string, Difference>()
   for (const asker of askers) {
     for (const serviceClass of serviceClasses) {
       for (const [lengthAt, inputTokens] of lengths.entries()) {
-        const facts = { tenantId: asker.id, tenantName: asker.name, serviceClass, inputTokens }
+        const who = { tenantId: asker.id, tenantName: asker.name, ...tagged }
+        const facts = { ...who, serviceClass, inputTokens }
         const before = outcomeOf(old, name, facts, around)
         const after = outcomeOf(now, name, facts, around)
         if (isDeepStrictEqual(before, after)) continue
@@ -164,13 +201,7 @@ function targetChanges(
     }
   }
   return [...outcomes.values()].flatMap(({ cells, before, after }) =>
-    groupsOf(cells, lengths).map((group) => ({
-      kind: 'targets' as const,
-      names,
-      ...group,
-      before,
-      after,
-    })),
+    groupsOf(cells, lengths).map((group) => ({ ...group, before, after })),
   )
 }
 

@@ -8,12 +8,15 @@ import type { RequestFacts, Route, RouteTarget } from './types.ts'
 const bare = { name: 'r', aliases: [], defaults: {}, deprecation: null, overflow: null }
 const tenants = ['Support', 'Research', 'ten_3']
 
+const tags = fc.subarray(['eu', 'trial', 'fast'], { minLength: 1 })
 const conditions = fc.record(
   {
     tenants: fc.subarray(tenants, { minLength: 1 }),
     classes: fc.subarray([...serviceClasses], { minLength: 1 }),
     inputTokensMin: fc.integer({ min: 0, max: 50 }),
     inputTokensMax: fc.integer({ min: 0, max: 100 }),
+    keyTags: tags,
+    requestTags: tags,
   },
   { requiredKeys: [] },
 )
@@ -33,6 +36,8 @@ const facts: fc.Arbitrary<RequestFacts> = fc.record({
   tenantName: fc.constantFrom('support', 'Research', 'Sales'),
   serviceClass: fc.constantFrom(...serviceClasses),
   inputTokens: fc.integer({ min: 0, max: 120 }),
+  keyTags: fc.subarray(['eu', 'trial', 'fast']),
+  requestTags: fc.subarray(['eu', 'trial', 'fast']),
   draw: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 })
 /** Which targets are up, by bits. */
@@ -45,12 +50,14 @@ const upBy =
 /** The conditions once more, as the document says them. */
 function meets(
   { when }: RouteTarget,
-  { tenantId, tenantName, serviceClass, inputTokens }: RequestFacts,
+  { tenantId, tenantName, serviceClass, inputTokens, keyTags, requestTags }: RequestFacts,
 ) {
   const names = when.tenants?.map((name) => name.toLowerCase())
   return (
     (names === undefined || names.includes(tenantName.toLowerCase()) || names.includes(tenantId)) &&
     (when.classes === undefined || when.classes.includes(serviceClass)) &&
+    (when.keyTags === undefined || when.keyTags.some((one) => keyTags.includes(one))) &&
+    (when.requestTags === undefined || when.requestTags.some((one) => requestTags.includes(one))) &&
     inputTokens >= (when.inputTokensMin ?? 0) &&
     inputTokens <= (when.inputTokensMax ?? 1e9)
   )
@@ -110,6 +117,8 @@ describe('the targets of a request', () => {
       tenantName: 'T',
       serviceClass: 'standard',
       inputTokens: 1,
+      keyTags: [],
+      requestTags: [],
     } as const
     const random = seededRandom(11)
     const firsts = new Map<string, number>()

@@ -78,10 +78,19 @@ function misfitOf({ when }: RouteTarget, facts: Omit<RequestFacts, 'draw'>): str
   if (classes !== undefined && !classes.includes(serviceClass)) {
     return `it is not for the class ${serviceClass}`
   }
+  if (when.keyTags !== undefined && !hasAny(facts.keyTags, when.keyTags)) {
+    return `it is for keys tagged ${when.keyTags.join(' or ')}`
+  }
+  if (when.requestTags !== undefined && !hasAny(facts.requestTags, when.requestTags)) {
+    return `it is for requests tagged ${when.requestTags.join(' or ')}`
+  }
   if (inputTokens < inputTokensMin) return `it is for prompts of ${inputTokensMin} tokens and more`
   if (inputTokens > inputTokensMax) return `it is for prompts of up to ${inputTokensMax} tokens`
   return null
 }
+
+const hasAny = (tags: readonly string[], wanted: readonly string[]) =>
+  wanted.some((one) => tags.includes(one))
 
 /** Names differ in more than their case, as everywhere. */
 function isAmong(tenants: readonly string[], id: string, name: string): boolean {

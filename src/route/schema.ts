@@ -1,6 +1,12 @@
 /** Reading routes as people write them: every field checked, then the routes against each other. */
 import { z } from 'zod'
-import { GristmillError, type Problem, problemsOf, serviceClasses } from '../base/index.ts'
+import {
+  GristmillError,
+  type Problem,
+  problemsOf,
+  serviceClasses,
+  tagsSchema,
+} from '../base/index.ts'
 import { type Guard, guardsInput, problemsAmongGuards } from '../guard/index.ts'
 import { PREFERENCE_MAX } from './resolve.ts'
 import type { Route } from './types.ts'
@@ -45,6 +51,8 @@ const conditions = z.strictObject({
   classes: z.array(z.enum(serviceClasses)).min(1).max(4).optional(),
   inputTokensMin: tokens.optional(),
   inputTokensMax: tokens.optional(),
+  keyTags: tagsSchema.min(1).optional(),
+  requestTags: tagsSchema.min(1).optional(),
 })
 
 const target = z.strictObject({

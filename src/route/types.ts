@@ -10,6 +10,10 @@ export interface TargetConditions {
   /** Length of the prompt, tokens by our estimate. */
   inputTokensMin?: number | undefined
   inputTokensMax?: number | undefined
+  /** Tags of which its key carries at least one. */
+  keyTags?: readonly string[] | undefined
+  /** Tags of which it brings at least one itself. */
+  requestTags?: readonly string[] | undefined
 }
 
 /** Something that can answer: a model of the pool, on any of its engines or on one. */
@@ -81,6 +85,10 @@ export interface RequestFacts {
   serviceClass: ServiceClass
   /** Tokens of the prompt, by our estimate. */
   inputTokens: number
+  /** What its key carries, which whoever asks cannot choose. */
+  keyTags: readonly string[]
+  /** What it brings itself. */
+  requestTags: readonly string[]
   /** Chance in [0, 1), which decides between weights. */
   draw: number
 }

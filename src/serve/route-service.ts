@@ -67,21 +67,15 @@ export function routeService({ book, pool, places, tenancy }: RouteServiceOption
       }
     },
     rollback: async (actor, to) => withWarnings(await book.rollback(actor, to)),
-    explain: async ({ model, tenantId, serviceClass, inputTokens }) => {
+    explain: async ({ model, tenantId, serviceClass, inputTokens, keyTags, requestTags }) => {
       const tenant = await tenancy.tenants.get(tenantId)
       const asked = serviceClass ?? tenant.defaultClass
       const route = book.find(model)
-      const facts = { tenantId, tenantName: tenant.name, serviceClass: asked, inputTokens }
+      const given = { tenantId, serviceClass: asked, inputTokens, keyTags, requestTags }
+      const facts = { ...given, tenantName: tenant.name }
       const by = { tenantId, tenantName: tenant.name, model, route: route?.name }
       const guards = book.guards.filter((one) => meets(one, by)).map(explained)
-      const base = {
-        guards,
-        model,
-        tenantId,
-        tenant: tenant.name,
-        serviceClass: asked,
-        inputTokens,
-      }
+      const base = { ...given, guards, model, tenant: tenant.name }
       const mayUse =
         tenant.models === null ||
         tenant.models.includes(model) ||
@@ -155,11 +149,16 @@ const viewOf = ({ version, at, actor, note, routes, guards }: RouteVersion) => (
   })),
 })
 
-const conditionsOf = ({ tenants, classes, ...lengths }: TargetConditions) => ({
-  ...lengths,
-  ...(tenants && { tenants: [...tenants] }),
-  ...(classes && { classes: [...classes] }),
-})
+const conditionsOf = (when: TargetConditions) => {
+  const { tenants, classes, keyTags, requestTags, ...lengths } = when
+  return {
+    ...lengths,
+    ...(tenants && { tenants: [...tenants] }),
+    ...(classes && { classes: [...classes] }),
+    ...(keyTags && { keyTags: [...keyTags] }),
+    ...(requestTags && { requestTags: [...requestTags] }),
+  }
+}
 
 /** What may be a slip, but may also be an engine or a tenant that is yet to come. */
 function warningsOf(

@@ -112,6 +112,8 @@ describe('a key that was used before', () => {
     await eventually(async () => (await policy())?.keyLimits.concurrencyMax === 2)
     await elsewhere.keys.change(key.id, { responseCache: true }, actor)
     await eventually(async () => (await policy())?.responseCache === true)
+    await elsewhere.keys.change(key.id, { tags: ['eu', 'trial'] }, actor)
+    await eventually(async () => (await policy())?.tags.join() === 'eu,trial')
     await elsewhere.projects.change(key.projectId, { weight: 4 }, actor)
     await eventually(async () => (await policy())?.projectWeight === 4)
     await elsewhere.tenants.change(tenantId, { weight: 5, models: ['small'] }, actor)

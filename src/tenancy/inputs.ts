@@ -1,6 +1,6 @@
 /** What people may write about tenants, projects and keys: the schemas of every change. */
 import { z } from 'zod'
-import { type ServiceClass, serviceClasses } from '../base/index.ts'
+import { type ServiceClass, serviceClasses, tagsSchema } from '../base/index.ts'
 import { scopes, type UseLimits } from './types.ts'
 
 const name = z
@@ -47,6 +47,7 @@ const keyFields = {
   defaultClass: serviceClass.nullable().optional(),
   limits: limitsInput.optional(),
   responseCache: z.boolean().optional(),
+  tags: tagsSchema.optional(),
   expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
 }
 export const keyInput = z.strictObject({

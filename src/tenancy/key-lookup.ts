@@ -19,6 +19,7 @@ interface KeyRow {
   keyDefaultClass: Policy['defaultClass'] | null
   keyLimits: UseLimits
   responseCache: boolean
+  tags: string[]
   projectId: string
   projectName: string
   projectWeight: number
@@ -108,7 +109,7 @@ export async function principalOfKey(
 const columns = (sql: Queries) => sql`
   k.expires_at as "expiresAt", k.id as "keyId", k.name as "keyName", k.scopes,
   k.default_class as "keyDefaultClass", k.limits as "keyLimits",
-  k.response_cache as "responseCache", p.id as "projectId",
+  k.response_cache as "responseCache", k.tags, p.id as "projectId",
   p.name as "projectName", p.weight as "projectWeight", t.id as "tenantId",
   t.name as "tenantName", t.weight as "tenantWeight", t.classes,
   t.default_class as "defaultClass", t.models, t.limits as "tenantLimits",
@@ -135,6 +136,7 @@ function entryOf(row: KeyRow): KeyEntry {
     keyLimits: row.keyLimits,
     responseCache: row.responseCache,
     responseDays: row.responseDays,
+    tags: row.tags,
   })
   const who = { keyId, keyName, tenantId, tenantName, projectId, projectName }
   const principal = Object.freeze({ ...who, scopes: new Set(row.scopes), policy })

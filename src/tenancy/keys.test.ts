@@ -177,12 +177,17 @@ describe('a key', () => {
   })
 
   it('carries its own limits and class, unless the tenant no longer has that class', async () => {
-    const own = { limits: { concurrencyMax: 1 }, responseCache: true }
+    const own = { limits: { concurrencyMax: 1 }, responseCache: true, tags: ['eu'] }
     const input = { defaultClass: 'flex' as const, ...own }
     const { secret } = await tenancy.keys.create(tenantId, input, actor)
     const { policy } = (await tenancy.authenticate(secret)) ?? assert.fail()
     assert.equal(policy.defaultClass, 'flex')
     assert.deepEqual([policy.keyLimits.concurrencyMax, policy.responseCache], [1, true])
+    assert.deepEqual(policy.tags, ['eu'])
+    for (const tags of [['EU'], ['a b'], [''], Array.from({ length: 17 }, (_, at) => `t${at}`)]) {
+      const wrong = tenancy.keys.create(tenantId, { tags }, actor)
+      await assert.rejects(wrong, { code: 'invalid_value' })
+    }
     await tenancy.tenants.change(tenantId, { classes: ['standard', 'batch'] }, actor)
     const other = await tenancy.keys.create(tenantId, {}, actor)
     assert.equal((await tenancy.authenticate(other.secret))?.policy.defaultClass, 'standard')

@@ -83,7 +83,7 @@ function select(sql: Queries, at: Date) {
   return sql`
     select k.id, p.tenant_id as "tenantId", k.project_id as "projectId", k.name, k.hint, k.scopes,
       k.default_class as "defaultClass", k.limits, k.response_cache as "responseCache",
-      k.created_at as "createdAt",
+      k.tags, k.created_at as "createdAt",
       k.expires_at as "expiresAt", k.last_used_at as "lastUsedAt",
       case when k.revoked_at is null then overlap.ends_at end as "overlapEndsAt",
       case
@@ -144,7 +144,7 @@ async function insert(
   const { database, clock, random } = context
   const input = checked(keyInput, unchecked)
   const { name = 'key', scopes = ['inference'], defaultClass = null } = input
-  const { responseCache = false } = input
+  const { responseCache = false, tags = [] } = input
   const id = newId('key', clock, random)
   const at = new Date(clock.nowMs())
   const limits = mergedLimits(noLimits, input.limits)
@@ -154,12 +154,13 @@ async function insert(
     await checkDefaultClass(sql, tenantId, defaultClass)
     await sql`
       insert into keys (id, project_id, name, hint, scopes, default_class, limits, response_cache,
-        created_at, expires_at)
+        tags, created_at, expires_at)
       values (${id}, ${projectId}, ${name}, ${hint}, ${jsonb(sql, scopes)}, ${defaultClass},
-        ${jsonb(sql, limits)}, ${responseCache}, ${at}, ${expiresAt})`
+        ${jsonb(sql, limits)}, ${responseCache}, ${jsonb(sql, tags)}, ${at}, ${expiresAt})`
     await sql`
       insert into key_secrets (sha256, key_id, created_at) values (${sha256}, ${id}, ${at})`
-    const detail = { name, projectId, scopes, defaultClass, limits, responseCache, expiresAt }
+    const granted = { scopes, defaultClass, limits, responseCache, tags }
+    const detail = { name, projectId, ...granted, expiresAt }
     const entry = { action: `key.${verb}`, subject: id, tenantId, detail }
     await recordAudit(sql, clock, actor, entry)
     return read(context, sql, id)
@@ -213,6 +214,7 @@ async function changeKey(
     refuseRevoked(before)
     const { name = before.name, scopes = before.scopes } = change
     const { defaultClass = before.defaultClass, responseCache = before.responseCache } = change
+    const { tags = before.tags } = change
     await checkDefaultClass(sql, before.tenantId, defaultClass)
     const limits = mergedLimits(before.limits, change.limits)
     const expiresAt =
@@ -222,7 +224,7 @@ async function changeKey(
     await sql`
       update keys set name = ${name}, scopes = ${jsonb(sql, scopes)},
         default_class = ${defaultClass}, limits = ${jsonb(sql, limits)},
-        response_cache = ${responseCache}, expires_at = ${expiresAt}
+        response_cache = ${responseCache}, tags = ${jsonb(sql, tags)}, expires_at = ${expiresAt}
       where id = ${id}`
     const { tenantId } = before
     const entry = { action: 'key.change', subject: id, tenantId, detail: { ...change } }

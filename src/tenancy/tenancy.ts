@@ -153,6 +153,6 @@ async function principalFor(
     projectName,
     // The person is known, so the end user that the gateway is told can be trusted.
     scopes: new Set(['inference', 'end_users']),
-    policy: { ...own, tenantLimits, keyLimits: noLimits, responseCache: false },
+    policy: { ...own, tenantLimits, keyLimits: noLimits, responseCache: false, tags: [] },
   }
 }

@@ -38,6 +38,8 @@ export interface Policy {
   responseCache: boolean
   /** Days that the tenant's responses are kept; 0: none are. */
   responseDays: number
+  /** Tags of the key, which open targets of routes to it. */
+  tags: readonly string[]
 }
 
 /** An authenticated caller of the API; the same object until key or policy changes. */
@@ -92,6 +94,8 @@ export interface Key {
   limits: UseLimits
   /** True where its requests use the response cache. */
   responseCache: boolean
+  /** By which targets of routes are opened to it. */
+  tags: string[]
   createdAt: Date
   expiresAt: Date | null
   /** To the minute. */

@@ -1,5 +1,6 @@
 /** What is chosen about a key, whether it is new, moves in or is changed. */
 import type { KeyView, ServiceClassName } from '../api/contract.ts'
+import { useMay } from '../api/session.ts'
 import { Choice, Field } from '../parts/field.tsx'
 import { LimitFields, limitFlags, limitsOf } from '../parts/limit-fields.tsx'
 import { textOf } from '../parts/on-submit.ts'
@@ -14,6 +15,7 @@ const scopes = [
 ]
 
 export function KeyFields({ keyView }: { keyView?: KeyView }) {
+  const mayTag = useMay('tenants:write')
   // A scope that is not offered here, such as admin, is kept by its own checkbox.
   const others = (keyView?.scopes ?? []).filter((one) => !scopes.some(({ name }) => name === one))
   return (
@@ -67,6 +69,17 @@ export function KeyFields({ keyView }: { keyView?: KeyView }) {
         Response cache
         <span className="text-[0.78rem] text-soft">the same question gets the kept answer</span>
       </label>
+      {mayTag && (
+        <Field
+          label="Tags"
+          name="tags"
+          defaultValue={keyView?.tags.join(', ')}
+          placeholder="eu, trial"
+          hint="They open targets of routes to it. In small letters, with commas between them."
+          autoComplete="off"
+          spellCheck={false}
+        />
+      )}
       <LimitFields {...(keyView && { limits: keyView.limits })} />
     </>
   )
@@ -81,6 +94,7 @@ export function keyBodyOf(form: FormData, before?: KeyView) {
     defaultClass: textOf(form, 'class') || null,
     limits: limitsOf(form),
     responseCache: form.has('responseCache'),
+    ...(form.has('tags') && { tags: tagsOf(textOf(form, 'tags')) }),
     // An end that is not touched keeps its time of day.
     ...(until !== dayOf(before) && { expiresAt: until === '' ? null : endOfDay(until) }),
   }
@@ -94,6 +108,7 @@ export function keyFlags(form: FormData, before?: KeyView): string {
     scopes: ['inference'],
     defaultClass: null,
     responseCache: false,
+    tags: [],
     ...before,
   }
   const { expiresAt } = body
@@ -103,12 +118,18 @@ export function keyFlags(form: FormData, before?: KeyView): string {
     body.defaultClass !== was.defaultClass && ` --class ${body.defaultClass ?? 'tenant'}`,
     body.responseCache !== was.responseCache &&
       ` --response-cache ${body.responseCache ? 'on' : 'off'}`,
+    body.tags !== undefined && body.tags.join() !== was.tags.join() && tagFlags(body.tags),
     expiresAt !== undefined && ` --expires ${expiresAt === null ? 'never' : daysUntil(expiresAt)}`,
     limitFlags(body.limits, before?.limits),
   ]
     .filter(Boolean)
     .join('')
 }
+
+const tagsOf = (text: string) => text.split(/[\s,]+/).filter(Boolean)
+
+const tagFlags = (tags: readonly string[]) =>
+  tags.length === 0 ? ' --no-tag' : ` --tag ${tags.map(shellWord).join(' ')}`
 
 /** The day until whose end it works, as the browser's field writes it. */
 function dayOf(keyView: KeyView | undefined): string {

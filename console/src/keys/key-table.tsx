@@ -137,6 +137,12 @@ function keyColumns(nowMs: number): Column<KeyView>[] {
       csv: ({ scopes }) => scopes.join(' '),
     },
     {
+      title: 'Tags',
+      note: 'By which targets of routes are opened to it',
+      show: ({ tags }) => tags.join(', ') || '–',
+      csv: ({ tags }) => tags.join(' '),
+    },
+    {
       title: 'Class',
       note: 'Of its requests that name none',
       show: ({ defaultClass }) =>

@@ -16,10 +16,13 @@ export const placeOf = ({ model, engine }: Pick<RouteTargetView, 'model' | 'engi
 
 /** Who and what a target takes; empty: everything. */
 export function conditionsOf({ when }: RouteTargetView): string {
-  const { tenants, classes, inputTokensMin: min, inputTokensMax: max } = when
+  const { tenants, classes, keyTags, requestTags } = when
+  const { inputTokensMin: min, inputTokensMax: max } = when
   return [
     ...(tenants ? [`for ${listed(tenants)}`] : []),
     ...(classes ? [classes.join(', ')] : []),
+    ...(keyTags ? [`keys tagged ${keyTags.join(' or ')}`] : []),
+    ...(requestTags ? [`requests tagged ${requestTags.join(' or ')}`] : []),
     ...(min === undefined && max === undefined ? [] : [lengthsInWords(min ?? 0, max ?? null)]),
   ].join('; ')
 }
@@ -72,8 +75,13 @@ export function whoseInWords(change: RouteChangeView): string {
   const who = listed([...tenants, ...(others ? [rest] : [])])
   const kinds = classes.length === CLASSES ? '' : `, ${listed(classes)}`
   const isAny = min === 0 && max === null
-  return `${who}${kinds}${isAny ? '' : `, ${lengthsInWords(min, max)}`}`
+  const tagged = change.tags.map(signsInWords).join(', or ')
+  const lengths = isAny ? '' : `, ${lengthsInWords(min, max)}`
+  return `${who}${kinds}${lengths}${tagged === '' ? '' : `, ${tagged}`}`
 }
+
+const signsInWords = (signs: TargetChangeView['tags'][number]) =>
+  listed(signs.map(({ of, tag, has }) => `${of} ${has ? '' : 'not '}tagged ${tag}`))
 
 export function sideInWords(change: RouteChangeView, side: 'before' | 'after'): string {
   if (change.kind === 'targets') return outcomesInWords(change[side])

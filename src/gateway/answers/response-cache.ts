@@ -72,9 +72,10 @@ export class ResponseCache {
     const course = courseFor(this.#options, given, principal, standing)
     const request = course?.withDefaults(given) ?? given
     if (!asksForOneAnswer(request)) return null
-    // Of two requests with other headers of their wire the answers may differ.
+    // Of two requests with other headers of their wire, or other tags, the answers may differ.
     const words = given.ownWords?.headers.join(' ') ?? ''
-    const key = `cache ${request.door} ${standing.serviceClass} ${bodyDigest} ${words}`
+    const tags = `${principal.policy.tags.join()} ${standing.tags.join()}`
+    const key = `cache ${request.door} ${standing.serviceClass} ${bodyDigest} ${tags} ${words}`
     return { key, principal, request, standing, route: course?.route, guarding }
   }
 
