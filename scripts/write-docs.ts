@@ -98,14 +98,14 @@ function errors(): string {
 function services(): string {
   const lines = Object.entries(presets)
     .filter(([, { wire }]) => wire === 'openai')
-    .map(([name, { title, url, root, fates: table }]) => {
+    .map(([name, { title, url, urlExample, root, fates: table }]) => {
       const named = (fate: string) =>
         Object.entries(table).flatMap(([field, one]) =>
           one.fate === fate
             ? [fate === 'translated' ? `${code(field)} as ${code(one.how)}` : code(field)]
             : [],
         )
-      const address = `${url ?? 'https://NAME.openai.azure.com'}${root}`
+      const address = `${url ?? urlExample}${root}`
       return [
         title,
         code(name),

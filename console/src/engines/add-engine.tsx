@@ -22,6 +22,7 @@ export function AddEngine({ isOpen, onClose }: { isOpen: boolean; onClose: () =>
 const SERVICES = {
   anthropic: 'Anthropic',
   azure: 'Azure OpenAI',
+  bedrock: 'Amazon Bedrock',
   gemini: 'Gemini',
   mistral: 'Mistral',
   openai: 'OpenAI',
@@ -31,6 +32,7 @@ const SERVICES = {
 const EXAMPLES: Record<string, string> = {
   '': 'http://10.0.0.7:8000',
   azure: 'https://NAME.openai.azure.com',
+  bedrock: 'https://bedrock-runtime.REGION.amazonaws.com',
 }
 
 function Form({ onClose }: { onClose: () => void }) {
@@ -77,7 +79,7 @@ function Form({ onClose }: { onClose: () => void }) {
       <Field
         label="Address"
         type="url"
-        required={service === '' || service === 'azure'}
+        required={service in EXAMPLES}
         value={url}
         onChange={(event) => setUrl(event.target.value)}
         placeholder={EXAMPLES[service] ?? 'its usual one'}

@@ -34,7 +34,7 @@ export function useDetection(place: EnginePlace): UseQueryResult<EngineFoundView
 
 function mayAnswer({ url = '', service, apiKey }: EnginePlace): boolean {
   if (service !== undefined && apiKey === undefined) return false
-  if (url === '') return service !== undefined && service !== 'azure'
+  if (url === '') return service !== undefined && service !== 'azure' && service !== 'bedrock'
   return /^https?:\/\/[^/]+/.test(url) && URL.canParse(url)
 }
 

@@ -8,6 +8,7 @@ import { type Fields, fieldsOf, listOf } from '../wire-fields.ts'
 export const serviceNames = [
   'anthropic',
   'azure',
+  'bedrock',
   'gemini',
   'mistral',
   'openai',
@@ -22,6 +23,8 @@ export interface Preset {
   wire: 'openai' | 'anthropic'
   /** null where every customer has an address of their own. */
   url: string | null
+  /** What such an address looks like. */
+  urlExample?: string
   /** What stands in place of `/v1` in the paths. */
   root: string
   /** What becomes of fields of a chat request; others are passed on. */
@@ -61,9 +64,19 @@ export const presets: Record<ServiceName, Preset> = {
     title: 'Azure OpenAI',
     wire: 'openai',
     url: null,
+    urlExample: 'https://NAME.openai.azure.com',
     root: '/openai/v1',
     fates: { ...own, max_tokens: translated('max_completion_tokens') },
     keyHeaders: (key) => ['api-key', key],
+  },
+  bedrock: {
+    title: 'Amazon Bedrock',
+    wire: 'openai',
+    url: null,
+    urlExample: 'https://bedrock-runtime.REGION.amazonaws.com',
+    root: '/openai/v1',
+    fates: own,
+    keyHeaders: bearer,
   },
   gemini: {
     title: 'Gemini',

@@ -96,6 +96,11 @@ test('every service has its address, its way to take a key, and its words for fi
       'api-key: sk-one',
       { ...rest, max_completion_tokens: 7 },
     ],
+    bedrock: [
+      '/openai/v1/chat/completions',
+      'authorization: Bearer sk-one',
+      { ...rest, max_tokens: 7 },
+    ],
     gemini: [
       '/v1beta/openai/chat/completions',
       'authorization: Bearer sk-one',
