@@ -120,6 +120,9 @@ function databaseUrlOf({ home }: Server): string {
 export interface PartTargets {
   direct: Target
   routed: Target
+  /** Past a guard of one pattern on the way in and of one on the way out. */
+  guarded: Target
+  guardedChat(length: number): Target
   chat(length: number): Target
   messages(length: number): Target
   responses(length: number): Target
@@ -133,11 +136,21 @@ async function openParts(
 ): Promise<PartTargets> {
   const targets = [{ model: 'mock', when: { classes: ['batch'] } }, { model: 'mock' }]
   const routes = [{ name: 'routed', targets, defaults: { temperature: 0.2 } }]
-  await admin.put('/api/routes', { routes })
+  const pattern = { kind: 'pattern', patterns: ['sk-[A-Za-z0-9]{20,}'], routes: ['guarded'] }
+  const guards = [
+    { ...pattern, name: 'in', when: 'before' },
+    { ...pattern, name: 'out', when: 'after', action: 'redact' },
+  ]
+  await admin.put('/api/routes', {
+    routes: [...routes, { name: 'guarded', targets: [{ model: 'mock' }] }],
+    guards,
+  })
   const stream = (fields: (text: string) => Fields) => targetFrom(url, key, fields)
   return {
     direct: targetOf(url, key),
     routed: targetFrom(url, key, (text) => chatFields(text, 'routed')),
+    guarded: targetFrom(url, key, (text) => chatFields(text, 'guarded')),
+    guardedChat: (length) => stream((text) => chatFields(text, 'guarded', length)),
     chat: (length) => stream((text) => chatFields(text, 'mock', length)),
     messages: (length) =>
       stream((text) => ({

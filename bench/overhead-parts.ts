@@ -1,6 +1,6 @@
 /**
- * What single parts of the gateway cost: a route before the model's name, and the translation of
- * streams, each over the plain pass-through of the same gateway in the same turns.
+ * What single parts of the gateway cost: a route before the model's name, guards of one pattern
+ * before and after, and the translation of streams, each over the plain pass-through of the same gateway in the same turns.
  */
 import { cpuUs } from './harness.ts'
 import { closedLoop, type Target } from './load.ts'
@@ -40,19 +40,29 @@ export async function measureParts(pid: number, targets: PartTargets, options: P
     log(`streams, ${name}: ${us.toFixed(2)} µs per chunk`)
     return us
   }
-  const { direct = [], routed = [] } = await alternate(
-    { direct: perRequest('direct', targets.direct), routed: perRequest('routed', targets.routed) },
+  const {
+    direct = [],
+    routed = [],
+    guarded = [],
+  } = await alternate(
+    {
+      direct: perRequest('direct', targets.direct),
+      routed: perRequest('routed', targets.routed),
+      guarded: perRequest('guarded', targets.guarded),
+    },
     pairs,
   )
   const {
     chat = [],
     messages = [],
     responses = [],
+    guardedChat = [],
   } = await alternate(
     {
       chat: perChunk('chat, passed through', targets.chat),
       messages: perChunk('messages, translated', targets.messages),
       responses: perChunk('responses, translated', targets.responses),
+      guardedChat: perChunk('chat, guarded', targets.guardedChat),
     },
     pairs,
   )
@@ -65,11 +75,15 @@ export async function measureParts(pid: number, targets: PartTargets, options: P
     routedUsPerRequest: median(routed),
     routedOverDirect: median(over(routed, direct)),
     routedOverDirects: over(routed, direct),
+    guardedUsPerRequest: median(guarded),
+    guardedOverRouted: median(over(guarded, routed)),
+    guardedOverRouteds: over(guarded, routed),
     chatUsPerChunk: median(chat),
     messagesUsPerChunk: median(messages),
     responsesUsPerChunk: median(responses),
     messagesAddedUsPerChunk: median(added(messages, chat)),
     responsesAddedUsPerChunk: median(added(responses, chat)),
+    guardedAddedUsPerChunk: median(added(guardedChat, chat)),
     partRequestsPerArm: count * pairs,
     partStreamsPerArmAndLength: many * pairs,
   }

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import type { KeyCreated, KeyView, QueueView, TenantView } from '../src/http/contract.ts'
+import type {
+  KeyCreated,
+  KeyView,
+  QueueView,
+  RouteExplanationView,
+  TenantView,
+} from '../src/http/contract.ts'
 import { ask, collect, holdSlot, openAi, settled, thrownBy, until } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
@@ -249,5 +255,42 @@ describe('the prefix cache', () => {
     // An engine would refuse these, so they have not reached it.
     const owned = { cache_salt: 7, priority: 'first', kv_transfer_params: { a: 1 }, request_id: 1 }
     assert.equal((await chat(theirs.key, owned)).choices.length, 1)
+  })
+})
+
+describe('a guard', () => {
+  it('is on the record of the requests that met it, and of nobody else', async () => {
+    const guarded = await newKey()
+    const other = await newKey()
+    const guards = [
+      {
+        name: 'no-pii',
+        kind: 'pii',
+        when: 'before',
+        action: 'redact',
+        tenants: [guarded.tenantId],
+      },
+      { name: 'form', kind: 'schema', schema: { type: 'object' }, tenants: [guarded.tenantId] },
+    ]
+    await server.api('PUT', '/api/routes', { routes: [], guards })
+    const { model } = ask({})
+    const query = `model=${model}&tenant=${guarded.tenantId}`
+    const explained = await server.api<RouteExplanationView>('GET', `/api/routes/explain?${query}`)
+    assert.deepEqual(
+      explained.guards.map(({ name, when }) => [name, when]),
+      [
+        ['no-pii', 'before'],
+        ['form', 'after'],
+      ],
+    )
+    const messages = [{ role: 'user', content: 'I am bob@example.org' }]
+    const row = await ledgerRow(chat(guarded.key, { messages }) as never)
+    assert.deepEqual(row.guards, [
+      { name: 'no-pii', outcome: 'redacted' },
+      { name: 'form', outcome: 'refused' },
+    ])
+    assert.ok(row.outputTokens > 0, 'what was made is booked')
+    assert.equal((await ledgerRow(chat(other.key, { messages }) as never)).guards, null)
+    await server.api('PUT', '/api/routes', { routes: [], guards: [] })
   })
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
+import { readDocument } from '../route/index.ts'
 import type { LineEnd, LineRequest } from './line.ts'
 import {
   noLimits,
@@ -207,4 +208,25 @@ test('a line whose window comes to be at risk overtakes the background work befo
   free.resolve()
   await until(() => order.length === 5)
   assert.deepEqual(order, ['running', 'third', 'fourth', 'first', 'second'])
+})
+
+test('a line meets guards like any request, before and after', async () => {
+  const words = { kind: 'pattern', patterns: ['Hi|world'] }
+  const guarded = (...guards: object[]) =>
+    mill.setRoutes([], readDocument({ routes: [], guards }).guards)
+  guarded({ ...words, name: 'before', when: 'before' })
+  assert.throws(() => run('stored'), { code: 'guard_refused' })
+  const late = { name: 'far', kind: 'http', when: 'before', url: 'https://10.0.0.1/' }
+  guarded({ ...late, onFailure: 'closed' })
+  assert.equal((await run('stored').end).error?.code, 'guard_unavailable')
+  assert.equal(mill.ledger.intents.length, 0)
+  guarded({ ...late, onFailure: 'open' }, { ...words, name: 'after', when: 'after' })
+  const { answer, usage } = await run('stored').end
+  const whole = JSON.parse(String(answer?.body)) as OpenAI.ChatCompletion
+  assert.equal(whole.choices[0]?.finish_reason, 'content_filter')
+  await until(() => settled().length === 1)
+  assert.equal(settled()[0]?.outputTokens, usage.outputTokens)
+  const cut = run('stored')
+  cut.cut()
+  assert.deepEqual((await cut.end).answer, null)
 })

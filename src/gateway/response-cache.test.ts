@@ -192,3 +192,25 @@ test('an answer stays for its time', async () => {
   assert.deepEqual(states, ['miss', 'hit', 'miss'])
   await other.close()
 })
+
+test('an answer that other guards have let pass is no hit', async () => {
+  const chat = newChat()
+  const guard = {
+    name: 'words',
+    kind: 'pattern',
+    when: 'after',
+    action: 'redact',
+    patterns: ['run'],
+  }
+  await (await ask(chat)).text()
+  await until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
+  mill.setRoutes([], readDocument({ routes: [], guards: [guard] }).guards)
+  const again = await ask(chat)
+  assert.equal(cacheOf(again), 'miss')
+  assert.match(await again.text(), /\[REDACTED\] 2/)
+  await until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
+  const hit = await ask(chat)
+  assert.equal(cacheOf(hit), 'hit')
+  assert.match(await hit.text(), /\[REDACTED\] 2/)
+  mill.setRoutes([])
+})

@@ -114,6 +114,25 @@ describe('routes', () => {
     )
   })
 
+  it('keep their guards until others are named, and take them back with a version', async () => {
+    const guard = { name: 'keys', kind: 'pattern', when: 'before', patterns: ['sk-'] }
+    await book.apply({ routes: [small], guards: [guard] }, actor)
+    assert.deepEqual(
+      book.guards.map(({ name, kind }) => [name, kind]),
+      [['keys', 'pattern']],
+    )
+    await until(() => other.guards.length === 1)
+    await book.apply({ routes: [] }, actor)
+    assert.equal(book.guards.length, 1)
+    await book.apply({ routes: [], guards: [] }, actor)
+    assert.equal(book.guards.length, 0)
+    await book.rollback(actor, 1)
+    assert.deepEqual([book.guards.length, book.list().length], [1, 1])
+    const wrong = { routes: [small], guards: [guard, { ...guard, patterns: ['a('] }] }
+    const { message } = await book.apply(wrong, actor).catch((thrown) => thrown)
+    assert.match(message, /guards\.1\.patterns\.0: .*guards\.1\.name: an earlier guard/)
+  })
+
   it('are refused as a whole, with everything that is wrong', async () => {
     const wrong = [
       { name: 'a b', targets: [] },
