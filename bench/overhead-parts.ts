@@ -1,6 +1,7 @@
 /**
  * What single parts of the gateway cost: a route before the model's name, guards of one pattern
- * before and after, and the translation of streams, each over the plain pass-through of the same gateway in the same turns.
+ * before and after, and the translation of streams, each over the plain pass-through of the same
+ * gateway in the same turns.
  */
 import { cpuUs } from './harness.ts'
 import { closedLoop, type Target } from './load.ts'
@@ -66,10 +67,6 @@ export async function measureParts(pid: number, targets: PartTargets, options: P
     },
     pairs,
   )
-  const over = (a: readonly number[], b: readonly number[]) =>
-    a.map((value, i) => value / (b[i] ?? Number.NaN))
-  const added = (a: readonly number[], b: readonly number[]) =>
-    a.map((value, i) => value - (b[i] ?? Number.NaN))
   return {
     directUsPerRequest: median(direct),
     routedUsPerRequest: median(routed),
@@ -88,3 +85,8 @@ export async function measureParts(pid: number, targets: PartTargets, options: P
     partStreamsPerArmAndLength: many * pairs,
   }
 }
+
+const over = (a: readonly number[], b: readonly number[]) =>
+  a.map((value, i) => value / (b[i] ?? Number.NaN))
+const added = (a: readonly number[], b: readonly number[]) =>
+  a.map((value, i) => value - (b[i] ?? Number.NaN))

@@ -3,8 +3,7 @@
  * slot is asked for, and keeps the list of what is open, for time limits, revocation and shutdown.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { GristmillError, Roster, type Timer, toGristmillError } from '../base/index.ts'
-import type { EndReason } from '../meter/index.ts'
+import { type Timer, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { type Admission, type Arrival, admitted } from './admission.ts'
 import { KeptAnswers } from './answers/kept-answers.ts'
@@ -22,12 +21,13 @@ import {
   speaksAnthropic,
 } from './doors.ts'
 import { CacheSalts } from './engine-body.ts'
-import { Entrance, SHUTDOWN_RETRY_MS } from './entrance.ts'
+import { Entrance } from './entrance.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import { Guards } from './guards/guards.ts'
 import { LaterLine, runningLine } from './later-line.ts'
 import type { LifeServices } from './life-types.ts'
 import { LineReply, type LineRequest, type RunningLine } from './line.ts'
+import { LiveRequests } from './live-requests.ts'
 import { MODELS, modelFor, modelsAt } from './model-list.ts'
 import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
@@ -40,7 +40,7 @@ import { type Standing, standingOf } from './standing.ts'
 import { ticketRequestOf } from './ticket-request.ts'
 import { countTokens } from './token-count.ts'
 import { TokenRates } from './token-rate.ts'
-import { TranslatedReply } from './translated-reply.ts'
+import { replyAt } from './translated-reply.ts'
 import type { GatewayOptions, ModelDirectory } from './types.ts'
 
 const TICK_MS = 100
@@ -59,12 +59,11 @@ export class Gateway {
   readonly #admission: Admission
   readonly #recordings: Recordings
   readonly #conversations: Conversations
-  readonly #live = new Roster<RequestLife>()
+  readonly #live: LiveRequests
   readonly #entrance: Entrance
   readonly #guards: Guards
   readonly #timer: Timer
   #ticks = 0
-  #onEmpty: (() => void) | undefined
 
   constructor(options: GatewayOptions) {
     const { clock, registry, pool, ledger, limits } = options
@@ -77,7 +76,8 @@ export class Gateway {
       engineModels: options.models,
       rates: this.#rates,
     }
-    this.#entrance = new Entrance(ledger, limits, this.#live)
+    this.#live = new LiveRequests(clock)
+    this.#entrance = new Entrance(ledger, limits, this.#live.roster)
     const kept = new KeptAnswers(clock, limits.keptBytesMax)
     const metrics = new GatewayMetrics(
       registry,
@@ -95,10 +95,10 @@ export class Gateway {
       limits,
       salts: new CacheSalts(options.saltSecret),
       ended: (life, end) => {
-        this.#live.delete(life)
+        this.#live.roster.delete(life)
         this.#booking.end(life, end)
         life.options.recording?.ended(end)
-        if (this.#live.size === 0) this.#onEmpty?.()
+        this.#live.left()
       },
     }
     this.#timer = clock.every(TICK_MS, () => this.#tick())
@@ -227,12 +227,12 @@ export class Gateway {
   /** Ends what runs with a revoked key, where that is configured. */
   revoke(keyId: string): void {
     if (!this.#options.revokeEndsStreams) return
-    this.#cutAll('key_revoked', 'key_revoked', (life) => life.options.principal.keyId === keyId)
+    this.#live.cut('key_revoked', (life) => life.options.principal.keyId === keyId)
   }
 
   /** Requests that wait or run. */
   get liveCount(): number {
-    return this.#live.size
+    return this.#live.roster.size
   }
 
   /**
@@ -241,16 +241,7 @@ export class Gateway {
    */
   async drain(graceMs: number = this.#options.limits.shutdownMsMax): Promise<void> {
     this.#entrance.isClosed = true
-    this.#cutAll('shutdown', 'shutting_down', (life) => life.isWaiting)
-    if (this.#live.size > 0) {
-      const timer = this.#options.clock.after(graceMs, () =>
-        this.#cutAll('shutdown', 'shutting_down', () => true),
-      )
-      await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve
-      })
-      timer.cancel()
-    }
+    await this.#live.drain(graceMs)
     await Promise.all([
       this.#booking.settled(),
       this.#recordings.settled(),
@@ -326,7 +317,7 @@ export class Gateway {
     if (pool.hasChoice(wanted.model)) {
       wanted.beginnings = beginningsOf(request, principal.tenantId, standing.sessionId)
     }
-    this.#live.add(life)
+    this.#live.roster.add(life)
     life.begin(wanted)
     return life
   }
@@ -350,20 +341,9 @@ export class Gateway {
     reply.refuse(error)
   }
 
-  #cutAll(
-    reason: EndReason,
-    code: 'key_revoked' | 'shutting_down',
-    isMeant: (life: RequestLife) => boolean,
-  ): void {
-    const retry = code === 'shutting_down' ? { retryAfterMs: SHUTDOWN_RETRY_MS } : {}
-    this.#live.forEach((life) => {
-      if (isMeant(life)) life.cut(reason, new GristmillError(code, {}, retry))
-    })
-  }
-
   #tick(): void {
     const nowMs = this.#options.clock.monotonicMs()
-    this.#live.forEach((life) => {
+    this.#live.roster.forEach((life) => {
       life.tick(nowMs)
     })
     if (++this.#ticks % TICKS_PER_MINUTE === 0) {
@@ -371,7 +351,7 @@ export class Gateway {
       this.#recordings.forgetOld()
     }
     if (this.#ticks % TICKS_PER_OVERFLOW === 0) {
-      overflow(this.#live, this.#options.expectedWaits, nowMs)
+      overflow(this.#live.roster, this.#options.expectedWaits, nowMs)
     }
   }
 }
@@ -379,19 +359,6 @@ export class Gateway {
 /** @see Gateway */
 export function createGateway(options: GatewayOptions): Gateway {
   return new Gateway(options)
-}
-
-/** Answers in the words of the client's wire. */
-function replyAt(
-  reply: Reply,
-  { request, translate }: ReadAtDoor,
-  { serviceClass }: Standing,
-  requestId: string,
-  arrivedAtMs: number,
-): Reply {
-  if (translate === undefined) return reply
-  const translation = translate(serviceClass, requestId, arrivedAtMs)
-  return new TranslatedReply(reply, translation, request.ownWords)
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -1,7 +1,9 @@
 /** A reply to a client of a wire that engines do not speak: chat events in, the wire's own out. */
 import { GristmillError } from '../base/index.ts'
+import type { ReadAtDoor } from './doors.ts'
 import type { OwnWords } from './messages/own-words.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
+import type { Standing } from './standing.ts'
 
 /** One answer in the words of a wire. */
 export interface Translation {
@@ -75,6 +77,19 @@ export class TranslatedReply implements Reply {
     if (this.#own?.isPassing) return bytes
     return Buffer.from(this.#translation.next(bufferOf(bytes).toString('utf8')))
   }
+}
+
+/** Answers in the words of the client's wire. */
+export function replyAt(
+  reply: Reply,
+  { request, translate }: ReadAtDoor,
+  { serviceClass }: Standing,
+  requestId: string,
+  arrivedAtMs: number,
+): Reply {
+  if (translate === undefined) return reply
+  const translation = translate(serviceClass, requestId, arrivedAtMs)
+  return new TranslatedReply(reply, translation, request.ownWords)
 }
 
 /** A whole answer as the client gets it; null where the engine's cannot be read. */
