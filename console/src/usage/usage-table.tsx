@@ -47,7 +47,12 @@ export function UsageTable({ view, rows, error, onRetry }: UsageTableProps) {
         </span>
       }
       name={`usage-by-${by}`}
-      columns={[...useLeadColumns(by), ...sumColumns(total), ...rentedColumns(sorted)]}
+      columns={[
+        ...useLeadColumns(by),
+        ...sumColumns(total),
+        ...hitColumns(sorted),
+        ...rentedColumns(sorted),
+      ]}
       rows={sorted}
       rowId={({ tenantId, projectId, keyId, model, serviceClass }) =>
         [tenantId, projectId, keyId, model, serviceClass].join()
@@ -168,6 +173,29 @@ function sumColumns(total: number): Column<UsageRow>[] {
       note: 'Time in the queue ÷ requests',
       show: ({ queueMs, requests }) => (requests === 0 ? '–' : duration(queueMs / requests)),
       csv: ({ queueMs, requests }) => (requests === 0 ? null : queueMs / requests),
+      isNumber: true,
+    },
+  ]
+}
+
+/** What the response cache answered; no columns where it answered nothing. */
+function hitColumns(rows: readonly UsageRow[] = []): Column<UsageRow>[] {
+  if (rows.every(({ hits }) => hits === 0)) return []
+  const tokensOf = ({ hitInputTokens, hitOutputTokens }: UsageRow) =>
+    hitInputTokens + hitOutputTokens
+  return [
+    {
+      title: 'Hits',
+      note: 'Requests that the response cache answered',
+      show: ({ hits }) => count(hits),
+      csv: ({ hits }) => hits,
+      isNumber: true,
+    },
+    {
+      title: 'Saved',
+      note: 'Tokens of those answers, for which no engine worked and nobody is charged',
+      show: (row) => compact(tokensOf(row)),
+      csv: tokensOf,
       isNumber: true,
     },
   ]
