@@ -63,6 +63,15 @@ describe('the guards that a request meets', () => {
     assert.equal(book.setFor(guards.slice(1), by('Legal', 'tiny')), null)
   })
 
+  it('let nothing pass while one of them cannot be made ready', () => {
+    const fine = guardsInput.parse([pattern('one', 'a')])
+    const broken = guardsInput.parse([pattern('one', 'a('), pattern('two', 'b')])
+    assert.ok(book.setFor(fine, by('a', 'm')))
+    for (let times = 0; times < 2; times++) {
+      assert.throws(() => book.setFor(broken, by('a', 'm')), /missing closing/)
+    }
+  })
+
   it('are shown what those before them have left, and only answers have a form', () => {
     const guards = guardsInput.parse([
       { ...pattern('hide', '\\d+'), when: 'after', action: 'redact', replacement: '7' },

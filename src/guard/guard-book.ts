@@ -60,8 +60,9 @@ export class GuardBook {
   setFor(guards: readonly Guard[], by: GuardedBy): GuardSet | null {
     if (guards.length === 0) return null
     if (guards !== this.#guards) {
-      this.#guards = guards
+      // First, so that where one cannot be made ready nothing passes.
       this.#active = guards.map((one) => activeGuard(one, this.#options))
+      this.#guards = guards
       this.#sets.clear()
     }
     const key = JSON.stringify([by.tenantId, by.tenantName, by.model])

@@ -12,9 +12,6 @@ import { GuardedChoice, TEXT_KEYS } from './choice.ts'
 import { textsIn, withTextsIn } from './texts.ts'
 
 const DONE = 'data: [DONE]\n\n'
-/** Of an event, what is said of the choices and once. */
-const NOT_AROUND = new Set(['choices', 'usage'])
-
 export class GuardedStream {
   readonly #guarding: Guarding
   readonly #choices = new Map<number, GuardedChoice>()
@@ -80,10 +77,8 @@ export class GuardedStream {
   }
 
   #events(event: Fields): Fields[] {
-    const { choices, usage } = event
-    this.#around = Object.fromEntries(
-      Object.entries(event).filter(([name]) => !NOT_AROUND.has(name)),
-    )
+    const { choices, usage, ...around } = event
+    this.#around = around
     const out = Array.isArray(choices) ? choices.flatMap((one) => this.#pieces(fieldsOf(one))) : []
     if (usage !== undefined && usage !== null) {
       const last = out.pop()
