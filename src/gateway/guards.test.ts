@@ -25,7 +25,7 @@ let verdict: ((question: { texts: string[] }) => object) | null
 const asked: { guard: string; when: string; tenant: string; texts: string[] }[] = []
 
 before(async () => {
-  mill = await startTestGateway({ addresses: ['127.0.0.1'] })
+  mill = await startTestGateway({ addresses: ['127.0.0.1'], limits: { answerBytesMax: 20_000 } })
   engine = await startTestEngine()
   mill.setEngine(engine)
   mill.principals.set('sk-ben', testPrincipal('ben'))
@@ -227,6 +227,8 @@ test('a schema is checked on the whole answer, before a word of it goes out', as
   says('{"m"', ':1}')
   assert.deepEqual(await stream(), { texts: [], reason: 'content_filter' })
   assert.equal((await ask('Now')).choices[0]?.finish_reason, 'content_filter')
+  says(...Array.from({ length: 200 }, () => 'a'))
+  await assert.rejects(stream(), /more than 20000 bytes/)
 })
 
 test('a service is asked before and after, and its word holds', async () => {

@@ -36,7 +36,7 @@ class AnswerGuard implements RelayOwner {
   constructor(owner: GuardedOwner, guarding: Guarding) {
     this.#owner = owner
     this.#guarding = guarding
-    this.#stream = new GuardedStream(guarding)
+    this.#stream = new GuardedStream(guarding, owner.answerBytesMax)
     this.choices = owner.choices
     this.includeUsage = owner.includeUsage
     this.tier = owner.tier

@@ -2,6 +2,7 @@
  * Guards on a chat stream: events in, events out, held back no further than a match could reach.
  * With a guard that wants the whole answer nothing goes out before that is checked.
  */
+import { GristmillError } from '../../base/index.ts'
 import { checkTexts } from '../../guard/index.ts'
 import { type Fields, fieldsOf } from '../engine-words.ts'
 import { frameEnd, payload } from '../event-frame.ts'
@@ -12,8 +13,12 @@ import { GuardedChoice, TEXT_KEYS } from './choice.ts'
 import { textsIn, withTextsIn } from './texts.ts'
 
 const DONE = 'data: [DONE]\n\n'
+const CALLS = '"tool_calls"'
+
 export class GuardedStream {
   readonly #guarding: Guarding
+  readonly #heldBytesMax: number
+  #heldBytes = 0
   readonly #choices = new Map<number, GuardedChoice>()
   /** What stands around the choices of every event. */
   #around: Fields = {}
@@ -23,21 +28,25 @@ export class GuardedStream {
   /** Ends and usage, of an answer that is checked whole. */
   #held: Fields[] = []
 
-  constructor(guarding: Guarding) {
+  /** @param heldBytesMax of events that are held until their end has come */
+  constructor(guarding: Guarding, heldBytesMax: number) {
     this.#guarding = guarding
+    this.#heldBytesMax = heldBytesMax
     for (const guard of guarding.set.after) guarding.run.note(guard, 'passed')
   }
 
   /**
    * @param bytes whole events
    * @returns the events that may go out by now
-   * @throws GristmillError `guard_refused`
+   * @throws GristmillError `guard_refused`, `engine_failed`
    */
   next(bytes: Buffer): string {
     this.#ready = ''
     let at = 0
     for (let end = frameEnd(bytes, 0); end !== -1; end = frameEnd(bytes, at)) {
-      const event = payload(bytes.toString('utf8', at, end))
+      const text = bytes.toString('utf8', at, end)
+      const event = payload(text)
+      if (this.#guarding.set.wantsWhole || text.includes(CALLS)) this.#hold(end - at)
       at = end
       // What cannot be read cannot be checked; the mark of the end is written by `done`.
       if (event !== null) this.#ready += this.#events(event).map(written).join('')
@@ -74,6 +83,13 @@ export class GuardedStream {
     const ends = indices.map((index) => this.#event(index, {}, FILTERED))
     const usage = this.#held.filter(({ choices }) => Array.isArray(choices) && choices.length === 0)
     return this.#ready + [...ends, ...usage].map(written).join('') + DONE
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes
+    if (this.#heldBytes <= this.#heldBytesMax) return
+    const reason = `its answer has more than ${this.#heldBytesMax} bytes`
+    throw new GristmillError('engine_failed', { reason })
   }
 
   #events(event: Fields): Fields[] {
