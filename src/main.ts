@@ -15,6 +15,7 @@ import {
   systemRandom,
 } from './base/index.ts'
 import { storedAnswers } from './batch/index.ts'
+import { type ResponseRunner, storedResponses } from './conversation/index.ts'
 import { createDemo } from './demo/index.ts'
 import {
   EMBEDDED_ENGINE_ID,
@@ -138,8 +139,12 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     return data.engines.countOf(requestId, engineId, enough.signal)
   }
   const { sql } = part.database
-  await data.ledger.recover(countOf, (requestIds) => storedAnswers(sql, requestIds))
+  await data.ledger.recover(countOf, async (requestIds) => {
+    const answers = await storedAnswers(sql, requestIds)
+    return new Map([...answers, ...(await storedResponses(sql, requestIds))])
+  })
   data.batches.runner.start()
+  data.background.start()
   const server = await openServer(base, part, data, engine)
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
@@ -166,6 +171,7 @@ interface DataPlane {
   gateway: Gateway
   batches: BatchPart
   conversations: ConversationPart
+  background: ResponseRunner
 }
 
 async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane> {
@@ -236,7 +242,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const { runner, sweep, sender } = batches
   for (const one of [runner, sweep, sender]) stack.defer(() => one.close())
   const parts = { tenancy, ledger, pool, engines, calibrations, routes, places }
-  return { ...parts, gateway, batches, conversations }
+  return { ...parts, gateway, batches, conversations, background: conversations.runner(gateway) }
 }
 
 function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations): Pool {
@@ -352,6 +358,7 @@ async function openServer(
   stack.defer(() => {
     isStopping = true
     batches.runner.stop()
+    data.background.stop()
     return gateway.drain()
   })
   stack.defer(async () => void (await demo.cancel()))

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import OpenAI from 'openai'
+import type { Page, UsageRow } from '../src/http/index.ts'
 import { thrownBy } from './sdk-clients.ts'
-import { newHome, removeHome, startServer, type TestServer } from './server.ts'
+import { newHome, removeHome, startServer, type TestServer, until } from './server.ts'
 
 /** A field that the SDK has no type for. */
 const storeOf = (response: OpenAI.Responses.Response) => (response as { store?: boolean }).store
@@ -16,15 +17,21 @@ describe('responses that are kept', () => {
 
   const clientWith = (apiKey: string) =>
     new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 })
-  const keepFor = (id: string, responseDays: number) =>
-    server.api('PATCH', `/api/tenants/${id}`, { responseDays })
+  /** Sets the policy of a tenant; resolves when the gateway goes by it. */
+  const keepFor = async (id: string, key: OpenAI, responseDays: number) => {
+    await server.api('PATCH', `/api/tenants/${id}`, { responseDays })
+    await until('the gateway knows the policy', async () => {
+      const asked = { model: 'toy', input: 'Hi', max_output_tokens: 1 }
+      return storeOf(await key.responses.create(asked)) === responseDays > 0
+    })
+  }
 
   before(async () => {
     server = await startServer({ home })
     const { id, key } = await server.tenant('Millers')
     tenantId = id
     client = clientWith(key)
-    await keepFor(id, 30)
+    await keepFor(id, client, 30)
   })
   after(async () => {
     await server.stop()
@@ -72,8 +79,8 @@ describe('responses that are kept', () => {
   it('can be deleted, and are nobody else’s', async () => {
     const kept = await ask('Keep this.')
     const other = await server.tenant('Bakers')
-    await keepFor(other.id, 30)
     const stranger = clientWith(other.key)
+    await keepFor(other.id, stranger, 30)
     const last = { model: 'toy', input: 'Go on.', previous_response_id: kept.id }
     for (const asked of [
       () => stranger.responses.retrieve(kept.id),
@@ -99,7 +106,7 @@ describe('responses that are kept', () => {
     assert.equal(storeOf(own), false)
     assert.ok((await thrownBy(client.responses.retrieve(own.id))) instanceof OpenAI.NotFoundError)
     const kept = await ask('Keep this.')
-    await keepFor(tenantId, 0)
+    await keepFor(tenantId, client, 0)
     const quiet = await ask('Keep this?', { store: true })
     assert.equal(storeOf(quiet), false)
     const refused = await thrownBy(ask('Go on.', { previous_response_id: kept.id }))
@@ -109,7 +116,7 @@ describe('responses that are kept', () => {
       ['unsupported_parameter', 'previous_response_id'],
     )
     assert.ok((await thrownBy(client.responses.retrieve(kept.id))) instanceof OpenAI.NotFoundError)
-    await keepFor(tenantId, 30)
+    await keepFor(tenantId, client, 30)
     const { rows } = await server.api<{ rows: { action: string; detail: object }[] }>(
       'GET',
       '/api/audit?limit=50',
@@ -129,5 +136,89 @@ describe('responses that are kept', () => {
     const auto = await thrownBy(ask('x', { ...last, truncation: 'auto' }))
     assert.ok(auto instanceof OpenAI.BadRequestError)
     assert.equal(auto.param, 'truncation')
+  })
+
+  const inBackground = (max_output_tokens: number, changes: object = {}) =>
+    ask('Tell me a long story.', {
+      background: true,
+      max_output_tokens,
+      ignore_eos: true,
+      ...changes,
+    })
+  const ended = async (id: string) => {
+    let response = await client.responses.retrieve(id)
+    await until(`${id} has ended`, async () => {
+      response = await client.responses.retrieve(id)
+      return response.status !== 'queued' && response.status !== 'in_progress'
+    })
+    return response
+  }
+  const isRunning = (id: string) => async () =>
+    (await client.responses.retrieve(id)).status === 'in_progress'
+
+  it('run in the background, and are gone on from when they have ended', async () => {
+    const queued = await inBackground(6, { service_tier: 'flex' })
+    assert.deepEqual([queued.status, queued.background, queued.output], ['queued', true, []])
+    const done = await ended(queued.id)
+    assert.deepEqual([done.id, done.status, done.background], [queued.id, 'incomplete', true])
+    assert.deepEqual([done.usage?.output_tokens, done.service_tier], [6, 'flex'])
+    assert.ok(done.output_text.length > 0)
+    const next = await ask('Go on.', { previous_response_id: done.id })
+    assert.ok((next.usage?.input_tokens ?? 0) > (done.usage?.input_tokens ?? 0))
+    const refused = await thrownBy(client.responses.cancel(next.id))
+    assert.ok(refused instanceof OpenAI.BadRequestError, 'it was never in the background')
+    for (const changes of [{ store: false }, { stream: true }]) {
+      const wrong = await thrownBy(inBackground(6, changes))
+      assert.ok(wrong instanceof OpenAI.BadRequestError)
+    }
+    const failing = await inBackground(6, { input: 'word '.repeat(3000) })
+    const failed = await ended(failing.id)
+    assert.equal(failed.status, 'failed')
+    assert.match(String(failed.error?.message), /context/)
+  })
+
+  it('are cancelled for nothing, and outlive a kill', async () => {
+    const other = await server.tenant('Night')
+    client = clientWith(other.key)
+    await keepFor(other.id, client, 1)
+    const path = `/api/usage?groupBy=class&tenant=${other.id}`
+    const spent = async () =>
+      (await server.api<Page<UsageRow>>('GET', path)).rows.reduce(
+        (sum, { outputTokens }) => sum + outputTokens,
+        0,
+      )
+    await until('the ledger has those', async () => (await spent()) > 0)
+    const before = await spent()
+    const running = await inBackground(4000)
+    await until('it runs', isRunning(running.id))
+    const cancelled = await client.responses.cancel(running.id)
+    assert.equal(cancelled.status, 'cancelled')
+    assert.equal((await client.responses.cancel(running.id)).status, 'cancelled', 'once more')
+    const goesOn = await thrownBy(ask('Go on.', { previous_response_id: running.id }))
+    assert.ok(goesOn instanceof OpenAI.BadRequestError)
+    await until('the ledger has it', async () => {
+      const { rows } = await server.api<Page<{ end: string; outputTokens: number }>>(
+        'GET',
+        `/api/requests?tenant=${other.id}`,
+      )
+      return rows.some(({ end, outputTokens }) => end === 'client_gone' && outputTokens === 0)
+    })
+    assert.equal(await spent(), before)
+
+    // Killed in the middle of one, with another one behind it.
+    const first = await inBackground(4000)
+    await until('it runs', isRunning(first.id))
+    const second = await inBackground(5)
+    server.process.kill('SIGKILL')
+    await server.ended
+    server = await startServer({ home })
+    client = clientWith(other.key)
+    const answers = [await ended(first.id), await ended(second.id)]
+    assert.deepEqual(
+      answers.map(({ usage }) => usage?.output_tokens),
+      [4000, 5],
+    )
+    await until('the ledger has both', async () => (await spent()) >= before + 4005)
+    assert.equal(await spent(), before + 4005, 'and each once')
   })
 })

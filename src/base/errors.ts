@@ -150,6 +150,13 @@ export const errorTable = {
     'Wait until one has ended, or put more lines into each.',
     true,
   ),
+  too_many_responses: entry(
+    429,
+    'rate_limit_error',
+    'The tenant has {backgroundMax} responses in the background that have not ended, which is its limit.',
+    'Wait until one has ended, or make a batch of them.',
+    true,
+  ),
   file_too_large: entry(
     413,
     'invalid_request_error',

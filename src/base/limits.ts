@@ -131,6 +131,16 @@ export const limitTable = {
     'GRISTMILL_BATCH_LINES_IN_FLIGHT_MAX',
     'lines of one batch that wait for an engine or run on one',
   ),
+  backgroundMax: limit(
+    100,
+    'GRISTMILL_BACKGROUND_MAX',
+    'responses of one tenant in the background that have not ended',
+  ),
+  backgroundMsMax: limit(
+    24 * 3_600_000,
+    'GRISTMILL_BACKGROUND_MS_MAX',
+    'longest time that a response in the background waits for its answer, milliseconds',
+  ),
   planTraceBytesMax: limit(
     16 * 1024 * 1024,
     'GRISTMILL_PLAN_TRACE_BYTES_MAX',

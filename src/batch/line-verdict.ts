@@ -39,15 +39,26 @@ export function verdictOn(
     return { kind: 'ended', end: { line: place.line, outcome, requestId, ...usage, text } }
   }
   const failure = error ?? new GristmillError('internal_error')
-  const counts = COUNTED.has(failure.code)
-  if ((counts || isPassing(failure)) && (!counts || attempt < ATTEMPTS_MAX)) {
-    const backOffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))
-    return { kind: 'again', afterMs: Math.max(backOffMs, failure.retryAfterMs ?? 0), counts }
-  }
+  const retry = retryOf(failure, attempt)
+  if (retry !== null) return { kind: 'again', ...retry }
   const refusal = refusedAnswer(failure, requestId, place.endpoint)
   const text = answerLine(place, requestId, refusal)
   const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
   return { kind: 'ended', end: { line: place.line, outcome: 'failed', requestId, ...none, text } }
+}
+
+/**
+ * When work that nobody waits for is tried again; null where it is given up.
+ * @param attempt as above
+ */
+export function retryOf(
+  failure: GristmillError,
+  attempt: number,
+): { afterMs: number; counts: boolean } | null {
+  const counts = COUNTED.has(failure.code)
+  if (counts ? attempt >= ATTEMPTS_MAX : !isPassing(failure)) return null
+  const backOffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))
+  return { afterMs: Math.max(backOffMs, failure.retryAfterMs ?? 0), counts }
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Below `/v1/responses`, as OpenAI's clients know it: reading and deleting what is kept. */
+/** Below `/v1/responses`, as OpenAI's clients know it: what is kept is read, cancelled, deleted. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { checked, GristmillError } from '../base/index.ts'
@@ -47,6 +47,9 @@ export class ResponseDoor {
       if (method !== 'GET') throw notAllowed(method, pathname, 'GET')
       const items = await this.#options.responses.input(principal, id)
       view = inputPage(items, Object.fromEntries(searchParams))
+    } else if (action === 'cancel') {
+      if (method !== 'POST') throw notAllowed(method, pathname, 'POST')
+      view = await this.#options.responses.cancel(principal, id)
     } else throw unknownPath(method, pathname)
     sendView(response, view, requestId)
   }

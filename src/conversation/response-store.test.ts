@@ -5,6 +5,7 @@ import { createLogger, FakeClock, GristmillError, limitTable, seededRandom } fro
 import type { NewResponse } from '../gateway/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import type { Principal, UseLimits } from '../tenancy/index.ts'
+import { storedResponses, unendedResponses } from './background-store.ts'
 import { ResponseStore } from './response-store.ts'
 import { ResponseSweep } from './response-sweep.ts'
 
@@ -59,6 +60,7 @@ const storeWith = (limits: { tenantFileBytesMax?: number; bodyBytesMax?: number 
     limits: {
       tenantFileBytesMax: limits.tenantFileBytesMax ?? limitTable.tenantFileBytesMax.default,
       bodyBytesMax: limits.bodyBytesMax ?? limitTable.bodyBytesMax.default,
+      backgroundMax: 2,
     },
   })
 
@@ -130,6 +132,48 @@ test('they count towards the quota until they are deleted, and the key goes with
   for (const table of ['responses', 'response_chunks', 'content_keys']) {
     assert.equal(await count(table), 0, table)
   }
+})
+
+test('one in the background ends once, for whoever has the right, and nobody else', async () => {
+  const store = storeWith()
+  const anna = owner('anna')
+  const queue = (id: string) =>
+    store.enqueue(anna, {
+      ...response(id, null, SECRET),
+      serviceClass: 'standard',
+      asker: { endUser: null, sessionId: null, tags: ['eu'] },
+    })
+  await queue('resp_1')
+  await queue('resp_2')
+  await assert.rejects(queue('resp_3'), codeOf('too_many_responses'))
+  const [first, second] = await unendedResponses(database.sql)
+  assert.ok(first && second)
+  assert.deepEqual(first.tags, ['eu'])
+  const before = await store.queued(first)
+  assert.ok(before)
+  const usage = { inputTokens: 5, cachedTokens: 2, outputTokens: 3 }
+  const end = (requestId: string) => ({
+    status: 'completed' as const,
+    answer: { id: 'resp_1', output: [message(SECRET)] },
+    requestId,
+    usage,
+  })
+  const ours = async () => true
+  const notOurs = async () => false
+  await assert.rejects(store.end(first, before, end('req_1'), notOurs), codeOf('scheduler_held'))
+  assert.equal(await store.end(first, before, end('req_1'), ours), true)
+  assert.equal(await store.end(first, before, end('req_1'), ours), true, 'the same once more')
+  assert.equal(await store.end(first, before, end('req_2'), ours), false)
+  const charged = await storedResponses(database.sql, ['req_1', 'req_2'])
+  assert.deepEqual([...charged], [['req_1', usage]])
+  assert.deepEqual((await store.get(anna, 'resp_1')).output, [message(SECRET)])
+
+  await store.cancel(anna, 'resp_2')
+  const late = await store.end(second, before, end('req_3'), ours)
+  assert.deepEqual([late, (await store.get(anna, 'resp_2')).status], [false, 'cancelled'])
+  assert.equal(await store.queued(second), undefined)
+  for (const id of ['resp_1', 'resp_2']) await store.delete(anna, id)
+  assert.equal(await count('content_keys'), 0, 'what was counted is what was there')
 })
 
 test('they are destroyed when they are older than their tenant keeps them', async () => {

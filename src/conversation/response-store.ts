@@ -4,15 +4,27 @@
  */
 import { type Clock, GristmillError, type Limits } from '../base/index.ts'
 import { ContentKeys, type ContentKeysOptions } from '../batch/index.ts'
-import { itemsGiven, type NewResponse, type ResponseArchive } from '../gateway/index.ts'
-import type { Database, Queries, Transaction } from '../store/index.ts'
+import {
+  itemsGiven,
+  type NewResponse,
+  type QueuedResponse,
+  type ResponseArchive,
+} from '../gateway/index.ts'
+import type { Database, Fence, Queries, Transaction } from '../store/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import {
+  type BackgroundEnd,
+  type BackgroundRow,
+  contentOf,
+  endResponse,
+  mayQueue,
+} from './background-store.ts'
 import { type Content, readContents, writePart } from './response-content.ts'
 
 export interface ResponseStoreOptions extends ContentKeysOptions {
   database: Database
   clock: Clock
-  limits: Pick<Limits, 'tenantFileBytesMax' | 'bodyBytesMax'>
+  limits: Pick<Limits, 'tenantFileBytesMax' | 'bodyBytesMax' | 'backgroundMax'>
 }
 
 export type ResponseStatus =
@@ -23,6 +35,12 @@ export type ResponseStatus =
   | 'failed'
   | 'cancelled'
 
+/** What runs those in the background. */
+interface Runner {
+  wake(): void
+  isRunning(id: string): boolean
+}
+
 /** Items as clients send and get them. */
 export type Item = Record<string, unknown>
 
@@ -30,6 +48,7 @@ interface Link {
   id: string
   previousId: string | null
   status: ResponseStatus
+  isBackground: boolean
   bytes: number
 }
 
@@ -40,6 +59,7 @@ const TURNS_MAX = 1000
 export class ResponseStore implements ResponseArchive {
   readonly #options: ResponseStoreOptions
   readonly #keys: ContentKeys
+  #runner: Runner | undefined
 
   constructor(options: ResponseStoreOptions) {
     this.#options = options
@@ -55,6 +75,60 @@ export class ResponseStore implements ResponseArchive {
     await this.#options.database.transaction((sql) =>
       this.#insert(sql, owner, response, content, { id, status, ended_at: endedAt }),
     )
+  }
+
+  async enqueue(owner: Principal, response: QueuedResponse): Promise<void> {
+    const { database, limits } = this.#options
+    const { id, request, answer, serviceClass, asker } = response
+    const content = { request, answer: Buffer.from(JSON.stringify(answer)) }
+    const terms = {
+      is_background: true,
+      service_class: serviceClass,
+      end_user: asker.endUser,
+      session_id: asker.sessionId,
+    }
+    await database.transaction(async (sql) => {
+      await mayQueue(sql, owner.tenantId, limits.backgroundMax)
+      await this.#insert(sql, owner, response, content, { id, status: 'queued', ...terms })
+      await sql`
+        update responses set tags = ${JSON.stringify(asker.tags)}::text::jsonb where id = ${id}`
+    })
+    this.#runner?.wake()
+  }
+
+  /** What a response in the background is to answer; undefined where it has ended or is gone. */
+  queued(row: BackgroundRow): Promise<Content | undefined> {
+    return contentOf(this.#options.database.sql, this.#keys, row)
+  }
+
+  /** Ends one in the background: see `endResponse`. */
+  end(row: BackgroundRow, before: Content, end: BackgroundEnd, fence: Fence): Promise<boolean> {
+    const { database, clock } = this.#options
+    const at = new Date(clock.nowMs())
+    return endResponse(database, this.#keys, row, before, end, { fence, at })
+  }
+
+  /**
+   * Ends one in the background without an answer; nothing happens where it has ended.
+   * @throws GristmillError `not_found`, `invalid_value` where it is not in the background
+   */
+  async cancel(owner: Principal, id: string): Promise<Item> {
+    const { sql } = this.#options.database
+    const at = new Date(this.#options.clock.nowMs())
+    const cancelled = await sql`
+      update responses set status = 'cancelled', ended_at = ${at}
+      where id = ${id} and ended_at is null and ${this.#visible(sql, owner)}`
+    if (cancelled.count > 0) this.#runner?.wake()
+    else if (!(await this.#find(owner, id)).isBackground) {
+      const reason = 'only responses in the background can be cancelled'
+      throw new GristmillError('invalid_value', { param: 'response_id', reason })
+    }
+    return this.get(owner, id)
+  }
+
+  /** Names what is to be woken when one in the background is queued, cancelled or deleted here. */
+  runBy(runner: Runner): void {
+    this.#runner = runner
   }
 
   async history(owner: Principal, id: string): Promise<Item[]> {
@@ -97,7 +171,8 @@ export class ResponseStore implements ResponseArchive {
     const { status } = await this.#find(owner, id)
     const content = (await this.#contents(owner, [id])).get(id)
     if (content === undefined) throw missing(id)
-    return { ...parsed(content.answer), status }
+    const isRunning = status === 'queued' && this.#runner?.isRunning(id) === true
+    return { ...parsed(content.answer), status: isRunning ? 'in_progress' : status }
   }
 
   /** The items that it was given, with what was said before. @throws GristmillError `not_found` */
@@ -113,6 +188,7 @@ export class ResponseStore implements ResponseArchive {
   async delete(owner: Principal, id: string): Promise<void> {
     await this.#find(owner, id)
     await this.#options.database.transaction((sql) => this.#destroy(sql, owner.tenantId, id))
+    this.#runner?.wake()
   }
 
   /** Tenants that have responses. */
@@ -142,7 +218,7 @@ export class ResponseStore implements ResponseArchive {
     owner: Principal,
     { previousId, createdAtMs }: NewResponse,
     { request, answer }: Content,
-    facts: { id: string; status: ResponseStatus; ended_at: Date | null },
+    facts: { id: string; status: ResponseStatus } & Record<string, string | boolean | Date | null>,
   ): Promise<void> {
     const { tenantId, projectId, keyId } = owner
     const key = await this.#keys.ensure(sql, tenantId)
@@ -152,12 +228,12 @@ export class ResponseStore implements ResponseArchive {
       throw new GristmillError('file_quota_exceeded', { quotaBytes })
     }
     const row = {
+      is_background: false,
       ...facts,
       tenant_id: tenantId,
       project_id: projectId,
       key_id: keyId,
       previous_id: previousId,
-      is_background: false,
       bytes,
       created_at: new Date(createdAtMs),
     }
@@ -178,7 +254,7 @@ export class ResponseStore implements ResponseArchive {
         select r.*, c.turn + 1 from chain c join responses r on r.id = c.previous_id
         where c.turn <= ${TURNS_MAX} and ${this.#visible(sql, owner, 'r')}
       )
-      select id, previous_id as "previousId", status, bytes from chain order by turn`
+      select ${linkColumns(sql)} from chain order by turn`
     const last = links.at(-1)
     if (last === undefined) throw missing(id)
     if (links.length > TURNS_MAX) {
@@ -191,7 +267,7 @@ export class ResponseStore implements ResponseArchive {
   async #find(owner: Principal, id: string): Promise<Link> {
     const { sql } = this.#options.database
     const [row] = await sql<Link[]>`
-      select id, previous_id as "previousId", status, bytes from responses
+      select ${linkColumns(sql)} from responses
       where id = ${id} and ${this.#visible(sql, owner)}`
     if (row === undefined) throw missing(id)
     return row
@@ -216,6 +292,9 @@ export class ResponseStore implements ResponseArchive {
     if (gone) await this.#keys.release(sql, tenantId, gone.bytes)
   }
 }
+
+const linkColumns = (sql: Queries) =>
+  sql`id, previous_id as "previousId", status, is_background as "isBackground", bytes`
 
 function itemsOf(id: string, { request, answer }: Content): { given: Item[]; gave: Item[] } {
   const { input } = parsed(request)

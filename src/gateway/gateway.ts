@@ -32,7 +32,7 @@ import { MODELS, modelFor, modelsAt } from './model-list.ts'
 import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import { RequestLife } from './request-life.ts'
-import { Conversations } from './responses/conversations.ts'
+import { Conversations, type QueuedBody } from './responses/conversations.ts'
 import { KeptReply } from './responses/kept-reply.ts'
 import { routedModels } from './routed-models.ts'
 import { sessionIdOf } from './session-id.ts'
@@ -184,9 +184,11 @@ export class Gateway {
     const { request, principal, requestId } = line
     const standing = {
       serviceClass: line.serviceClass,
-      endUser: principal.scopes.has('end_users') ? request.endUser : null,
-      sessionId: sessionIdOf({}, request.sessionId),
-      tags: [],
+      ...(line.asker ?? {
+        endUser: principal.scopes.has('end_users') ? request.endUser : null,
+        sessionId: sessionIdOf({}, request.sessionId),
+        tags: [],
+      }),
       waitMsMax: line.waitMsMax,
       // What a batch queues is bounded by the batch; interactive callers have their own bound.
       queueDepthMax: Number.POSITIVE_INFINITY,
@@ -220,6 +222,16 @@ export class Gateway {
    */
   checkLine(door: DoorPath, body: Buffer, principal: Principal): ReadAtDoor {
     const read = readAtDoor(door, body, this.#options.limits)
+    modelFor(this.#models, principal, read.request.model)
+    return read
+  }
+
+  /**
+   * Reads a response in the background that was queued.
+   * @throws GristmillError as when it came
+   */
+  async readQueued(queued: QueuedBody, principal: Principal): Promise<ReadAtDoor> {
+    const read = await this.#conversations.readQueued(queued, principal)
     modelFor(this.#models, principal, read.request.model)
     return read
   }
@@ -278,7 +290,10 @@ export class Gateway {
   ): Promise<RequestLife | undefined> {
     const read = await this.#conversations.read(body, came.principal, reply)
     if (!this.#mayStill(came, response)) return undefined
-    return this.#proceed(read, headers, came, response)
+    if (read.queue === undefined) return this.#proceed(read, headers, came, response)
+    modelFor(this.#models, came.principal, read.request.model)
+    await read.queue(standingOf(read.request, headers, came.principal, this.#options), came)
+    return undefined
   }
 
   /** False where its client has gone meanwhile, or one with the same key has come. */

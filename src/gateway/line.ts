@@ -1,23 +1,28 @@
 /**
- * Requests that no client waits for: lines of batches. They come in process, are admitted, queued
- * and booked like any other, and hand their answer to whoever stores it. What they are charged
- * follows from what was stored, so a crash between the two cannot make somebody pay twice.
+ * Requests that no client waits for: lines of batches, and responses in the background. They come
+ * in process, are admitted, queued and booked like any other, and hand their answer to whoever
+ * stores it. What they are charged follows from what was stored, so a crash between the two cannot
+ * make somebody pay twice.
  */
-import type { GristmillError } from '../base/index.ts'
+import type { GristmillError, ServiceClass } from '../base/index.ts'
 import type { TokenCounts } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { DoorPath } from './canonical.ts'
 import { errorShapeOf, type ReadAtDoor } from './doors.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
+import type { Asker } from './standing.ts'
 import { noAnswer, type Translation, translatedAnswer } from './translated-reply.ts'
 
 /** What a line asks for, as it was read at its door, and on what terms. */
 export interface LineRequest extends ReadAtDoor {
   requestId: string
+  /** The batch, or the response, that it belongs to. */
   batchId: string
   principal: Principal
-  serviceClass: 'flex' | 'batch'
-  /** Longest wait for an engine: what is left of the batch's window, milliseconds. */
+  serviceClass: ServiceClass
+  /** Who asked, where that was settled when it came; undefined for lines of batches. */
+  asker?: Asker
+  /** Longest wait for an engine: what is left of its window, milliseconds. */
   waitMsMax: number
   /** True where the window is at risk. */
   urgent: boolean

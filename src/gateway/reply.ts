@@ -23,7 +23,7 @@ export type ReplyHeaders = readonly (string | number)[]
 export function answerHeaders(
   serviceClass: ServiceClass,
   queueMs: number | null,
-  course: Course | undefined,
+  course?: Course,
 ): ReplyHeaders {
   const base: ReplyHeaders =
     queueMs === null

@@ -12,6 +12,9 @@ import type { Principal } from '../tenancy/index.ts'
 import { type CanonicalRequest, invalid } from './canonical.ts'
 import { sessionIdOf } from './session-id.ts'
 
+/** What is known of a request beside its class and bounds. */
+export type Asker = Pick<Standing, 'endUser' | 'sessionId' | 'tags'>
+
 export interface Standing {
   serviceClass: ServiceClass
   /** Named end user, trusted; null where none is. */

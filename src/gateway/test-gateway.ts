@@ -248,6 +248,9 @@ const noArchive: ResponseArchive = {
   keep: async () => {
     throw new GristmillError('file_quota_exceeded', { quotaBytes: 0 })
   },
+  enqueue: async () => {
+    throw new GristmillError('file_quota_exceeded', { quotaBytes: 0 })
+  },
 }
 
 interface Held {

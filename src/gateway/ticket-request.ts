@@ -37,7 +37,7 @@ export function ticketRequestOf({
     projectWeight: policy.projectWeight,
     keyId,
     // Batches of one key share what the key gets.
-    userId: line === null ? user : `batch:${line.batchId}`,
+    userId: line === null || line.asker ? user : `batch:${line.batchId}`,
     serviceClass: standing.serviceClass,
     estimatedInputTokens: request.estimatedInputTokens,
     outputTokensMax: outputTokensMax(request, outputTokensDefault),

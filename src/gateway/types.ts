@@ -1,11 +1,12 @@
 /** What the gateway needs of the rooms beside it, as structural types that tests can fill. */
-import type { Clock, Limits, Logger, Random, Registry } from '../base/index.ts'
+import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { Guard } from '../guard/index.ts'
 import type { OutboundAddresses } from '../host/index.ts'
 import type { Intent, Progress, Settlement } from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import type { Asker } from './standing.ts'
 
 export interface TicketPool {
   submit(request: TicketRequest): Ticket
@@ -103,6 +104,12 @@ export interface NewResponse {
   answer: Record<string, unknown>
 }
 
+/** A response that runs in the background. */
+export interface QueuedResponse extends NewResponse {
+  serviceClass: ServiceClass
+  asker: Asker
+}
+
 /** Where responses are kept; each is there for its own project only. */
 export interface ResponseArchive {
   /**
@@ -114,6 +121,11 @@ export interface ResponseArchive {
   items(owner: Principal, ids: readonly string[]): Promise<Record<string, unknown>[]>
   /** Resolves when it can be found. @throws GristmillError `file_quota_exceeded`, … */
   keep(owner: Principal, response: NewResponse): Promise<void>
+  /**
+   * Resolves when it is sure to run.
+   * @throws GristmillError `too_many_responses`, `file_quota_exceeded`, …
+   */
+  enqueue(owner: Principal, response: QueuedResponse): Promise<void>
 }
 
 export interface GatewayOptions {

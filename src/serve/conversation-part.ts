@@ -1,13 +1,22 @@
 /** Responses that this gateway keeps, joined with its tenants. */
 import type { Clock, Config, Logger, Random } from '../base/index.ts'
-import { ResponseDoor, ResponseStore, ResponseSweep } from '../conversation/index.ts'
+import {
+  ResponseDoor,
+  ResponseRunner,
+  ResponseStore,
+  ResponseSweep,
+} from '../conversation/index.ts'
+import type { Gateway } from '../gateway/index.ts'
 import type { Home } from '../host/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import type { DatabasePart } from './database-part.ts'
+import { otherHolder } from './scheduling-right.ts'
 
 export interface ConversationPart {
   responses: ResponseStore
   door: ResponseDoor
+  /** What runs those in the background; nothing runs before `start`. */
+  runner(gateway: Gateway): ResponseRunner
 }
 
 export interface ConversationPartOptions {
@@ -23,7 +32,7 @@ export interface ConversationPartOptions {
 
 export function conversationPart(options: ConversationPartOptions): ConversationPart {
   const { config, home, part, tenancy, clock, random, logger, stack } = options
-  const { database } = part
+  const { database, lease } = part
   const masterKey = config.contentKey ?? home.secret('content')
   const base = { database, clock, random, logger, limits: config.limits }
   const responses = new ResponseStore({ ...base, masterKey })
@@ -33,5 +42,17 @@ export function conversationPart(options: ConversationPartOptions): Conversation
   }
   const sweep = new ResponseSweep({ ...base, responses, daysOf })
   stack.defer(() => sweep.close())
-  return { responses, door: new ResponseDoor({ responses }) }
+  const runner = (gateway: Gateway) => {
+    const made = new ResponseRunner({
+      ...base,
+      responses,
+      gateway,
+      principalOf: (keyId) => tenancy.principalOfKey(keyId),
+      isOurs: () => otherHolder(lease) === undefined,
+      fence: () => lease.fence(),
+    })
+    stack.defer(() => made.close())
+    return made
+  }
+  return { responses, door: new ResponseDoor({ responses }), runner }
 }

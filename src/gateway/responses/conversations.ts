@@ -3,14 +3,18 @@
  * the answer is kept before its client knows that it is complete.
  */
 import { z } from 'zod'
-import { checked, type Limits, type Logger } from '../../base/index.ts'
+import { checked, type Limits, type Logger, type ServiceClass } from '../../base/index.ts'
 import type { Principal } from '../../tenancy/index.ts'
-import { parseObject } from '../canonical.ts'
+import type { Arrival } from '../admission.ts'
+import { unsupported } from '../body-part.ts'
+import { invalid, parseObject } from '../canonical.ts'
 import type { ReadAtDoor } from '../doors.ts'
+import { answerHeaders } from '../reply.ts'
+import type { Standing } from '../standing.ts'
 import type { ResponseArchive } from '../types.ts'
 import { responsesReferred, wholeInput } from './items.ts'
 import type { KeptReply } from './kept-reply.ts'
-import { readResponses } from './request.ts'
+import { type ResponsesRequest, readResponses } from './request.ts'
 import type { Keeping } from './response.ts'
 import { ResponsesTranslation } from './translation.ts'
 
@@ -23,7 +27,22 @@ export interface ConversationsOptions {
 const links = z.object({
   previous_response_id: z.string().nullish(),
   store: z.boolean().nullish(),
+  background: z.boolean().nullish(),
+  stream: z.boolean().nullish(),
 })
+
+/** A request, and where it goes where it does not run now. */
+export interface Conversed extends ReadAtDoor {
+  /** Queues it for the background and answers with what it is then. */
+  queue?: (standing: Standing, came: Arrival) => Promise<void>
+}
+
+/** A response that waits in the background. */
+export interface QueuedBody {
+  id: string
+  body: Buffer
+  createdAtMs: number
+}
 
 export class Conversations {
   readonly #options: ConversationsOptions
@@ -38,12 +57,14 @@ export class Conversations {
    * @param reply waits for its answer to be kept
    * @throws GristmillError what is wrong with it; `not_found` where it goes on from nothing
    */
-  async read(body: Buffer, principal: Principal, reply: KeptReply): Promise<ReadAtDoor> {
+  async read(body: Buffer, principal: Principal, reply: KeptReply): Promise<Conversed> {
     const asked = parseObject(body)
-    const { previous_response_id: previousId = null, store } = checked(links, asked)
-    const keeping = { isKept: store !== false, previousId, isBackground: false }
-    const input = await this.#inputOf(asked.input, principal, keeping)
-    const read = readResponses({ ...asked, input }, this.#options.limits, keeping)
+    const keeping = keepingOf(asked)
+    const read = await this.#read(asked, principal, keeping)
+    if (keeping.isBackground) {
+      const queue = (standing: Standing, came: Arrival) => this.#queue(read, body, standing, came)
+      return { request: read.canonical, queue }
+    }
     return {
       request: read.canonical,
       translate: (serviceClass, requestId, nowMs) => {
@@ -56,9 +77,44 @@ export class Conversations {
     }
   }
 
+  /**
+   * Reads one that was queued, whose turn has come.
+   * @throws GristmillError as when it came, and `not_found` where what it goes on from is gone
+   */
+  async readQueued({ id, body, createdAtMs }: QueuedBody, principal: Principal) {
+    const asked = parseObject(body)
+    const read = await this.#read(asked, principal, keepingOf(asked))
+    const translate = (serviceClass: ServiceClass) =>
+      new ResponsesTranslation(read, serviceClass, id.replace(/^resp_/, ''), createdAtMs)
+    return { request: read.canonical, translate }
+  }
+
   /** Resolves when nothing is being kept any more. */
   async settled(): Promise<void> {
     while (this.#keeping.size > 0) await Promise.all(this.#keeping)
+  }
+
+  async #read(asked: Record<string, unknown>, principal: Principal, keeping: Keeping) {
+    const input = await this.#inputOf(asked.input, principal, keeping)
+    return readResponses({ ...asked, input }, this.#options.limits, keeping)
+  }
+
+  async #queue(
+    read: ResponsesRequest,
+    request: Buffer,
+    { serviceClass, endUser, sessionId, tags }: Standing,
+    { principal, requestId, reply, recording, arrivedAtMs: createdAtMs }: Arrival,
+  ): Promise<void> {
+    if (recording?.runsOn) {
+      throw unsupported('background', 'a request with an Idempotency-Key is answered at once')
+    }
+    const translation = new ResponsesTranslation(read, serviceClass, requestId, createdAtMs)
+    const answer = translation.queued()
+    const { previousId } = read.keeping
+    const asker = { endUser, sessionId, tags }
+    const response = { id: String(answer.id), previousId, createdAtMs, request, answer }
+    await this.#options.archive.enqueue(principal, { ...response, serviceClass, asker })
+    reply.send(200, Buffer.from(JSON.stringify(answer)), answerHeaders(serviceClass, null))
   }
 
   async #inputOf(input: unknown, principal: Principal, { previousId }: Keeping): Promise<unknown> {
@@ -93,4 +149,18 @@ export class Conversations {
     this.#keeping.add(keeping)
     return keeping
   }
+}
+
+/** @throws GristmillError `invalid_value`, `unsupported_parameter` */
+function keepingOf(asked: Record<string, unknown>): Keeping {
+  const given = checked(links, asked)
+  const isKept = given.store !== false
+  const isBackground = given.background === true
+  if (isBackground && !isKept) {
+    throw invalid('background', 'a response in the background is kept; leave out store: false')
+  }
+  if (isBackground && given.stream === true) {
+    throw unsupported('stream', 'a response in the background is read whole, when it has ended')
+  }
+  return { isKept, previousId: given.previous_response_id ?? null, isBackground }
 }

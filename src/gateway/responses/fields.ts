@@ -26,7 +26,7 @@ export const responsesFields: Fates = {
   safety_identifier: translated('the newer name of user'),
   service_tier: translated('as in chat completions'),
   truncation: translated('disabled; auto is refused'),
-  background: translated('false; true is refused'),
+  background: translated('true where the tenant keeps responses; not streamed'),
   store: translated('true, where the tenant keeps responses; the answer says whether it is kept'),
   previous_response_id: translated(
     'what was said before, in front of the input; where the tenant keeps responses',

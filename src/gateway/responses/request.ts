@@ -102,7 +102,7 @@ function chatFields(fields: Fields, tools: ToolBox, keeping: Keeping): Fields {
     checked(scalars, given)
   if (truncation === 'auto') throw unsupported('truncation', 'nothing is left out of a prompt')
   if (background && !keeping.isBackground) {
-    throw unsupported('background', 'nothing runs without its client here; use a batch')
+    throw unsupported('background', `${NOT_KEPT}; use a batch`)
   }
   if (given.previous_response_id !== undefined && keeping.previousId === null) {
     throw unsupported('previous_response_id', `${NOT_KEPT}; send the whole input`)

@@ -1,0 +1,3 @@
+-- The tags that a response in the background chose targets by.
+
+alter table responses add column tags jsonb not null default '[]';
