@@ -12,8 +12,15 @@ export async function listEnginesOf(client: AdminClient): Promise<EngineView[]> 
 export async function findEngine(client: AdminClient, nameOrId: string): Promise<EngineView> {
   const engines = await listEnginesOf(client)
   const found = engines.find(({ id, name }) => id === nameOrId || name === nameOrId)
-  if (!found) throw new GristmillError('not_found', { kind: 'engine', id: nameOrId })
-  return found
+  if (found) return found
+  // What all replicas of a name have in common is asked of it as a whole.
+  const isOf = ({ replicaOf: entry }: EngineView) =>
+    entry !== null && (entry.id === nameOrId || entry.name === nameOrId)
+  const replicas = engines.filter(isOf)
+  const [first] = replicas
+  if (!first?.replicaOf) throw new GristmillError('not_found', { kind: 'engine', id: nameOrId })
+  const inFlight = replicas.reduce((sum, one) => sum + one.inFlight, 0)
+  return { ...first, ...first.replicaOf, inFlight }
 }
 
 /** Keys are not written on command lines, where other users of the machine can read them. */

@@ -131,6 +131,7 @@ function changeEngines(group: Command, context: CliContext): void {
     cap?: number
     apiKeyEnv?: string
     service?: string
+    replicas?: true
     apiVersion?: string
     model?: string[]
     dryRun?: true
@@ -138,9 +139,11 @@ function changeEngines(group: Command, context: CliContext): void {
   example(
     remote(group.command('add [address]')),
     'engine add http://10.0.0.7:8000 --name gpu-1 --cap 32',
+    'engine add http://vllm-headless:8000 --replicas --name gpu',
     'engine add --service anthropic --model claude-sonnet-4-6 --api-key-env ANTHROPIC_API_KEY',
   )
     .description('add an engine that speaks the OpenAI wire, by its address, or a rented service')
+    .option('--replicas', 'each address of its name is an engine of its own')
     .addOption(new Option('--service <name>', 'rent models from it').choices([...serviceNames]))
     .option('--model <name...>', 'only these of its models; must be named of a service')
     .option('--api-version <version>', "Azure's addresses by deployment, of this version")
@@ -149,9 +152,10 @@ function changeEngines(group: Command, context: CliContext): void {
     .option('--cap <n>', 'requests in flight at most', between(1, 4096))
     .option('--api-key-env <variable>', 'environment variable here that holds its key')
     .action(async (url: string | undefined, given: AddFlags) => {
-      const { name, cap, apiKeyEnv, service, apiVersion, model: models, dryRun, ...flags } = given
+      const { name, cap, apiKeyEnv, service, apiVersion, model: models, ...others } = given
+      const { replicas, dryRun, ...flags } = others
       const apiKey = apiKeyEnv && secretFrom(context, apiKeyEnv)
-      const body = { url, service, apiVersion, name, models, cap, apiKey }
+      const body = { url, replicas, service, apiVersion, name, models, cap, apiKey }
       if (dryRun) {
         const path = '/api/engines/detect'
         const found = await connect(context, flags).post<EngineFoundView>(path, body)

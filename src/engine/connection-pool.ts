@@ -34,11 +34,12 @@ export class Connection extends Client {
 /**
  * As many connections as there are calls at once, which the scheduler bounds. Its own time limits
  * are off: the engine's are swept in one place instead of a timer per call.
+ * @param serverName asked for and expected in TLS, where `origin` has an address in its place
  */
-export function openConnections(origin: string): Pool {
+export function openConnections(origin: string, serverName?: string): Pool {
   return new Pool(origin, {
     factory: (url, options) => new Connection(url, options as Client.Options),
-    connect: { timeout: CONNECT_MS_MAX },
+    connect: { timeout: CONNECT_MS_MAX, ...(serverName && { servername: serverName }) },
     allowH2: false,
     headersTimeout: 0,
     bodyTimeout: 0,

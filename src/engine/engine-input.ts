@@ -17,6 +17,8 @@ export interface EngineInput {
   apiKey?: string | undefined
   /** Requests to keep in flight there; by default what the engine says. */
   cap?: number | undefined
+  /** True where its name has several addresses, each of which is an engine of its own. */
+  replicas?: boolean | undefined
   /** Only these of its models; of a rented service they must be named, because they cost money. */
   models?: string[] | undefined
 }
@@ -32,6 +34,7 @@ export function rowOf(
     cap: input.cap ?? null,
     models: input.models ?? null,
     draining: false,
+    replicas: input.replicas ?? false,
     profile: null,
     createdAt: new Date(clock.nowMs()),
   }
@@ -48,6 +51,9 @@ function checkedInput(input: EngineInput) {
   if (apiVersion !== null && service !== 'azure') {
     throw invalid('apiVersion', 'only Azure has versions in its addresses')
   }
+  if (input.replicas && service !== null) {
+    throw invalid('replicas', 'the addresses of a service are its own affair')
+  }
   return { url, name, service, apiVersion }
 }
 
@@ -55,6 +61,19 @@ function checkedInput(input: EngineInput) {
 export function checkModels({ service, models = [] }: EngineInput): void {
   if (service === undefined || models.length > 0) return
   throw invalid('models', 'name the models to rent: each answer of them costs money')
+}
+
+/** @throws GristmillError `conflict` where an engine has this address or name */
+export function checkNew(
+  { url, name }: Pick<EngineRow, 'url' | 'name'>,
+  known: readonly Pick<EngineRow, 'url' | 'name'>[],
+): void {
+  for (const engine of known) {
+    const isSameName = engine.name.toLowerCase() === name.toLowerCase()
+    if (!isSameName && engine.url !== url) continue
+    const what = isSameName ? `named ${name}` : `at ${url}`
+    throw new GristmillError('conflict', { reason: `There is an engine ${what} already` })
+  }
 }
 
 /** The address without a trailing slash. @throws GristmillError `invalid_value` */

@@ -10,7 +10,8 @@ import {
   systemRandom,
 } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { EngineRegistry, type EngineRegistryOptions } from './engine-registry.ts'
+import { EngineRegistry } from './engine-registry.ts'
+import type { EngineRegistryOptions } from './engine-registry-types.ts'
 import { gristmillModels, sendJson, startTestEngine, type TestEngine } from './test-engine.ts'
 
 const limits = Object.fromEntries(

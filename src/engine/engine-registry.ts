@@ -2,10 +2,15 @@
  * The engines of this installation: those that operators have added, kept in the database, and the
  * embedded one, which the program itself starts. Watches their health and tells who listens.
  */
-import { type Clock, GristmillError, type Limits, type Logger, type Random } from '../base/index.ts'
-import type { Database } from '../store/index.ts'
-import { checkModels, type EngineInput, rowOf } from './engine-input.ts'
+import { GristmillError } from '../base/index.ts'
+import { checkModels, checkNew, type EngineInput, rowOf } from './engine-input.ts'
 import { type EngineKey, EngineKeys, keyFingerprint } from './engine-keys.ts'
+import type {
+  EngineEntry,
+  EngineKeyView,
+  EngineListener,
+  EngineRegistryOptions,
+} from './engine-registry-types.ts'
 import {
   deleteEngine,
   type EngineRow,
@@ -19,59 +24,25 @@ import { firstProfile } from './first-profile.ts'
 import { unknownProfile } from './kinds/traits.ts'
 import { OpenAiEngine } from './openai-engine.ts'
 import { type RegisteredModel, registeredModels } from './registered-models.ts'
+import { resolveHost } from './replica-set.ts'
+import { ReplicatedEngines } from './replicated-engines.ts'
 import { SecretBox } from './sealed-secret.ts'
-import type {
-  Engine,
-  EngineCount,
-  EngineLoad,
-  EngineProfile,
-  EngineState,
-  RateNews,
-} from './types.ts'
+import type { EngineCount, EngineProfile } from './types.ts'
 
 export const EMBEDDED_ENGINE_ID = 'eng_embedded'
-
-export interface EngineRegistryOptions {
-  database: Pick<Database, 'sql' | 'transaction'>
-  clock: Clock
-  random: Random
-  logger: Logger
-  limits: Limits
-  /** 32 bytes; keys of engines are encrypted with it. */
-  secretKey: Uint8Array
-  /** Those that may have encrypted what is stored. */
-  earlierSecretKeys?: readonly Uint8Array[]
-  /** Makes another one; absent where it is not ours to make. */
-  renewSecretKey?: (() => { secret: Uint8Array; commit(): void }) | undefined
-}
-
-/** A key of an engine as people may see it. */
-export interface EngineKeyView {
-  id: string
-  fingerprint: string
-  createdAt: Date
-  /** Why it is not used at the moment; null where it is. */
-  rest: 'refused' | 'limited' | null
-}
-
-export interface EngineListener {
-  changed(engine: Engine, profile: EngineProfile, state: EngineState, reason: string): void
-  removed(engineId: string): void
-  /** What an engine tells of its load, about once a second where it tells any. */
-  loaded?(engineId: string, load: EngineLoad): void
-  /** What a rented service says about its limits, with every answer. */
-  rated?(engineId: string, news: RateNews): void
-}
 
 interface Place {
   engine: OpenAiEngine
   watch: EngineWatch
   createdAtMs: number
+  /** The row that it stands for, alone or as a replica. */
+  entryId: string
 }
 
 export class EngineRegistry {
   readonly #options: EngineRegistryOptions
   readonly #places = new Map<string, Place>()
+  readonly #replicated: ReplicatedEngines
   readonly #listeners = new Set<EngineListener>()
   readonly #keys: EngineKeys
   #models: Map<string, RegisteredModel> | undefined
@@ -80,13 +51,23 @@ export class EngineRegistry {
     this.#options = options
     const box = new SecretBox(options.secretKey, options.earlierSecretKeys)
     this.#keys = new EngineKeys({ ...options, box })
+    this.#replicated = new ReplicatedEngines(
+      { resolve: resolveHost, ...options },
+      {
+        place: (row, entryId, serverName) => this.#place(row, entryId, undefined, serverName),
+        at: (id) => this.#places.get(id),
+        drop: (id) => void this.#drop(id),
+      },
+    )
   }
 
   /** Reads the stored engines and asks each once; resolves when all have answered or failed. */
   async start(): Promise<void> {
     await this.#keys.read()
     const rows = await readEngines(this.#options.database.sql)
-    await Promise.all(rows.map((row) => this.#place(row).start()))
+    const begin = (row: EngineRow) =>
+      row.replicas ? this.#replicated.open(row) : this.#place(row, row.id).start()
+    await Promise.all(rows.map(begin))
   }
 
   /** Tells every present engine at once, then every change. Returns what ends that. */
@@ -100,7 +81,7 @@ export class EngineRegistry {
 
   /**
    * Adds an engine that answers, and keeps it.
-   * @returns its id
+   * @returns its id, or that of the first replica
    * @throws GristmillError `invalid_value`, `conflict` (address or name known),
    *   `engine_unreachable`
    */
@@ -118,13 +99,16 @@ export class EngineRegistry {
         await insertEngine(sql, { ...row, profile })
         await this.#keys.insert(sql, row.id, keys)
       })
-      this.#place(row, engine).accept(profile)
+      if (!row.replicas) this.#place(row, row.id, engine).accept(profile)
     } catch (error) {
       this.#keys.forget(row.id)
       await engine.close()
       throw error
     }
-    return row.id
+    if (!row.replicas) return row.id
+    await engine.close()
+    await this.#replicated.open(row)
+    return this.#idsOf(row.id)[0] ?? row.id
   }
 
   /**
@@ -142,8 +126,8 @@ export class EngineRegistry {
 
   /** The keys of an engine, not what they are. @throws GristmillError `not_found`, `conflict` */
   keys(id: string): EngineKeyView[] {
-    const { engine } = this.#own(id)
-    return this.#keys.of(id).map(({ id: keyId, secret, createdAt }) => ({
+    const { engine, entryId } = this.#own(id)
+    return this.#keys.of(entryId).map(({ id: keyId, secret, createdAt }) => ({
       id: keyId,
       fingerprint: keyFingerprint(secret),
       createdAt,
@@ -157,8 +141,9 @@ export class EngineRegistry {
    * @throws GristmillError `not_found`, `conflict`, `engine_unreachable`
    */
   async setKey(id: string, secret: string, how: 'beside' | 'instead'): Promise<void> {
-    const { engine } = this.#own(id)
-    const [row] = (await readEngines(this.#options.database.sql)).filter((one) => one.id === id)
+    const { entryId } = this.#own(id)
+    const rows = await readEngines(this.#options.database.sql)
+    const row = rows.find((one) => one.id === entryId)
     if (row === undefined) throw new GristmillError('not_found', { kind: 'engine', id })
     if (how === 'beside' && row.service === null) {
       throw new GristmillError('conflict', { reason: 'An engine of your own takes one key' })
@@ -170,9 +155,9 @@ export class EngineRegistry {
     } finally {
       await trial.close()
     }
-    if (how === 'instead') await this.#keys.replace(id, keys)
-    else await this.#keys.insert(this.#options.database.sql, id, keys)
-    engine.setKeys(this.#keys.of(id))
+    if (how === 'instead') await this.#keys.replace(entryId, keys)
+    else await this.#keys.insert(this.#options.database.sql, entryId, keys)
+    this.#giveKeys(entryId)
   }
 
   /**
@@ -182,7 +167,7 @@ export class EngineRegistry {
    */
   async removeKey(keyId: string): Promise<string> {
     const id = await this.#keys.remove(keyId)
-    this.#places.get(id)?.engine.setKeys(this.#keys.of(id))
+    this.#giveKeys(id)
     return id
   }
 
@@ -198,7 +183,7 @@ export class EngineRegistry {
       const createdAt = new Date(this.#options.clock.nowMs())
       const bare = { service: null, apiVersion: null, cap: null, models: null, draining: false }
       const own = { ...bare, profile: null, id: EMBEDDED_ENGINE_ID, name, url, createdAt }
-      await this.#place(own).start()
+      await this.#place({ ...own, replicas: false }, EMBEDDED_ENGINE_ID).start()
     }
     return EMBEDDED_ENGINE_ID
   }
@@ -212,19 +197,43 @@ export class EngineRegistry {
     return engineId === EMBEDDED_ENGINE_ID
   }
 
-  /** Forgets an engine; what runs there fails. @throws GristmillError `not_found`, `conflict` */
+  /**
+   * Forgets an engine, or all replicas of a name; what runs there fails.
+   * @throws GristmillError `not_found`; `conflict` for the embedded engine and for one replica
+   */
   async remove(id: string): Promise<void> {
-    this.#own(id)
+    const isWhole = this.#replicated.row(id) !== undefined
+    const entry = isWhole ? null : this.entryOf(this.#own(id).engine.id)
+    if (entry !== null) {
+      const reason = `It is a replica of ${entry.name}, which can be removed as a whole`
+      throw new GristmillError('conflict', { reason })
+    }
     await deleteEngine(this.#options.database.sql, id)
     this.#keys.forget(id)
-    await this.#drop(id)
+    this.#replicated.forget(id)
+    await Promise.all(this.#idsOf(id).map((one) => this.#drop(one)))
   }
 
-  /** Lets an engine finish what runs and gives it nothing new; `false` takes that back. */
-  async drain(id: string, draining = true): Promise<void> {
-    const { watch } = this.#own(id)
-    await setDraining(this.#options.database.sql, id, draining)
-    watch.setDraining(draining)
+  /**
+   * Lets an engine, or all replicas of a name, finish what runs and gives it nothing new; `false`
+   * takes that back. Of one replica it holds until it leaves or the program ends.
+   * @returns the id of an engine that it is about
+   * @throws GristmillError `not_found`; `conflict` for the embedded engine
+   */
+  async drain(id: string, draining = true): Promise<string> {
+    const isWhole = this.#replicated.row(id) !== undefined
+    const ids = isWhole ? this.#idsOf(id) : [this.#own(id).engine.id]
+    if (isWhole || this.entryOf(id) === null)
+      await setDraining(this.#options.database.sql, id, draining)
+    this.#replicated.setDraining(id, draining)
+    for (const one of ids) this.#places.get(one)?.watch.setDraining(draining)
+    return ids[0] ?? id
+  }
+
+  /** What an engine is a replica of; null where it stands for itself. */
+  entryOf(id: string): EngineEntry | null {
+    const row = this.#replicated.row(this.#places.get(id)?.entryId ?? '')
+    return row === undefined ? null : { id: row.id, name: row.name }
   }
 
   /**
@@ -286,6 +295,7 @@ export class EngineRegistry {
   }
 
   async close(): Promise<void> {
+    this.#replicated.close()
     for (const { watch } of this.#places.values()) watch.close()
     await Promise.all([...this.#places.values()].map(({ watch }) => watch.engine.close()))
   }
@@ -304,13 +314,25 @@ export class EngineRegistry {
     return this.#keys.make(apiKey === undefined ? [] : [apiKey])
   }
 
-  #engine(row: EngineRow, keys: readonly EngineKey[]): OpenAiEngine {
+  #giveKeys(entryId: string): void {
+    for (const id of this.#idsOf(entryId)) {
+      this.#places.get(id)?.engine.setKeys(this.#keys.of(entryId))
+    }
+  }
+
+  /** The engines of an entry: itself, or its replicas. */
+  #idsOf(entryId: string): string[] {
+    return [...this.#places].flatMap(([id, place]) => (place.entryId === entryId ? [id] : []))
+  }
+
+  #engine(row: EngineRow, keys: readonly EngineKey[], serverName?: string): OpenAiEngine {
     const { clock, limits } = this.#options
     const { id, name, url, service, apiVersion } = row
     return new OpenAiEngine({
       id,
       name,
       url,
+      serverName,
       keys,
       service: service === null ? null : { name: service, apiVersion },
       capOverride: row.cap,
@@ -324,8 +346,8 @@ export class EngineRegistry {
     })
   }
 
-  #place(row: EngineRow, given?: OpenAiEngine): EngineWatch {
-    const engine = given ?? this.#engine(row, this.#keys.of(row.id))
+  #place(row: EngineRow, entryId: string, given?: OpenAiEngine, serverName?: string): EngineWatch {
+    const engine = given ?? this.#engine(row, this.#keys.of(entryId), serverName)
     const rented = row.service === null ? {} : { kind: 'service' as const, service: row.service }
     const profile = { ...unknownProfile, ...rented, ...row.profile }
     const watch = new EngineWatch(engine, profile, row.draining, {
@@ -335,7 +357,7 @@ export class EngineRegistry {
         for (const listener of this.#listeners) listener.loaded?.(id, load)
       },
     })
-    this.#places.set(row.id, { engine, watch, createdAtMs: row.createdAt.getTime() })
+    this.#places.set(row.id, { engine, watch, createdAtMs: row.createdAt.getTime(), entryId })
     this.#changed(watch)
     return watch
   }
@@ -346,7 +368,8 @@ export class EngineRegistry {
     logger.info({ engineId: engine.id, engine: engine.name, state, reason }, 'engine')
     for (const listener of this.#listeners) listener.changed(engine, profile, state, reason)
     if (state !== 'up' || this.isEmbedded(engine.id)) return
-    noteProfile(database.sql, engine.id, profile).catch((error: unknown) =>
+    const { entryId = engine.id } = this.#places.get(engine.id) ?? {}
+    noteProfile(database.sql, entryId, profile).catch((error: unknown) =>
       logger.warn({ err: error, engineId: engine.id }, 'what the engine told could not be kept'),
     )
   }
@@ -363,20 +386,15 @@ export class EngineRegistry {
 
   /** @throws GristmillError `not_found`; `conflict` for the embedded engine */
   #own(id: string): Place {
-    const place = this.#places.get(id)
+    const place = this.#places.get(id) ?? this.#places.get(this.#idsOf(id)[0] ?? '')
     if (!place) throw new GristmillError('not_found', { kind: 'engine', id })
     if (!this.isEmbedded(id)) return place
     const reason = 'The embedded engine belongs to this program and cannot be changed here'
     throw new GristmillError('conflict', { reason })
   }
 
-  #checkNew({ url, name }: Pick<EngineRow, 'url' | 'name'>): void {
-    for (const { watch } of this.#places.values()) {
-      const { engine } = watch
-      const isSameName = engine.name.toLowerCase() === name.toLowerCase()
-      if (!isSameName && engine.url !== url) continue
-      const what = isSameName ? `named ${name}` : `at ${url}`
-      throw new GristmillError('conflict', { reason: `There is an engine ${what} already` })
-    }
+  #checkNew(row: Pick<EngineRow, 'url' | 'name'>): void {
+    const engines = [...this.#places.values()].map(({ engine }) => engine)
+    checkNew(row, [...this.#replicated.rows(), ...engines])
   }
 }

@@ -12,6 +12,8 @@ export interface EngineRow {
   cap: number | null
   models: string[] | null
   draining: boolean
+  /** True where its name stands for several engines, one for each address. */
+  replicas: boolean
   profile: EngineProfile | null
   createdAt: Date
 }
@@ -27,8 +29,8 @@ export interface KeyRow {
 
 export async function readEngines(sql: Queries): Promise<EngineRow[]> {
   const rows = await sql<EngineRow[]>`
-    select id, name, url, service, api_version as "apiVersion", cap, models, draining, profile,
-           created_at as "createdAt"
+    select id, name, url, service, api_version as "apiVersion", cap, models, draining, replicas,
+           profile,           created_at as "createdAt"
       from engines order by id`
   return [...rows]
 }
@@ -43,9 +45,11 @@ export async function readKeys(sql: Queries): Promise<KeyRow[]> {
 
 export async function insertEngine(sql: Queries, row: EngineRow): Promise<void> {
   await sql`
-    insert into engines (id, name, url, service, api_version, cap, models, profile, created_at)
+    insert into engines (id, name, url, service, api_version, cap, models, replicas,
+                         profile, created_at)
     values (${row.id}, ${row.name}, ${row.url}, ${row.service}, ${row.apiVersion}, ${row.cap},
-            ${json(row.models)}::text::jsonb, ${json(row.profile)}::text::jsonb, ${row.createdAt})`
+            ${json(row.models)}::text::jsonb, ${row.replicas},
+            ${json(row.profile)}::text::jsonb, ${row.createdAt})`
 }
 
 export async function deleteEngine(sql: Queries, id: string): Promise<void> {

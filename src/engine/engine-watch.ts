@@ -30,6 +30,8 @@ export class EngineWatch {
   reason = 'It has not answered yet.'
   profile: EngineProfile
   readonly #options: WatchOptions
+  /** True once its address is gone: it is drained for good, unless that comes back. */
+  isLeaving = false
   #isDraining: boolean
   #failures = 0
   #errorsAtMs: number[] = []
@@ -62,7 +64,13 @@ export class EngineWatch {
     if (profile.tellsLoad) this.#loadTimer ??= this.#askLoadLater()
   }
 
-  setDraining(draining: boolean): void {
+  /** Its address is gone: it finishes what runs. */
+  leave(): void {
+    if (!this.isLeaving) this.setDraining(true, true)
+  }
+
+  setDraining(draining: boolean, isLeaving = false): void {
+    this.isLeaving = isLeaving
     this.#isDraining = draining
     if (this.state === 'up' || this.state === 'draining') {
       this.#become(draining ? 'draining' : 'up', this.#upReason(), true)
@@ -161,6 +169,7 @@ export class EngineWatch {
   }
 
   #upReason(): string {
+    if (this.isLeaving) return 'Its name does not lead there any more: it finishes what runs.'
     return this.#isDraining ? 'It finishes what runs and takes nothing new.' : 'It answers.'
   }
 }

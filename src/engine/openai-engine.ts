@@ -43,6 +43,8 @@ export interface OpenAiEngineOptions extends ProbeOptions {
   name: string
   /** With or without a trailing `/v1`. */
   url: string
+  /** Name that its certificate is for, where `url` has an address in its place. */
+  serverName?: string | undefined
   /** Own machines have one or none. */
   keys: readonly ServiceKey[]
   /** Whom it is rented from; null for own machines. */
@@ -86,7 +88,7 @@ export class OpenAiEngine implements Engine, CallOwner {
     this.#prefix = pathname.replace(/\/+$/, '').replace(/\/v1$/, '')
     this.#keys = new KeyRing([])
     this.setKeys(options.keys)
-    this.#connections = openConnections(origin)
+    this.#connections = openConnections(origin, options.serverName)
     const ask: ConstructorParameters<typeof Prober>[0] = (method, path, signal, body) =>
       this.#ask(method, path, signal, body)
     if (service === null) this.#prober = new Prober(ask, options)
@@ -98,6 +100,11 @@ export class OpenAiEngine implements Engine, CallOwner {
     this.speaksMessages = this.#service?.speaksMessages === true
     this.probePeriodMs = service === null ? PROBE_PERIOD_MS : SERVICE_PROBE_PERIOD_MS
     this.#sweeper = options.clock.every(SWEEP_MS, () => this.#sweep())
+  }
+
+  /** Requests there now. */
+  get running(): number {
+    return this.#calls.size
   }
 
   dispatch(request: EngineRequest, sink: EngineSink): EngineCall {

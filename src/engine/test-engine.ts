@@ -38,8 +38,11 @@ export const usage = (input: number, output: number, cached = 0) => ({
   prompt_tokens_details: { cached_tokens: cached },
 })
 
-/** @param options `port` to take over the place of an engine that was closed */
-export async function startTestEngine(options: { port?: number } = {}): Promise<TestEngine> {
+/** @param options `port` to take over the place of an engine that was closed, or beside another */
+export async function startTestEngine(
+  options: { port?: number; host?: string } = {},
+): Promise<TestEngine> {
+  const { host = '127.0.0.1' } = options
   const seen: SeenRequest[] = []
   let answer: (seen: SeenRequest) => void = (one) => answerChat(one, ['Hello', ' world'])
   let connections = 0
@@ -69,9 +72,9 @@ export async function startTestEngine(options: { port?: number } = {}): Promise<
     })
   })
   server.on('connection', () => connections++)
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, host, resolve))
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     seen,
     pages,
     answer: (run) => {

@@ -1,7 +1,7 @@
 /** The shapes of the admin API about engines and the models they serve. Types only. */
 
 // GET /api/engines and GET /api/models answer pages like every list.
-// POST /api/engines {url?, service?, apiVersion?, name?, models?, cap?, apiKey?}
+// POST /api/engines {url?, replicas?, service?, apiVersion?, name?, models?, cap?, apiKey?}
 // GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain
 export interface EngineView {
   id: string
@@ -15,6 +15,8 @@ export interface EngineView {
   summary: string
   /** True for the child that this gateway started itself. */
   embedded: boolean
+  /** The entry of whose name this is one address; null where it stands for itself. */
+  replicaOf: { id: string; name: string } | null
   state: 'starting' | 'up' | 'down' | 'draining'
   /** Why it is in that state, a sentence. */
   stateReason: string

@@ -17,6 +17,9 @@ const engineInput = z.strictObject({
       description:
         'Address without /v1, such as http://10.0.0.7:8000; services have one of their own.',
     }),
+  replicas: z.boolean().optional().openapi({
+    description: 'Its name has several addresses, each of which is an engine of its own.',
+  }),
   service: z.enum(serviceNames).optional().openapi({ description: 'Whom it is rented from.' }),
   apiVersion: z.string().min(1).max(50).optional().openapi({ description: 'Of Azure only.' }),
   models: z.array(z.string().min(1).max(256)).max(1000).optional(),

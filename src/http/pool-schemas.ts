@@ -20,6 +20,7 @@ export const engine = z
     version: z.string().nullable(),
     summary: z.string(),
     embedded: z.boolean(),
+    replicaOf: z.object({ id: z.string(), name: z.string() }).nullable(),
     state: z.enum(['starting', 'up', 'down', 'draining']),
     stateReason: z.string(),
     sinceAt: z.iso.datetime(),

@@ -62,6 +62,8 @@ export interface QueueService {
 export interface NewEngine {
   /** May be absent for services that have one address for everybody. */
   url?: string | undefined
+  /** True where each address of its name is an engine of its own. */
+  replicas?: boolean | undefined
   /** Whom it is rented from. */
   service?: ServiceName | undefined
   apiVersion?: string | undefined

@@ -64,6 +64,7 @@ export const engine: EngineView = {
   version: '0.1.0',
   summary: 'Gristmill 0.1.0, toy, 512 context',
   embedded: true,
+  replicaOf: null,
   state: 'up',
   stateReason: 'Healthy.',
   sinceAt: '2026-01-01T00:00:00.000Z',

@@ -37,8 +37,7 @@ export function engineService(options: EngineServiceOptions): EngineService {
     detect: async (input) => foundView(await registry.detect(input)),
     remove: (id) => registry.remove(id),
     drain: async (id) => {
-      await registry.drain(id)
-      return viewOf(id)
+      return viewOf(await registry.drain(id))
     },
     calibrate: (id) => calibrations.start(pool, id, 'Somebody asked for it.'),
     calibration: (id) => calibrations.view(viewOf(id).id),
@@ -93,6 +92,7 @@ function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineVie
     version: profile.version,
     summary: summaryOf(profile),
     embedded: registry.isEmbedded(engine.id),
+    replicaOf: registry.entryOf(engine.id),
     state,
     stateReason: pool.health.of(engine.id).reason || reason,
     sinceAt: new Date(sinceMs).toISOString(),

@@ -178,6 +178,8 @@ const modelInWords = ({ name, contextTokens, toy }: EngineView['models'][number]
 
 function Actions({ engine }: { engine: EngineView }) {
   const { id, name, state, embedded, inFlight } = engine
+  // A replica goes with all others of its name.
+  const whole = engine.replicaOf ?? engine
   const [isOpen, setOpen] = useState(false)
   const drain = useChange<EngineView>(['/api/engines'])
   const remove = useChange(['/api/engines', '/api/models'], () => setOpen(false))
@@ -199,15 +201,16 @@ function Actions({ engine }: { engine: EngineView }) {
       </div>
       {drain.error !== null && <ErrorNote error={drain.error} />}
       <Confirm
-        title={`Remove ${name}?`}
+        title={`Remove ${whole.name}?`}
         isOpen={isOpen}
         onClose={() => setOpen(false)}
-        action={`Remove ${name}`}
-        command={`gristmill engine remove ${shellWord(name)}`}
+        action={`Remove ${whole.name}`}
+        command={`gristmill engine remove ${shellWord(whole.name)}`}
         isBusy={remove.isPending}
         error={remove.error}
-        onConfirm={() => remove.mutate({ method: 'DELETE', path: `/api/engines/${id}` })}
+        onConfirm={() => remove.mutate({ method: 'DELETE', path: `/api/engines/${whole.id}` })}
       >
+        {engine.replicaOf !== null && 'All its replicas go with it. '}
         {inFlight === 0
           ? 'Nothing runs there.'
           : `${plural(inFlight, 'request')} run there and will be cut. Drain it first to let them finish.`}
