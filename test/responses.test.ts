@@ -86,18 +86,23 @@ describe('responses that are kept', () => {
       () => stranger.responses.retrieve(kept.id),
       () => stranger.responses.delete(kept.id),
       () => stranger.responses.inputItems.list(kept.id),
-      () => stranger.responses.create(last),
     ]) {
       const refused = await thrownBy(asked())
       assert.ok(refused instanceof OpenAI.NotFoundError)
       assert.equal(refused.code, 'not_found')
     }
+    const lost = await thrownBy(stranger.responses.create(last))
+    assert.ok(lost instanceof OpenAI.BadRequestError)
+    assert.deepEqual(
+      [lost.code, lost.param],
+      ['previous_response_not_found', 'previous_response_id'],
+    )
     const next = await client.responses.create({ ...last, max_output_tokens: 2 })
     await client.responses.delete(kept.id)
     assert.ok((await thrownBy(client.responses.retrieve(kept.id))) instanceof OpenAI.NotFoundError)
     // What came after it cannot be gone on from: it would not be the same conversation.
     const broken = await thrownBy(ask('More.', { previous_response_id: next.id }))
-    assert.ok(broken instanceof OpenAI.NotFoundError)
+    assert.ok(broken instanceof OpenAI.BadRequestError)
     assert.match(broken.message, new RegExp(kept.id))
   })
 

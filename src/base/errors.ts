@@ -106,6 +106,12 @@ export const errorTable = {
     'There is no {kind} {id}.',
     'List what exists, then use its id.',
   ),
+  previous_response_not_found: entry(
+    400,
+    'invalid_request_error',
+    'There is no response {id} to go on from: it was never kept, or is gone.',
+    'Send the whole input, or go on from a response that GET /v1/responses/{id} knows.',
+  ),
   conflict: entry(
     409,
     'conflict_error',

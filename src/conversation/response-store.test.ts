@@ -109,7 +109,7 @@ test('a conversation is its own project’s, and no longer than it may be', asyn
     ['one', 'no one', 'two', 'no two'],
   )
   for (const other of [owner('anna', 'other'), owner('ben'), owner('anna', 'one', 0)]) {
-    await assert.rejects(store.history(other, 'resp_2'), codeOf('not_found'))
+    await assert.rejects(store.history(other, 'resp_2'), codeOf('previous_response_not_found'))
     await assert.rejects(store.get(other, 'resp_1'), codeOf('not_found'))
     await assert.rejects(store.delete(other, 'resp_1'), codeOf('not_found'))
     await assert.rejects(store.items(other, ['resp_1']), codeOf('not_found'))
@@ -117,7 +117,7 @@ test('a conversation is its own project’s, and no longer than it may be', asyn
   await store.keep(anna, response('resp_3', 'resp_2', 'three'.repeat(20)))
   await assert.rejects(store.history(anna, 'resp_3'), codeOf('invalid_value'))
   await store.delete(anna, 'resp_1')
-  await assert.rejects(store.history(anna, 'resp_2'), codeOf('not_found'))
+  await assert.rejects(store.history(anna, 'resp_2'), codeOf('previous_response_not_found'))
   assert.equal((await store.get(anna, 'resp_2')).status, 'completed')
 })
 

@@ -131,6 +131,11 @@ export class ResponseStore implements ResponseArchive {
     this.#runner = runner
   }
 
+  /**
+   * What was said up to a response, and in it.
+   * @throws GristmillError `previous_response_not_found`, `invalid_value` where it has
+   *   not ended or is too long
+   */
   async history(owner: Principal, id: string): Promise<Item[]> {
     const links = await this.#chain(owner, id)
     const [last] = links
@@ -148,7 +153,7 @@ export class ResponseStore implements ResponseArchive {
     )
     const turns = links.reverse().map((link) => {
       const content = contents.get(link.id)
-      if (content === undefined) throw missing(link.id)
+      if (content === undefined) throw noPrevious(link.id)
       return itemsOf(link.id, content)
     })
     return turns.flatMap(({ given, gave }) => [...given, ...gave])
@@ -243,7 +248,7 @@ export class ResponseStore implements ResponseArchive {
     await writePart(sql, this.#keys, key, place, 'answer', answer)
   }
 
-  /** The response and those before it, newest first. @throws GristmillError `not_found` */
+  /** The response and those before it, newest first. */
   async #chain(owner: Principal, id: string): Promise<Link[]> {
     const { sql } = this.#options.database
     const links = await sql<Link[]>`
@@ -256,11 +261,11 @@ export class ResponseStore implements ResponseArchive {
       )
       select ${linkColumns(sql)} from chain order by turn`
     const last = links.at(-1)
-    if (last === undefined) throw missing(id)
+    if (last === undefined) throw noPrevious(id)
     if (links.length > TURNS_MAX) {
       throw wrongPrevious(`the conversation has more than ${TURNS_MAX} turns`)
     }
-    if (last.previousId !== null) throw missing(last.previousId)
+    if (last.previousId !== null) throw noPrevious(last.previousId)
     return [...links]
   }
 
@@ -305,6 +310,12 @@ const parsed = (json: Buffer) => JSON.parse(json.toString('utf8')) as Item
 
 function missing(id: string): GristmillError {
   return new GristmillError('not_found', { kind: 'response', id: id.slice(0, 100) })
+}
+
+/** In the words of OpenAI's API, where what goes on from nothing is wrong input. */
+function noPrevious(id: string): GristmillError {
+  const details = { id: id.slice(0, 100), param: 'previous_response_id' }
+  return new GristmillError('previous_response_not_found', details)
 }
 
 function wrongPrevious(reason: string): GristmillError {

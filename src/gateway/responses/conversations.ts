@@ -55,7 +55,7 @@ export class Conversations {
   /**
    * Reads the body of a request.
    * @param reply waits for its answer to be kept
-   * @throws GristmillError what is wrong with it; `not_found` where it goes on from nothing
+   * @throws GristmillError what is wrong with it; `previous_response_not_found`
    */
   async read(body: Buffer, principal: Principal, reply: KeptReply): Promise<Conversed> {
     const asked = parseObject(body)
@@ -79,7 +79,7 @@ export class Conversations {
 
   /**
    * Reads one that was queued, whose turn has come.
-   * @throws GristmillError as when it came, and `not_found` where what it goes on from is gone
+   * @throws GristmillError as when it came, and `previous_response_not_found`
    */
   async readQueued({ id, body, createdAtMs }: QueuedBody, principal: Principal) {
     const asked = parseObject(body)
