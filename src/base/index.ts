@@ -31,6 +31,7 @@ export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.t
 export { promisedTokenGapMs, TTFT_PROMISE_MS } from './promises.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'
+export { Rounds } from './rounds.ts'
 export { SEAL_KEY_BYTES, SEAL_OVERHEAD_BYTES, sealBytes, unsealBytes } from './sealing.ts'
 export {
   type Band,

@@ -3,7 +3,7 @@
  * database every second and at once when it is woken, so a batch made or cancelled at another
  * gateway is found as well, and after a crash everything simply goes on.
  */
-import { type Timer, toGristmillError } from '../base/index.ts'
+import { Rounds, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { BatchRun, type Room, type RunServices } from './batch-run.ts'
 import { failBatch, unfinishedBatches } from './batch-store.ts'
@@ -34,35 +34,22 @@ export class BatchRunner {
   readonly #ended = new Set<Promise<void>>()
   /** Not before these times, by batch; milliseconds of the monotonic clock. */
   readonly #notBefore = new Map<string, number>()
-  #timer: Timer | undefined
+  readonly #rounds: Rounds
   #ticks = 0
-  #looking: Promise<void> | undefined
-  #lookAgain = false
-  #isStopped = false
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options
+    this.#rounds = new Rounds(options.clock, TICK_MS, () => this.#look())
   }
 
   /** To be called once the ledger is recovered, so that no line runs beside what it was before. */
   start(): void {
-    this.#timer = this.#options.clock.every(TICK_MS, () => this.wake())
-    this.wake()
+    this.#rounds.start()
   }
 
   /** Looks at the database now: a batch was made, changed or has ended. */
   wake(): void {
-    if (this.#isStopped || this.#timer === undefined) return
-    if (this.#looking !== undefined) {
-      this.#lookAgain = true
-      return
-    }
-    this.#looking = this.#look().finally(() => {
-      this.#looking = undefined
-      if (!this.#lookAgain) return
-      this.#lookAgain = false
-      this.wake()
-    })
+    this.#rounds.wake()
   }
 
   /** The run of a batch, while it runs here. */
@@ -72,15 +59,14 @@ export class BatchRunner {
 
   /** Takes no further lines; what is in flight may end. */
   stop(): void {
-    this.#isStopped = true
-    this.#timer?.cancel()
+    void this.#rounds.stop()
     for (const run of this.#runs.values()) run.stop()
   }
 
   /** Resolves when nothing runs any more. After `stop`, and after the gateway has drained. */
   async close(): Promise<void> {
     this.stop()
-    await this.#looking
+    await this.#rounds.stop()
     await Promise.all(this.#ended)
   }
 
@@ -93,7 +79,7 @@ export class BatchRunner {
       }
       const rows = await unfinishedBatches(database.sql)
       const principals = await this.#principals(rows)
-      if (!this.#isStopped) this.#reconcile(rows, principals)
+      if (!this.#rounds.isStopped) this.#reconcile(rows, principals)
       await this.#sweep()
     } catch (error) {
       logger.warn(whyOf(error), 'batches could not be looked at; they go on in a second')
@@ -147,7 +133,7 @@ export class BatchRunner {
       this.#notBefore.delete(batchId)
     } catch (error) {
       this.#notBefore.set(batchId, clock.monotonicMs() + AGAIN_MS)
-      if (this.#isStopped) return
+      if (this.#rounds.isStopped) return
       logger.error({ ...whyOf(error), batchId }, 'a batch stopped; it goes on in two seconds')
       if (toGristmillError(error).code === 'not_found') await this.#giveUp(run.batch)
     }

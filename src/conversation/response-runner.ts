@@ -3,7 +3,7 @@
  * every second and at once when it is woken, so one that was queued or cancelled at another gateway
  * is found as well, and after a crash everything runs again that has no answer.
  */
-import type { Clock, Limits, Logger, Random, Timer } from '../base/index.ts'
+import { type Clock, type Limits, type Logger, type Random, Rounds } from '../base/index.ts'
 import { whyOf } from '../batch/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Database, Fence } from '../store/index.ts'
@@ -34,35 +34,22 @@ export class ResponseRunner {
   readonly #options: ResponseRunnerOptions
   readonly #runs = new Map<string, BackgroundRun>()
   readonly #ended = new Set<Promise<void>>()
-  #timer: Timer | undefined
-  #looking: Promise<void> | undefined
-  #lookAgain = false
-  #isStopped = false
+  readonly #rounds: Rounds
 
   constructor(options: ResponseRunnerOptions) {
     this.#options = options
+    this.#rounds = new Rounds(options.clock, TICK_MS, () => this.#look())
     options.responses.runBy(this)
   }
 
   /** To be called once the ledger is recovered, so that nothing runs beside what it was before. */
   start(): void {
-    this.#timer = this.#options.clock.every(TICK_MS, () => this.wake())
-    this.wake()
+    this.#rounds.start()
   }
 
   /** Looks at the database now: a response was queued, cancelled or deleted. */
   wake(): void {
-    if (this.#isStopped || this.#timer === undefined) return
-    if (this.#looking !== undefined) {
-      this.#lookAgain = true
-      return
-    }
-    this.#looking = this.#look().finally(() => {
-      this.#looking = undefined
-      if (!this.#lookAgain) return
-      this.#lookAgain = false
-      this.wake()
-    })
+    this.#rounds.wake()
   }
 
   /** True while an engine works on it for us; others hear of that within a second. */
@@ -72,15 +59,14 @@ export class ResponseRunner {
 
   /** Begins nothing new; what runs may end. */
   stop(): void {
-    this.#isStopped = true
-    this.#timer?.cancel()
+    void this.#rounds.stop()
     for (const run of this.#runs.values()) run.stop()
   }
 
   /** Resolves when nothing runs any more. After `stop`, and after the gateway has drained. */
   async close(): Promise<void> {
     this.stop()
-    await this.#looking
+    await this.#rounds.stop()
     await Promise.all(this.#ended)
   }
 
@@ -106,7 +92,7 @@ export class ResponseRunner {
   }
 
   #begin(row: BackgroundRow): void {
-    if (this.#isStopped) return
+    if (this.#rounds.isStopped) return
     const { logger } = this.#options
     const run = new BackgroundRun(this.#options, row)
     this.#runs.set(row.id, run)

@@ -1,12 +1,14 @@
 /** What the ledger is told of a request before it runs. */
 import type { Intent } from '../meter/index.ts'
-import { outputTokensMax } from './canonical.ts'
 import type { LifeOptions } from './life-types.ts'
 
-/** @param outputTokensDefault set where the client named no bound */
+type Asked = Pick<LifeOptions, 'requestId' | 'principal' | 'request' | 'standing' | 'arrivedAtMs'> &
+  Partial<Pick<LifeOptions, 'line'>>
+
+/** @param outputTokensMax of all answers together */
 export function intentOf(
-  { requestId, principal, request, standing, line, arrivedAtMs }: LifeOptions,
-  outputTokensDefault: number | null,
+  { requestId, principal, request, standing, line, arrivedAtMs }: Asked,
+  outputTokensMax: number,
 ): Intent {
   return {
     requestId,
@@ -20,7 +22,7 @@ export function intentOf(
     serviceClass: standing.serviceClass,
     batchId: line?.batchId,
     estimatedInputTokens: request.estimatedInputTokens,
-    outputTokensMax: outputTokensMax(request, outputTokensDefault),
+    outputTokensMax,
     arrivedAtMs,
   }
 }

@@ -14,6 +14,7 @@ import {
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { AttemptFailure, EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
+import { outputTokensMax } from './canonical.ts'
 import {
   failureError,
   failureOfStatus,
@@ -183,7 +184,8 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   #openIntent(): void {
     if (this.#state === 'ended') return
     this.isOnLedger = true
-    const open = this.#services.ledger.open(intentOf(this.options, this.#outputTokensDefault))
+    const tokensMax = outputTokensMax(this.options.request, this.#outputTokensDefault)
+    const open = this.#services.ledger.open(intentOf(this.options, tokensMax))
     open.then(
       () => this.#durable(),
       (error: GristmillError) => {

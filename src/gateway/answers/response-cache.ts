@@ -4,7 +4,7 @@
  * no engine worked for.
  */
 import { toGristmillError } from '../../base/index.ts'
-import type { Intent, Settlement } from '../../meter/index.ts'
+import type { Settlement } from '../../meter/index.ts'
 import type { Route } from '../../route/index.ts'
 import type { Principal } from '../../tenancy/index.ts'
 import { type CanonicalRequest, invalid } from '../canonical.ts'
@@ -12,6 +12,7 @@ import { courseFor } from '../course.ts'
 import { errorShapeOf } from '../doors.ts'
 import type { GatewayMetrics } from '../gateway-metrics.ts'
 import type { Guarding } from '../guards/before.ts'
+import { intentOf } from '../intent.ts'
 import { modelFor } from '../model-list.ts'
 import type { Reply, ReplyHeaders } from '../reply.ts'
 import type { Standing } from '../standing.ts'
@@ -111,7 +112,9 @@ export class ResponseCache {
     const { ledger, metrics, clock, limits } = this.#options
     const { serviceClass } = place.standing
     try {
-      await ledger.open(intentOf(place, asked.requestId, clock.nowMs()))
+      await ledger.open(
+        intentOf({ ...place, requestId: asked.requestId, arrivedAtMs: clock.nowMs() }, 0),
+      )
     } catch (thrown) {
       metrics.ended(serviceClass, 'refused', null, null)
       reply.refuse(toGristmillError(thrown))
@@ -142,27 +145,6 @@ function lasting(headers: ReplyHeaders): ReplyHeaders {
   return headers.flatMap((name, index) =>
     index % 2 === 0 && LASTING.has(`${name}`) ? [name, headers[index + 1] ?? ''] : [],
   )
-}
-
-function intentOf(
-  { principal, request, standing }: Place,
-  requestId: string,
-  arrivedAtMs: number,
-): Intent {
-  return {
-    requestId,
-    tenantId: principal.tenantId,
-    projectId: principal.projectId,
-    keyId: principal.keyId,
-    endUser: standing.endUser,
-    sessionId: standing.sessionId,
-    model: request.model,
-    endpoint: request.door,
-    serviceClass: standing.serviceClass,
-    estimatedInputTokens: request.estimatedInputTokens,
-    outputTokensMax: 0,
-    arrivedAtMs,
-  }
 }
 
 function settlementOf(
