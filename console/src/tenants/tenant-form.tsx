@@ -110,6 +110,17 @@ function Form({ tenant, onClose }: Omit<TenantFormProps, 'isOpen'>) {
         </div>
       </fieldset>
       <LimitFields {...(tenant && { limits: tenant.limits })} />
+      <Field
+        label="Days that responses are kept"
+        name="responseDays"
+        type="number"
+        min={0}
+        max={3650}
+        step={1}
+        required
+        defaultValue={tenant?.responseDays ?? 0}
+        hint="Sealed, for previous_response_id and background work on the Responses door; 0 keeps none and destroys what is kept."
+      />
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand command={command} />
       <div className="flex justify-end gap-2">
@@ -146,6 +157,7 @@ function bodyOf(form: FormData) {
     defaultClass: textOf(form, 'defaultClass'),
     models: models.length === 0 ? null : models,
     limits: limitsOf(form),
+    responseDays: Number(textOf(form, 'responseDays')),
   }
 }
 
@@ -168,5 +180,8 @@ function commandOf(form: FormData | null, tenant: TenantView | undefined): strin
   }
   const models = body.models?.join(',') ?? 'all'
   if (models !== (tenant?.models?.join(',') ?? 'all')) parts.push(` --models ${shellWord(models)}`)
+  if (body.responseDays !== (tenant?.responseDays ?? 0)) {
+    parts.push(` --keep-responses ${body.responseDays}`)
+  }
   return parts.join('') + limitFlags(body.limits, tenant?.limits)
 }

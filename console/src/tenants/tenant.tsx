@@ -50,6 +50,8 @@ function Found({ tenant, total }: { tenant: TenantView; total: number }) {
           <span className="inline-flex items-center gap-2">
             <Swatch hue={hue} /> since {day(tenant.createdAt)} · asks for {listed(classes)}, usually{' '}
             {tenant.defaultClass}
+            {tenant.responseDays > 0 &&
+              ` · responses are kept ${plural(tenant.responseDays, 'day')}`}
           </span>
         }
         aside={<Actions tenant={tenant} />}
