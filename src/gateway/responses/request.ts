@@ -60,13 +60,15 @@ export function readResponses(
 ): ResponsesRequest {
   const tools = new ToolBox()
   const chat = chatFields(asked, tools, keeping)
-  const { user, safety_identifier, metadata, service_tier, prompt_cache_key } = asked
-  // Who asks and how urgently is the gateway's business and not the engine's.
-  const standing = { user, safety_identifier, metadata, service_tier, prompt_cache_key }
   const raw = Buffer.from(jsonOf(chat))
   // Told back in every answer, so that it must be possible to write it.
   jsonOf(told(asked))
-  const canonical = readFields('/v1/chat/completions', raw, { ...chat, ...standing }, limits)
+  const canonical = readFields(
+    '/v1/chat/completions',
+    raw,
+    { ...chat, ...standingIn(asked) },
+    limits,
+  )
   return {
     canonical: lowered(
       { ...canonical, door: '/v1/responses', fields: chat, isKept: hasLife(keeping) },
@@ -88,12 +90,15 @@ export const isForResponses = ({ messages, input }: Fields): boolean =>
  */
 export function readInputAsChat(asked: Fields, limits: Limits): CanonicalRequest {
   const chat = chatFields(asked, new ToolBox(), notKept)
-  const { user, safety_identifier, metadata, service_tier, prompt_cache_key, stream_options } =
-    asked
-  const standing = { user, safety_identifier, metadata, service_tier, prompt_cache_key }
-  const read = { ...chat, ...standing, stream_options }
+  const read = { ...chat, ...standingIn(asked), stream_options: asked.stream_options }
   const raw = Buffer.from(jsonOf(chat))
   return { ...readFields('/v1/chat/completions', raw, read, limits), fields: chat }
+}
+
+/** Who asks and how urgently: the gateway's business, and not the engine's. */
+function standingIn(asked: Fields): Fields {
+  const { user, safety_identifier, metadata, service_tier, prompt_cache_key } = asked
+  return { user, safety_identifier, metadata, service_tier, prompt_cache_key }
 }
 
 function chatFields(fields: Fields, tools: ToolBox, keeping: Keeping): Fields {
