@@ -1,5 +1,5 @@
 /** Keys that work everywhere: `g` and a letter goes somewhere, single letters act. */
-import { useEffect } from 'react'
+import { useLayoutEffect } from 'react'
 
 export interface Shortcut {
   /** One key, or two pressed one after the other: `g f`. */
@@ -12,7 +12,8 @@ export interface Shortcut {
 const PAIR_MS = 1200
 
 export function useShortcuts(shortcuts: readonly Shortcut[]): void {
-  useEffect(() => {
+  // In the same turn in which the page appears: what can be seen answers to its keys.
+  useLayoutEffect(() => {
     let first = ''
     let firstAtMs = 0
     const onKey = (event: KeyboardEvent) => {
