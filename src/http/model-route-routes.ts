@@ -8,6 +8,7 @@ import {
   type Api,
   answer,
   body,
+  checkReach,
   needs,
   pageFrom,
   pageOfSchema,
@@ -304,6 +305,7 @@ export function modelRouteRoutes(api: Api, options: HttpOptions): void {
     const [keyTags, requestTags] = [tags.keyTags, tags.requestTags].map((text) =>
       tagsOf(text ?? ''),
     )
+    checkReach(c.get('access'), tenant, 'tenant', tenant)
     const asked = { model, tenantId: tenant, serviceClass, inputTokens }
     const tagged = { keyTags: keyTags ?? [], requestTags: requestTags ?? [] }
     return c.json(await routes.explain({ ...asked, ...tagged }), 200)

@@ -1,4 +1,7 @@
-/** Who may do what: the one table of permissions by role, and what the scopes of keys stand for. */
+/**
+ * Who may do what: the one table of permissions by role, what the scopes of keys stand for under
+ * `/api`, and which of them open what below `/v1/`.
+ */
 import type { Role, Scope } from '../tenancy/index.ts'
 
 const everybody = ['owner', 'operator', 'member', 'viewer', 'finance'] as const
@@ -58,4 +61,50 @@ export function permissionsOfScopes(scopes: ReadonlySet<Scope>): ReadonlySet<Per
   if (scopes.has('usage:read')) granted.add('usage:read').add('requests:read')
   if (scopes.has('queue:read')) granted.add('queue:read')
   return granted
+}
+
+export interface V1Endpoint {
+  /** null: its room tells them apart. */
+  method: 'GET' | 'POST' | null
+  /** One of them is needed. */
+  scopes: readonly Scope[]
+}
+
+const post: V1Endpoint = { method: 'POST', scopes: ['inference'] }
+const get: V1Endpoint = { method: 'GET', scopes: ['inference'] }
+const any: V1Endpoint = { method: null, scopes: ['inference'] }
+
+/** What is exactly at a path below `/v1/`. */
+export const v1Endpoints: ReadonlyMap<string, V1Endpoint> = new Map([
+  ['/v1/chat/completions', post],
+  ['/v1/completions', post],
+  ['/v1/embeddings', post],
+  ['/v1/responses', post],
+  ['/v1/messages', post],
+  ['/v1/messages/count_tokens', post],
+  ['/v1/models', get],
+  ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
+])
+
+/** What is at a path and below it; of those that end with a slash, only below. */
+export const v1Folders = {
+  batches: '/v1/batches',
+  files: '/v1/files',
+  responses: '/v1/responses/',
+  models: '/v1/models/',
+} as const
+
+/** Whether a path is in a folder of `v1Folders`. */
+export function isBelow(path: string, root: string): boolean {
+  if (!path.startsWith(root)) return false
+  return path.length === root.length || root.endsWith('/') || path[root.length] === '/'
+}
+
+/** Who may use a path below `/v1/`; undefined where nothing is there. */
+export function v1EndpointAt(path: string): V1Endpoint | undefined {
+  const { batches, files, responses, models } = v1Folders
+  const exact = v1Endpoints.get(path)
+  if (exact !== undefined) return exact
+  if (isBelow(path, batches) || isBelow(path, files) || isBelow(path, responses)) return any
+  return isBelow(path, models) ? get : undefined
 }

@@ -5,48 +5,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GristmillError, newId } from '../base/index.ts'
 import { errorShapeOf } from '../gateway/index.ts'
-import type { Principal, Scope } from '../tenancy/index.ts'
+import type { Principal } from '../tenancy/index.ts'
 import { secretOf } from './bearer.ts'
+import { isBelow, v1EndpointAt, v1Folders } from './permissions.ts'
 import { queueView } from './queue-view.ts'
 import { REQUEST_ID_HEADER, sendError, sendJson, visibleError } from './responses.ts'
 import type { HttpOptions } from './services.ts'
 
-interface Endpoint {
-  /** null: its room tells them apart. */
-  method: 'GET' | 'POST' | null
-  /** One of them is needed. */
-  scopes: readonly Scope[]
-}
-
-const post: Endpoint = { method: 'POST', scopes: ['inference'] }
-const get: Endpoint = { method: 'GET', scopes: ['inference'] }
-
-const endpoints = new Map<string, Endpoint>([
-  ['/v1/chat/completions', post],
-  ['/v1/completions', post],
-  ['/v1/embeddings', post],
-  ['/v1/responses', post],
-  ['/v1/messages', post],
-  ['/v1/messages/count_tokens', post],
-  ['/v1/models', get],
-  ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
-])
-
-/** Everything at these paths and below them is another room's; of the last only what is below. */
-const BATCHES = '/v1/batches'
-const FILES = '/v1/files'
-const RESPONSES = '/v1/responses/'
-const isBelow = (path: string, root: string) => path === root || path.startsWith(`${root}/`)
-
 /** Whether a request brings a file, which may take its time. */
-export const isUpload = (url: string) => isBelow(url, FILES)
-
-function endpointAt(path: string): Endpoint | undefined {
-  if (isBelow(path, BATCHES) || isBelow(path, FILES) || path.startsWith(RESPONSES)) {
-    return { method: null, scopes: ['inference'] }
-  }
-  return endpoints.get(path) ?? (path.startsWith('/v1/models/') ? get : undefined)
-}
+export const isUpload = (url: string) => isBelow(url, v1Folders.files)
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -84,7 +51,7 @@ export function v1Handler(options: HttpOptions): Handler {
 function admitted(request: IncomingMessage, principal: Principal | null): Principal {
   if (principal === null) throw new GristmillError('invalid_api_key')
   const path = pathOf(request)
-  const endpoint = endpointAt(path)
+  const endpoint = v1EndpointAt(path)
   const method = request.method ?? ''
   if (endpoint === undefined) throw new GristmillError('unknown_path', { method, path })
   if (endpoint.method !== null && method !== endpoint.method) {
@@ -105,13 +72,13 @@ function serve(
   principal: Principal,
 ): unknown {
   const path = pathOf(request)
-  if (isBelow(path, BATCHES)) {
+  if (isBelow(path, v1Folders.batches)) {
     return options.batchDoor.handle(request, response, principal, requestId)
   }
-  if (isBelow(path, FILES)) {
+  if (isBelow(path, v1Folders.files)) {
     return options.fileDoor.handle(request, response, principal, requestId)
   }
-  if (path.startsWith(RESPONSES)) {
+  if (isBelow(path, v1Folders.responses)) {
     return options.responseDoor.handle(request, response, principal, requestId)
   }
   if (path !== '/v1/queue') {
