@@ -11,6 +11,15 @@ const key = {
   createdAt: '2026-11-28T12:00:00.000Z',
   rest: 'limited',
 }
+const cost = {
+  engineName: 'OpenAI',
+  actor: 'cli',
+  fromAt: '2026-12-01T00:00:00.000Z',
+  machine: '2.1',
+  energy: '0',
+  staff: '0',
+  total: '2.1',
+}
 const found = {
   id: 'eng_1',
   name: 'OpenAI',
@@ -30,6 +39,7 @@ const server = createServer((request, response) => {
     seen.push({ line: `${method} ${pathname}`, body: text === '' ? null : JSON.parse(text) })
     const isEmpty = method === 'DELETE' || pathname.endsWith('/rotate')
     if (isEmpty) response.writeHead(204).end()
+    else if (pathname.endsWith('/costs')) response.end(JSON.stringify(cost))
     else if (pathname.endsWith('/keys')) response.end(JSON.stringify([key]))
     else if (method === 'GET') response.end(JSON.stringify({ rows: [found], next: null }))
     else response.end(JSON.stringify(found))
@@ -83,4 +93,14 @@ test('keys are listed, added, replaced and removed, and all encrypted anew', asy
       { line: 'POST /api/engine-keys/rotate', body: {} },
     ],
   )
+})
+
+test('what an engine costs is set by its name', async () => {
+  const told = await run('engine cost set OpenAI --machine 2.10 --from 2026-12-01T00:00Z')
+  const body = { machine: '2.10', from: '2026-12-01T00:00:00.000Z' }
+  assert.deepEqual(seen.at(-1), { line: 'POST /api/engines/eng_1/costs', body })
+  assert.match(told, /OpenAI.*2\.1/)
+  const { code, err } = await cli('engine cost set OpenAI --energy 1,5'.split(' '), environment)
+  assert.equal(code, 2)
+  assert.match(err, /Give an amount such as 2.10/)
 })

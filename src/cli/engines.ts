@@ -23,6 +23,7 @@ import {
   remote,
   show,
 } from './context.ts'
+import { engineCostCommands } from './engine-costs.ts'
 import { findEngine, listEnginesOf, secretFrom } from './engine-find.ts'
 import { engineSecrets } from './engine-secrets.ts'
 import { showEngine } from './engine-show.ts'
@@ -68,6 +69,7 @@ export function engineCommands(program: Command, context: CliContext): void {
   changeEngines(group, context)
   calibrateEngines(group, context)
   engineSecrets(group, context)
+  engineCostCommands(group, context)
   profileEngines(group, context)
 }
 

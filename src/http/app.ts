@@ -12,6 +12,7 @@ import type { Identity } from './access.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
+import { costRoutes } from './cost-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
 import { engineKeyRoutes } from './engine-key-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
@@ -66,6 +67,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   engineRoutes(api, options)
   modelRouteRoutes(api, options)
   engineKeyRoutes(api, options)
+  costRoutes(api, options)
   usageRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)

@@ -21,6 +21,9 @@ export const permissionTable = {
   'models:read': everybody,
   'routes:read': ['owner', 'operator', 'viewer'],
   'routes:write': running,
+  /** What engines cost, and how that is shared among tenants. */
+  'costs:read': ['owner', 'operator', 'finance'],
+  'costs:write': ['owner', 'operator', 'finance'],
   'usage:read': everybody,
   'requests:read': everybody,
   'audit:read': ['owner', 'operator', 'viewer'],

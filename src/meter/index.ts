@@ -2,6 +2,14 @@
  * The ledger: what every request used, booked exactly once; and what the engines could have done.
  */
 export {
+  addEngineCost,
+  type EngineCost,
+  engineCosts,
+  type HourlyCost,
+  hourlyNanos,
+  nextMinuteMs,
+} from './books/engine-costs.ts'
+export {
   type CapacityFilter,
   type CapacityPoint,
   queryCapacity,

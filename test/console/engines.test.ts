@@ -90,6 +90,20 @@ describe('the page of engines', { skip: withoutBrowser }, () => {
     await page.keyboard.press('Escape')
   })
 
+  test('says what an hour costs, and sets it', async () => {
+    await card(0).getByText('none is set, so what runs there').waitFor()
+    await card(0).getByRole('button', { name: 'Set its cost' }).click()
+    await page.getByLabel('Machine, for an hour').fill('2.1')
+    await page.getByLabel('Energy, for an hour').fill('0.35')
+    await page.getByText('engine cost set gpu-1 --machine 2.1 --energy 0.35').waitFor()
+    await picture('engine-cost')
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.getByRole('button', { name: 'Save' }).click()
+    await card(0)
+      .getByText(/^2\.45 an hour since .*machine 2\.1, energy 0\.35/)
+      .waitFor()
+  })
+
   test('says when it was calibrated, and calibrates it anew', async () => {
     const head = card(0).getByText(/26\sh ago, with smollm2-135m/)
     await head.waitFor()

@@ -10,6 +10,7 @@ import { ErrorNote } from '../parts/error-note.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { ago, count, duration, plural, rate } from '../units.ts'
 import { Calibration } from './calibration.tsx'
+import { EngineCost } from './engine-cost.tsx'
 import { History } from './history.tsx'
 
 const looks: Record<EngineView['state'], { dot: string; words: string }> = {
@@ -55,6 +56,7 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
       </dl>
       <History engine={engine} />
       <Calibration engine={engine} mayWrite={mayWrite} />
+      <EngineCost engine={engine} />
       <div className="mt-3 flex flex-wrap items-center justify-between gap-2 border-t pt-3">
         <code className="min-w-0 truncate font-mono text-[0.75rem] text-soft">
           {embedded ? 'built in' : url}
