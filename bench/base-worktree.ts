@@ -17,8 +17,9 @@ export interface BaseWorktree {
 }
 
 /**
- * Checks a commit out into a temporary folder, with the packages that are installed here.
- * @throws Error where it needs other packages, or git knows no such commit
+ * Checks a commit out into a temporary folder, with the packages that are installed here where it
+ * needs the same ones, else with its own, which are installed beside it (a minute).
+ * @throws Error where git knows no such commit, or its packages cannot be installed
  */
 export function checkOutBase(ref: string): BaseWorktree {
   const git = (...args: string[]) =>
@@ -31,10 +32,12 @@ export function checkOutBase(ref: string): BaseWorktree {
   }
   try {
     git('worktree', 'add', '--detach', path, commit)
-    if (!isDeepStrictEqual(dependenciesOf(path), dependenciesOf(repository))) {
-      throw new Error(`${ref} has other dependencies than this commit, which are not installed`)
+    if (isDeepStrictEqual(dependenciesOf(path), dependenciesOf(repository))) {
+      symlinkSync(join(repository, 'node_modules'), join(path, 'node_modules'))
+    } else {
+      const setUp = [join(path, 'scripts', 'bootstrap.mjs'), '--version']
+      execFileSync(process.execPath, setUp, { cwd: path, stdio: 'ignore' })
     }
-    symlinkSync(join(repository, 'node_modules'), join(path, 'node_modules'))
     return { path, commit, remove }
   } catch (error) {
     remove()

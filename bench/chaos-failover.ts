@@ -26,7 +26,8 @@ export interface FailoverOptions {
 export interface FailoverResult {
   perS: number
   capacityPerS: number
-  calm: { requests: number; p50Ms: number; p99Ms: number }
+  /** The phase before the first fault, and then what followed each, without any. */
+  calm: { requests: number; p50Ms: number; p99Ms: number }[]
   faults: FaultFigures[]
   clientErrors: number
   mixed: number
@@ -76,30 +77,30 @@ export async function chaosFailover(options: FailoverOptions = {}): Promise<Fail
     const capacityPerS = await run.capacity()
     const perS = load * capacityPerS
     log(`both engines answer ${capacityPerS.toFixed(1)} requests/s; the load is ${perS.toFixed(1)}`)
-    const calm = await run.during(perS, seconds * 1000)
+    let before = await run.during(perS, seconds * 1000)
+    const calm = [calmOf(before)]
     const figures: FaultFigures[] = []
     for (const { name, fault } of faults) {
       log(`engine-1 ${name}`)
-      const before = run.attempts
+      const attemptsBefore = run.attempts
       if (fault === 'kill') await engines[0].kill()
       else proxies[0]?.set(fault)
       const calls = await run.during(perS, seconds * 1000)
-      const attempts = run.attempts - before
+      const attempts = run.attempts - attemptsBefore
       if (fault === 'kill') await engines[0].start()
       else proxies[0]?.set({ kind: 'none' })
       const after = await run.during(perS, seconds * 1000)
-      figures.push(figuresOf(name, { calm, calls, after, attempts }))
+      figures.push(figuresOf(name, { before, calls, after, attempts }))
+      calm.push(calmOf(after))
+      before = after
       log(JSON.stringify(figures.at(-1)))
     }
-    const [{ p50Ms, p99Ms, requests }] = [
-      figuresOf('calm', { calm, calls: calm, after: [], attempts: 0 }),
-    ]
     const sum = (of: (one: FaultFigures) => number) =>
       figures.reduce((all, one) => all + of(one), 0)
     return {
       perS,
       capacityPerS,
-      calm: { requests, p50Ms, p99Ms },
+      calm,
       faults: figures,
       clientErrors: sum((one) => one.errorsBeforeByte),
       mixed: sum((one) => one.mixed),
@@ -108,6 +109,16 @@ export async function chaosFailover(options: FailoverOptions = {}): Promise<Fail
   } finally {
     await stack.disposeAsync()
   }
+}
+
+function calmOf(calls: readonly FailoverCall[]): FailoverResult['calm'][number] {
+  const { requests, p50Ms, p99Ms } = figuresOf('calm', {
+    before: calls,
+    calls,
+    after: [],
+    attempts: 0,
+  })
+  return { requests, p50Ms, p99Ms }
 }
 
 /** The load on one server, and what it saw. */

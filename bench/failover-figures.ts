@@ -27,9 +27,11 @@ export interface FaultFigures {
   p99Ms: number
   /** Of those sent ten seconds and more after the fault began; null where there are none. */
   p99After10sMs: number | null
-  /** That ÷ the same without a fault. */
-  p99After10sOverCalm: number | null
-  /** When p99 of the last five seconds was within 1.5 × of calm again, from the fault on. */
+  /** Of the phase without a fault just before, once that had settled. */
+  beforeP99Ms: number
+  /** The former ÷ the latter. */
+  p99After10sOverBefore: number | null
+  /** When p99 of the last five seconds was within 1.5 × of before again, from the fault on. */
   backAfterS: number | null
   /** After the fault has ended. */
   recoveredP99Ms: number
@@ -45,17 +47,18 @@ const NEAR = 1.5
 export function figuresOf(
   name: string,
   given: {
-    calm: readonly FailoverCall[]
+    /** Of the phase without a fault just before. */
+    before: readonly FailoverCall[]
     calls: readonly FailoverCall[]
     after: readonly FailoverCall[]
     attempts: number
   },
 ): FaultFigures {
-  const { calm, calls, after, attempts } = given
+  const { before, calls, after, attempts } = given
   const all = [...calls, ...after]
   const early = all.filter(({ error, text }) => error !== null && text === '')
   const late = calls.filter(({ atMs }) => atMs >= SETTLED_MS)
-  const calmP99Ms = p99(calm)
+  const beforeP99Ms = p99(settled(before))
   const p99After10sMs = late.length === 0 ? null : p99(late)
   return {
     name,
@@ -67,8 +70,9 @@ export function figuresOf(
     p50Ms: percentile(timesOf(calls), 0.5),
     p99Ms: p99(calls),
     p99After10sMs,
-    p99After10sOverCalm: p99After10sMs === null ? null : p99After10sMs / calmP99Ms,
-    backAfterS: backAfterS(calls, calmP99Ms),
+    beforeP99Ms,
+    p99After10sOverBefore: p99After10sMs === null ? null : p99After10sMs / beforeP99Ms,
+    backAfterS: backAfterS(calls, beforeP99Ms),
     recoveredP99Ms: p99(after),
     firstMixed: all
       .filter(isMixed)
@@ -81,19 +85,25 @@ export function figuresOf(
 const timesOf = (calls: readonly FailoverCall[]) => calls.map(({ totalMs }) => totalMs)
 const p99 = (calls: readonly FailoverCall[]) => percentile(timesOf(calls), 0.99)
 
+/** Those sent once ten seconds of their phase had gone; all where it was shorter. */
+function settled(calls: readonly FailoverCall[]): readonly FailoverCall[] {
+  const late = calls.filter(({ atMs }) => atMs >= SETTLED_MS)
+  return late.length > 0 ? late : calls
+}
+
 /** A whole answer must be the expected one, a cut one a beginning of it. */
 function isMixed({ text, expected, error }: FailoverCall): boolean {
   if (expected === null) return false
   return error === null ? text !== expected : !expected.startsWith(text)
 }
 
-/** The first whole second from which on every window of five seconds is near calm. */
-function backAfterS(calls: readonly FailoverCall[], calmP99Ms: number): number | null {
+/** The first whole second from which on every window of five seconds is near before. */
+function backAfterS(calls: readonly FailoverCall[], beforeP99Ms: number): number | null {
   const endMs = Math.max(...calls.map(({ atMs }) => atMs))
   let back: number | null = null
   for (let fromMs = 0; fromMs + WINDOW_MS <= endMs; fromMs += 1000) {
     const window = calls.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + WINDOW_MS)
-    const isNear = window.length > 0 && p99(window) <= NEAR * calmP99Ms
+    const isNear = window.length > 0 && p99(window) <= NEAR * beforeP99Ms
     if (!isNear) back = null
     else back ??= fromMs / 1000
   }
