@@ -19,6 +19,7 @@ import { type ResponseRunner, storedResponses } from './conversation/index.ts'
 import { createDemo } from './demo/index.ts'
 import {
   EMBEDDED_ENGINE_ID,
+  EMBEDDING_ENGINE_ID,
   type EmbeddedEngine,
   EngineRegistry,
   startEmbeddedEngine,
@@ -43,6 +44,7 @@ import {
   Calibrations,
   type ChosenModel,
   type ConversationPart,
+  chooseEmbeddingModel,
   chooseModel,
   conversationPart,
   type DatabasePart,
@@ -73,6 +75,8 @@ export interface Running {
   apiKey: string | null
   /** Model of the embedded engine; null without one. */
   model: string | null
+  /** Model of the one that only embeds; null without one. */
+  embeddingModel: string | null
   toyModel: boolean
   /** Sentences that the person who started it should read. */
   notes: string[]
@@ -129,10 +133,19 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
   const choosing =
     config.engine === 'none' ? undefined : chooseModel(config, home, clock, logger, onProgress)
   choosing?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
+  const { embeddingModel } = config
+  const choosingEmbedding =
+    embeddingModel === undefined
+      ? undefined
+      : chooseEmbeddingModel(embeddingModel, config, home, clock, logger, onProgress)
+  choosingEmbedding?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
   const part = await openDatabasePart(config, home, clock, logger, stack)
   const data = await openDataPlane(base, part)
   const model = await choosing
-  const engine = model && (await startEngine(base, data.engines, model))
+  const engine = model && (await startEngine(base, data.engines, model, EMBEDDED_ENGINE_ID))
+  const embedding = await choosingEmbedding
+  // After the first, so that neither measures what it can do beside the other's measuring.
+  if (embedding) await startEngine(base, data.engines, embedding, EMBEDDING_ENGINE_ID)
   const countOf: CountOf = (requestId, engineId) => {
     const enough = new AbortController()
     clock.after(COUNT_MS_MAX, () => enough.abort())
@@ -155,6 +168,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     adminLink,
     apiKey: first.key ?? null,
     model: model?.name ?? null,
+    embeddingModel: embedding?.name ?? null,
     toyModel: model?.toy ?? false,
     notes: model?.notes ?? [],
   }
@@ -285,11 +299,24 @@ async function startEngine(
   base: Base,
   engines: EngineRegistry,
   model: ChosenModel,
+  id: string,
 ): Promise<EmbeddedEngine> {
   const { config, home, clock, logger, stack, onProgress } = base
-  const engine = await startEmbeddedEngine({ home, clock, logger, config, model, onProgress })
+  const { engineGpu, logLevel } = config
+  // Cap, threads and context are set for the engine that writes.
+  const own = { engineCap: undefined, engineThreads: undefined, engineContext: undefined }
+  const engine = await startEmbeddedEngine({
+    home,
+    clock,
+    logger,
+    model,
+    onProgress,
+    ...(id === EMBEDDED_ENGINE_ID
+      ? { config, processName: 'engine' }
+      : { config: { ...own, engineGpu, logLevel }, processName: 'embedding-engine' }),
+  })
   stack.defer(() => engine.stop())
-  const look = async () => void (await engines.setEmbedded(engine.url))
+  const look = async () => void (await engines.setEmbedded(engine.url, id))
   engine.follow(() => void look())
   await look()
   return engine
@@ -306,7 +333,7 @@ async function openServer(
   const { sql } = part.database
   let isStopping = false
   const url = () => server.url
-  const model = () => modelsOf(pool)[0]?.name
+  const model = () => modelsOf(pool).find(({ embedsOnly }) => !embedsOnly)?.name
   const demo = createDemo({ tenancy, pool, url, model, clock, logger })
   const plans = planDesk({
     sql,

@@ -64,6 +64,13 @@ const schema = z.object({
     .min(1)
     .optional()
     .describe('model of the embedded engine, by name or path'),
+  GRISTMILL_EMBEDDING_MODEL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'model of a second engine that only embeds, by name or path; `all-minilm-l6-v2` is fetched',
+    ),
   GRISTMILL_ENGINE: z
     .enum(['embedded', 'none'])
     .default('embedded')
@@ -141,6 +148,8 @@ export interface Config {
   logLevel: string
   /** Path or name of the model for the embedded engine; undefined means the stored default. */
   model: string | undefined
+  /** Of the second engine, which only embeds; undefined where there is none. */
+  embeddingModel: string | undefined
   engine: 'embedded' | 'none'
   engineGpu: 'off' | 'auto' | 'cuda' | 'vulkan' | 'metal'
   /** Overrides of what calibration finds. */
@@ -204,6 +213,7 @@ export function readConfig(environment: Environment = process.env): Config {
     offline: env.GRISTMILL_OFFLINE,
     logLevel: env.GRISTMILL_LOG_LEVEL,
     model: env.GRISTMILL_MODEL,
+    embeddingModel: env.GRISTMILL_EMBEDDING_MODEL,
     engine: env.GRISTMILL_ENGINE,
     engineGpu: env.GRISTMILL_ENGINE_GPU,
     engineCap: env.GRISTMILL_ENGINE_CAP,

@@ -45,6 +45,12 @@ export const errorTable = {
     '{param}: {reason}.',
     'Correct the named field and send the request again.',
   ),
+  model_only_embeds: entry(
+    400,
+    'invalid_request_error',
+    'The model {model} turns texts into vectors and writes none.',
+    'Ask it at POST /v1/embeddings, or name another model.',
+  ),
   unsupported_parameter: entry(
     400,
     'invalid_request_error',

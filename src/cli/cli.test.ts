@@ -262,6 +262,7 @@ describe('start', () => {
     adminLink: 'http://127.0.0.1:4400/first-run?token=abc',
     apiKey: 'sk-1',
     model: 'some-model',
+    embeddingModel: null,
     toyModel: false,
     home,
   }

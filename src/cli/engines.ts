@@ -66,6 +66,7 @@ export function engineCommands(program: Command, context: CliContext): void {
   example(group, 'engine --model smollm2-135m-instruct --port 4500', 'engine list')
   listEngines(group, context)
   showEngine(group, context)
+  addEngines(group, context)
   changeEngines(group, context)
   calibrateEngines(group, context)
   engineSecrets(group, context)
@@ -126,8 +127,7 @@ function listEngines(group: Command, context: CliContext): void {
     })
 }
 
-function changeEngines(group: Command, context: CliContext): void {
-  const { terminal } = context
+function addEngines(group: Command, context: CliContext): void {
   interface AddFlags extends RemoteFlags {
     name?: string
     cap?: number
@@ -139,12 +139,13 @@ function changeEngines(group: Command, context: CliContext): void {
     dryRun?: true
   }
   example(
-    remote(group.command('add [address]')),
+    remote(group.command('add [addresses...]')),
     'engine add http://10.0.0.7:8000 --name gpu-1 --cap 32',
     'engine add http://vllm-headless:8000 --replicas --name gpu',
+    'engine add http://10.0.0.7:8000 http://10.0.0.8:8000',
     'engine add --service anthropic --model claude-sonnet-4-6 --api-key-env ANTHROPIC_API_KEY',
   )
-    .description('add an engine that speaks the OpenAI wire, by its address, or a rented service')
+    .description('add engines that speak the OpenAI wire, by their addresses, or a rented service')
     .option('--replicas', 'each address of its name is an engine of its own')
     .addOption(new Option('--service <name>', 'rent models from it').choices([...serviceNames]))
     .option('--model <name...>', 'only these of its models; must be named of a service')
@@ -153,10 +154,16 @@ function changeEngines(group: Command, context: CliContext): void {
     .option('--name <name>', 'name shown for it')
     .option('--cap <n>', 'requests in flight at most', between(1, 4096))
     .option('--api-key-env <variable>', 'environment variable here that holds its key')
-    .action(async (url: string | undefined, given: AddFlags) => {
+    .action(async (urls: string[], given: AddFlags) => {
       const { name, cap, apiKeyEnv, service, apiVersion, model: models, ...others } = given
       const { replicas, dryRun, ...flags } = others
       const apiKey = apiKeyEnv && secretFrom(context, apiKeyEnv)
+      if (urls.length > 1 && (name !== undefined || dryRun)) {
+        const param = dryRun ? '--dry-run' : '--name'
+        const reason = 'it is for one engine; give one address at a time'
+        throw new GristmillError('invalid_value', { param, reason })
+      }
+      const [url] = urls
       const body = { url, replicas, service, apiVersion, name, models, cap, apiKey }
       if (dryRun) {
         const path = '/api/engines/detect'
@@ -164,13 +171,20 @@ function changeEngines(group: Command, context: CliContext): void {
         show(context, flags, found, () => sayWhatItIs(context, found))
         return
       }
-      const added = await connect(context, flags).post<EngineView>('/api/engines', body)
-      show(context, flags, added, () => {
-        const models = added.models.map((model) => model.name).join(', ')
-        terminal.print(`Added ${added.name} (${added.id}): ${added.state}. Models: ${models}`)
-        sayWhatItIs(context, added)
-      })
+      const client = connect(context, flags)
+      const all = urls.length > 0 ? urls : [undefined]
+      const added: EngineView[] = []
+      for (const one of all) {
+        const engine = await client.post<EngineView>('/api/engines', { ...body, url: one })
+        added.push(engine)
+        if (!flags.json) sayAdded(context, engine)
+      }
+      if (flags.json) context.terminal.print(JSON.stringify(added.length > 1 ? added : added[0]))
     })
+}
+
+function changeEngines(group: Command, context: CliContext): void {
+  const { terminal } = context
   example(remote(group.command('remove <engine>')), 'engine remove gpu-1')
     .description('remove an engine, by name or id; what runs there is cut')
     .option('--yes', 'do not ask')
@@ -191,6 +205,12 @@ function changeEngines(group: Command, context: CliContext): void {
         terminal.print(`${drained.name} drains: ${count(drained.inFlight)} requests still run.`),
       )
     })
+}
+
+function sayAdded(context: CliContext, engine: EngineView): void {
+  const models = engine.models.map((model) => model.name).join(', ')
+  context.terminal.print(`Added ${engine.name} (${engine.id}): ${engine.state}. Models: ${models}`)
+  sayWhatItIs(context, engine)
 }
 
 function sayWhatItIs(

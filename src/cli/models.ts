@@ -4,7 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { createLogger, GristmillError } from '../base/index.ts'
 import { type Home, type Model, type ModelStore, openModelStore } from '../host/index.ts'
-import { inspectGguf } from '../llama/index.ts'
+import { inspectGguf, writeBertModel } from '../llama/index.ts'
 import { type CliContext, configWith, confirm, example, show, withJson } from './context.ts'
 import { progressLine } from './progress.ts'
 import { printTable } from './table.ts'
@@ -24,11 +24,14 @@ export function modelCommands(program: Command, context: CliContext): void {
     withJson(command).option('--home <folder>', 'data home that holds the models')
 
   example(
-    local(group.command('add <path|reference>')),
+    local(group.command('add <path|reference|name>')),
     'model add ./my-model.gguf',
     'model add hf:owner/repository/file.gguf',
+    'model add all-minilm-l6-v2',
   )
-    .description('add a GGUF file: by its path, or fetched from the hub')
+    .description(
+      'add a GGUF file: by its path, or fetched, from the hub or by a name of our catalogue',
+    )
     .action(async (reference: string, flags: ModelFlags) => {
       const store = openStore(context, flags.home)
       const model = await store.add(reference, progressLine(terminal, `Fetching ${reference}`))
@@ -90,6 +93,7 @@ export function openStore(context: CliContext, home: string | undefined): ModelS
     clock: context.clock,
     logger: createLogger(config.logLevel, 'gristmill'),
     inspect: inspectGguf,
+    convert: writeBertModel,
     hubUrl: config.hubUrl,
     hubToken: config.hubToken,
   })

@@ -14,6 +14,7 @@ export interface StartFlags {
   host?: string
   home?: string
   model?: string
+  embeddingModel?: string
   engine?: string
   logLevel?: string
   json?: true
@@ -46,6 +47,7 @@ export function withStartOptions(command: Command): Command {
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--home <folder>', 'data home')
     .option('--model <name|path>', 'model of the embedded engine')
+    .option('--embedding-model <name|path>', 'model of a second one that only embeds texts')
     .addOption(new Option('--engine <kind>', 'engine to start').choices(['embedded', 'none']))
     .option('--log-level <level>', 'least severe log lines written (default: warn)')
 }
@@ -56,27 +58,29 @@ export function startConfig(context: CliContext, flags: StartFlags): Config {
     GRISTMILL_HOST: flags.host,
     GRISTMILL_HOME: flags.home,
     GRISTMILL_MODEL: flags.model,
+    GRISTMILL_EMBEDDING_MODEL: flags.embeddingModel,
     GRISTMILL_ENGINE: flags.engine,
     GRISTMILL_LOG_LEVEL: flags.logLevel,
   })
 }
 
 function announce(context: CliContext, flags: StartFlags, running: Running): void {
-  const { url, adminLink, apiKey, model, toyModel, home } = running
-  const line = { url, pid: process.pid, home, apiKey, adminLink, model, toyModel }
+  const { url, adminLink, apiKey, model, embeddingModel, toyModel, home } = running
+  const line = { url, pid: process.pid, home, apiKey, adminLink, model, embeddingModel, toyModel }
   // Who reads the JSON line learns of these too.
   if (flags.json) for (const note of running.notes) context.terminal.note(note)
   show(context, flags, line, () => tell(context, running))
 }
 
 function tell({ terminal }: CliContext, running: Running): void {
-  const { url, adminLink, apiKey, model, toyModel, home } = running
+  const { url, adminLink, apiKey, model, embeddingModel, toyModel, home } = running
   const { print, paint } = terminal
   print('')
   print(`${paint('bold', 'Gristmill')} runs at ${paint('cyan', url)}`)
   print('')
   if (adminLink !== null) print(`  Become its owner  ${adminLink}`)
   print(`  Model             ${model ?? 'none yet: gristmill engine add http://host:8000'}`)
+  if (embeddingModel !== null) print(`  Embeddings        ${embeddingModel}`)
   print(`  Data              ${home}`)
   if (toyModel) print(paint('yellow', '                    a toy: what it says makes no sense'))
   for (const note of running.notes) print(paint('yellow', `  ${note}`))

@@ -27,6 +27,8 @@ export interface EmbeddedEngineOptions {
   logger: Logger
   config: Pick<Config, 'engineCap' | 'engineThreads' | 'engineContext' | 'engineGpu' | 'logLevel'>
   model: { name: string; path: string; toy: boolean }
+  /** What its process is called; its log and its pid file are named so too. */
+  processName: 'engine' | 'embedding-engine'
   /** A line of progress worth showing while a first start calibrates. */
   onProgress: (message: string) => void
 }
@@ -96,11 +98,11 @@ export async function startEmbeddedEngine(options: EmbeddedEngineOptions): Promi
 
 /** Resolves when the engine has printed its ready line. */
 async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<Child> {
-  const { home, clock, model } = options
+  const { home, clock, model, processName } = options
   const ready = Promise.withResolvers<void>()
-  const logPath = join(home.folder('logs'), 'engine.log')
+  const logPath = join(home.folder('logs'), `${processName}.log`)
   const child = await startChild({
-    name: 'engine',
+    name: processName,
     command: process.execPath,
     args: ['--expose-gc', programFile(), ...programArguments(options, port)],
     // libuv reads this when the process starts; see the engine program.
@@ -108,14 +110,16 @@ async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<
     stop: STOP,
     orphanStop: ORPHAN_STOP,
     log: { path: logPath, maxBytes: LOG_BYTES_MAX },
-    pidFile: join(home.folder('run'), 'engine.json'),
+    pidFile: join(home.folder('run'), `${processName}.json`),
     onStdoutLine: (line) => {
       if (line.startsWith('{"ready":true')) ready.resolve()
     },
   })
   const slow = clock.after(PROGRESS_AFTER_MS, () =>
     options.onProgress(
-      `Loading ${model.name}; the first time, what it can do here is measured (about 20 s)`,
+      processName === 'engine'
+        ? `Loading ${model.name}; the first time, what it can do here is measured (about 20 s)`
+        : `Loading ${model.name}`,
     ),
   )
   const died = child.exited.then(({ code, signal }) => {

@@ -29,7 +29,9 @@ import { ReplicatedEngines } from './replicated-engines.ts'
 import { SecretBox } from './sealed-secret.ts'
 import type { EngineCount, EngineProfile } from './types.ts'
 
+/** The engines that this program itself starts: one that writes, and one that embeds. */
 export const EMBEDDED_ENGINE_ID = 'eng_embedded'
+export const EMBEDDING_ENGINE_ID = 'eng_embedding'
 
 interface Place {
   engine: OpenAiEngine
@@ -172,29 +174,25 @@ export class EngineRegistry {
   }
 
   /**
-   * The engine that this program has started; called again when it moved to another address.
+   * An engine that this program has started; called again when it moved to another address.
    * Resolves when it has answered or failed once.
    */
-  async setEmbedded(url: string, name = 'embedded'): Promise<string> {
-    const known = this.#places.get(EMBEDDED_ENGINE_ID)
-    if (known?.watch.engine.url === url) await known.watch.start()
+  async setEmbedded(url: string, id = EMBEDDED_ENGINE_ID): Promise<string> {
+    const name = id === EMBEDDED_ENGINE_ID ? 'embedded' : 'embedding'
+    const known = this.#places.get(id)?.watch
+    if (known?.engine.url === url) await known.start()
     else {
-      await this.#drop(EMBEDDED_ENGINE_ID)
+      await this.#drop(id)
       const createdAt = new Date(this.#options.clock.nowMs())
       const bare = { service: null, apiVersion: null, cap: null, models: null, draining: false }
-      const own = { ...bare, profile: null, id: EMBEDDED_ENGINE_ID, name, url, createdAt }
-      await this.#place({ ...own, replicas: false }, EMBEDDED_ENGINE_ID).start()
+      const own = { ...bare, profile: null, id, name, url, createdAt, replicas: false }
+      await this.#place(own, id).start()
     }
-    return EMBEDDED_ENGINE_ID
-  }
-
-  /** Its process has ended; `setEmbedded` tells when it is back. */
-  embeddedDown(reason: string): void {
-    this.#places.get(EMBEDDED_ENGINE_ID)?.watch.noteDown(reason)
+    return id
   }
 
   isEmbedded(engineId: string): boolean {
-    return engineId === EMBEDDED_ENGINE_ID
+    return engineId === EMBEDDED_ENGINE_ID || engineId === EMBEDDING_ENGINE_ID
   }
 
   /**

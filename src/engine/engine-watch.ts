@@ -87,11 +87,6 @@ export class EngineWatch {
     if (failure.kind !== 'aborted') this.#askLater(0)
   }
 
-  /** It is known to be gone, for a reason that is told as it is. */
-  noteDown(reason: string): void {
-    this.#become('down', reason, false)
-  }
-
   /** Failed requests in the last `spanMs`. */
   errorsSince(spanMs: number): number {
     const fromMs = this.#options.clock.nowMs() - spanMs

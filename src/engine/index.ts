@@ -19,7 +19,7 @@ export {
 export { EngineFailure, type EngineFailureKind } from './engine-failure.ts'
 export type { EngineInput } from './engine-input.ts'
 export { keyFingerprint } from './engine-keys.ts'
-export { EMBEDDED_ENGINE_ID, EngineRegistry } from './engine-registry.ts'
+export { EMBEDDED_ENGINE_ID, EMBEDDING_ENGINE_ID, EngineRegistry } from './engine-registry.ts'
 export type * from './engine-registry-types.ts'
 export { hasSharedCache, summaryOf } from './engine-summary.ts'
 export { expressBeside } from './kinds/traits.ts'

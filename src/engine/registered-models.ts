@@ -7,6 +7,8 @@ export interface RegisteredModel {
   contextTokens: number | null
   createdAtMs: number
   toy: boolean
+  /** True where it turns texts into vectors and writes none. */
+  embedsOnly: boolean
   /** True where an engine of it speaks Anthropic's wire. */
   speaksMessages: boolean
 }
@@ -18,7 +20,7 @@ export function registeredModels(
   const models = new Map<string, RegisteredModel>()
   for (const { profile, createdAtMs } of engines) {
     const wire = profile.service && presets[profile.service].wire
-    for (const { name, contextTokens, toy } of profile.models) {
+    for (const { name, contextTokens, toy, embedsOnly = false } of profile.models) {
       const known = models.get(name)
       const smaller = Math.min(known?.contextTokens ?? Infinity, contextTokens ?? Infinity)
       models.set(name, {
@@ -26,6 +28,7 @@ export function registeredModels(
         contextTokens: smaller === Infinity ? null : smaller,
         createdAtMs: Math.min(createdAtMs, known?.createdAtMs ?? Infinity),
         toy,
+        embedsOnly,
         speaksMessages: known?.speaksMessages === true || wire === 'anthropic',
       })
     }

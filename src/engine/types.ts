@@ -5,6 +5,14 @@ import type { RateReport } from './services/rate-limits.ts'
 
 export type EngineState = 'starting' | 'up' | 'down' | 'draining'
 
+export interface ServedModel {
+  name: string
+  contextTokens: number | null
+  toy: boolean
+  /** True where it turns texts into vectors and writes none, as far as the engine tells. */
+  embedsOnly?: boolean
+}
+
 /** What is known of an engine from its own words: health, models, capacity. */
 export interface EngineProfile {
   /** The program; `openai` is anything else that speaks the wire, `service` what is rented. */
@@ -21,7 +29,7 @@ export interface EngineProfile {
   /** Whom it is rented from; absent for own machines. */
   service?: ServiceName | undefined
   version: string | null
-  models: readonly { name: string; contextTokens: number | null; toy: boolean }[]
+  models: readonly ServedModel[]
   /** Sequences it runs at its knee; the scheduler's cap. */
   cap: number
   /** Where the cap comes from, a sentence. */

@@ -65,7 +65,7 @@ function modelAnswer(
   return { data, has_more: false, first_id: first?.name ?? null, last_id: last?.name ?? null }
 }
 
-function openAiView({ name, createdAtMs, contextTokens, toy }: ModelEntry): object {
+function openAiView({ name, createdAtMs, contextTokens, toy, embedsOnly }: ModelEntry): object {
   return {
     id: name,
     object: 'model',
@@ -73,6 +73,7 @@ function openAiView({ name, createdAtMs, contextTokens, toy }: ModelEntry): obje
     owned_by: 'gristmill',
     ...(contextTokens !== null && { max_model_len: contextTokens }),
     ...(toy && { toy }),
+    ...(embedsOnly && { embeds_only: true }),
   }
 }
 

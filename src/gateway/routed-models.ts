@@ -27,6 +27,7 @@ function entryOf({ name, targets, deprecation }: Route, models: ModelDirectory):
     contextTokens: contexts.length === 0 ? null : Math.max(...contexts),
     createdAtMs: known.length === 0 ? 0 : Math.min(...known.map((one) => one.createdAtMs)),
     toy: known.length > 0 && known.every(({ toy }) => toy),
+    embedsOnly: known.length > 0 && known.every((one) => one.embedsOnly),
     deprecation,
   }
 }

@@ -47,6 +47,8 @@ export interface ModelEntry {
   createdAtMs: number
   /** True for the generated model that stands in where none could be fetched. */
   toy: boolean
+  /** True where it turns texts into vectors and writes none. */
+  embedsOnly?: boolean | undefined
   /** True where an engine of it speaks Anthropic's wire. */
   speaksMessages?: boolean
   /** Where the name will go: the day on which it does. */

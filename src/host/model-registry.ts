@@ -10,6 +10,8 @@ export interface Model {
   path: string
   bytes: number
   sha256: string
+  /** True where it turns texts into vectors and writes none; such a one is never the default. */
+  embedsOnly?: boolean
   /** Where it came from: a path or a hub reference. */
   source: string
   addedAtMs: number
@@ -49,13 +51,14 @@ export class ModelRegistry {
     return bytes === model?.bytes ? model : undefined
   }
 
-  /** Adds a model or replaces the one of its name; the first one becomes the default. */
+  /** Adds a model or replaces the one of its name; the first that writes becomes the default. */
   add(model: Omit<Model, 'bytes' | 'addedAtMs'>): Model {
     const { default: chosen, models } = this.#read()
     const bytes = statSync(model.path).size
     const added: Model = { ...model, bytes, addedAtMs: this.#clock.nowMs() }
     const others = models.filter((one) => one.name !== added.name)
-    this.#write({ default: chosen ?? added.name, models: [...others, added] })
+    const first = added.embedsOnly ? null : added.name
+    this.#write({ default: chosen ?? first, models: [...others, added] })
     return added
   }
 
@@ -68,10 +71,13 @@ export class ModelRegistry {
     if (this.#isOurs(model)) rmSync(model.path, { force: true })
   }
 
-  /** Throws `not_found`. */
+  /** Throws `not_found`, `conflict` for a model that only embeds. */
   setDefault(name: string): void {
     const content = this.#read()
-    named(content, name)
+    if (named(content, name).embedsOnly) {
+      const reason = `${name} only embeds texts; start with --embedding-model ${name} to serve it`
+      throw new GristmillError('conflict', { reason })
+    }
     this.#write({ ...content, default: name })
   }
 

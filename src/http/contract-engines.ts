@@ -22,7 +22,7 @@ export interface EngineView {
   stateReason: string
   /** When it came into that state. */
   sinceAt: string
-  models: { name: string; contextTokens: number | null; toy: boolean }[]
+  models: ServedModelView[]
   cap: number
   express: number
   inFlight: number
@@ -141,9 +141,14 @@ export interface CalibrationView {
 }
 
 // GET /api/models
-export interface ModelView {
+export interface ServedModelView {
   name: string
-  engines: string[]
   contextTokens: number | null
   toy: boolean
+  /** It turns texts into vectors and writes none. */
+  embedsOnly: boolean
+}
+
+export interface ModelView extends ServedModelView {
+  engines: string[]
 }

@@ -10,6 +10,13 @@ import { serviceClass } from './schemas.ts'
 
 const count = z.number().int()
 
+const served = z.object({
+  name: z.string(),
+  contextTokens: count.nullable(),
+  toy: z.boolean(),
+  embedsOnly: z.boolean(),
+})
+
 export const engine = z
   .object({
     id: z.string(),
@@ -24,9 +31,7 @@ export const engine = z
     state: z.enum(['starting', 'up', 'down', 'draining']),
     stateReason: z.string(),
     sinceAt: z.iso.datetime(),
-    models: z.array(
-      z.object({ name: z.string(), contextTokens: count.nullable(), toy: z.boolean() }),
-    ),
+    models: z.array(served),
     cap: count,
     express: count,
     inFlight: count,
@@ -81,8 +86,6 @@ export const engineHistory = z
     ),
   })
   .openapi('EngineHistory') satisfies z.ZodType<contract.EngineHistoryView>
-
-const served = z.object({ name: z.string(), contextTokens: count.nullable(), toy: z.boolean() })
 
 export const engineFound = z
   .object({
@@ -159,10 +162,8 @@ export const calibration = z
 
 export const model = z
   .object({
-    name: z.string(),
+    ...served.shape,
     engines: z.array(z.string()),
-    contextTokens: count.nullable(),
-    toy: z.boolean(),
   })
   .openapi('Model') satisfies z.ZodType<contract.ModelView>
 

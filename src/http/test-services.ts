@@ -68,7 +68,7 @@ export const engine: EngineView = {
   state: 'up',
   stateReason: 'Healthy.',
   sinceAt: '2026-01-01T00:00:00.000Z',
-  models: [{ name: 'toy', contextTokens: 512, toy: true }],
+  models: [{ name: 'toy', contextTokens: 512, toy: true, embedsOnly: false }],
   cap: 4,
   express: 1,
   inFlight: 0,
@@ -129,7 +129,9 @@ function engines(): StandIns['engines'] {
     profile: (id) => {
       throw new GristmillError('conflict', { reason: `engine ${one(id).id} was never calibrated` })
     },
-    models: () => [{ name: 'toy', engines: [engine.id], contextTokens: 512, toy: true }],
+    models: () => [
+      { name: 'toy', engines: [engine.id], contextTokens: 512, toy: true, embedsOnly: false },
+    ],
     keys: (id) => {
       one(id)
       return []

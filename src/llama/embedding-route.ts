@@ -29,7 +29,8 @@ export async function handleEmbeddings(engine: Engine, exchange: Exchange): Prom
       param: 'dimensions',
       reason: 'vectors have the length that the model gives them',
     })
-  const inputs = await promptTokens(engine, body.input, 'input')
+  const given = await promptTokens(engine, body.input, 'input')
+  const inputs = given.map((tokens) => engine.embedder.withEnds(tokens))
   for (const input of inputs) checkLength(input, engine.embedder.inputTokensMax)
   const progress = newProgress(inputs.reduce((sum, input) => sum + input.length, 0))
   const data: object[] = []

@@ -5,7 +5,7 @@ import type { AnswerHead } from './chat-response.ts'
 import type { ChatTemplate } from './chat-template.ts'
 import { type CompletionRequest, detokenizerOf } from './completion.ts'
 import type { Driver } from './driver.ts'
-import type { Embedder } from './embedder.ts'
+import type { Embedder, ReadingRate } from './embedder.ts'
 import type { EngineMetrics } from './engine-metrics.ts'
 import type { Progress } from './generation.ts'
 import type { Exchange } from './http-server.ts'
@@ -24,7 +24,8 @@ export interface Engine {
   express: number
   /** Sequences beyond both, for background work that stands aside. */
   spare: number
-  calibration: Calibration | undefined
+  /** Of a model that only embeds, how fast it reads. */
+  calibration: Calibration | ReadingRate | undefined
   requests: RequestLog
   metrics: EngineMetrics
   embedder: Embedder

@@ -12,6 +12,8 @@ export interface GgufSummary {
   /** Such as `Q4_1`; `unknown` where the file does not say. */
   quantisation: string
   hasChatTemplate: boolean
+  /** True where every token sees all others, so that no next one can be said. */
+  embedsOnly: boolean
   vocabularySize: number
   fileBytes: number
 }
@@ -54,6 +56,7 @@ export async function inspectGguf(path: string): Promise<GgufSummary> {
     parameters,
     quantisation:
       GgufFileType[Number(general.file_type)]?.replace(/^(MOSTLY|ALL)_/, '') ?? 'unknown',
+    embedsOnly: info.architectureMetadata.attention?.causal === false,
     hasChatTemplate: typeof tokenizer?.chat_template === 'string',
     vocabularySize: tokenizer?.ggml?.tokens?.length ?? 0,
     fileBytes,

@@ -26,6 +26,7 @@ export function handleModels(engine: Engine, exchange: Exchange): void {
       architecture: summary.architecture,
       quantisation: summary.quantisation,
       toy: isToy(summary),
+      embeds_only: summary.embedsOnly,
       cap,
       express,
       spare,

@@ -56,11 +56,12 @@ export async function loadModel(
   return { name, path, summary, llama, model }
 }
 
-/** Sequences over one new context, and the means to free it. */
+/** Sequences over one new context, and the means to free it; none needs none. */
 export async function openSequences(
   { model }: LoadedModel,
   options: SequenceOptions,
 ): Promise<{ runners: Runner[]; close(): Promise<void> }> {
+  if (options.sequences === 0) return { runners: [], close: async () => {} }
   const context = await model.createContext({
     sequences: options.sequences,
     contextSize: options.contextTokens,

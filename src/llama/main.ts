@@ -50,6 +50,8 @@ export interface RunningEngine {
   close(graceMs: number): Promise<void>
 }
 
+type Handle = (engine: Engine, exchange: Exchange) => Promise<void> | void
+
 /** Prompt tokens that one batch may hold beside the decoding sequences. */
 const READ_TOKENS_MAX = 512
 /** Length of a step that only reads prompts: a newcomer waits for it. */
@@ -141,17 +143,20 @@ async function assemble(
   resources: EngineResources,
 ): Promise<{ engine: Engine; free(): Promise<void> }> {
   const { clock, logger } = resources
+  const { embedsOnly } = loaded.summary
   const memory = new SamplerMemory(loaded.summary.vocabularySize)
-  const calibration =
-    options.cap === undefined ? await calibrationOf(loaded, options, resources, memory) : undefined
+  const isMeasured = options.cap === undefined && !embedsOnly
+  const calibration = isMeasured
+    ? await calibrationOf(loaded, options, resources, memory)
+    : undefined
   const threads = options.threads ?? calibration?.threads ?? threadsFor(loaded)
   const cap = options.cap ?? calibration?.knee ?? 1
   const express = options.express ?? Math.max(1, Math.ceil(cap / 8))
-  const spare = options.spare ?? cap
+  const spare = options.spare ?? (embedsOnly ? 0 : cap)
   const slots = cap + express + spare
   const contextTokens = contextTokensFor(loaded.model, slots, options.context)
   const sequences = await openSequences(loaded, {
-    sequences: slots,
+    sequences: embedsOnly ? 0 : slots,
     contextTokens,
     threads,
     batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX + slots,
@@ -173,7 +178,7 @@ async function assemble(
     },
   })
   metrics.watch(driver)
-  await warmUp(driver, loaded)
+  if (!embedsOnly) await warmUp(driver, loaded)
   logger.info({ model: loaded.name, cap, express, spare, contextTokens, threads }, 'engine ready')
   const template = new ChatTemplate(loaded.model, contextTokens)
   const requests = new RequestLog(clock)
@@ -188,7 +193,7 @@ async function assemble(
     cap,
     express,
     spare,
-    calibration,
+    calibration: embedsOnly ? await embedder.rate(clock) : calibration,
     requests,
     metrics,
     embedder,
@@ -270,16 +275,24 @@ async function calibrationOf(
   return calibration
 }
 
+/** For models that write. @throws GristmillError `model_only_embeds` for others */
+function writes(handle: Handle): Handle {
+  return (engine, exchange) => {
+    const { name, summary } = engine.loaded
+    if (summary.embedsOnly) throw new GristmillError('model_only_embeds', { model: name })
+    return handle(engine, exchange)
+  }
+}
+
 function routesOf(engine: () => Engine): Route[] {
-  type Handle = (engine: Engine, exchange: Exchange) => Promise<void> | void
   const route = (method: Route['method'], path: string, handle: Handle): Route => ({
     method,
     path,
     handle: (exchange) => handle(engine(), exchange),
   })
   return [
-    route('POST', '/v1/chat/completions', handleChat),
-    route('POST', '/v1/completions', handleCompletions),
+    route('POST', '/v1/chat/completions', writes(handleChat)),
+    route('POST', '/v1/completions', writes(handleCompletions)),
     route('POST', '/v1/embeddings', handleEmbeddings),
     route('GET', '/v1/models', handleModels),
     route('GET', '/health', (_, exchange) => exchange.sendJson({ status: 'ok' })),

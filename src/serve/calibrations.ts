@@ -111,6 +111,10 @@ export class Calibrations {
       throw new GristmillError('conflict', { reason: `${engine.name} is not up: ${place.reason}` })
     }
     const { clock, logger } = this.#options
+    if (model.embedsOnly) {
+      const reason = `${engine.name} only embeds, and measures itself when it starts`
+      throw new GristmillError('conflict', { reason })
+    }
     const running: Running = {
       points: 0,
       sinceMs: clock.nowMs(),
@@ -140,7 +144,7 @@ export class Calibrations {
       const sinceMs = clock.nowMs() - (this.#startedAtMs.get(engineId) ?? Number.NEGATIVE_INFINITY)
       if (state !== 'up' || this.#running.has(engineId) || sinceMs < AGAIN_MS) continue
       // A service is rented by the token, and says itself what it takes.
-      if (profile.service !== undefined) continue
+      if (profile.service !== undefined || profile.models[0]?.embedsOnly) continue
       const cause = causeFor(this.#rows.get(engineId), profile) ?? voidReason
       if (cause === null) continue
       logger.info({ engineId, cause }, 'calibrating')

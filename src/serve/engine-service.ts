@@ -59,7 +59,7 @@ function foundView(profile: EngineProfile): EngineFoundView {
     ...found,
     summary: summaryOf(profile),
     sharedCache: hasSharedCache(profile),
-    models: models.map((model) => ({ ...model })),
+    models: models.map(modelView),
   }
 }
 
@@ -96,7 +96,7 @@ function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineVie
     state,
     stateReason: pool.health.of(engine.id).reason || reason,
     sinceAt: new Date(sinceMs).toISOString(),
-    models: profile.models.map((model) => ({ ...model })),
+    models: profile.models.map(modelView),
     cap: control.cap.cap,
     express: profile.express,
     inFlight: running.length,
@@ -117,14 +117,20 @@ function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineVie
   }
 }
 
+const modelView = ({ embedsOnly = false, ...model }: EngineProfile['models'][number]) => ({
+  ...model,
+  embedsOnly,
+})
+
 /** Every model that an engine serves, with the engines that serve it. */
 export function modelsOf(pool: Pool): ModelView[] {
   const models = new Map<string, ModelView>()
   for (const { engine, profile } of pool.engines.values()) {
-    for (const { name, contextTokens, toy } of profile.models) {
+    for (const model of profile.models) {
+      const { name } = model
       const known = models.get(name)
       if (known) known.engines.push(engine.id)
-      else models.set(name, { name, engines: [engine.id], contextTokens, toy })
+      else models.set(name, { ...modelView(model), engines: [engine.id] })
     }
   }
   return [...models.values()]

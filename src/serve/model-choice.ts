@@ -1,10 +1,10 @@
-/** Which model the embedded engine serves: the one asked for, the default, or the toy. */
+/** Which models the engines of this program serve: those asked for, the default, or the toy. */
 import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, Config, Logger } from '../base/index.ts'
+import { type Clock, type Config, GristmillError, type Logger } from '../base/index.ts'
 import { type Home, openModelStore } from '../host/index.ts'
-import { inspectGguf, writeToyModel } from '../llama/index.ts'
+import { inspectGguf, writeBertModel, writeToyModel } from '../llama/index.ts'
 
 export interface ChosenModel {
   name: string
@@ -33,19 +33,8 @@ export async function chooseModel(
   onProgress: (message: string) => void,
 ): Promise<ChosenModel> {
   if (config.model === TOY_MODEL) return toy(home, [])
-  const store = openModelStore({
-    home,
-    clock,
-    logger,
-    hubUrl: config.hubUrl,
-    hubToken: config.hubToken,
-    inspect: inspectGguf,
-  })
-  const tell = ({ source, receivedBytes, totalBytes }: Parameters<OnProgress>[0]) => {
-    const of = totalBytes === undefined ? '' : ` of ${Math.round(totalBytes / MEGABYTE)}`
-    onProgress(`Fetching the model from ${source}: ${Math.round(receivedBytes / MEGABYTE)}${of} MB`)
-  }
-  const how = { offline: config.offline, onProgress: tell }
+  const store = storeOf(config, home, clock, logger)
+  const how = { offline: config.offline, onProgress: inWords('the model', onProgress) }
   if (config.model !== undefined) {
     const { name, path } = await store.ensure(config.model, how)
     return { name, path, toy: false, notes: [] }
@@ -59,6 +48,40 @@ export async function chooseModel(
     ...found.failures.map(({ source, reason }) => `${source}: ${reason}`),
     'Add a real one with "gristmill model add PATH" and start again.',
   ])
+}
+
+/**
+ * The model of the engine that only embeds, fetched where needed.
+ * @param name in this machine's list or the catalogue, or a path
+ * @throws GristmillError `model_file_invalid`, `model_unavailable`; `invalid_config` if it writes
+ */
+export async function chooseEmbeddingModel(
+  name: string,
+  config: Config,
+  home: Home,
+  clock: Clock,
+  logger: Logger,
+  onProgress: (message: string) => void,
+): Promise<ChosenModel> {
+  const how = { offline: config.offline, onProgress: inWords('the embedding model', onProgress) }
+  const model = await storeOf(config, home, clock, logger).ensure(name, how)
+  const { embedsOnly } = await inspectGguf(model.path)
+  if (embedsOnly) return { name: model.name, path: model.path, toy: false, notes: [] }
+  const reason = `GRISTMILL_EMBEDDING_MODEL: ${model.name} writes texts; GRISTMILL_MODEL is for it`
+  throw new GristmillError('invalid_config', { reason })
+}
+
+function storeOf(config: Config, home: Home, clock: Clock, logger: Logger) {
+  const { hubUrl, hubToken } = config
+  const files = { inspect: inspectGguf, convert: writeBertModel }
+  return openModelStore({ home, clock, logger, hubUrl, hubToken, ...files })
+}
+
+function inWords(what: string, onProgress: (message: string) => void): OnProgress {
+  return ({ source, receivedBytes, totalBytes }) => {
+    const of = totalBytes === undefined ? '' : ` of ${Math.round(totalBytes / MEGABYTE)}`
+    onProgress(`Fetching ${what} from ${source}: ${Math.round(receivedBytes / MEGABYTE)}${of} MB`)
+  }
 }
 
 type OnProgress = NonNullable<Parameters<ReturnType<typeof openModelStore>['add']>[1]>

@@ -42,12 +42,14 @@ function Form({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState('')
   const [apiKey, setApiKey] = useState('')
   const [models, setModels] = useState('')
+  const [isReplicated, setReplicated] = useState(false)
   const place = {
     ...(url !== '' && { url }),
     ...(service !== '' && { service }),
     ...(apiKey !== '' && { apiKey }),
   }
   const detection = useDetection(place)
+  const replicas = isReplicated && service === ''
   const named = models.split(/[\s,]+/).filter(Boolean)
   const submit = (form: FormData) => {
     const cap = numberOf(form, 'cap')
@@ -56,6 +58,7 @@ function Form({ onClose }: { onClose: () => void }) {
       path: '/api/engines',
       body: {
         ...place,
+        ...(replicas && { replicas }),
         ...(name !== '' && { name }),
         ...(cap !== null && { cap }),
         ...(named.length > 0 && { models: named }),
@@ -90,6 +93,17 @@ function Form({ onClose }: { onClose: () => void }) {
         }
         data-first
       />
+      {service === '' && (
+        <label className="flex items-center gap-2 text-[0.87rem]">
+          <input
+            type="checkbox"
+            checked={isReplicated}
+            onChange={(event) => setReplicated(event.target.checked)}
+            className="size-4 accent-(--accent)"
+          />
+          Every address of this name is an engine of its own
+        </label>
+      )}
       <Field
         label={service === '' ? 'Its own key, where it wants one' : 'Key'}
         type="password"
@@ -133,7 +147,7 @@ function Form({ onClose }: { onClose: () => void }) {
         }
       />
       {add.error !== null && <ErrorNote error={add.error} />}
-      <CliCommand command={commandOf(service, url, name, named)} />
+      <CliCommand command={commandOf({ service, url, replicas, name, models: named })} />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button look="main" type="submit" disabled={add.isPending}>
@@ -144,10 +158,19 @@ function Form({ onClose }: { onClose: () => void }) {
   )
 }
 
-function commandOf(service: string, url: string, name: string, models: readonly string[]): string {
+interface Command {
+  service: string
+  url: string
+  replicas: boolean
+  name: string
+  models: readonly string[]
+}
+
+function commandOf({ service, url, replicas, name, models }: Command): string {
   return [
     'gristmill engine add',
     ...(url !== '' || service === '' ? [shellWord(url || 'URL')] : []),
+    ...(replicas ? ['--replicas'] : []),
     ...(service === '' ? [] : [`--service ${service} --api-key-env KEY`]),
     ...(name === '' ? [] : [`--name ${shellWord(name)}`]),
     ...models.map((model) => `--model ${shellWord(model)}`),

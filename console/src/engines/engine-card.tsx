@@ -175,8 +175,8 @@ function factsOf(engine: EngineView) {
 const measuredInWords = (at: string | null) =>
   at === null ? 'as it says itself' : `measured ${ago(at, Date.now())}`
 
-const modelInWords = ({ name, contextTokens, toy }: EngineView['models'][number]) =>
-  `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} context`}${toy ? ' (toy)' : ''}`
+const modelInWords = ({ name, contextTokens, toy, embedsOnly }: EngineView['models'][number]) =>
+  `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} context`}${toy ? ' (toy)' : ''}${embedsOnly ? ', embeds' : ''}`
 
 function Actions({ engine }: { engine: EngineView }) {
   const { id, name, state, embedded, inFlight } = engine

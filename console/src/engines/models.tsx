@@ -10,7 +10,8 @@ export function Models({ engines }: { engines: readonly EngineView[] | undefined
   const columns: Column<ModelView>[] = [
     {
       title: 'Model',
-      show: ({ name, toy }) => `${name}${toy ? ' (toy: its answers are noise)' : ''}`,
+      show: ({ name, toy, embedsOnly }) =>
+        `${name}${toy ? ' (toy: its answers are noise)' : ''}${embedsOnly ? ' (embeds texts)' : ''}`,
       csv: ({ name }) => name,
     },
     {

@@ -24,7 +24,7 @@ export default function Playground() {
   const { user } = useSignedIn()
   const all = useTenants().data ?? []
   const tenants = all.filter(({ id }) => user.tenantIds.length === 0 || user.tenantIds.includes(id))
-  const models = useModels().data ?? []
+  const models = useModels().data?.filter(({ embedsOnly }) => !embedsOnly) ?? []
   const tenant = tenants.find(({ id }) => id === chosen.tenantId) ?? tenants[0]
   const allowed = models.filter(({ name }) => tenant?.models?.includes(name) ?? true)
   const classes: ServiceClassName[] = tenant?.classes ?? ['standard']

@@ -23,6 +23,7 @@ const listed = z.object({
       express: z.number().int().min(0).nullish(),
       spare: z.number().int().min(0).nullish(),
       toy: z.boolean().nullish(),
+      embeds_only: z.boolean().nullish(),
       version: z.string().nullish(),
       calibration: z
         .object({
