@@ -14,8 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from './base/index.ts'
-import { storedAnswers } from './batch/index.ts'
-import { type ResponseRunner, storedResponses } from './conversation/index.ts'
+import type { ResponseRunner } from './conversation/index.ts'
 import { createDemo } from './demo/index.ts'
 import {
   EMBEDDED_ENGINE_ID,
@@ -24,7 +23,7 @@ import {
   EngineRegistry,
   startEmbeddedEngine,
 } from './engine/index.ts'
-import { createGateway, DaySpend, type Gateway } from './gateway/index.ts'
+import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, OutboundAddresses, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import {
@@ -34,7 +33,6 @@ import {
   type Ledger,
   recordCapacity,
   recordChange,
-  spendSince,
 } from './meter/index.ts'
 import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
 import { RouteBook } from './route/index.ts'
@@ -54,9 +52,12 @@ import {
   localToken,
   modelsOf,
   openDatabasePart,
+  openTollPart,
   planDesk,
   readiness,
   routeService,
+  storedIn,
+  type TollPart,
   writeServerFile,
 } from './serve/index.ts'
 import { createTenancy, type Tenancy } from './tenancy/index.ts'
@@ -151,11 +152,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     clock.after(COUNT_MS_MAX, () => enough.abort())
     return data.engines.countOf(requestId, engineId, enough.signal)
   }
-  const { sql } = part.database
-  await data.ledger.recover(countOf, async (requestIds) => {
-    const answers = await storedAnswers(sql, requestIds)
-    return new Map([...answers, ...(await storedResponses(sql, requestIds))])
-  })
+  await data.ledger.recover(countOf, storedIn(part.database.sql), data.toll.priceOf)
   data.batches.runner.start()
   data.background.start()
   const server = await openServer(base, part, data, engine)
@@ -175,6 +172,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
 }
 
 interface DataPlane {
+  toll: TollPart
   tenancy: Tenancy
   ledger: Ledger
   pool: Pool
@@ -201,14 +199,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
   const pool = openPool(base, part, calibrations)
-  const engines = new EngineRegistry({
-    database,
-    clock,
-    random,
-    logger,
-    limits,
-    ...engineSecretKeys(config, home),
-  })
+  const given = { database, clock, random, logger, limits }
+  const engines = new EngineRegistry({ ...given, ...engineSecretKeys(config, home) })
   stack.defer(() => engines.close())
   stack.defer(() => calibrations.close())
   const checking = clock.every(CALIBRATION_CHECK_MS, () => calibrations.check(pool))
@@ -225,11 +217,9 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   await routes.open()
   stack.defer(() => routes.close())
   const places = new TargetPlaces(pool)
-  const allowances = new DaySpend(clock)
-  const routeOf = (model: string) => routes.find(model)?.name ?? model
-  await allowances.open((fromMs) => spendSince(database.sql, fromMs), routeOf)
   const targets = new OutboundAddresses(config.webhookTargets)
   const common = { config, home, part, tenancy, clock, random, logger }
+  const toll = await openTollPart({ ...common, routes, stack })
   const conversations = conversationPart({ ...common, stack })
   const gateway = createGateway({
     pool,
@@ -238,7 +228,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     models: engines,
     routes,
     places,
-    allowances,
+    allowances: toll.allowances,
+    prices: toll.prices,
     tokenizer: engines,
     archive: conversations.responses,
     addresses: targets,
@@ -255,7 +246,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const batches = batchPart({ ...common, gateway, pool, targets })
   const { runner, sweep, sender } = batches
   for (const one of [runner, sweep, sender]) stack.defer(() => one.close())
-  const parts = { tenancy, ledger, pool, engines, calibrations, routes, places }
+  const parts = { tenancy, ledger, pool, engines, calibrations, routes, places, toll }
   return { ...parts, gateway, batches, conversations, background: conversations.runner(gateway) }
 }
 
@@ -355,6 +346,7 @@ async function openServer(
       waiting: (tenantId) => pool.waitingOf(tenantId),
     },
     engines: engineService({ ...engineParts, restartsOf }),
+    prices: data.toll.prices,
     routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),
     batches: batches.service,
     batchDoor: batches.door,

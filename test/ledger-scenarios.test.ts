@@ -6,6 +6,7 @@ import type {
   AuditView,
   KeyCreated,
   Page,
+  PriceBookView,
   ProjectView,
   QueueView,
   RequestView,
@@ -189,6 +190,60 @@ describe('the books', () => {
     assert.equal(row?.outputTokens, sum(rows.map((one) => one.outputTokens)))
   })
 })
+
+describe('charges', () => {
+  it('are those of the price that held, for every kind of end, and add up to the nano', async () => {
+    const { id: tenantId } = await server.tenant('charged')
+    await server.api('PATCH', `/api/tenants/${tenantId}`, { pricePlan: 'exact' })
+    const rates = {
+      input: '3',
+      cachedInput: '0.3',
+      output: '7',
+      embedding: '1.5',
+      request: '0.001',
+    }
+    const price = { plan: 'exact', ...rates, engineSecond: '0.01', hitShare: '0.25' }
+    await server.api('POST', '/api/prices', { prices: [price] })
+    const book = () => server.api<PriceBookView>('GET', '/api/prices')
+    await until('the price holds', async () => (await book()).prices[0]?.state === 'holds')
+    const given = { tenantId, responseCache: true }
+    const { key } = await server.api<KeyCreated>('POST', '/api/keys', given)
+    const ids = (await oneOfEach(key)).map(({ requestId }) => requestId)
+    const client = openAi(server, key)
+    const held = await holdSlot(client)
+    held.release()
+    ids.push(held.requestId)
+    for (let i = 0; i < 2; i++) {
+      const { request_id } = await client.chat.completions.create(ask({ seed: 7 })).withResponse()
+      ids.push(request_id ?? '')
+      await settled(server, request_id ?? '')
+    }
+    const rows = await Promise.all(ids.map((one) => settled(server, one)))
+    for (const row of rows) {
+      assert.equal(row.priceVersion, 1)
+      assert.equal(Number(row.chargeNanos), expectedNanos(row), `${row.endpoint} ${row.end}`)
+    }
+    assert.deepEqual(new Set(rows.map(({ end }) => end)), new Set(['done', 'client_gone']))
+    assert.ok(rows.some(({ hitInputTokens }) => hitInputTokens !== null))
+    const total = sum(rows.map(({ chargeNanos }) => Number(chargeNanos)))
+    const [row] = await usage(`tenant=${tenantId}&groupBy=tenant`)
+    assert.deepEqual([Number(row?.chargeNanos), row?.unpriced], [total, 0])
+    const csv = await usageCsv(`tenant=${tenantId}&groupBy=tenant`)
+    assert.equal(csv[0]?.chargeNanos, row?.chargeNanos)
+  })
+})
+
+/** What a request is charged by the price above, whose rates are exact in nanos. */
+function expectedNanos(row: RequestView): number {
+  const { inputTokens, cachedTokens, outputTokens, engineMs, hitInputTokens } = row
+  const fee = 1_000_000
+  if (hitInputTokens !== null) {
+    return (hitInputTokens * 3000 + (row.hitOutputTokens ?? 0) * 7000 + fee) / 4
+  }
+  const perInput = row.endpoint === '/v1/embeddings' ? 1500 : 3000
+  const tokens = (inputTokens - cachedTokens) * perInput + cachedTokens * 300 + outputTokens * 7000
+  return tokens + fee + (engineMs ?? 0) * 10_000
+}
 
 const queueOf = async (key: string): Promise<QueueView> => {
   const headers = { authorization: `Bearer ${key}` }

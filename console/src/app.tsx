@@ -18,6 +18,7 @@ const Plan = lazy(() => import('./plan/plan.tsx'))
 const Engines = lazy(() => import('./engines/engines.tsx'))
 const Routes = lazy(() => import('./routes/routes.tsx'))
 const EditRoutes = lazy(() => import('./routes/edit-routes.tsx'))
+const Prices = lazy(() => import('./prices/prices.tsx'))
 const Tenants = lazy(() => import('./tenants/tenants.tsx'))
 const Tenant = lazy(() => import('./tenants/tenant.tsx'))
 const Keys = lazy(() => import('./keys/keys.tsx'))
@@ -97,6 +98,7 @@ function Pages() {
       <Route path="/engines" component={Engines} />
       <Route path="/routes" component={Routes} />
       <Route path="/routes/edit" component={EditRoutes} />
+      <Route path="/prices" component={Prices} />
       <Route path="/tenants" component={Tenants} />
       <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>
       <Route path="/keys" component={Keys} />

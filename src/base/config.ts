@@ -100,6 +100,11 @@ const schema = z.object({
     .max(1_048_576)
     .optional()
     .describe('its tokens of context per request, over what memory and model allow'),
+  GRISTMILL_CURRENCY: z
+    .string()
+    .regex(/^[A-Z]{3}$/, 'must be a code such as USD')
+    .default('USD')
+    .describe('code of the currency that prices and budgets are in'),
   GRISTMILL_END_USER_HEADER: z
     .string()
     .toLowerCase()
@@ -156,6 +161,8 @@ export interface Config {
   engineCap: number | undefined
   engineThreads: number | undefined
   engineContext: number | undefined
+  /** Code of the currency that money is in. */
+  currency: string
   /** Header that names the end user, trusted only from keys with scope `end_users`. */
   endUserHeader: string | undefined
   revokeEndsStreams: boolean
@@ -219,6 +226,7 @@ export function readConfig(environment: Environment = process.env): Config {
     engineCap: env.GRISTMILL_ENGINE_CAP,
     engineThreads: env.GRISTMILL_ENGINE_THREADS,
     engineContext: env.GRISTMILL_ENGINE_CONTEXT,
+    currency: env.GRISTMILL_CURRENCY,
     endUserHeader: env.GRISTMILL_END_USER_HEADER,
     revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,

@@ -52,6 +52,7 @@ export const creator: Principal = {
     keyLimits: noLimits,
     responseCache: false,
     responseDays: 0,
+    pricePlan: null,
     tags: [],
   },
 }

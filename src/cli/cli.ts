@@ -13,6 +13,7 @@ import { importCommands } from './import.ts'
 import { keyCommands } from './keys.ts'
 import { modelCommands } from './models.ts'
 import { planCommand } from './plan.ts'
+import { priceCommands } from './prices.ts'
 import { projectCommands } from './projects.ts'
 import { replayCommand } from './replay.ts'
 import { routeCommands } from './routes.ts'
@@ -72,6 +73,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   batchCommands(program, context)
   queueCommand(program, context)
   usageCommand(program, context)
+  priceCommands(program, context)
   planCommand(program, context)
   traceCommands(program, context)
   replayCommand(program, context)

@@ -98,6 +98,8 @@ describe('usage', () => {
       queueMs: 5,
       rented: 0,
       spendNanos: 0,
+      chargeNanos: '0',
+      unpriced: 0,
       hits: 0,
     }
     const environment = await answering({

@@ -24,6 +24,7 @@ interface TenantFlags extends RemoteFlags, LimitFlags {
   defaultClass?: string
   models?: string[]
   keepResponses?: number
+  pricePlan?: string
   yes?: true
 }
 
@@ -134,6 +135,7 @@ function withTenantOptions(command: Command): Command {
       'days that its responses are kept; 0 keeps none',
       between(0, 3650),
     )
+    .option('--price-plan <name>', 'prices that it has, or "none" for those of everybody')
 }
 
 function bodyOf(flags: TenantFlags): Record<string, unknown> {
@@ -144,6 +146,7 @@ function bodyOf(flags: TenantFlags): Record<string, unknown> {
     defaultClass: flags.defaultClass,
     models: flags.models?.[0] === 'all' ? null : flags.models,
     responseDays: flags.keepResponses,
+    pricePlan: flags.pricePlan === 'none' ? null : flags.pricePlan,
     ...limitsOf(flags),
   }
 }
@@ -157,6 +160,7 @@ function describe({ terminal }: CliContext, tenant: TenantView): void {
   line('Models', tenant.models?.join(', ') ?? 'all')
   line('Limits', limitsInWords(tenant.limits))
   line('Responses', keptInWords(tenant.responseDays))
+  line('Price plan', tenant.pricePlan ?? 'none')
   line('Keys', count(tenant.keyCount))
   line('Projects', count(tenant.projectCount))
   line('Created', moment(tenant.createdAt))

@@ -27,11 +27,15 @@ export function duration(ms: number | null): string {
   return `${grouped.format(Math.floor(whole / 3600))} h ${Math.floor((whole % 3600) / 60)} min`
 }
 
-/** Share between 0 and 1: `0.335` → `34 %`. */
-/** Money in billionths of its unit, to a millionth. */
-export function money(nanos: number): string {
-  return nanos === 0 ? UNKNOWN : (nanos / 1e9).toFixed(6)
+/** Money in billionths of its unit, to a millionth; of what is exact, every digit of the unit. */
+export function money(nanos: number | string): string {
+  const size = BigInt(nanos)
+  if (size === 0n) return UNKNOWN
+  const micros = (size + 500n) / 1000n
+  return `${micros / 1_000_000n}.${String(micros % 1_000_000n).padStart(6, '0')}`
 }
+
+/** Share between 0 and 1: `0.335` → `34 %`. */
 
 export function percent(share: number | null): string {
   return share === null ? UNKNOWN : `${Math.round(share * 100)} %`

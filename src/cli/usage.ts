@@ -94,7 +94,8 @@ function columnsBy(by: string[], names: Map<string, string>): Column<UsageRow>[]
     number('QUEUE TIME', ({ queueMs }) => duration(queueMs)),
     number('RENTED', ({ rented }) => count(rented)),
     number('CACHE HITS', ({ hits }) => count(hits)),
-    number('SPENT', ({ spendNanos }) => money(spendNanos)),
+    number('RENT', ({ spendNanos }) => money(spendNanos)),
+    number('CHARGED', ({ chargeNanos }) => money(chargeNanos)),
   ]
 }
 

@@ -47,6 +47,7 @@ const owner = (tenant: string, project = 'one', responseDays = 30): Principal =>
     keyLimits: none,
     responseCache: false,
     tags: [],
+    pricePlan: null,
     responseDays,
   },
 })

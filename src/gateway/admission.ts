@@ -3,6 +3,8 @@
  * its charge against the rates. What is refused here has asked for no slot and is not booked.
  */
 import type { GristmillError } from '../base/index.ts'
+import type { PriceInForce } from '../meter/index.ts'
+import type { Route } from '../route/index.ts'
 import { type CanonicalRequest, outputTokensMax } from './canonical.ts'
 import { courseFor } from './course.ts'
 import type { LifeOptions } from './life-types.ts'
@@ -10,12 +12,19 @@ import { modelFor } from './model-list.ts'
 import type { Standing } from './standing.ts'
 import { defaultBound } from './ticket-request.ts'
 import type { TokenRates } from './token-rate.ts'
-import type { GatewayOptions, ModelDirectory, ModelEntry } from './types.ts'
+import type { GatewayOptions, ModelDirectory, ModelEntry, Prices } from './types.ts'
 
 /** What an answer without a bound is charged against a rate until its length is known. */
 const OUTPUT_TOKENS_EXPECTED = 256
 
-type AdmissionOptions = 'routes' | 'places' | 'allowances' | 'clock' | 'random' | 'limits'
+type AdmissionOptions =
+  | 'routes'
+  | 'places'
+  | 'allowances'
+  | 'prices'
+  | 'clock'
+  | 'random'
+  | 'limits'
 
 export interface Admission extends Pick<GatewayOptions, AdmissionOptions> {
   /** What clients can name: routes and models. */
@@ -70,11 +79,24 @@ export function admitted(
     recording: given.recording,
     guarding: given.guarding,
     course,
+    price: priceFor(admission.prices, asked, course?.route, standing, given),
     charge: admission.rates.charge(principal, input, input + expected),
     outputTokensDefault,
     arrivedAtMs: given.arrivedAtMs,
     arrivedMonotonicMs: given.arrivedMonotonicMs,
   }
+}
+
+/** What a request is charged by, whoever will answer it; null: nothing. */
+export function priceFor(
+  prices: Prices,
+  { model }: Pick<CanonicalRequest, 'model'>,
+  route: Route | undefined,
+  { serviceClass }: Pick<Standing, 'serviceClass'>,
+  { principal, arrivedAtMs }: Pick<Arrival, 'principal' | 'arrivedAtMs'>,
+): PriceInForce | null {
+  const plan = principal.policy.pricePlan
+  return prices.find({ model, route: route?.name, serviceClass, plan }, arrivedAtMs)
 }
 
 /** @throws GristmillError where nobody who can be asked understands it */

@@ -5,7 +5,13 @@
 import type { Clock, Logger } from '../base/index.ts'
 import { GristmillError } from '../base/index.ts'
 import { EngineFailure } from '../engine/index.ts'
-import type { EndReason, Settlement, SettlementGroup, TokenCounts } from '../meter/index.ts'
+import {
+  type EndReason,
+  priced,
+  type Settlement,
+  type SettlementGroup,
+  type TokenCounts,
+} from '../meter/index.ts'
 import type { TicketEnd } from '../pool/index.ts'
 import { countAfterCut } from './cut-count.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
@@ -132,6 +138,7 @@ export class Booking {
       inputTokens: counts.inputTokens,
       cachedTokens: counts.cachedTokens,
       outputTokens: counts.outputTokens,
+      ...kindsOf(counts),
       servedClass,
       engineId: engineId === '' ? null : engineId,
       queueMs: dispatchedAtMs === undefined ? waited(options, endedAtMs) : queueMs,
@@ -142,7 +149,7 @@ export class Booking {
     }
     if (rentedTarget !== null) Object.assign(settlement, { rentedTarget, spendNanos })
     if (options.guarding !== null) settlement.guards = options.guarding.run.results
-    ledger.settle(settlement)
+    ledger.settle(priced(settlement, options.price, options.request.endpoint))
   }
 
   #log(life: RequestLife, end: LifeEnd): void {
@@ -185,6 +192,15 @@ function knownCounts(life: RequestLife, end: LifeEnd): Counts {
     cachedTokens: 0,
     outputTokens: progress.outputTokens,
     estimated: true,
+  }
+}
+
+/** Tokens that have prices of their own, where there are any. */
+function kindsOf({ cacheWriteTokens, reasoningTokens }: Counts) {
+  if (!cacheWriteTokens && !reasoningTokens) return undefined
+  return {
+    ...(cacheWriteTokens && { cacheWriteTokens }),
+    ...(reasoningTokens && { reasoningTokens }),
   }
 }
 

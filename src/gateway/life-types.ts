@@ -1,6 +1,6 @@
 /** What the life of a request is given, and what it tells at its end. */
 import type { GristmillError } from '../base/index.ts'
-import type { AttemptFailure, EndReason, TokenCounts } from '../meter/index.ts'
+import type { AttemptFailure, EndReason, PriceInForce, TokenCounts } from '../meter/index.ts'
 import type { Grant } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { Recording } from './answers/recording.ts'
@@ -50,6 +50,8 @@ export interface LifeOptions {
   guarding: Guarding | null
   /** Its way through the targets of a route; undefined where its model has none. */
   course: Course | undefined
+  /** What it is charged by; null: nothing. */
+  price: PriceInForce | null
   charge: Charge
   /** Bound that we set where the client names none; null where it does. */
   outputTokensDefault: number | null

@@ -66,6 +66,7 @@ export function testPrincipal(
       keyLimits: noLimits,
       responseCache: false,
       responseDays: 0,
+      pricePlan: null,
       tags: [],
       ...policy,
     },
@@ -154,6 +155,12 @@ export interface TestGatewayOptions {
   addresses?: string[]
 }
 
+/** Nothing is charged; what rented targets may cost is counted. */
+const noPrices = (clock: Clock) => ({
+  allowances: new DaySpend(clock),
+  prices: { find: () => null },
+})
+
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const clock = options.clock ?? systemClock
   const limits = { ...testLimits, ...options.limits }
@@ -181,7 +188,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     routes: tableOf(() => held),
     addresses: new OutboundAddresses(options.addresses ?? []),
     places: new TargetPlaces(pool),
-    allowances: new DaySpend(clock),
+    ...noPrices(clock),
     models: { find: (name) => models.find((m) => m.name === name), list: () => models },
     clock,
     random: systemRandom,

@@ -2,7 +2,7 @@
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { Guard } from '../guard/index.ts'
 import type { OutboundAddresses } from '../host/index.ts'
-import type { Intent, Progress, Settlement } from '../meter/index.ts'
+import type { Intent, PriceInForce, PriceSubject, Progress, Settlement } from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
@@ -12,6 +12,12 @@ export interface TicketPool {
   submit(request: TicketRequest): Ticket
   /** True where engines of a model are to be chosen between. */
   hasChoice(model: string): boolean
+}
+
+/** What requests cost. */
+export interface Prices {
+  /** What held for a request when it arrived; null where nothing did. */
+  find(subject: PriceSubject, atMs: number): PriceInForce | null
 }
 
 /** Money that has been set aside. */
@@ -138,6 +144,7 @@ export interface GatewayOptions {
   routes: RouteTable
   places: TargetPlaces
   allowances: Allowances
+  prices: Prices
   tokenizer: Tokenizer
   archive: ResponseArchive
   /** Where guards may ask. */

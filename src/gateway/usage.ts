@@ -8,13 +8,20 @@ export function usageCounts(usage: unknown): TokenCounts | null {
   const fields = usage as Record<string, unknown>
   const inputTokens = tokenCount(fields.prompt_tokens)
   if (inputTokens === null) return null
-  const details = fields.prompt_tokens_details as Record<string, unknown> | null | undefined
-  return {
+  const details = fields.prompt_tokens_details as Details
+  const counts: TokenCounts = {
     inputTokens,
     cachedTokens: Math.min(inputTokens, tokenCount(details?.cached_tokens) ?? 0),
     outputTokens: tokenCount(fields.completion_tokens) ?? 0,
   }
+  const written = details?.cache_creation_tokens
+  if (written !== undefined) counts.cacheWriteTokens = tokenCount(written) ?? 0
+  const reasoning = (fields.completion_tokens_details as Details)?.reasoning_tokens
+  if (reasoning !== undefined) counts.reasoningTokens = tokenCount(reasoning) ?? 0
+  return counts
 }
+
+type Details = Record<string, unknown> | null | undefined
 
 /** More than any request has. */
 const COUNT_MAX = 2 ** 31 - 1

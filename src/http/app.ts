@@ -21,6 +21,7 @@ import { keyRoutes } from './key-routes.ts'
 import { modelRouteRoutes } from './model-route-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
 import { PLAN_PATH, planRoutes } from './plan-routes.ts'
+import { priceRoutes } from './price-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -69,6 +70,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   engineKeyRoutes(api, options)
   costRoutes(api, options)
   usageRoutes(api, options)
+  priceRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)
   planRoutes(api, options)

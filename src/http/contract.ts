@@ -9,6 +9,7 @@ export type * from './contract-batches.ts'
 export type * from './contract-costs.ts'
 export type * from './contract-engines.ts'
 export type * from './contract-plan.ts'
+export type * from './contract-prices.ts'
 export type * from './contract-routes.ts'
 export type * from './contract-webhooks.ts'
 
@@ -60,6 +61,8 @@ export interface SessionView {
   firstRun: boolean
   csrfToken: string
   version: string
+  /** Code of the currency that money is in. */
+  currency: string
 }
 
 export interface LimitsView {
@@ -81,6 +84,8 @@ export interface TenantView {
   limits: LimitsView
   /** Days that its responses are kept; 0: none are. */
   responseDays: number
+  /** Prices that it has; null: those for everybody. */
+  pricePlan: string | null
   /** Position in the palette of tenant hues, stable for the tenant's life. */
   hue: number
   createdAt: string
@@ -151,6 +156,9 @@ export interface UsageRow {
   /** Requests that rented targets served, and what that cost, nanos. */
   rented: number
   spendNanos: number
+  /** What is charged, nanos as text, and how many requests had no price. */
+  chargeNanos: string
+  unpriced: number
   /** Requests that the response cache answered, and the tokens of these answers. */
   hits: number
   hitInputTokens: number
@@ -186,6 +194,12 @@ export interface RequestView {
   /** The rented target that served it; null: own engines. */
   rentedTarget: string | null
   spendNanos: number | null
+  /** What it is charged, nanos as text, and by which version of a price; null: none held. */
+  chargeNanos: string | null
+  priceVersion: number | null
+  /** Tokens that have prices of their own; null: none were told apart. */
+  cacheWriteTokens: number | null
+  reasoningTokens: number | null
   /** Tokens of an answer out of the response cache; null: it is none. */
   hitInputTokens: number | null
   hitOutputTokens: number | null

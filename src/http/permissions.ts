@@ -25,6 +25,8 @@ export const permissionTable = {
   'costs:read': ['owner', 'operator', 'finance'],
   'costs:write': ['owner', 'operator', 'finance'],
   'usage:read': everybody,
+  'prices:read': ['owner', 'operator', 'finance'],
+  'prices:write': running,
   'requests:read': everybody,
   'audit:read': ['owner', 'operator', 'viewer'],
   'users:read': running,

@@ -29,6 +29,7 @@ export const tenant = z
     models: z.array(z.string()).nullable(),
     limits,
     responseDays: z.number().int(),
+    pricePlan: z.string().nullable(),
     hue: z.number().int(),
     createdAt: time,
     projectCount: z.number().int(),
@@ -112,6 +113,7 @@ export const session = z
     firstRun: z.boolean(),
     csrfToken: z.string(),
     version: z.string(),
+    currency: z.string(),
   })
   .openapi('Session') satisfies z.ZodType<contract.SessionView>
 

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { WebhookStore } from '../batch/index.ts'
 import type { ServiceName } from '../engine/index.ts'
+import type { PriceBook } from '../meter/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
@@ -203,6 +204,7 @@ export interface HttpServices {
   ledger: LedgerService
   queue: QueueService
   engines: EngineService
+  prices: Pick<PriceBook, 'currency' | 'prices' | 'add'>
   routes: RouteService
   batches: BatchService
   /** `/v1/batches` and below. */

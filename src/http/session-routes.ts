@@ -176,13 +176,13 @@ function setCookies(c: Context<ApiEnvironment>, cookies: string[]): void {
 }
 
 async function sessionView(
-  { sessionSecret, version }: HttpOptions,
+  { sessionSecret, version, prices: { currency } }: HttpOptions,
   people: People,
   person: SignedIn | null,
 ): Promise<SessionView> {
   if (person === null) {
     const firstRun = await people.isFirstRun()
-    return { user: null, permissions: [], firstRun, csrfToken: '', version }
+    return { user: null, permissions: [], firstRun, csrfToken: '', version, currency }
   }
   const { userId: id, name, email, role, tenantIds, sessionToken } = person
   return {
@@ -191,5 +191,6 @@ async function sessionView(
     firstRun: false,
     csrfToken: csrfToken(sessionSecret, sessionToken),
     version,
+    currency,
   }
 }

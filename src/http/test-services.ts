@@ -11,6 +11,7 @@ export type StandIns = Pick<
   | 'queue'
   | 'engines'
   | 'routes'
+  | 'prices'
   | 'batches'
   | 'webhooks'
   | 'batchDoor'
@@ -34,6 +35,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
     routes: routes(),
+    prices: { currency: 'USD', prices: [], add: async () => [] },
     batches: batches(),
     webhooks: webhooks(),
     demo: demo(),

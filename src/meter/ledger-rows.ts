@@ -3,6 +3,7 @@
  * A group of rows travels as one JSON parameter: measured against arrays for `unnest` it costs the
  * client a quarter less, and `COPY` can neither skip what is there already nor answer quickly.
  */
+import type { ServiceClass } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
 
@@ -17,6 +18,12 @@ export interface OpenRow extends Omit<Progress, 'engineId'> {
   requestId: string
   engineId: string | null
   batchId: string | null
+  tenantId: string
+  model: string
+  endpoint: string
+  /** As it was asked for. */
+  serviceClass: ServiceClass
+  arrivedAtMs: number
 }
 
 /** Longest text kept of a name that comes from outside, characters. */
@@ -88,19 +95,21 @@ export async function writeSettlements(
         end_reason text, estimated boolean, input_tokens int, cached_tokens int,
         output_tokens int, queue_ms int, engine_ms int, ttft_ms float8, token_gap_ms float8,
         settled_at_ms float8, rented_target text, spend_nanos int8, hit_input_tokens int,
-        hit_output_tokens int, guards jsonb)
+        hit_output_tokens int, guards jsonb, charge_nanos int8, price_version int,
+        cache_write_tokens int, reasoning_tokens int)
     ), written as (
       insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
         service_class, served_class, engine_id, settlement_group, end_reason, estimated,
         input_tokens, cached_tokens, output_tokens, queue_ms, engine_ms, ttft_ms, token_gap_ms,
         settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens, session_id,
-        guards)
+        guards, charge_nanos, price_version, cache_write_tokens, reasoning_tokens)
       select given.request_id, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class,
         given.served_class, given.engine_id, given.settlement_group, given.end_reason,
         given.estimated, given.input_tokens, given.cached_tokens, given.output_tokens,
         given.queue_ms, given.engine_ms, given.ttft_ms, given.token_gap_ms,
         to_timestamp(given.settled_at_ms / 1000), given.rented_target, given.spend_nanos,
-        given.hit_input_tokens, given.hit_output_tokens, i.session_id, given.guards
+        given.hit_input_tokens, given.hit_output_tokens, i.session_id, given.guards,
+        given.charge_nanos, given.price_version, given.cache_write_tokens, given.reasoning_tokens
       from given, lateral (
         select tenant_id, project_id, key_id, model, service_class, session_id
         from ledger_intents where ledger_intents.request_id = given.request_id limit 1) as i
@@ -124,6 +133,8 @@ export async function writeSettlements(
 export async function readOpen(sql: Queries, after: string, rowsMax: number): Promise<OpenRow[]> {
   return await sql<OpenRow[]>`
     select o.request_id as "requestId", o.engine_id as "engineId", i.batch_id as "batchId",
+      i.tenant_id as "tenantId", i.model, i.endpoint, i.service_class as "serviceClass",
+      round(extract(epoch from i.arrived_at) * 1000)::int8 as "arrivedAtMs",
       coalesce(o.served_class, i.service_class) as "servedClass",
       o.input_tokens as "inputTokens", o.cached_tokens as "cachedTokens",
       o.output_tokens as "outputTokens", o.queue_ms as "queueMs", o.engine_ms as "engineMs",
@@ -190,14 +201,22 @@ function settlementRow(settlement: Settlement) {
     hit_input_tokens: settlement.hit && whole(settlement.hit.inputTokens),
     hit_output_tokens: settlement.hit && whole(settlement.hit.outputTokens),
     guards: settlement.guards,
+    // As text, since a number of JSON is none of 64 bits.
+    charge_nanos: settlement.chargeNanos?.toString(),
+    price_version: settlement.priceVersion,
+    cache_write_tokens: kind(settlement.cacheWriteTokens),
+    reasoning_tokens: kind(settlement.reasoningTokens),
   }
 }
 
 /** The nearest integer that its column can hold; an engine's nonsense must not stop a group. */
-function whole(value: number): number {
+export function whole(value: number): number {
   if (!(value > 0)) return 0
   return value < INT4_MAX ? Math.round(value) : INT4_MAX
 }
+
+/** Tokens of a kind that most requests have none of. */
+const kind = (tokens: number | undefined) => (tokens ? whole(tokens) : undefined)
 
 function positive(value: number | null): number | null {
   return value === null || Number.isNaN(value) ? null : Math.max(0, value)

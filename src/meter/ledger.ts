@@ -19,7 +19,7 @@ import { LedgerHealth } from './ledger-health.ts'
 import { createLedgerMetrics, type LedgerMetrics } from './ledger-metrics.ts'
 import { rowOfIntent, writeIntents } from './ledger-rows.ts'
 import { type OpenEntry, refusedSettlement } from './open-entry.ts'
-import { type CountOf, recoverOpen, type StoredAnswers } from './recovery.ts'
+import { type CountOf, type PriceOf, recoverOpen, type StoredAnswers } from './recovery.ts'
 import { SettlementQueue } from './settlement-queue.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
 import { writeAround } from './write-lane.ts'
@@ -188,13 +188,20 @@ export class Ledger {
    * Settles what an earlier run left open, as `recovered`; to be called once, before requests come.
    * @param countOf asks an engine for the exact count; its answer wins over the last progress
    * @param storedAnswers knows which lines of batches have their answers
+   * @param priceOf knows what they cost
    * @returns how many were settled
    */
-  async recover(countOf?: CountOf, storedAnswers?: StoredAnswers): Promise<number> {
+  async recover(
+    countOf?: CountOf,
+    storedAnswers?: StoredAnswers,
+    priceOf?: PriceOf,
+  ): Promise<number> {
     const { clock, logger, database } = this.#options
     await this.#bookLeft()
     const isOurs = (requestId: string) => this.#open.has(requestId)
-    return await recoverOpen({ sql: database.sql, clock, logger, countOf, storedAnswers, isOurs })
+    const { sql } = database
+    const known = { countOf, storedAnswers, priceOf }
+    return await recoverOpen({ sql, clock, logger, ...known, isOurs })
   }
 
   /** Requests opened here whose settlement is not durable yet. */

@@ -3,6 +3,8 @@ import type { Clock, Logger } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import { type OpenRow, readOpen, writeSettlements } from './ledger-rows.ts'
 import { bookOpen } from './low-water.ts'
+import type { PriceInForce } from './prices/price-types.ts'
+import { priced } from './prices/priced.ts'
 import type { Settlement, TokenCounts } from './types.ts'
 
 /**
@@ -19,12 +21,18 @@ export type StoredAnswers = (
   requestIds: readonly string[],
 ) => Promise<ReadonlyMap<string, TokenCounts>>
 
+/** The price that held when an open request came; null: none did. */
+export type PriceOf = (
+  request: Pick<OpenRow, 'tenantId' | 'model' | 'serviceClass' | 'arrivedAtMs'>,
+) => PriceInForce | null
+
 export interface RecoveryOptions {
   sql: Queries
   clock: Clock
   logger: Logger
   countOf?: CountOf | undefined
   storedAnswers?: StoredAnswers | undefined
+  priceOf?: PriceOf | undefined
   /** Requests of this process, which are not to be touched. */
   isOurs: (requestId: string) => boolean
 }
@@ -54,9 +62,13 @@ export async function recoverOpen(options: RecoveryOptions): Promise<number> {
     const counts = await askCounts(people, options, askUntilMs)
     const stored = await options.storedAnswers?.(lines.map((row) => row.requestId))
     const settledAtMs = clock.nowMs()
+    const price = (row: OpenRow, settlement: Settlement) =>
+      priced(settlement, options.priceOf?.(row) ?? null, row.endpoint)
     const settlements = [
-      ...people.map((row, i) => recoveredSettlement(row, counts[i], settledAtMs)),
-      ...lines.map((row) => lineSettlement(row, stored?.get(row.requestId), settledAtMs)),
+      ...people.map((row, i) => price(row, recoveredSettlement(row, counts[i], settledAtMs))),
+      ...lines.map((row) =>
+        price(row, lineSettlement(row, stored?.get(row.requestId), settledAtMs)),
+      ),
     ]
     const refused = settlements.length > 0 ? await writeSettlements(sql, settlements) : []
     recovered += settlements.length - refused.length

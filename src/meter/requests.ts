@@ -40,6 +40,12 @@ export interface RequestRow {
   /** The rented target that served it; null: own engines. */
   rentedTarget: string | null
   spendNanos: number | null
+  /** What it is charged, nanos as text, and by which version of a price; null: none held. */
+  chargeNanos: string | null
+  priceVersion: number | null
+  /** Tokens that have prices of their own; null: none were told apart. */
+  cacheWriteTokens: number | null
+  reasoningTokens: number | null
   /** Tokens of an answer out of the response cache; null: it is none. */
   hitInputTokens: number | null
   hitOutputTokens: number | null
@@ -178,6 +184,8 @@ function selectRequests(sql: Queries, chosen: Fragment, limit: number) {
       s.ttft_ms as "ttftMs", s.token_gap_ms as "tokenGapMs",
       coalesce(s.engine_id, o.engine_id) as "engineId",
       s.rented_target as "rentedTarget", s.spend_nanos as "spendNanos",
+      s.charge_nanos::text as "chargeNanos", s.price_version as "priceVersion",
+      s.cache_write_tokens as "cacheWriteTokens", s.reasoning_tokens as "reasoningTokens",
       s.hit_input_tokens as "hitInputTokens", s.hit_output_tokens as "hitOutputTokens", s.guards
     from chosen
     join ledger_intents as i using (request_id)

@@ -30,6 +30,10 @@ export interface TokenCounts {
   /** Prompt tokens that came out of a prefix cache. */
   cachedTokens: number
   outputTokens: number
+  /** Prompt tokens that a service was paid to keep; absent where it does not say. */
+  cacheWriteTokens?: number
+  /** Output tokens that are reasoning; absent where nobody says. */
+  reasoningTokens?: number
 }
 
 /** What a running request has used so far; enough to settle it should the gateway be killed. */
@@ -82,6 +86,9 @@ export interface Settlement extends TokenCounts {
   rentedTarget?: string | null
   /** What that cost, nanos. */
   spendNanos?: number | null
+  /** What it is charged, nanos, and by which price; absent where none held when it came. */
+  chargeNanos?: bigint
+  priceVersion?: number
   /** Tokens of an answer out of the response cache; its own are 0. Absent where it is none. */
   hit?: { inputTokens: number; outputTokens: number }
   /** The guards that looked at it; absent where none did. */

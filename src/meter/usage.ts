@@ -40,6 +40,9 @@ export interface UsageRow {
   /** Requests that rented targets served, and what that cost, nanos. */
   rented: number
   spendNanos: number
+  /** What is charged, nanos as text, and how many requests had no price. */
+  chargeNanos: string
+  unpriced: number
   /** Requests that the response cache answered, and the tokens of these answers. */
   hits: number
   hitInputTokens: number
@@ -116,6 +119,8 @@ const CSV_COLUMNS = [
   'queueMs',
   'rented',
   'spendNanos',
+  'chargeNanos',
+  'unpriced',
   'hits',
   'hitInputTokens',
   'hitOutputTokens',
@@ -162,7 +167,9 @@ function selectUsage(
         sum(input_tokens)::int8 as input_tokens, sum(cached_tokens)::int8 as cached_tokens,
         sum(output_tokens)::int8 as output_tokens, sum(engine_ms)::int8 as engine_ms,
         sum(queue_ms)::int8 as queue_ms, count(rented_target) as rented,
-        coalesce(sum(spend_nanos), 0)::int8 as spend_nanos, count(hit_input_tokens) as hits,
+        coalesce(sum(spend_nanos), 0)::int8 as spend_nanos,
+        coalesce(sum(charge_nanos), 0)::text as charge_nanos,
+        count(*) - count(charge_nanos) as unpriced, count(hit_input_tokens) as hits,
         coalesce(sum(hit_input_tokens), 0)::int8 as hit_input_tokens,
         coalesce(sum(hit_output_tokens), 0)::int8 as hit_output_tokens
       from ledger_settlements
@@ -175,7 +182,8 @@ function selectUsage(
       served_class as "serviceClass", requests, finished, cut, recovered,
       input_tokens as "inputTokens", cached_tokens as "cachedTokens",
       output_tokens as "outputTokens", engine_ms as "engineMs", queue_ms as "queueMs",
-      rented, spend_nanos as "spendNanos", hits, hit_input_tokens as "hitInputTokens",
+      rented, spend_nanos as "spendNanos", charge_nanos as "chargeNanos", unpriced, hits,
+      hit_input_tokens as "hitInputTokens",
       hit_output_tokens as "hitOutputTokens"
     from sums
     where (coalesce(hour, 'epoch'), ${sortedNames(sql)})

@@ -11,6 +11,7 @@ export interface TenantLabel {
   hue: number
   weight: number
   archived: boolean
+  pricePlan: string | null
 }
 
 export class TenantDirectory {
@@ -44,7 +45,9 @@ export class TenantDirectory {
       this.#stale = false
       try {
         const rows = await this.#database.sql<TenantLabel[]>`
-          select id, name, hue, weight, archived_at is not null as archived from tenants`
+          select id, name, hue, weight, archived_at is not null as archived,
+            price_plan as "pricePlan"
+          from tenants`
         this.#labels = new Map(rows.map((row) => [row.id, row]))
       } catch (error) {
         // The listener reports `up` when the database is back, and we read again.

@@ -6,6 +6,7 @@ export {
   keyChange,
   keyInput,
   limitsInput,
+  pricePlan,
   projectChange,
   projectInput,
   rotation,

@@ -11,6 +11,10 @@ const name = z
   .regex(/^[^\p{Cc}]*$/u, 'it may not contain control characters')
 const weight = z.number().min(0.001).max(1_000_000)
 const serviceClass = z.enum(serviceClasses)
+/** Name of a set of prices. */
+export const pricePlan = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'it must be small letters, digits, dots and dashes')
 const bound = (min: number, max: number) => z.number().int().min(min).max(max).nullable()
 
 export const limitsInput = z.strictObject({
@@ -29,6 +33,7 @@ export const tenantInput = z.strictObject({
   models: z.array(z.string().min(1).max(200)).max(1000).nullable().optional(),
   limits: limitsInput.optional(),
   responseDays: z.number().int().min(0).max(3650).optional(),
+  pricePlan: pricePlan.nullable().optional(),
 })
 export type TenantInput = z.infer<typeof tenantInput>
 

@@ -31,6 +31,7 @@ interface KeyRow {
   models: string[] | null
   tenantLimits: UseLimits
   responseDays: number
+  pricePlan: string | null
 }
 
 /** Hashes in one query at most, and hashes waiting at most: a flood of wrong keys is refused. */
@@ -113,7 +114,7 @@ const columns = (sql: Queries) => sql`
   p.name as "projectName", p.weight as "projectWeight", t.id as "tenantId",
   t.name as "tenantName", t.weight as "tenantWeight", t.classes,
   t.default_class as "defaultClass", t.models, t.limits as "tenantLimits",
-  t.response_days as "responseDays"`
+  t.response_days as "responseDays", t.price_plan as "pricePlan"`
 
 const governed = (sql: Queries) => sql`
   (keys k join projects p on p.id = k.project_id join tenants t on t.id = p.tenant_id)`
@@ -136,6 +137,7 @@ function entryOf(row: KeyRow): KeyEntry {
     keyLimits: row.keyLimits,
     responseCache: row.responseCache,
     responseDays: row.responseDays,
+    pricePlan: row.pricePlan,
     tags: row.tags,
   })
   const who = { keyId, keyName, tenantId, tenantName, projectId, projectName }

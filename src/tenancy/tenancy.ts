@@ -118,6 +118,7 @@ interface PrincipalRow {
   models: string[] | null
   limits: UseLimits
   responseDays: number
+  pricePlan: string | null
   projectId: string
   projectName: string
   projectWeight: number
@@ -131,7 +132,7 @@ async function principalFor(
   const [row] = await sql<PrincipalRow[]>`
     select t.name as "tenantName", t.weight as "tenantWeight", t.classes,
       t.default_class as "defaultClass", t.models, t.limits,
-      t.response_days as "responseDays", p.id as "projectId",
+      t.response_days as "responseDays", t.price_plan as "pricePlan", p.id as "projectId",
       p.name as "projectName", p.weight as "projectWeight"
     from tenants t join projects p on p.tenant_id = t.id
     where t.id = ${tenantId} and t.archived_at is null and p.archived_at is null
@@ -142,8 +143,9 @@ async function principalFor(
     throw new GristmillError('not_found', { kind, id })
   }
   const { tenantName, projectName, tenantWeight, projectWeight, classes, defaultClass } = row
-  const { models, limits: tenantLimits, responseDays } = row
-  const own = { tenantWeight, projectWeight, classes, defaultClass, models, responseDays }
+  const { models, limits: tenantLimits, responseDays, pricePlan } = row
+  const kept = { models, responseDays, pricePlan }
+  const own = { tenantWeight, projectWeight, classes, defaultClass, ...kept }
   return {
     keyId: CONSOLE_KEY_ID,
     keyName: 'console',

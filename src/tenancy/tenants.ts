@@ -75,7 +75,7 @@ export function tenants(context: Context): Tenants {
 
 const select = (sql: Queries) => sql`
   select id, name, weight, classes, default_class as "defaultClass", models, limits,
-    response_days as "responseDays", hue,
+    response_days as "responseDays", price_plan as "pricePlan", hue,
     created_at as "createdAt",
     (select count(*)::int from projects p where p.tenant_id = t.id and p.archived_at is null)
       as "projectCount",
@@ -97,18 +97,20 @@ async function create(context: Context, input: TenantInput, actor: Actor): Promi
   const [id, projectId] = [newId('ten', clock, random), newId('prj', clock, random)]
   const at = new Date(clock.nowMs())
   const limits = mergedLimits(noLimits, input.limits)
-  const { name, weight = 1, models = null, responseDays = 0 } = input
+  const { name, weight = 1, models = null, responseDays = 0, pricePlan = null } = input
   const work = database.transaction(async (sql) => {
     await sql`
       insert into tenants
-        (id, name, weight, classes, default_class, models, limits, response_days, hue, created_at)
+        (id, name, weight, classes, default_class, models, limits, response_days, price_plan, hue,
+         created_at)
       values (${id}, ${name}, ${weight}, ${jsonb(sql, classes)}, ${defaultClass},
-        ${jsonb(sql, models)}, ${jsonb(sql, limits)}, ${responseDays}, ${await freeHue(sql)},
-        ${at})`
+        ${jsonb(sql, models)}, ${jsonb(sql, limits)}, ${responseDays}, ${pricePlan},
+        ${await freeHue(sql)}, ${at})`
     await sql`
       insert into projects (id, tenant_id, name, weight, created_at)
       values (${projectId}, ${id}, 'default', 1, ${at})`
-    const detail = { name, weight, classes, defaultClass, models, limits, responseDays }
+    const kept = { models, limits, responseDays, pricePlan }
+    const detail = { name, weight, classes, defaultClass, ...kept }
     const entry = { action: 'tenant.create', subject: id, tenantId: id, detail }
     await recordAudit(sql, clock, actor, entry)
     return read(sql, id)
@@ -129,13 +131,14 @@ async function changeTenant(
     const defaultClass = change.defaultClass ?? before.defaultClass
     checkDefaultClass(classes, defaultClass)
     const { name = before.name, weight = before.weight } = change
-    const { responseDays = before.responseDays } = change
+    const { responseDays = before.responseDays, pricePlan = before.pricePlan } = change
     const models = change.models === undefined ? before.models : change.models
     const limits = mergedLimits(before.limits, change.limits)
     await sql`
       update tenants set name = ${name}, weight = ${weight}, classes = ${jsonb(sql, classes)},
         default_class = ${defaultClass}, models = ${jsonb(sql, models)},
-        limits = ${jsonb(sql, limits)}, response_days = ${responseDays}
+        limits = ${jsonb(sql, limits)}, response_days = ${responseDays},
+        price_plan = ${pricePlan}
       where id = ${id}`
     const entry = { action: 'tenant.change', subject: id, tenantId: id, detail: { ...change } }
     await recordAudit(sql, clock, actor, entry)

@@ -38,6 +38,8 @@ export interface Policy {
   responseCache: boolean
   /** Days that the tenant's responses are kept; 0: none are. */
   responseDays: number
+  /** Prices that the tenant has; null: those for everybody. */
+  pricePlan: string | null
   /** Tags of the key, which open targets of routes to it. */
   tags: readonly string[]
 }
@@ -65,6 +67,8 @@ export interface Tenant {
   limits: UseLimits
   /** Days that its responses are kept; 0: none are. */
   responseDays: number
+  /** Prices that it has; null: those for everybody. */
+  pricePlan: string | null
   /** Position in the palette of tenant hues, stable for the tenant's life. */
   hue: number
   createdAt: Date

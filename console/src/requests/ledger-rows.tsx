@@ -1,7 +1,9 @@
 /** The two rows that the ledger holds of a request: what was intended, and what came of it. */
 import type { RequestView } from '../api/contract.ts'
+import { useSignedIn } from '../api/session.ts'
 import { DataTable } from '../parts/data-table.tsx'
-import { count, duration, moment } from '../units.ts'
+import { NOTHING } from '../parts/table-looks.ts'
+import { amount, count, duration, moment } from '../units.ts'
 import { endInWords } from './ends.ts'
 
 interface LedgerRow {
@@ -9,6 +11,7 @@ interface LedgerRow {
   at: string | null
   what: string
   tokens: string
+  charge: string
   note: string
 }
 
@@ -19,6 +22,7 @@ const groups = {
 }
 
 export function LedgerRows({ request }: { request: RequestView }) {
+  const { currency } = useSignedIn().session
   return (
     <DataTable
       title="On the ledger"
@@ -33,20 +37,21 @@ export function LedgerRows({ request }: { request: RequestView }) {
         },
         { title: 'What', show: ({ what }) => what, csv: ({ what }) => what },
         { title: 'Tokens', show: ({ tokens }) => tokens, csv: ({ tokens }) => tokens },
+        { title: 'Charge', show: ({ charge }) => charge, csv: ({ charge }) => charge },
         {
           title: 'Basis',
           show: ({ note }) => <span className="text-soft">{note}</span>,
           csv: ({ note }) => note,
         },
       ]}
-      rows={rowsOf(request)}
+      rows={rowsOf(request, currency)}
       rowId={({ kind }) => kind}
       empty=""
     />
   )
 }
 
-function rowsOf(request: RequestView): LedgerRow[] {
+function rowsOf(request: RequestView, currency: string): LedgerRow[] {
   const { settledAt, group, estimated, inputTokens, cachedTokens, outputTokens, engineMs } = request
   const tokens = `${count(inputTokens)} in (${count(cachedTokens)} cached) · ${count(outputTokens)} out`
   const intent: LedgerRow = {
@@ -54,6 +59,7 @@ function rowsOf(request: RequestView): LedgerRow[] {
     at: request.arrivedAt,
     what: `${request.serviceClass}, ${request.model}`,
     tokens: settledAt === null ? `${tokens}, so far` : '–',
+    charge: NOTHING,
     note: 'durable before the first byte of the answer',
   }
   if (settledAt === null || group === null) return [intent]
@@ -65,7 +71,13 @@ function rowsOf(request: RequestView): LedgerRow[] {
       at: settledAt,
       what: `${endInWords(request)}${time}`,
       tokens,
+      charge: chargeOf(request, currency),
       note: `${groups[group]}${estimated ? '; tokens counted from frames' : ''}`,
     },
   ]
+}
+
+function chargeOf({ chargeNanos, priceVersion }: RequestView, currency: string): string {
+  if (chargeNanos === null) return 'no price held'
+  return `${amount(chargeNanos)} ${currency}, by version ${priceVersion} of the prices`
 }

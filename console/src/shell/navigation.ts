@@ -39,6 +39,10 @@ export const navigation: PlaceGroup[] = [
     ],
   },
   {
+    title: 'Money',
+    places: [{ path: '/prices', name: 'Prices', key: 'm', permission: 'prices:read' }],
+  },
+  {
     title: 'Record',
     places: [
       { path: '/usage', name: 'Usage', key: 'u', permission: 'usage:read' },

@@ -121,6 +121,14 @@ function Form({ tenant, onClose }: Omit<TenantFormProps, 'isOpen'>) {
         defaultValue={tenant?.responseDays ?? 0}
         hint="Sealed, for previous_response_id and background work on the Responses door; 0 keeps none and destroys what is kept."
       />
+      <Field
+        label="Price plan"
+        name="pricePlan"
+        pattern="[a-z0-9][a-z0-9._\-]*"
+        maxLength={64}
+        defaultValue={tenant?.pricePlan ?? ''}
+        hint="Prices for this plan go before those for everybody, which hold where it is empty."
+      />
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand command={command} />
       <div className="flex justify-end gap-2">
@@ -158,6 +166,7 @@ function bodyOf(form: FormData) {
     models: models.length === 0 ? null : models,
     limits: limitsOf(form),
     responseDays: Number(textOf(form, 'responseDays')),
+    pricePlan: textOf(form, 'pricePlan') || null,
   }
 }
 
@@ -182,6 +191,9 @@ function commandOf(form: FormData | null, tenant: TenantView | undefined): strin
   if (models !== (tenant?.models?.join(',') ?? 'all')) parts.push(` --models ${shellWord(models)}`)
   if (body.responseDays !== (tenant?.responseDays ?? 0)) {
     parts.push(` --keep-responses ${body.responseDays}`)
+  }
+  if (body.pricePlan !== (tenant?.pricePlan ?? null)) {
+    parts.push(` --price-plan ${body.pricePlan ?? 'none'}`)
   }
   return parts.join('') + limitFlags(body.limits, tenant?.limits)
 }

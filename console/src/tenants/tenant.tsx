@@ -52,6 +52,7 @@ function Found({ tenant, total }: { tenant: TenantView; total: number }) {
             {tenant.defaultClass}
             {tenant.responseDays > 0 &&
               ` · responses are kept ${plural(tenant.responseDays, 'day')}`}
+            {tenant.pricePlan !== null && ` · price plan ${tenant.pricePlan}`}
           </span>
         }
         aside={<Actions tenant={tenant} />}

@@ -2,14 +2,16 @@
 import type { UsageRow } from '../api/contract.ts'
 import { Figure, Figures } from '../parts/figure.tsx'
 import { unitsOf } from '../requests/ends.ts'
-import { compact, count, duration, durationParts, percent } from '../units.ts'
+import { amount, compact, count, duration, durationParts, percent } from '../units.ts'
 
 export function UsageFigures({
   rows,
   span,
+  currency,
 }: {
   rows: readonly UsageRow[] | undefined
   span: string
+  currency: string
 }) {
   const sum = (value: (row: UsageRow) => number) =>
     rows?.reduce((total, row) => total + value(row), 0) ?? 0
@@ -20,6 +22,8 @@ export function UsageFigures({
   const output = sum((row) => row.outputTokens)
   const engine = durationParts(sum((row) => row.engineMs))
   const wait = requests === 0 ? null : sum((row) => row.queueMs) / requests
+  const charged = rows?.reduce((total, row) => total + BigInt(row.chargeNanos), 0n) ?? 0n
+  const priced = requests - sum((row) => row.unpriced)
   const shown = (value: string) => (rows === undefined ? '…' : value)
   return (
     <Figures>
@@ -30,6 +34,19 @@ export function UsageFigures({
         basis="uncached in + 2 × out"
         definition="Service units of all settled requests of this span and filter"
       />
+      {priced > 0 && (
+        <Figure
+          label="Charged"
+          value={amount(String(charged))}
+          unit={currency}
+          basis={
+            priced === requests
+              ? 'by the prices that held'
+              : `${count(requests - priced)} requests had no price`
+          }
+          definition="Sum of what settled requests are charged, each by the price that held when it came"
+        />
+      )}
       <Figure
         label="Tokens"
         value={shown(compact(input + output))}

@@ -3,14 +3,14 @@ import { Link, useSearchParams } from 'wouter'
 import type { UsageRow } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
 import { useKeys, useTenantNames } from '../api/lists.ts'
-import { useMay } from '../api/session.ts'
+import { useMay, useSignedIn } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { withParameter } from '../parts/tenant-filter.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { unitsOf } from '../requests/ends.ts'
-import { compact, count, duration, money, percent } from '../units.ts'
+import { amount, compact, count, duration, money, percent } from '../units.ts'
 import { useProjectNames } from './project-names.ts'
 import { boundsOf, type Grouping, groupings, type UsageView } from './usage-query.ts'
 
@@ -50,6 +50,7 @@ export function UsageTable({ view, rows, error, onRetry }: UsageTableProps) {
       columns={[
         ...useLeadColumns(by),
         ...sumColumns(total),
+        ...chargeColumns(useSignedIn().session.currency, sorted),
         ...hitColumns(sorted),
         ...rentedColumns(sorted),
       ]}
@@ -178,6 +179,26 @@ function sumColumns(total: number): Column<UsageRow>[] {
   ]
 }
 
+/** What is charged; no column where nothing has a price. */
+function chargeColumns(currency: string, rows: readonly UsageRow[] = []): Column<UsageRow>[] {
+  if (rows.every(({ requests, unpriced }) => requests === unpriced)) return []
+  return [
+    {
+      title: 'Charged',
+      note: `In ${currency}, by the prices that held when the requests came`,
+      show: ({ chargeNanos, unpriced }) =>
+        unpriced === 0
+          ? amount(chargeNanos)
+          : `${amount(chargeNanos)} (${count(unpriced)} without a price)`,
+      csv: ({ chargeNanos }) => exact(chargeNanos),
+      isNumber: true,
+    },
+  ]
+}
+
+/** Every digit. */
+const exact = (nanos: string) => nanos.padStart(10, '0').replace(/(\d{9})$/, '.$1')
+
 /** What the response cache answered; no columns where it answered nothing. */
 function hitColumns(rows: readonly UsageRow[] = []): Column<UsageRow>[] {
   if (rows.every(({ hits }) => hits === 0)) return []
@@ -193,7 +214,7 @@ function hitColumns(rows: readonly UsageRow[] = []): Column<UsageRow>[] {
     },
     {
       title: 'Saved',
-      note: 'Tokens of those answers, for which no engine worked and nobody is charged',
+      note: 'Tokens of those answers, for which no engine worked',
       show: (row) => compact(tokensOf(row)),
       csv: tokensOf,
       isNumber: true,

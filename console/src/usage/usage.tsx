@@ -4,6 +4,7 @@ import { useMemo } from 'react'
 import { useSearchParams } from 'wouter'
 import type { UsageRow } from '../api/contract.ts'
 import { address, getAll, useTenantNames } from '../api/lists.ts'
+import { useSignedIn } from '../api/session.ts'
 import { linkButtonClass } from '../parts/button.tsx'
 import { controlClass } from '../parts/field.tsx'
 import { PageHead } from '../parts/page-head.tsx'
@@ -75,7 +76,11 @@ export default function Usage() {
         }
       />
       <div className="grid gap-4">
-        <UsageFigures rows={table.data} span={spans[span].words} />
+        <UsageFigures
+          rows={table.data}
+          span={spans[span].words}
+          currency={useSignedIn().session.currency}
+        />
         <UsageChart series={series} tenantOf={(id) => names.get(id)} />
         <UsageTable
           view={view}

@@ -4,9 +4,10 @@
  * no engine worked for.
  */
 import { toGristmillError } from '../../base/index.ts'
-import type { Settlement } from '../../meter/index.ts'
+import { priced, type Settlement } from '../../meter/index.ts'
 import type { Route } from '../../route/index.ts'
 import type { Principal } from '../../tenancy/index.ts'
+import { priceFor } from '../admission.ts'
 import { type CanonicalRequest, invalid } from '../canonical.ts'
 import { courseFor } from '../course.ts'
 import { errorShapeOf } from '../doors.ts'
@@ -111,10 +112,9 @@ export class ResponseCache {
   async #book(hit: KeptAnswer, place: Place, asked: Asked, reply: Reply): Promise<boolean> {
     const { ledger, metrics, clock, limits } = this.#options
     const { serviceClass } = place.standing
+    const came = { principal: place.principal, arrivedAtMs: clock.nowMs() }
     try {
-      await ledger.open(
-        intentOf({ ...place, requestId: asked.requestId, arrivedAtMs: clock.nowMs() }, 0),
-      )
+      await ledger.open(intentOf({ ...place, ...came, requestId: asked.requestId }, 0))
     } catch (thrown) {
       metrics.ended(serviceClass, 'refused', null, null)
       reply.refuse(toGristmillError(thrown))
@@ -125,7 +125,9 @@ export class ResponseCache {
     if (idHeader !== null) headers.push(idHeader, asked.requestId)
     new Listener(hit.tape, { reply, headers, clock, limits }).advance()
     metrics.ended(serviceClass, 'done', null, null)
-    ledger.settle(settlementOf(hit, place, asked.requestId, clock.nowMs()))
+    const settlement = settlementOf(hit, place, asked.requestId, clock.nowMs())
+    const price = priceFor(this.#options.prices, place.request, place.route, place.standing, came)
+    ledger.settle(priced(settlement, price, place.request.endpoint))
     return true
   }
 

@@ -35,6 +35,7 @@ function messageCounts(usage: Record<string, unknown>): TokenCounts | null {
   return {
     inputTokens: read + cachedTokens + written,
     cachedTokens,
+    ...(written > 0 && { cacheWriteTokens: written }),
     outputTokens: tokenCount(usage.output_tokens) ?? 0,
   }
 }

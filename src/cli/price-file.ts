@@ -1,0 +1,61 @@
+/** Prices in a file: YAML, of which JSON is a part, with the fields of the API. */
+import { readFileSync } from 'node:fs'
+import { parse, stringify } from 'yaml'
+import { GristmillError } from '../base/index.ts'
+import type { PriceBookView, PriceView } from '../http/index.ts'
+
+/**
+ * The prices of a file; whether each is right is for the server to say.
+ * @param currency what the server counts in
+ * @throws GristmillError `invalid_value`
+ */
+export function readPriceFile(file: string, currency: string): unknown[] {
+  const wrong = (reason: string, cause?: unknown) =>
+    new GristmillError('invalid_value', { param: file, reason }, { cause })
+  let value: { currency?: unknown; prices?: unknown } | null
+  try {
+    // As they are written: 0.10 must not become a number on the way.
+    value = parse(readFileSync(file === '-' ? 0 : file, 'utf8'), { schema: 'failsafe' })
+  } catch (cause) {
+    throw wrong((cause as Error).message.split('\n')[0] ?? '', cause)
+  }
+  if (!Array.isArray(value?.prices)) throw wrong('a list "prices" is needed')
+  if (value.currency !== currency) {
+    throw wrong(`its currency must be named, and be that of the server, ${currency}`)
+  }
+  return value.prices.map((price: Record<string, unknown>) => ({
+    ...price,
+    ...(price.ends !== undefined && { ends: price.ends === 'true' }),
+  }))
+}
+
+/** What holds, and what is to come; without what is as usual. */
+export function pricesAsYaml({ currency, prices }: PriceBookView): string {
+  const lasting = prices.filter(
+    ({ state, rates }) => state === 'coming' || (state === 'holds' && rates !== null),
+  )
+  const options = { lineWidth: 100, defaultStringType: 'PLAIN', defaultKeyType: 'PLAIN' } as const
+  return stringify({ currency, prices: lasting.map(written) }, options)
+}
+
+function written({ model, serviceClass, plan, effectiveAt, state, rates }: PriceView) {
+  const scope = {
+    model,
+    ...(serviceClass !== null && { serviceClass }),
+    ...(plan !== null && { plan }),
+    ...(state === 'coming' && { effectiveAt }),
+  }
+  if (rates === null) return { ...scope, ends: true }
+  const { input, output } = rates
+  const usual: Record<string, string> = {
+    cachedInput: input,
+    cacheWrite: input,
+    reasoning: output,
+    embedding: input,
+    request: '0',
+    engineSecond: '0',
+    hitShare: '0',
+  }
+  const amounts = Object.entries(rates).filter(([name, amount]) => usual[name] !== amount)
+  return { ...scope, ...Object.fromEntries(amounts) }
+}

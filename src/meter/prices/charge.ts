@@ -1,0 +1,67 @@
+/** What work is charged: the one place where tokens become money, rounded once. */
+import { dividedHalfEven } from '../../base/index.ts'
+
+/** What one kind of work costs. Tokens are priced by the million, so that every rate is whole. */
+export interface Rates {
+  /** Nanos for a million prompt tokens. */
+  input: bigint
+  /** For those out of a prefix cache. */
+  cachedInput: bigint
+  /** For those that a service was paid to keep. */
+  cacheWrite: bigint
+  output: bigint
+  /** For those of the output that are reasoning. */
+  reasoning: bigint
+  /** For tokens that are embedded. */
+  embedding: bigint
+  /** Nanos for a request that has tokens. */
+  request: bigint
+  /** Nanos for a second on an engine. */
+  engineSecond: bigint
+  /** Millionths of all of it that a hit in the response cache is charged. */
+  hitMillionths: bigint
+}
+
+/** What is charged for. */
+export interface ChargedWork {
+  /** Prompt tokens, cached and written ones included. */
+  inputTokens: number
+  cachedTokens: number
+  cacheWriteTokens?: number | undefined
+  /** Reasoning included. */
+  outputTokens: number
+  reasoningTokens?: number | undefined
+  engineMs: number
+  isEmbedding: boolean
+}
+
+const MILLION = 1_000_000n
+
+/** Nanos; 0 for what has no tokens, since nobody got anything. */
+export function charge(rates: Rates, work: ChargedWork): bigint {
+  return dividedHalfEven(millionths(rates, work), MILLION)
+}
+
+/** Nanos for an answer out of the response cache. @param work what the kept answer took */
+export function chargeOfHit(rates: Rates, work: ChargedWork): bigint {
+  return dividedHalfEven(millionths(rates, work) * rates.hitMillionths, MILLION * MILLION)
+}
+
+/** The exact charge in millionths of a nano. */
+function millionths(rates: Rates, work: ChargedWork): bigint {
+  const { inputTokens, outputTokens, engineMs } = work
+  if (inputTokens + outputTokens === 0) return 0n
+  const cached = Math.min(work.cachedTokens, inputTokens)
+  const written = Math.min(work.cacheWriteTokens ?? 0, inputTokens - cached)
+  const read = inputTokens - cached - written
+  const reasoning = Math.min(work.reasoningTokens ?? 0, outputTokens)
+  return (
+    BigInt(read) * (work.isEmbedding ? rates.embedding : rates.input) +
+    BigInt(cached) * rates.cachedInput +
+    BigInt(written) * rates.cacheWrite +
+    BigInt(outputTokens - reasoning) * rates.output +
+    BigInt(reasoning) * rates.reasoning +
+    rates.request * MILLION +
+    BigInt(engineMs) * rates.engineSecond * 1000n
+  )
+}
