@@ -49,7 +49,7 @@ import {
   engineService,
   floorView,
   ledgerWhileOurs,
-  localToken,
+  loginPart,
   modelsOf,
   openDatabasePart,
   openTollPart,
@@ -319,7 +319,7 @@ async function openServer(
   data: DataPlane,
   embedded: EmbeddedEngine | undefined,
 ): Promise<HttpServer> {
-  const { config, home, clock, logger, registry, stack } = base
+  const { config, clock, logger, registry, stack } = base
   const { tenancy, pool, gateway, ledger, batches, calibrations, engines: engineRegistry } = data
   const { sql } = part.database
   let isStopping = false
@@ -368,8 +368,7 @@ async function openServer(
     limits: config.limits,
     version: packageVersion(),
     consoleFolder: fileURLToPath(new URL('../console/dist', import.meta.url)),
-    sessionSecret: home.secret('sessions'),
-    localToken: localToken(home),
+    ...loginPart(config, base.home, clock),
   })
   await server.listen()
   stack.defer(() => server.close(1000))

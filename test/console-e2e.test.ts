@@ -8,12 +8,15 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { launch, openPage, withoutBrowser } from './console/browser.ts'
 import { buildConsole } from './console/build.ts'
+import { providerEnvironment, startProvider, type TestProvider } from './identity/provider.ts'
 import { removeHome, startServer, type TestServer, until } from './server.ts'
 
 const EMAIL = 'ada@example.org'
 const PASSWORDS = ['a first long password', 'another long password']
 
 describe('the console on the real program', { skip: withoutBrowser }, () => {
+  const callbacks: string[] = []
+  let provider: TestProvider
   let server: TestServer
   let browser: Browser
   let page: Page
@@ -21,13 +24,23 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
 
   before(async () => {
     await buildConsole()
-    ;[server, browser] = await Promise.all([startServer(), launch()])
+    provider = await startProvider(callbacks)
+    provider.accounts.set('ben', {
+      email: 'ben@example.org',
+      email_verified: true,
+      name: 'Ben Baker',
+      groups: ['millers'],
+    })
+    const env = providerEnvironment(provider)
+    ;[server, browser] = await Promise.all([startServer({ env }), launch()])
+    callbacks.push(`${server.url}/api/session/oidc/callback`)
     ;({ page, complaints } = await openPage(browser, { width: 1440 }))
     page.setDefaultTimeout(8000)
   })
   after(async () => {
     await browser?.close()
     await server?.stop()
+    await provider?.close()
     if (server) removeHome(server.home)
   })
 
@@ -207,6 +220,38 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
     await page.getByRole('heading', { level: 1, name: /Sign in/ }).waitFor()
   })
 
+  test('somebody of the company is refused with the reason, and let in by a rule', async () => {
+    const opened = await openPage(browser, { width: 1440 })
+    const ben = opened.page
+    await ben.goto(`${server.url}/usage`)
+    await ben.getByRole('button', { name: 'Sign in with The company' }).click()
+    await ben.getByLabel('Account').fill('ben')
+    await ben.getByRole('button', { name: 'Go on' }).click()
+    await ben.getByText('none of its groups may use this pool').waitFor()
+
+    await signIn(PASSWORDS[1] ?? '')
+    await goTo('People')
+    await row('Ben Baker').getByText('no rule fits').waitFor()
+    await page.getByRole('button', { name: 'Add a rule' }).click()
+    await field('Group').fill('millers')
+    await field('Role').selectOption('viewer')
+    await dialog().getByRole('button', { name: 'Add the rule', exact: true }).click()
+    await row('millers').getByText('1 person').waitFor()
+    await row('Ben Baker').getByText('The company').waitFor()
+
+    await ben.goto(`${server.url}/usage`)
+    await ben.getByRole('button', { name: 'Sign in with The company' }).click()
+    await ben.getByRole('heading', { level: 1, name: /used|Nothing/ }).waitFor()
+    assert.equal(new URL(ben.url()).pathname, '/usage')
+    assert.equal(await ben.getByRole('button', { name: 'Change your password' }).count(), 0)
+
+    await row('millers').getByRole('button', { name: 'Remove' }).click()
+    await row('Ben Baker').getByText('no rule fits').waitFor()
+    await ben.reload()
+    await ben.getByRole('button', { name: 'Sign in with The company' }).waitFor()
+    assert.deepEqual(opened.complaints, [])
+  })
+
   const dialog = (): Locator => page.locator('dialog[open]')
   const field = (label: string): Locator => dialog().getByLabel(label, { exact: true })
   const row = (text: string): Locator => page.getByRole('row').filter({ hasText: text })
@@ -218,9 +263,12 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
   }
 
   async function signIn(password: string): Promise<void> {
+    if (!(await page.getByLabel('Email', { exact: true }).isVisible())) {
+      await page.getByText('With a password instead').click()
+    }
     await page.getByLabel('Email', { exact: true }).fill(EMAIL)
     await page.getByLabel('Password', { exact: true }).fill(password)
-    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   }
 
   async function asks(key: string): Promise<number> {

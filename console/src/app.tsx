@@ -75,7 +75,7 @@ function Behind() {
       </main>
     )
   }
-  if (session.user === null) return <SignIn isFirstRun={session.firstRun} />
+  if (session.user === null) return <SignIn session={session} />
   return (
     <SignedInContext value={{ session, user: session.user }}>
       <Shell>

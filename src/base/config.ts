@@ -1,4 +1,8 @@
-/** Configuration: the environment, parsed and checked once. Only this file reads `process.env`. */
+/**
+ * Configuration: the environment, parsed and checked once. Only this file reads `process.env`, and
+ * the files that secrets are in.
+ */
+import { readFileSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -54,6 +58,36 @@ const schema = z.object({
   GRISTMILL_SECRET_KEY_BEFORE: secretKey.describe(
     'the one before it, at the first start with another one',
   ),
+  GRISTMILL_OIDC_ISSUER: z
+    .url()
+    .refine(isSafeAddress, 'must be https, but on this machine')
+    .optional()
+    .describe('OpenID provider that people sign in with, as it names itself'),
+  GRISTMILL_OIDC_NAME: z
+    .string()
+    .min(1)
+    .max(60)
+    .default('single sign-on')
+    .describe('what people call it'),
+  GRISTMILL_OIDC_CLIENT_ID: z.string().min(1).optional().describe('as it knows us'),
+  GRISTMILL_OIDC_CLIENT_SECRET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('secret that it gave us; none for a public client'),
+  GRISTMILL_OIDC_SCOPES: z
+    .string()
+    .min(1)
+    .default('openid email profile')
+    .describe('what is asked of it'),
+  GRISTMILL_OIDC_GROUPS_CLAIM: z
+    .string()
+    .min(1)
+    .default('groups')
+    .describe('claim of its tokens that names the groups of somebody'),
+  GRISTMILL_PASSWORD_LOGIN: flag
+    .default(true)
+    .describe('`0` lets only the break-glass owner sign in with a password'),
   GRISTMILL_OFFLINE: flag.default(false).describe('install and fetch nothing'),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -134,6 +168,26 @@ const schema = z.object({
   GRISTMILL_API_KEY: z.string().min(1).optional().describe('key that it proves itself with'),
 })
 
+/** Of these, `NAME_FILE` names a file that holds the value. */
+const secrets = [
+  'DATABASE_URL',
+  'GRISTMILL_CONTENT_KEY',
+  'GRISTMILL_SECRET_KEY',
+  'GRISTMILL_SECRET_KEY_BEFORE',
+  'GRISTMILL_OIDC_CLIENT_SECRET',
+  'HF_TOKEN',
+  'GRISTMILL_API_KEY',
+] as const
+
+export interface OidcConfig {
+  issuer: string
+  name: string
+  clientId: string
+  clientSecret: string | undefined
+  scopes: string
+  groupsClaim: string
+}
+
 export interface Config {
   /** Folder that holds everything the program keeps. */
   home: string
@@ -149,6 +203,10 @@ export interface Config {
   contentKey: Buffer | undefined
   secretKey: Buffer | undefined
   secretKeyBefore: Buffer | undefined
+  /** undefined: people have passwords only. */
+  oidc: OidcConfig | undefined
+  /** False where only the break-glass owner may use a password. */
+  passwordLogin: boolean
   offline: boolean
   logLevel: string
   /** Path or name of the model for the embedded engine; undefined means the stored default. */
@@ -197,14 +255,15 @@ export function configurationTable(): { name: string; default: string; meaning: 
  * Parses the configuration as a whole.
  * @throws GristmillError `invalid_config` naming every wrong variable
  */
-export function readConfig(environment: Environment = process.env): Config {
+export function readConfig(given: Environment = process.env): Config {
+  const { environment, wrong } = withSecretFiles(given)
   const parsed = schema.safeParse(environment)
   const limits = readLimits(environment)
-  if (!parsed.success || limits.wrong.length > 0) {
-    const wrong = parsed.success
-      ? []
-      : parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`)
-    throw new GristmillError('invalid_config', { reason: [...wrong, ...limits.wrong].join('; ') })
+  wrong.push(...limits.wrong)
+  if (parsed.success) wrong.push(...contradictions(parsed.data))
+  else wrong.push(...parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`))
+  if (!parsed.success || wrong.length > 0) {
+    throw new GristmillError('invalid_config', { reason: wrong.join('; ') })
   }
   const env = parsed.data
   return {
@@ -217,6 +276,8 @@ export function readConfig(environment: Environment = process.env): Config {
     contentKey: env.GRISTMILL_CONTENT_KEY,
     secretKey: env.GRISTMILL_SECRET_KEY,
     secretKeyBefore: env.GRISTMILL_SECRET_KEY_BEFORE,
+    oidc: oidcOf(env),
+    passwordLogin: env.GRISTMILL_PASSWORD_LOGIN,
     offline: env.GRISTMILL_OFFLINE,
     logLevel: env.GRISTMILL_LOG_LEVEL,
     model: env.GRISTMILL_MODEL,
@@ -239,6 +300,58 @@ export function readConfig(environment: Environment = process.env): Config {
     clientApiKey: env.GRISTMILL_API_KEY,
     limits: limits.values,
   }
+}
+
+function isSafeAddress(address: string): boolean {
+  const { protocol, hostname } = new URL(address)
+  const isHere = ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isHere)
+}
+
+type Parsed = z.infer<typeof schema>
+
+function oidcOf(env: Parsed): OidcConfig | undefined {
+  const { GRISTMILL_OIDC_ISSUER: issuer, GRISTMILL_OIDC_CLIENT_ID: clientId } = env
+  if (issuer === undefined || clientId === undefined) return undefined
+  return {
+    issuer,
+    name: env.GRISTMILL_OIDC_NAME,
+    clientId,
+    clientSecret: env.GRISTMILL_OIDC_CLIENT_SECRET,
+    scopes: env.GRISTMILL_OIDC_SCOPES,
+    groupsClaim: env.GRISTMILL_OIDC_GROUPS_CLAIM,
+  }
+}
+
+/** What is wrong between values each of which is right. */
+function contradictions(env: Parsed): string[] {
+  const wrong: string[] = []
+  const { GRISTMILL_OIDC_ISSUER: issuer, GRISTMILL_OIDC_CLIENT_ID: clientId } = env
+  if ((issuer === undefined) !== (clientId === undefined)) {
+    wrong.push('GRISTMILL_OIDC_ISSUER: it needs GRISTMILL_OIDC_CLIENT_ID, and that needs it')
+  }
+  if (!env.GRISTMILL_PASSWORD_LOGIN && issuer === undefined) {
+    wrong.push('GRISTMILL_PASSWORD_LOGIN: without passwords GRISTMILL_OIDC_ISSUER is needed')
+  }
+  return wrong
+}
+
+/** The environment with what stands in the files that it names. */
+function withSecretFiles(given: Environment): { environment: Environment; wrong: string[] } {
+  const environment = { ...given }
+  const wrong: string[] = []
+  for (const name of secrets) {
+    const path = given[`${name}_FILE`]
+    if (path === undefined || path === '') continue
+    if (given[name] !== undefined) wrong.push(`${name}: it is set, and so is ${name}_FILE`)
+    try {
+      environment[name] = readFileSync(path, 'utf8').trim()
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      wrong.push(`${name}_FILE: ${path} cannot be read (${code ?? 'unknown'})`)
+    }
+  }
+  return { environment, wrong }
 }
 
 /** A default as it would stand in the environment. */

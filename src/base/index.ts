@@ -1,5 +1,6 @@
 /**
- * Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output.
+ * Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output
+ * and the files that configuration names.
  */
 export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import { GristmillError } from '../base/index.ts'
 import type { AuditView, RoleName, UserInvited, UserView } from '../http/index.ts'
+import { accessRuleCommands } from './access-rules.ts'
 import type { AdminClient } from './client.ts'
 import {
   type CliContext,
@@ -71,6 +72,7 @@ export function userCommands(program: Command, context: CliContext): void {
       show(context, flags, { link: made.link }, () => tellLink(context, made.link, email))
     })
   userChangeCommands(group, context)
+  accessRuleCommands(group, context)
 }
 
 function userChangeCommands(group: Command, context: CliContext): void {

@@ -29,6 +29,7 @@ export interface SignedIn {
   email: string
   role: Role
   tenantIds: string[]
+  origin: 'local' | 'directory'
   sessionToken: string
 }
 

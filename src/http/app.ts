@@ -19,6 +19,7 @@ import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { modelRouteRoutes } from './model-route-routes.ts'
+import { type OidcParts, oidcRoutes } from './oidc-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
 import { PLAN_PATH, planRoutes } from './plan-routes.ts'
 import { priceRoutes } from './price-routes.ts'
@@ -26,13 +27,13 @@ import { queueRoutes } from './queue-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { securityHeaders } from './security-headers.ts'
 import type { HttpOptions } from './services.ts'
-import { type SessionParts, sessionRoutes } from './session-routes.ts'
+import { sessionRoutes } from './session-routes.ts'
 import { documentStreams } from './stream-routes.ts'
 import { tenancyRoutes } from './tenancy-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
-export interface AppParts extends SessionParts, PeopleParts {
+export interface AppParts extends OidcParts, PeopleParts {
   identity: Identity
 }
 
@@ -64,6 +65,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   queueRoutes(api, options)
   auditRoutes(api, options)
   sessionRoutes(api, options, parts)
+  oidcRoutes(api, options, parts)
   peopleRoutes(api, options, parts)
   engineRoutes(api, options)
   modelRouteRoutes(api, options)

@@ -8,6 +8,7 @@ import type { EngineView } from './contract-engines.ts'
 export type * from './contract-batches.ts'
 export type * from './contract-costs.ts'
 export type * from './contract-engines.ts'
+export type * from './contract-people.ts'
 export type * from './contract-plan.ts'
 export type * from './contract-prices.ts'
 export type * from './contract-routes.ts'
@@ -31,38 +32,6 @@ export interface ApiError {
     request_id?: string
     retry_after_ms?: number
   }
-}
-
-// GET /api/session
-//
-// POST /api/session {email, password} signs in (401 `login_failed`, 429 `too_many_attempts`) and
-// answers SessionView; DELETE /api/session signs out; POST /api/session/password {current, next}.
-// Every POST, PATCH, PUT and DELETE of somebody signed in carries the header `x-csrf-token` with
-// SessionView.csrfToken, which changes with the session.
-//
-// GET /api/link?token=… → LinkView: what a one-time link (page /first-run?token=…) is for;
-// POST /api/link {token, name, email, password} uses it up, signs in and answers SessionView
-// (an invited person needs no name and email). POST /api/link/owner → {link} makes an owner's.
-export interface LinkView {
-  /** `owner`: makes an owner; `invite`: lets the named person set a password. */
-  kind: 'owner' | 'invite'
-  /** Who is invited; null for `owner`. */
-  name: string | null
-  email: string | null
-  expiresAt: string
-}
-
-export interface SessionView {
-  /** null when nobody is signed in. */
-  user: { id: string; name: string; email: string; role: RoleName; tenantIds: string[] } | null
-  /** What the person may do, such as `tenants:write`; see permissions.ts. */
-  permissions: string[]
-  /** True until the first owner has been made with the one-time link. */
-  firstRun: boolean
-  csrfToken: string
-  version: string
-  /** Code of the currency that money is in. */
-  currency: string
 }
 
 export interface LimitsView {
@@ -221,23 +190,6 @@ export interface AuditView {
   detail: Record<string, unknown>
   /** Address it came from. */
   from: string
-}
-
-// GET/POST /api/users, PATCH/DELETE /api/users/:id, POST /api/users/:id/invite → UserInvited
-// POST /api/users {name, email, role, tenantIds?} → UserInvited: the link is handed over by hand.
-export interface UserInvited extends UserView {
-  /** One-time link with which the person sets a password; valid for a week. */
-  link: string
-}
-
-export interface UserView {
-  id: string
-  name: string
-  email: string
-  role: RoleName
-  /** Tenants the person may act for; empty means all for owner, operator and finance. */
-  tenantIds: string[]
-  createdAt: string
 }
 
 // GET /v1/queue (key) and GET /api/queue (session)

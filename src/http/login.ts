@@ -3,8 +3,10 @@
  * a password must be is decided in `people.ts`.
  */
 import { betterAuth } from 'better-auth'
-import { APIError } from 'better-auth/api'
+import { APIError, createAuthEndpoint } from 'better-auth/api'
+import { setSessionCookie } from 'better-auth/cookies'
 import { PostgresJSDialect } from 'kysely-postgres-js'
+import { z } from 'zod'
 import { type Clock, GristmillError, type Logger, newId, type Random } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
 
@@ -22,6 +24,8 @@ export interface Login {
   session(cookie: string): Promise<{ userId: string; token: string } | null>
   /** Makes a session. @throws GristmillError `login_failed` */
   signIn(email: string, password: string, from: string, agent: string): Promise<NewSession>
+  /** Makes a session for somebody whom an identity provider vouches for; a shorter one. */
+  begin(personId: string, from: string, agent: string): Promise<NewSession>
   /** Ends the session of a `Cookie` header; the cookies to send delete it. */
   signOut(cookie: string): Promise<string[]>
   /** Ends every other session too. @throws GristmillError `login_failed` */
@@ -37,6 +41,8 @@ export interface NewSession {
 }
 
 const SESSION_S = 7 * 86_400
+/** A provider tells nobody that somebody has left, so that it is asked again every day. */
+const VOUCHED_SESSION_S = 12 * 3600
 /** Told to the library so that it records where a session was begun; never read from outside. */
 const ADDRESS_HEADER = 'x-gristmill-client-address'
 
@@ -47,6 +53,26 @@ const columns = {
   expiresAt: 'expires_at',
 }
 
+/** Makes a session without a password, which the library leaves to plugins. */
+const beginning = (clock: Clock) => ({
+  id: 'gristmill',
+  endpoints: {
+    beginSession: createAuthEndpoint(
+      '/gristmill/begin-session',
+      { method: 'POST', body: z.object({ personId: z.string() }), metadata: { SERVER_ONLY: true } },
+      async (c) => {
+        const { internalAdapter } = c.context
+        const user = await internalAdapter.findUserById(c.body.personId)
+        if (user === null) throw new APIError('UNAUTHORIZED')
+        const expiresAt = new Date(clock.nowMs() + VOUCHED_SESSION_S * 1000)
+        const session = await internalAdapter.createSession(user.id, false, { expiresAt }, true)
+        await setSessionCookie(c, { session, user }, false, { maxAge: VOUCHED_SESSION_S })
+        return c.json({ token: session.token })
+      },
+    ),
+  },
+})
+
 function openLibrary({ database, clock, random, logger, sessionSecret, publicUrl }: LoginOptions) {
   const { userId, createdAt, updatedAt, expiresAt } = columns
   return betterAuth({
@@ -54,6 +80,7 @@ function openLibrary({ database, clock, random, logger, sessionSecret, publicUrl
     secret: Buffer.from(sessionSecret).toString('base64url'),
     baseURL: publicUrl ?? 'http://localhost',
     telemetry: { enabled: false },
+    plugins: [beginning(clock)],
     logger: {
       level: 'error',
       log: (_level, message) => logger.error({ message }, 'login library'),
@@ -120,6 +147,12 @@ export function openLogin(options: LoginOptions): Login {
       const headers = new Headers({ [ADDRESS_HEADER]: from, 'user-agent': agent })
       const body = { email, password }
       const answer = await refused(api.signInEmail({ body, headers, returnHeaders: true }))
+      return { cookies: answer.headers.getSetCookie(), token: answer.response.token }
+    },
+    async begin(personId, from, agent) {
+      const headers = new Headers({ [ADDRESS_HEADER]: from, 'user-agent': agent })
+      const body = { personId }
+      const answer = await available(api.beginSession({ body, headers, returnHeaders: true }))
       return { cookies: answer.headers.getSetCookie(), token: answer.response.token }
     },
     async signOut(cookie) {

@@ -1,5 +1,6 @@
 /** Routes for people: inviting, roles and tenants, removing. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { GristmillError } from '../base/index.ts'
 import { type Api, answer, mapPage, needs, pageFrom, schemas } from './api.ts'
 import type { UserView } from './contract.ts'
 import { type People, type Person, personChange, personInput } from './people.ts'
@@ -22,8 +23,14 @@ const makeOwnerLink = createRoute({
 })
 
 /** @param api where the routes are added */
-export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeopleParts): void {
+export function peopleRoutes(api: Api, options: HttpOptions, parts: PeopleParts): void {
   const { people, linkTo } = parts
+  const { limits, passwordLogin, issuer } = options
+  const refuseInvitation = () => {
+    if (passwordLogin) return
+    const reason = `Passwords are switched off: people sign in with ${issuer?.options.name}, and rules for their groups let them in`
+    throw new GristmillError('conflict', { reason })
+  }
   const shapes = new RouteShapes('users', 'users:read', 'users:write')
   const invited = schemas.personInvited
   api.openapi(
@@ -41,6 +48,7 @@ export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeoplePar
       invited,
     ),
     async (c) => {
+      refuseInvitation()
       const { person, token } = await people.invite(c.req.valid('json'), c.get('access').actor)
       return c.json({ ...personView(person), link: linkTo(token) }, 201)
     },
@@ -52,6 +60,7 @@ export function peopleRoutes(api: Api, { limits }: HttpOptions, parts: PeoplePar
       invited,
     ),
     async (c) => {
+      refuseInvitation()
       const { id } = c.req.valid('param')
       const token = await people.inviteAgain(id, c.get('access').actor)
       return c.json({ ...personView(await people.get(id)), link: linkTo(token) }, 200)

@@ -19,6 +19,13 @@ export interface Person {
   email: string
   role: Role
   tenantIds: string[]
+  /** local: invited, with a password; directory: their groups decide on role and tenants. */
+  origin: 'local' | 'directory'
+  /** What the provider said at the last sign-in; empty for local people. */
+  groups: string[]
+  state: 'active' | 'deactivated' | 'no_rule'
+  /** The owner who may use a password though passwords are switched off. */
+  isBreakGlass: boolean
   createdAt: Date
 }
 
@@ -54,6 +61,8 @@ export interface People {
   list(page: PageRequest): Promise<Page<Person>>
   /** @throws GristmillError `not_found` */
   get(id: string): Promise<Person>
+  /** Whether a password is of use where passwords are switched off. */
+  isBreakGlass(email: string): Promise<boolean>
   /** True until there is an owner. */
   isFirstRun(): Promise<boolean>
   /** Adds a person and a one-time link for them. @throws GristmillError `conflict` */
@@ -94,11 +103,9 @@ export function people(options: PeopleOptions): People {
     })
   return {
     list: (page) => list(database.sql, page),
-    get: (id) => read(database.sql, id),
-    async isFirstRun() {
-      const owners = await database.sql`select 1 from people where role = 'owner' limit 1`
-      return owners.length === 0
-    },
+    get: (id) => readPerson(database.sql, id),
+    isBreakGlass: (address) => isBreakGlass(database.sql, address),
+    isFirstRun: () => isFirstRun(database.sql),
     invite: (input, actor) =>
       noted(async (sql) => {
         const person = await insert(sql, options, input)
@@ -112,7 +119,9 @@ export function people(options: PeopleOptions): People {
       }),
     inviteAgain: (id, actor) =>
       noted(async (sql) => {
-        const detail = { email: (await read(sql, id)).email, again: true }
+        const person = await readPerson(sql, id)
+        refuseDirectory(person)
+        const detail = { email: person.email, again: true }
         const result = await makeLink(sql, options, id)
         return { result, note: { actor, action: 'user.invite', subject: id, detail } }
       }),
@@ -141,9 +150,9 @@ export function people(options: PeopleOptions): People {
       }),
     remove: (id, actor) =>
       noted(async (sql) => {
-        const person = await read(sql, id)
+        const person = await readPerson(sql, id)
         await sql`delete from people where id = ${id}`
-        await checkOwnerLeft(sql, person)
+        await keepOwner(sql, person)
         const detail = { email: person.email }
         return { result: undefined, note: { actor, action: 'user.remove', subject: id, detail } }
       }),
@@ -158,7 +167,9 @@ interface Note {
 }
 
 const select = (sql: Queries) => sql`
-  select id, name, email, role, tenant_ids as "tenantIds", created_at as "createdAt" from people`
+  select id, name, email, role, tenant_ids as "tenantIds", origin, groups, state,
+    is_break_glass as "isBreakGlass", created_at as "createdAt"
+  from people`
 
 async function list(sql: Queries, { limit, cursor = '' }: PageRequest): Promise<Page<Person>> {
   const rows = await sql<Person[]>`
@@ -166,10 +177,21 @@ async function list(sql: Queries, { limit, cursor = '' }: PageRequest): Promise<
   return pageOf([...rows], limit, (row) => row.id)
 }
 
-async function read(sql: Queries, id: string): Promise<Person> {
+export async function readPerson(sql: Queries, id: string): Promise<Person> {
   const [row] = await sql<Person[]>`${select(sql)} where id = ${id}`
   if (!row) throw new GristmillError('not_found', { kind: 'user', id })
   return row
+}
+
+async function isBreakGlass(sql: Queries, address: string): Promise<boolean> {
+  const found = await sql`
+    select 1 from people where email = ${address.toLowerCase()} and is_break_glass`
+  return found.length > 0
+}
+
+async function isFirstRun(sql: Queries): Promise<boolean> {
+  const owners = await sql`select 1 from people where role = 'owner' limit 1`
+  return owners.length === 0
 }
 
 async function insert(
@@ -188,7 +210,7 @@ async function insert(
   if (made.length === 0) {
     throw new GristmillError('conflict', { reason: `There is already a user ${input.email}` })
   }
-  return read(sql, id)
+  return readPerson(sql, id)
 }
 
 async function redeem(
@@ -213,12 +235,13 @@ async function redeem(
       do update set password = excluded.password, updated_at = excluded.updated_at`
   // Whoever knew the old password is out.
   await sql`delete from people_sessions where user_id = ${id}`
+  if (person.role === 'owner') await breakGlass(sql, id, link.kind === 'owner')
   return person
 }
 
 async function named(sql: Queries, id: string, newName: string | undefined): Promise<Person> {
   if (newName !== undefined) await sql`update people set name = ${newName} where id = ${id}`
-  return read(sql, id)
+  return readPerson(sql, id)
 }
 
 async function owner(
@@ -233,8 +256,13 @@ async function owner(
   }
   const { email: address = '', name: newName = '' } = input
   const [known] = await sql<{ id: string }[]>`
-    update people set role = 'owner', name = ${newName} where email = ${address} returning id`
-  if (known) return read(sql, known.id)
+    update people set role = 'owner', name = ${newName}, origin = 'local', groups = '[]',
+      state = 'active'
+    where email = ${address} returning id`
+  if (known) {
+    await sql`delete from people_accounts where user_id = ${known.id}`
+    return readPerson(sql, known.id)
+  }
   return insert(sql, options, { name: newName, email: address, role: 'owner' })
 }
 
@@ -244,22 +272,55 @@ async function changePerson(
   id: string,
   change: z.infer<typeof personChange>,
 ): Promise<Person> {
-  const before = await read(sql, id)
+  const before = await readPerson(sql, id)
+  refuseDirectory(before)
   const { name: newName = before.name, role = before.role } = change
   const tenants = JSON.stringify(change.tenantIds ?? before.tenantIds)
   await sql`
     update people set name = ${newName}, role = ${role}, tenant_ids = ${tenants}::text::jsonb,
+      is_break_glass = is_break_glass and ${role} = 'owner',
       updated_at = ${new Date(clock.nowMs())}
     where id = ${id}`
-  await checkOwnerLeft(sql, before)
-  return read(sql, id)
+  await keepOwner(sql, before)
+  return readPerson(sql, id)
 }
 
-/** The lock makes two owners who remove each other at once wait for one another. */
-async function checkOwnerLeft(sql: Queries, changed: Person): Promise<void> {
-  if (changed.role !== 'owner') return
+/** @throws GristmillError `conflict` where it is not for people to decide on them */
+function refuseDirectory({ origin, email: address }: Person): void {
+  if (origin === 'local') return
+  const reason = `${address} is of the directory, whose groups and rules decide`
+  throw new GristmillError('conflict', { reason })
+}
+
+/** Makes somebody the owner who may use a password; of an invitation only where nobody is. */
+async function breakGlass(sql: Queries, id: string, isOwnersLink: boolean): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('people.owner'))`
+  const held = await sql`select 1 from people where is_break_glass`
+  if (held.length > 0 && !isOwnersLink) return
+  await sql`update people set is_break_glass = false where is_break_glass`
+  await sql`update people set is_break_glass = true where id = ${id}`
+}
+
+/**
+ * After an owner has gone: where it was the one who may use a password, the oldest other one is.
+ * The lock makes two owners who remove each other at once wait for one another.
+ */
+async function keepOwner(sql: Queries, before: Person): Promise<void> {
+  if (before.role !== 'owner') return
   await sql`select pg_advisory_xact_lock(hashtext('people.owner'))`
   const owners = await sql`select 1 from people where role = 'owner' limit 1`
-  if (owners.length > 0) return
-  throw new GristmillError('conflict', { reason: 'There must be at least one owner' })
+  if (owners.length === 0) {
+    throw new GristmillError('conflict', { reason: 'There must be at least one owner' })
+  }
+  const held = await sql`select 1 from people where is_break_glass`
+  if (held.length > 0 || !before.isBreakGlass) return
+  const next = await sql`
+    update people set is_break_glass = true where id = (
+      select p.id from people p
+      where p.role = 'owner' and p.origin = 'local' and exists (
+        select 1 from people_accounts a where a.user_id = p.id and a.password is not null)
+      order by p.created_at limit 1) returning 1`
+  if (next.length > 0) return
+  const reason = 'There must be an owner who can sign in with a password'
+  throw new GristmillError('conflict', { reason })
 }

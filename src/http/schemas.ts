@@ -83,6 +83,8 @@ export const audit = z
   })
   .openapi('AuditRecord') satisfies z.ZodType<contract.AuditView>
 
+const origin = z.enum(['local', 'directory'])
+
 export const person = z
   .object({
     id: z.string(),
@@ -90,6 +92,10 @@ export const person = z
     email: z.string(),
     role: z.enum(roles),
     tenantIds: z.array(z.string()),
+    origin,
+    groups: z.array(z.string()),
+    state: z.enum(['active', 'deactivated', 'no_rule']),
+    isBreakGlass: z.boolean(),
     createdAt: time,
   })
   .openapi('User') satisfies z.ZodType<contract.UserView>
@@ -107,6 +113,7 @@ export const session = z
         email: z.string(),
         role: z.enum(roles),
         tenantIds: z.array(z.string()),
+        origin,
       })
       .nullable(),
     permissions: z.array(z.string()),
@@ -114,8 +121,20 @@ export const session = z
     csrfToken: z.string(),
     version: z.string(),
     currency: z.string(),
+    signIn: z.object({ provider: z.string().nullable(), password: z.boolean() }),
   })
   .openapi('Session') satisfies z.ZodType<contract.SessionView>
+
+export const accessRules = z
+  .object({
+    rules: z.array(
+      z.object({ group: z.string(), role: z.enum(roles), tenantIds: z.array(z.string()) }),
+    ),
+    provider: z
+      .object({ name: z.string(), issuer: z.string(), groupsClaim: z.string() })
+      .nullable(),
+  })
+  .openapi('AccessRules') satisfies z.ZodType<contract.AccessRulesView>
 
 export const link = z
   .object({

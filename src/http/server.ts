@@ -11,8 +11,10 @@ import { identity } from './access.ts'
 import { createApp } from './app.ts'
 import { ArrivalBound } from './arrival.ts'
 import { clientAddress } from './client-address.ts'
+import { directory } from './directory.ts'
 import { LiveFeed } from './live-feed.ts'
 import { openLogin } from './login.ts'
+import { oidcLogin } from './oidc-login.ts'
 import { people } from './people.ts'
 import type { HttpOptions } from './services.ts'
 import { sessions } from './sessions.ts'
@@ -55,7 +57,11 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   let ownUrl = ''
   const url = () => options.publicUrl ?? ownUrl
   const linkTo = (token: string) => `${url()}/first-run?token=${token}`
+  const { issuer, sessionSecret } = options
+  const providerName = issuer?.options.name ?? ''
   const app = createApp(options, {
+    oidc: issuer ? oidcLogin({ issuer, clock, random, sessionSecret, url }) : null,
+    directory: directory({ database, clock, random, tenancy, providerName }),
     address,
     login,
     people: everybody,

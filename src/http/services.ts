@@ -9,7 +9,7 @@ import type { ServiceName } from '../engine/index.ts'
 import type { PriceBook } from '../meter/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
-import type { Actor, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
+import type { Actor, Issuer, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
 import type {
   BatchStatusName,
   BatchView,
@@ -239,6 +239,10 @@ export interface HttpOptions extends HttpServices {
   consoleFolder: string
   /** 32 bytes that sign sessions and CSRF tokens; the same over restarts. */
   sessionSecret: Uint8Array
+  /** The OpenID provider that people sign in with. */
+  issuer?: Issuer | undefined
+  /** False where only the break-glass owner may use a password. */
+  passwordLogin: boolean
   /** What the command line on this machine and OS user proves itself with; undefined: nothing. */
   localToken?: string | undefined
 }

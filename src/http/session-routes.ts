@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { GristmillError } from '../base/index.ts'
 import type { Sessions, SignedIn } from './access.ts'
 import { type Api, type ApiEnvironment, answer, body, needs, schemas } from './api.ts'
 import type { ClientAddress } from './client-address.ts'
@@ -108,10 +109,14 @@ export function sessionRoutes(api: Api, options: HttpOptions, parts: SessionPart
   api.openapi(signIn, async (c) => {
     const { email, password: given } = c.req.valid('json')
     const from = address.of(c.env.incoming)
-    const agent = c.req.header('user-agent') ?? ''
-    const made = await attempt(c.env.incoming, email, () =>
-      login.signIn(email, given, from, agent.slice(0, 300)),
-    )
+    const mayUse = options.passwordLogin || (await people.isBreakGlass(email))
+    const made = await attempt(c.env.incoming, email, async () => {
+      // The answer is the same whether it was their address or their password.
+      if (!mayUse) throw passwordLoginOff()
+      return login.signIn(email, given, from, agentOf(c)).catch((error: unknown) => {
+        throw options.passwordLogin || !isLoginFailed(error) ? error : passwordLoginOff(error)
+      })
+    })
     const actor = { name: `user:${email.toLowerCase()}`, from }
     const entry = { action: 'session.sign-in', subject: 'session', tenantId: null, detail: {} }
     await options.tenancy.audit.record(actor, entry)
@@ -134,6 +139,15 @@ export function sessionRoutes(api: Api, options: HttpOptions, parts: SessionPart
   linkRoutes(api, options, parts, attempt)
 }
 
+const isLoginFailed = (error: unknown) =>
+  error instanceof GristmillError && error.code === 'login_failed'
+
+const passwordLoginOff = (cause?: unknown) =>
+  new GristmillError('password_login_off', {}, { cause })
+
+/** What a browser calls itself, as it is kept with a session. */
+export const agentOf = (c: Context) => (c.req.header('user-agent') ?? '').slice(0, 300)
+
 type Attempt = <T>(request: IncomingMessage, account: string, run: () => Promise<T>) => Promise<T>
 
 function linkRoutes(api: Api, options: HttpOptions, parts: SessionParts, attempt: Attempt): void {
@@ -148,10 +162,13 @@ function linkRoutes(api: Api, options: HttpOptions, parts: SessionParts, attempt
   api.openapi(redeemLink, async (c) => {
     const input = c.req.valid('json')
     const from = address.of(c.env.incoming)
-    const redeem = () => people.redeem(input, from)
+    const redeem = async () => {
+      const { kind } = await readLink(options.database.sql, options.clock, input.token)
+      if (kind === 'invite' && !options.passwordLogin) throw passwordLoginOff()
+      return people.redeem(input, from)
+    }
     const person = await attempt(c.env.incoming, input.token, redeem)
-    const agent = c.req.header('user-agent') ?? ''
-    const made = await login.signIn(person.email, input.password, from, agent.slice(0, 300))
+    const made = await login.signIn(person.email, input.password, from, agentOf(c))
     const signedIn = await begin(c, parts, made)
     return c.json(await sessionView(options, people, signedIn), 200)
   })
@@ -167,30 +184,34 @@ async function begin(
   const cookie = cookies.map((one) => one.split(';')[0]).join('; ')
   const session = await login.session(cookie)
   if (session === null) return null
-  const { id: userId, name, email, role, tenantIds } = await people.get(session.userId)
-  return { userId, name, email, role, tenantIds, sessionToken: token }
+  const { id: userId, name, email, role, tenantIds, origin } = await people.get(session.userId)
+  return { userId, name, email, role, tenantIds, origin, sessionToken: token }
 }
 
-function setCookies(c: Context<ApiEnvironment>, cookies: string[]): void {
+export function setCookies(c: Context<ApiEnvironment>, cookies: string[]): void {
   for (const cookie of cookies) c.header('set-cookie', cookie, { append: true })
 }
 
 async function sessionView(
-  { sessionSecret, version, prices: { currency } }: HttpOptions,
+  options: HttpOptions,
   people: People,
   person: SignedIn | null,
 ): Promise<SessionView> {
+  const { sessionSecret, version, issuer, passwordLogin } = options
+  const { currency } = options.prices
+  const signIn = { provider: issuer?.options.name ?? null, password: passwordLogin }
   if (person === null) {
     const firstRun = await people.isFirstRun()
-    return { user: null, permissions: [], firstRun, csrfToken: '', version, currency }
+    return { user: null, permissions: [], firstRun, csrfToken: '', version, currency, signIn }
   }
-  const { userId: id, name, email, role, tenantIds, sessionToken } = person
+  const { userId: id, name, email, role, tenantIds, origin, sessionToken } = person
   return {
-    user: { id, name, email, role, tenantIds },
+    user: { id, name, email, role, tenantIds, origin },
     permissions: [...permissionsOf(role)],
     firstRun: false,
     csrfToken: csrfToken(sessionSecret, sessionToken),
     version,
     currency,
+    signIn,
   }
 }

@@ -7,7 +7,7 @@ import type { Login } from './login.ts'
 import type { People } from './people.ts'
 import type { HttpOptions } from './services.ts'
 
-type Options = Pick<HttpOptions, 'database' | 'sessionSecret' | 'publicUrl'>
+type Options = Pick<HttpOptions, 'database' | 'sessionSecret' | 'publicUrl' | 'passwordLogin'>
 
 /** @param options the secret that signs tokens, and where the console lives */
 export function sessions(options: Options, login: Login, people: People): Sessions {
@@ -18,18 +18,19 @@ export function sessions(options: Options, login: Login, people: People): Sessio
       if (!options.database.isUp()) throw databaseAway()
       const session = await login.session(cookie)
       if (session === null) return null
-      return personOf(people, session.userId, session.token)
+      const { userId, token: sessionToken } = session
+      const { name, email, role, tenantIds, ...person } = await people.get(userId)
+      const { origin, state, isBreakGlass } = person
+      // A session of before passwords were switched off ends with them.
+      const isOff = !options.passwordLogin && origin === 'local' && !isBreakGlass
+      if (state !== 'active' || isOff) return null
+      return { userId, name, email, role, tenantIds, origin, sessionToken }
     },
     checkChange(request: IncomingMessage, person: SignedIn) {
       checkOrigin(request, options.publicUrl)
       checkCsrfToken(request, options.sessionSecret, person.sessionToken)
     },
   }
-}
-
-async function personOf(people: People, userId: string, sessionToken: string) {
-  const { name, email, role, tenantIds } = await people.get(userId)
-  return { userId, name, email, role, tenantIds, sessionToken }
 }
 
 function databaseAway(): GristmillError {

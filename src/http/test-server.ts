@@ -74,6 +74,7 @@ export async function openTestServer(
     consoleFolder,
     sessionSecret: new Uint8Array(32).fill(7),
     localToken: LOCAL_TOKEN,
+    passwordLogin: true,
     ...changes,
   })
   const close = async () => {

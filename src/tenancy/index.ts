@@ -1,4 +1,11 @@
 /** Tenants, projects, keys and what they may do. */
+export {
+  type AccessRule,
+  type AccessRules,
+  accessRulesInput,
+  type Granted,
+  grantedBy,
+} from './access-rules.ts'
 export type { AuditFilter, AuditLog } from './audit.ts'
 export { pageOf } from './context.ts'
 export type { TenantLabel } from './directory.ts'
@@ -14,6 +21,7 @@ export {
   tenantChange,
   tenantInput,
 } from './inputs.ts'
+export { Issuer, type IssuerOptions } from './issuer.ts'
 export type { KeyFilter, Keys, KeyWithSecret } from './keys.ts'
 export type { Projects } from './projects.ts'
 export {

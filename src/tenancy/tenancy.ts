@@ -1,6 +1,7 @@
 /** The room's front: everything about tenants, projects and keys behind one object. */
 import { type Clock, GristmillError, type Logger, type Random } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
+import { type AccessRules, accessRules } from './access-rules.ts'
 import { type AuditLog, auditLog } from './audit.ts'
 import { Authenticator, type RevokedCallback } from './authenticator.ts'
 import type { Context } from './context.ts'
@@ -35,6 +36,7 @@ export interface Tenancy {
   projects: Projects
   keys: Keys
   audit: AuditLog
+  accessRules: AccessRules
   /** See `Authenticator.authenticate`. */
   authenticate(secret: string): Principal | null | Promise<Principal | null>
   /** Calls back with every key revoked from now on; returns how to stop. */
@@ -82,6 +84,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   return {
     ...rooms,
     audit: auditLog(context),
+    accessRules: accessRules(context),
     authenticate: (secret) => authenticator.authenticate(secret),
     onRevoked: (callback) => authenticator.onRevoked(callback),
     principalFor: (tenantId, projectId) => principalFor(database, tenantId, projectId),

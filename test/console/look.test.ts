@@ -20,18 +20,20 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
   let browser: Browser
   let inside: Fixture
   let outside: Fixture
+  let atProvider: Fixture
   let unused: Fixture
 
   before(async () => {
     await buildConsole()
     browser = await launch()
-    inside = await startFixture()
+    inside = await startFixture({ hasProvider: true })
     outside = await startFixture({ isSignedIn: false })
+    atProvider = await startFixture({ isSignedIn: false, hasProvider: true })
     unused = await startFixture({ isUnused: true })
   })
   after(async () => {
     await browser.close()
-    await Promise.all([inside, outside, unused].map((fixture) => fixture.close()))
+    await Promise.all([inside, outside, atProvider, unused].map((fixture) => fixture.close()))
   })
 
   for (const one of consolePages) {
@@ -59,8 +61,10 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
     })
   }
 
-  async function visit(page: Page, { path, sentence, isSignedOut, isUnused, name }: ConsolePage) {
-    const fixture = isSignedOut ? outside : isUnused ? unused : inside
+  async function visit(page: Page, one: ConsolePage) {
+    const { path, sentence, isSignedOut, isUnused, hasProvider, name } = one
+    const without = isSignedOut ? outside : isUnused ? unused : inside
+    const fixture = hasProvider ? atProvider : without
     const first = fixture.state.records.requests.find(({ group }) => group === 'finished')
     await page.goto(fixture.url + path.replace('FIRST', first?.id ?? ''))
     const heading = page.getByRole('heading', { level: 1 })

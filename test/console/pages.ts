@@ -6,6 +6,8 @@ export interface ConsolePage {
   /** Words that its first sentence must hold, computed from the invented installation. */
   sentence: RegExp
   isSignedOut?: boolean
+  /** Before signing in where there is an identity provider. */
+  hasProvider?: boolean
   /** Of an installation that nobody has used yet. */
   isUnused?: boolean
 }
@@ -49,6 +51,12 @@ export const consolePages: ConsolePage[] = [
   { name: 'request', path: '/requests/FIRST', sentence: /got \d+ tokens/ },
   { name: 'audit', path: '/audit', sentence: /The last change was .* by Ada Miller/ },
   { name: 'sign-in', path: '/', sentence: /Sign in to the pool/, isSignedOut: true },
+  {
+    name: 'sign-in-refused',
+    path: '/?failed=no_rule_fits&request=req_01',
+    sentence: /Sign in to the pool/,
+    hasProvider: true,
+  },
   { name: 'first-run', path: '/first-run?token=one', sentence: /Take over/, isSignedOut: true },
   { name: 'not-found', path: '/nowhere', sentence: /no page at this address/ },
 ]

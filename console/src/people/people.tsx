@@ -14,6 +14,7 @@ import { PageHead } from '../parts/page-head.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { SecretOnce } from '../parts/secret-once.tsx'
 import { day, listed, plural } from '../units.ts'
+import { Groups } from './groups.tsx'
 import { PersonForm } from './person-form.tsx'
 import { roles } from './roles.ts'
 
@@ -23,23 +24,30 @@ export default function People() {
   const { data: users, error, refetch } = useUsers()
   const mayWrite = useMay('users:write')
   const names = useTenantNames()
-  const { user: me } = useSignedIn()
+  const { session, user: me } = useSignedIn()
   const [open, setOpen] = useState<Open | null>(null)
   const close = () => setOpen(null)
   const invite = useChange<UserInvited>(['/api/users'])
   const remove = useChange(['/api/users'], close)
-  const columns = peopleColumns((id) => names.get(id)?.name ?? id, me.id)
+  const { provider, password } = session.signIn
+  const columns = peopleColumns((id) => names.get(id)?.name ?? id, me.id, provider)
   if (mayWrite) {
     columns.push({
       title: '',
       show: (user) => (
         <span className="inline-flex gap-3">
-          <RowButton onClick={() => setOpen({ kind: 'change', user })}>Change</RowButton>
-          <RowButton
-            onClick={() => invite.mutate({ method: 'POST', path: `/api/users/${user.id}/invite` })}
-          >
-            New link
-          </RowButton>
+          {user.origin === 'local' && (
+            <RowButton onClick={() => setOpen({ kind: 'change', user })}>Change</RowButton>
+          )}
+          {user.origin === 'local' && password && (
+            <RowButton
+              onClick={() =>
+                invite.mutate({ method: 'POST', path: `/api/users/${user.id}/invite` })
+              }
+            >
+              New link
+            </RowButton>
+          )}
           {user.id !== me.id && (
             <RowButton onClick={() => setOpen({ kind: 'remove', user })}>Remove</RowButton>
           )}
@@ -55,7 +63,8 @@ export default function People() {
         sentence={sentence(users)}
         context="Whoever is bound to tenants sees these only."
         aside={
-          mayWrite && (
+          mayWrite &&
+          password && (
             <Button look="main" onClick={() => setOpen({ kind: 'invite' })}>
               <Plus size={15} aria-hidden /> Invite somebody
             </Button>
@@ -73,6 +82,7 @@ export default function People() {
         empty="Nobody yet."
         footer={<CliCommand className="mt-3" command="gristmill user list" />}
       />
+      <Groups users={users ?? []} />
       <PersonForm
         {...(open?.kind === 'change' && { user: open.user })}
         isOpen={open?.kind === 'invite' || open?.kind === 'change'}
@@ -108,15 +118,30 @@ export default function People() {
 
 function sentence(users: readonly UserView[] | undefined): string {
   if (users === undefined) return 'Looking up the people.'
+  const able = users.filter(({ state }) => state === 'active')
+  const barred = users.length - able.length
+  const rest = barred === 0 ? '' : `; ${barred} ${barred === 1 ? 'is' : 'are'} kept out`
   const counts = (['owner', 'operator', 'member', 'viewer', 'finance'] as RoleName[])
-    .map((role) => ({ role, people: users.filter((user) => user.role === role).length }))
+    .map((role) => ({ role, people: able.filter((user) => user.role === role).length }))
     .filter(({ people }) => people > 0)
     .map(({ role, people }) => `${people} ${role}${people === 1 || role === 'finance' ? '' : 's'}`)
   if (users.length === 1) return 'You are alone here, as owner. Invite a second one.'
-  return `${plural(users.length, 'person', 'people')} may sign in: ${listed(counts)}.`
+  return `${plural(able.length, 'person', 'people')} may sign in: ${listed(counts)}${rest}.`
 }
 
-function peopleColumns(nameOf: (id: string) => string, ownId: string): Column<UserView>[] {
+/** Whether they may, and by what. */
+function wayIn({ state, origin, isBreakGlass, groups }: UserView, provider: string | null): string {
+  if (state === 'deactivated') return 'deactivated in the directory'
+  if (state === 'no_rule') return groups.length === 0 ? 'in no group' : 'no rule fits'
+  if (isBreakGlass) return 'password, break-glass'
+  return origin === 'local' ? 'password' : (provider ?? 'directory')
+}
+
+function peopleColumns(
+  nameOf: (id: string) => string,
+  ownId: string,
+  provider: string | null,
+): Column<UserView>[] {
   return [
     {
       title: 'Person',
@@ -144,6 +169,19 @@ function peopleColumns(nameOf: (id: string) => string, ownId: string): Column<Us
           tenantIds.map(nameOf).join(', ')
         ),
       csv: ({ tenantIds }) => tenantIds.map(nameOf).join(' '),
+    },
+    {
+      title: 'Signs in by',
+      note: 'Who signs in with the company has role and tenants by the rules for their groups',
+      show: (user) => (
+        <span
+          className={user.state === 'active' ? '' : 'text-bad'}
+          title={user.groups.length === 0 ? undefined : `In ${user.groups.join(', ')}`}
+        >
+          {wayIn(user, provider)}
+        </span>
+      ),
+      csv: (user) => wayIn(user, provider),
     },
     {
       title: 'Since',

@@ -2,7 +2,6 @@
 import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
 import type { RoleName, UserInvited, UserView } from '../api/contract.ts'
-import { useTenants } from '../api/lists.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -12,6 +11,7 @@ import { onSubmit, textOf } from '../parts/on-submit.ts'
 import { SecretOnce } from '../parts/secret-once.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { roles } from './roles.ts'
+import { TenantBoxes } from './tenant-boxes.tsx'
 
 export interface PersonFormProps {
   /** Absent where somebody new is invited. */
@@ -34,7 +34,6 @@ export function PersonForm({ user, isOpen, onClose }: PersonFormProps) {
 
 function Form({ user, onClose }: Omit<PersonFormProps, 'isOpen'>) {
   const save = useChange<UserView | UserInvited>(['/api/users'], user && onClose)
-  const tenants = useTenants().data ?? []
   const [role, setRole] = useState<RoleName>(user?.role ?? 'member')
   const [email, setEmail] = useState(user?.email ?? '')
   if (save.data !== undefined && 'link' in save.data) {
@@ -91,27 +90,7 @@ function Form({ user, onClose }: Omit<PersonFormProps, 'isOpen'>) {
           <option key={one}>{one}</option>
         ))}
       </Choice>
-      <fieldset>
-        <legend className="mb-1 text-[0.8rem] font-medium">
-          {role === 'member'
-            ? 'Tenants they work for'
-            : 'Bound to tenants, all where none is chosen'}
-        </legend>
-        <div className="flex max-h-36 flex-wrap gap-x-4 gap-y-1 overflow-auto">
-          {tenants.map(({ id, name }) => (
-            <label key={id} className="inline-flex items-center gap-1.5">
-              <input
-                type="checkbox"
-                name="tenants"
-                value={id}
-                defaultChecked={user?.tenantIds.includes(id) ?? false}
-                className="size-4 accent-(--accent)"
-              />
-              {name}
-            </label>
-          ))}
-        </div>
-      </fieldset>
+      <TenantBoxes role={role} chosen={user?.tenantIds ?? []} />
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand
         command={`gristmill user ${user === undefined ? 'invite' : 'change'} ${shellWord(email || 'EMAIL')} --role ${role}`}

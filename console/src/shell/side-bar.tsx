@@ -74,15 +74,17 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
           >
             ?
           </button>
-          <button
-            type="button"
-            className={small}
-            onClick={() => setPasswordOpen(true)}
-            title="Change your password"
-            aria-label="Change your password"
-          >
-            <KeyRound size={15} aria-hidden />
-          </button>
+          {user.origin === 'local' && (
+            <button
+              type="button"
+              className={small}
+              onClick={() => setPasswordOpen(true)}
+              title="Change your password"
+              aria-label="Change your password"
+            >
+              <KeyRound size={15} aria-hidden />
+            </button>
+          )}
           <button
             type="button"
             className={small}
