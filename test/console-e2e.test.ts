@@ -200,6 +200,8 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
   })
 
   test('the password is changed, and counts from then on', async () => {
+    // A page that asks for nothing by itself, which would be refused while signing out.
+    await goTo('Audit')
     await page.getByRole('button', { name: 'Change your password' }).click()
     await dialog()
       .getByLabel('Present password')
