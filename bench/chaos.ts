@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { chaosBatch } from './chaos-batch.ts'
 import { chaosFailover } from './chaos-failover.ts'
 import { chaosMixed } from './chaos-mixed.ts'
+import { chaosMonths } from './chaos-months.ts'
 import { chaosOverflow } from './chaos-overflow.ts'
 import { fuzz } from './fuzz.ts'
 import { circumstances } from './harness.ts'
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
     lines: { type: 'string', default: '2000' },
     kills: { type: 'string', default: '20' },
     count: { type: 'string', default: '100000' },
+    rounds: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '60' },
     load: { type: 'string', default: '0.6' },
     model: { type: 'string', default: 'toy' },
@@ -32,6 +34,7 @@ const names: Record<string, () => Promise<object>> = {
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
   fuzz: () => fuzz({ seed, count: Number(values.count), log }),
   overflow: () => chaosOverflow({ seconds: Number(values.seconds), log }),
+  months: () => chaosMonths({ seed, months: Number(values.rounds), log }),
   failover: () =>
     chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
 }
@@ -43,11 +46,13 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n' +
       'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n' +
       'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n' +
+      'npm run -s chaos -- months [--seed N] [--rounds N] [--json]\n' +
       'npm run -s chaos -- overflow [--seconds N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
       '  fuzz    hostile requests at every door, a hostile engine behind them\n' +
       '  failover  one of two engines killed, slow, failing, hanging; what clients see of it\n' +
+      '  months    random months charged to tenants, against an oracle in SQL\n' +
       '  overflow  an engine that cannot keep up beside a rented service; waits, spend and shares',
   )
   process.exitCode = values.help ? 0 : 2

@@ -11,6 +11,7 @@ import { doctorCommand } from './doctor.ts'
 import { engineCommands } from './engines.ts'
 import { importCommands } from './import.ts'
 import { keyCommands } from './keys.ts'
+import { ledgerCommands } from './ledger.ts'
 import { modelCommands } from './models.ts'
 import { planCommand } from './plan.ts'
 import { priceCommands } from './prices.ts'
@@ -74,6 +75,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   queueCommand(program, context)
   usageCommand(program, context)
   priceCommands(program, context)
+  ledgerCommands(program, context)
   planCommand(program, context)
   traceCommands(program, context)
   replayCommand(program, context)

@@ -12,6 +12,7 @@ import type { Identity } from './access.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
+import { chargebackRoutes } from './chargeback-routes.ts'
 import { costRoutes } from './cost-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
 import { engineKeyRoutes } from './engine-key-routes.ts'
@@ -71,6 +72,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   modelRouteRoutes(api, options)
   engineKeyRoutes(api, options)
   costRoutes(api, options)
+  chargebackRoutes(api, options)
   usageRoutes(api, options)
   priceRoutes(api, options)
   batchRoutes(api, options)

@@ -23,6 +23,10 @@ function minute(number: number, changes: Partial<CapacityMinute> = {}): Capacity
     idleS: 20,
     degradedS: 5,
     drainingS: 0,
+    freeS: 25,
+    drainedS: 0,
+    loadingS: 4,
+    downS: 6,
     attempts: 4,
     failures: { broken: 1 },
     capacityUnitsPerS: 100,
@@ -35,7 +39,14 @@ function minute(number: number, changes: Partial<CapacityMinute> = {}): Capacity
 
 function share(tenantId: string, interactiveUnits: number) {
   const waste = { client_gone: 12, engine_failed: 3 }
-  return { tenantId, interactiveUnits, backgroundUnits: 10, entitledUnits: 700, waste }
+  return {
+    tenantId,
+    engineS: 12.5,
+    interactiveUnits,
+    backgroundUnits: 10,
+    entitledUnits: 700,
+    waste,
+  }
 }
 
 describe('engine minutes', () => {

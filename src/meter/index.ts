@@ -1,6 +1,16 @@
 /**
  * The ledger: what every request used, booked exactly once; and what the engines could have done.
  */
+export { ChargebackSum } from './books/chargeback.ts'
+export {
+  type Chargeback,
+  type ChargeKind,
+  type ChargeLine,
+  type EngineMinute,
+  type EngineTotal,
+  type IdleRule,
+  idleRules,
+} from './books/chargeback-types.ts'
 export {
   addEngineCost,
   type EngineCost,
@@ -9,6 +19,9 @@ export {
   hourlyNanos,
   nextMinuteMs,
 } from './books/engine-costs.ts'
+export { readEngineMinutes } from './books/engine-minutes.ts'
+export { type Overflow, type PeriodCosts, periodCosts, type Saving } from './books/period.ts'
+export { readWeights, weightSpans } from './books/weights.ts'
 export {
   type CapacityFilter,
   type CapacityPoint,

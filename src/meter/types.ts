@@ -113,7 +113,11 @@ export interface EngineChange {
  */
 export type AttemptFailure = 'unreachable' | 'broken' | 'timeout' | 'withdrawn' | `status_${number}`
 
-/** One engine in one minute; chargeback later needs it and it cannot be rebuilt. */
+/**
+ * One engine in one minute; chargeback needs it and it cannot be rebuilt. `freeS`, `drainedS`,
+ * `loadingS`, `downS` and the `engineS` of all tenants are measured each for itself, and together
+ * are `registeredS`.
+ */
 export interface CapacityMinute {
   engineId: string
   /** Start of the minute, milliseconds since the epoch. */
@@ -125,6 +129,12 @@ export interface CapacityMinute {
   /** Seconds up in which its circuit was not closed. */
   degradedS: number
   drainingS: number
+  /** Engine-seconds of places that nobody had, while it was up and while it drained. */
+  freeS: number
+  drainedS: number
+  /** Seconds before it answered for the first time, and those in which it could not be used. */
+  loadingS: number
+  downS: number
   /** Requests that left it, however they ended. */
   attempts: number
   /** Those that it failed, by cause. */
@@ -136,6 +146,8 @@ export interface CapacityMinute {
   capSlotS: number
   tenants: {
     tenantId: string
+    /** Engine-seconds: a cap-th of the engine for each place while it was had. */
+    engineS: number
     /** Service received, units, by band. */
     interactiveUnits: number
     backgroundUnits: number

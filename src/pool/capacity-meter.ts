@@ -1,14 +1,27 @@
 /**
- * Per engine and minute: seconds registered, up and idle, and who received what. Feeds the ledger.
+ * Per engine and minute: seconds registered, up and idle, who received what, and whose the engine's
+ * time was. Feeds the ledger.
+ *
+ * Each sequence has a cap-th of the engine while it runs, or less where more than the cap do. What
+ * a place was since the minute began is one running sum for the engine, so that a tenant's time is
+ * the difference of two of its values, and nothing is to be done for others when one comes or goes.
  */
 import type { Band } from '../base/index.ts'
 import type { AttemptFailure, CapacityMinute, EngineHealthState } from '../meter/index.ts'
 
 type TenantMinute = CapacityMinute['tenants'][number]
 
+interface TenantNow extends TenantMinute {
+  inFlight: number
+  /** What the places had when they were taken, to be taken off what they have had in the end. */
+  takenMs: number
+}
+
 interface EngineMinute {
   sinceMs: number
   health: EngineHealthState
+  /** It has never answered yet. */
+  isLoading: boolean
   inFlight: number
   cap: number
   capacityUnitsPerS: number | null
@@ -17,14 +30,24 @@ interface EngineMinute {
   idleMs: number
   degradedMs: number
   drainingMs: number
+  /** Engine time that one place has had. */
+  placeMs: number
+  /** Engine time that was nobody's: places free while up and while draining, loading, down. */
+  freeMs: number
+  drainedMs: number
+  loadingMs: number
+  downMs: number
   attempts: number
   failures: CapacityMinute['failures']
   slotMs: number
   capSlotMs: number
-  tenants: Map<string, TenantMinute>
+  tenants: Map<string, TenantNow>
 }
 
-type EngineNow = Pick<EngineMinute, 'health' | 'inFlight' | 'cap' | 'capacityUnitsPerS'>
+type EngineNow = Pick<
+  EngineMinute,
+  'health' | 'isLoading' | 'inFlight' | 'cap' | 'capacityUnitsPerS'
+>
 
 export class CapacityMeter {
   readonly #engines = new Map<string, EngineMinute>()
@@ -46,20 +69,32 @@ export class CapacityMeter {
   }
 
   /** One more sequence of the engine is in use. */
-  took(engineId: string, nowMs: number): void {
+  took(engineId: string, tenantId: string, nowMs: number): void {
     const minute = this.#engines.get(engineId)
     if (minute === undefined) return
     integrate(minute, nowMs)
     minute.inFlight++
+    const tenant = tenantIn(minute, tenantId)
+    tenant.inFlight++
+    tenant.takenMs += minute.placeMs
   }
 
   /** A request has left the engine. @param failure how it was failed there, if it was */
-  left(engineId: string, nowMs: number, failure: AttemptFailure | undefined): void {
+  left(
+    engineId: string,
+    tenantId: string,
+    nowMs: number,
+    failure: AttemptFailure | undefined,
+  ): void {
     const minute = this.#engines.get(engineId)
-    if (minute === undefined) return
+    const tenant = minute?.tenants.get(tenantId)
+    // What it took was noted of an engine that was removed since.
+    if (minute === undefined || tenant === undefined || tenant.inFlight === 0) return
     integrate(minute, nowMs)
     minute.inFlight--
     minute.attempts++
+    tenant.inFlight--
+    tenant.takenMs -= minute.placeMs
     if (failure !== undefined) minute.failures[failure] = (minute.failures[failure] ?? 0) + 1
   }
 
@@ -91,7 +126,7 @@ export class CapacityMeter {
       integrate(engine, isOver && !isRemoved ? minute : nowMs)
       rows.push(rowOf(engineId, this.#minuteAtMs, engine))
       if (isRemoved) this.#engines.delete(engineId)
-      else this.#engines.set(engineId, fresh(minute, engine))
+      else this.#engines.set(engineId, next(engine, minute))
     }
     if (isOver) this.#minuteAtMs = minute
     return rows
@@ -102,25 +137,30 @@ export class CapacityMeter {
     return this.take(nowMs, [...this.#engines.keys()])
   }
 
-  #tenant(engineId: string, tenantId: string): TenantMinute | undefined {
+  #tenant(engineId: string, tenantId: string): TenantNow | undefined {
     const engine = this.#engines.get(engineId)
-    if (engine === undefined) return undefined
-    let tenant = engine.tenants.get(tenantId)
-    if (tenant === undefined) {
-      tenant = { tenantId, interactiveUnits: 0, backgroundUnits: 0, entitledUnits: 0, waste: {} }
-      engine.tenants.set(tenantId, tenant)
-    }
-    return tenant
+    return engine && tenantIn(engine, tenantId)
   }
+}
+
+function tenantIn({ tenants }: EngineMinute, tenantId: string): TenantNow {
+  let tenant = tenants.get(tenantId)
+  if (tenant === undefined) {
+    const units = { interactiveUnits: 0, backgroundUnits: 0, entitledUnits: 0, waste: {} }
+    tenant = { tenantId, engineS: 0, ...units, inFlight: 0, takenMs: 0 }
+    tenants.set(tenantId, tenant)
+  }
+  return tenant
 }
 
 const minuteOf = (nowMs: number) => Math.floor(nowMs / 60_000) * 60_000
 
 function fresh(nowMs: number, state: EngineNow): EngineMinute {
-  const { health, inFlight, cap, capacityUnitsPerS } = state
+  const { health, isLoading, inFlight, cap, capacityUnitsPerS } = state
   return {
     sinceMs: nowMs,
     health,
+    isLoading,
     inFlight,
     cap,
     capacityUnitsPerS,
@@ -129,12 +169,26 @@ function fresh(nowMs: number, state: EngineNow): EngineMinute {
     idleMs: 0,
     degradedMs: 0,
     drainingMs: 0,
+    placeMs: 0,
+    freeMs: 0,
+    drainedMs: 0,
+    loadingMs: 0,
+    downMs: 0,
     attempts: 0,
     failures: {},
     slotMs: 0,
     capSlotMs: 0,
     tenants: new Map(),
   }
+}
+
+/** The minute that follows: what runs goes on. */
+function next(engine: EngineMinute, nowMs: number): EngineMinute {
+  const following = fresh(nowMs, engine)
+  for (const { tenantId, inFlight } of engine.tenants.values()) {
+    if (inFlight > 0) tenantIn(following, tenantId).inFlight = inFlight
+  }
+  return following
 }
 
 function integrate(engine: EngineMinute, nowMs: number): void {
@@ -149,6 +203,22 @@ function integrate(engine: EngineMinute, nowMs: number): void {
   if (health === 'draining') engine.drainingMs += ms
   engine.slotMs += ms * engine.inFlight
   engine.capSlotMs += ms * engine.cap
+  shareTime(engine, ms)
+}
+
+/** Each millisecond is of those who run, of free places, or of an engine that cannot work. */
+function shareTime(engine: EngineMinute, ms: number): void {
+  const { health, inFlight, cap } = engine
+  if (health === 'down') {
+    if (engine.isLoading) engine.loadingMs += ms
+    else engine.downMs += ms
+    return
+  }
+  const places = Math.max(inFlight, cap, 1)
+  engine.placeMs += ms / places
+  const free = (ms * (places - inFlight)) / places
+  if (health === 'draining') engine.drainedMs += free
+  else engine.freeMs += free
 }
 
 function rowOf(engineId: string, minuteAtMs: number, engine: EngineMinute): CapacityMinute {
@@ -160,11 +230,18 @@ function rowOf(engineId: string, minuteAtMs: number, engine: EngineMinute): Capa
     idleS: engine.idleMs / 1000,
     degradedS: engine.degradedMs / 1000,
     drainingS: engine.drainingMs / 1000,
+    freeS: engine.freeMs / 1000,
+    drainedS: engine.drainedMs / 1000,
+    loadingS: engine.loadingMs / 1000,
+    downS: engine.downMs / 1000,
     attempts: engine.attempts,
     failures: engine.failures,
     capacityUnitsPerS: engine.capacityUnitsPerS,
     slotS: engine.slotMs / 1000,
     capSlotS: engine.capSlotMs / 1000,
-    tenants: [...engine.tenants.values()],
+    tenants: [...engine.tenants.values()].map(({ inFlight, takenMs, ...tenant }) => ({
+      ...tenant,
+      engineS: Math.max(0, inFlight * engine.placeMs - takenMs) / 1000,
+    })),
   }
 }

@@ -44,6 +44,7 @@ export class EngineRecord {
     const health = healthOf(place, circuit)
     this.meter.set(id, nowMs, {
       health,
+      isLoading: place.state === 'starting',
       inFlight: this.#pool.scheduler.engine(id)?.inFlight ?? 0,
       cap: place.control.cap.cap,
       capacityUnitsPerS: place.profile.capacityUnitsPerS,

@@ -270,7 +270,7 @@ export class Pool implements TicketOwner {
     this.stats.tenant(ticket.request.tenantId, nowMs).dispatches.add(nowMs, 1)
     this.stats.inputTokens.add(nowMs, estimatedInputTokens)
     this.#book(ticket, nowMs, estimatedInputTokens * this.cost.input)
-    this.#record.meter.took(dispatch.engineId, this.#clock.nowMs())
+    this.#record.meter.took(dispatch.engineId, ticket.request.tenantId, this.#clock.nowMs())
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
     ticket.grant({
@@ -292,7 +292,8 @@ export class Pool implements TicketOwner {
     this.quotas.ended(engineId, ticket.id)
     circuit?.left()
     if (circuit?.isNews) this.#heed()
-    if (engineId !== undefined) this.#record.meter.left(engineId, this.#clock.nowMs(), failure)
+    if (engineId === undefined) return
+    this.#record.meter.left(engineId, ticket.request.tenantId, this.#clock.nowMs(), failure)
   }
 
   #book(ticket: PoolTicket, nowMs: number, units: number): void {

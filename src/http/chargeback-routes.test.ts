@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { type CapacityMinute, recordCapacity } from '../meter/index.ts'
+import { openTestServer, type TestServer } from './test-server.ts'
+
+const FROM_MS = Date.UTC(2026, 10, 1)
+const query = 'from=2026-11-01T00:00:00Z&to=2026-11-01T01:00:00Z'
+
+describe('chargeback', () => {
+  let server: TestServer
+  let mine: string
+  before(async () => {
+    server = await openTestServer()
+    const actor = { name: 'system', from: 'local' }
+    mine = (await server.tenancy.tenants.create({ name: 'Mine' }, actor)).id
+    // The tenant is younger than the period.
+    await server.database.sql`
+      insert into tenant_weights (tenant_id, from_at, weight)
+      values (${mine}, '2026-10-01', 1), ('ten_other', '2026-10-01', 1)`
+    await server.database.sql`
+      insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
+        service_class, served_class, settlement_group, end_reason, estimated, input_tokens,
+        cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, rented_target, spend_nanos)
+      values ('req_1', ${mine}, 'prj_1', 'key_1', 'small', 'standard', 'standard', 'finished',
+        'done', false, 100, 40, 10, 0, 5, '2026-11-01T00:30:00Z', 'openai/gpt-x', 1500)`
+    const units = { interactiveUnits: 10, backgroundUnits: 0, entitledUnits: 0, waste: {} }
+    const tenants = [{ tenantId: mine, engineS: 40, ...units }]
+    await recordCapacity(server.database, 'run', [{ ...minute, tenants }])
+    const costs = { machine: '3.6', from: '2026-11-01T00:00:00Z' }
+    await server.ask('POST', '/api/engines/eng_1/costs', { local: true, body: costs })
+  })
+  after(() => server.close())
+
+  it('says what a period cost and who pays for it, and adds up', async () => {
+    const path = `/api/chargeback?${query}&rule=weight`
+    const { json, text } = await server.ask('GET', path, { local: true })
+    assert.equal(json.engineCost, '0.06', text)
+    assert.equal(json.unallocated.total, '0')
+    const [own, other] = json.tenants
+    assert.deepEqual([own.tenantId, own.total], [mine, '0.0500015'])
+    assert.deepEqual([own.lentS, own.cachedTokens, other.total], [0, 40, '0.01'])
+    assert.deepEqual(
+      own.lines.map(({ kind, cause, amount }: Record<string, string>) => [kind, cause, amount]),
+      [
+        ['borrowed', '', '0.01'],
+        ['entitled', '', '0.03'],
+        ['shared', 'free', '0.01'],
+      ],
+    )
+    assert.equal(own.overflow[0].amount, '0.0000015')
+  })
+
+  it('shows whoever is bound to a tenant no other', async () => {
+    const body = { name: 'F', email: 'f@example.org', role: 'finance', tenantIds: [mine] }
+    const { json } = await server.ask('POST', '/api/users', { local: true, body })
+    const token = new URL(json.link).searchParams.get('token')
+    const password = 'correct horse battery'
+    const joined = await server.ask('POST', '/api/link', { body: { token, password } })
+    const cookie = joined.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const seen = await server.ask('GET', `/api/chargeback?${query}`, { headers: { cookie } })
+    const tenants = seen.json.tenants.map(({ tenantId }: { tenantId: string }) => tenantId)
+    assert.deepEqual([tenants, seen.json.unallocated], [[mine], null])
+  })
+
+  it('is of a time that has a length', async () => {
+    const same = 'from=2026-11-01T00:00:00Z&to=2026-11-01T00:00:59Z'
+    const { status, json } = await server.ask('GET', `/api/chargeback?${same}`, { local: true })
+    assert.deepEqual([status, json.error.param], [400, 'from'])
+  })
+})
+
+const minute: CapacityMinute = {
+  engineId: 'eng_1',
+  minuteAtMs: FROM_MS,
+  registeredS: 60,
+  upS: 60,
+  idleS: 0,
+  degradedS: 0,
+  drainingS: 0,
+  freeS: 20,
+  drainedS: 0,
+  loadingS: 0,
+  downS: 0,
+  attempts: 0,
+  failures: {},
+  capacityUnitsPerS: null,
+  slotS: 0,
+  capSlotS: 0,
+  tenants: [],
+}

@@ -1,0 +1,47 @@
+/** The weights that tenants had, span by span in which none of them changed. */
+import type { Queries } from '../../store/index.ts'
+import type { Weights } from './chargeback-types.ts'
+
+export interface WeightChange {
+  tenantId: string
+  fromMs: number
+  /** 0: archived. */
+  weight: number
+}
+
+const MICRO = 1e6
+
+/** @param changes in any order; of two of a tenant at the same time the later in the list holds */
+export function weightSpans(changes: readonly WeightChange[]): Weights[] {
+  const sorted = [...changes].sort((a, b) => a.fromMs - b.fromMs)
+  const spans: Weights[] = [{ fromMs: Number.NEGATIVE_INFINITY, of: new Map(), total: 0n }]
+  const now = new Map<string, bigint>()
+  for (const [at, { tenantId, fromMs, weight }] of sorted.entries()) {
+    if (weight === 0) now.delete(tenantId)
+    else now.set(tenantId, BigInt(Math.round(weight * MICRO)))
+    if (sorted[at + 1]?.fromMs === fromMs) continue
+    const total = [...now.values()].reduce((sum, one) => sum + one, 0n)
+    spans.push({ fromMs, of: new Map(now), total })
+  }
+  return spans
+}
+
+/** What held when a minute began. @param spans as `weightSpans` makes them */
+export function weightsAt(spans: readonly Weights[], atMs: number): Weights {
+  let [low, high] = [0, spans.length - 1]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((spans[middle] as Weights).fromMs <= atMs) low = middle
+    else high = middle - 1
+  }
+  return spans[low] as Weights
+}
+
+/** Changes up to a moment. */
+export async function readWeights(sql: Queries, untilMs: number): Promise<WeightChange[]> {
+  const rows = await sql<WeightChange[]>`
+    select tenant_id as "tenantId", (extract(epoch from from_at) * 1000)::float8 as "fromMs", weight
+    from tenant_weights where from_at < to_timestamp(${untilMs}::float8 / 1000)
+    order by from_at, id`
+  return [...rows]
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { CapacityMinute } from '../meter/index.ts'
+import { CapacityMeter } from './capacity-meter.ts'
+
+const up = { health: 'up', isLoading: false, cap: 4, inFlight: 0, capacityUnitsPerS: 100 } as const
+
+const partsOf = ({ freeS, drainedS, loadingS, downS, tenants }: CapacityMinute) =>
+  freeS + drainedS + loadingS + downS + tenants.reduce((sum, { engineS }) => sum + engineS, 0)
+
+describe("the time of an engine's minute", () => {
+  it('is a cap-th for each place that is had, and the rest is free', () => {
+    const meter = new CapacityMeter(0)
+    meter.set('e', 0, up)
+    meter.took('e', 'a', 0)
+    meter.took('e', 'a', 20_000)
+    meter.left('e', 'a', 40_000, undefined)
+    const [row] = meter.take(60_000)
+    assert.equal(row?.tenants[0]?.engineS, 20)
+    assert.equal(row?.freeS, 40)
+  })
+
+  it('is less for each where more run than the cap', () => {
+    const meter = new CapacityMeter(0)
+    meter.set('e', 0, { ...up, cap: 1 })
+    meter.took('e', 'a', 0)
+    meter.took('e', 'b', 0)
+    const [row] = meter.take(60_000)
+    assert.deepEqual(
+      row?.tenants.map(({ engineS }) => engineS),
+      [30, 30],
+    )
+    assert.equal(row?.freeS, 0)
+  })
+
+  it("goes on in the next minute, and is nobody's while the engine cannot work", () => {
+    const meter = new CapacityMeter(0)
+    meter.set('e', 0, { ...up, health: 'down', isLoading: true })
+    meter.set('e', 10_000, up)
+    meter.took('e', 'a', 50_000)
+    meter.take(60_000)
+    meter.set('e', 80_000, { ...up, health: 'down', inFlight: 1 })
+    const [row] = meter.take(120_000)
+    assert.deepEqual([row?.tenants[0]?.engineS, row?.downS, row?.freeS], [5, 40, 15])
+  })
+
+  it('is all accounted for, each part by its own measurement', () => {
+    const events = fc.array(
+      fc.record({
+        afterMs: fc.integer({ min: 0, max: 50_000 }),
+        what: fc.constantFrom('took', 'left', 'up', 'draining', 'down', 'write'),
+        tenant: fc.constantFrom('a', 'b', 'c'),
+        cap: fc.integer({ min: 1, max: 5 }),
+      }),
+    )
+    fc.assert(
+      fc.property(events, (list) => {
+        const meter = new CapacityMeter(0)
+        meter.set('e', 0, up)
+        const rows: CapacityMinute[] = []
+        const running: string[] = []
+        let nowMs = 0
+        for (const { afterMs, what, tenant, cap } of list) {
+          nowMs += afterMs
+          // The pool looks every second whether a minute has ended.
+          if (afterMs > 0 || what === 'write') rows.push(...meter.take(nowMs))
+          if (what === 'took') running.push(tenant)
+          if (what === 'took') meter.took('e', tenant, nowMs)
+          const leaving = what === 'left' ? running.shift() : undefined
+          if (leaving !== undefined) meter.left('e', leaving, nowMs, undefined)
+          if (what !== 'up' && what !== 'draining' && what !== 'down') continue
+          meter.set('e', nowMs, { ...up, health: what, cap, inFlight: running.length })
+        }
+        rows.push(...meter.close(nowMs))
+        for (const row of rows) assert.ok(Math.abs(partsOf(row) - row.registeredS) < 1e-6)
+      }),
+    )
+  })
+})
