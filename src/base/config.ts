@@ -1,11 +1,11 @@
 /**
- * Configuration: the environment, parsed and checked once. Only this file reads `process.env`, and
- * the files that secrets are in.
+ * Configuration: parsed and checked once, as a whole. Only this file reads `process.env`.
  */
-import { readFileSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
+import type { Config, OidcConfig } from './config-types.ts'
 import { GristmillError } from './errors.ts'
 import { type Limits, limitTable } from './limits.ts'
 
@@ -28,6 +28,11 @@ const secretKey = z
 
 /** Every variable but the limits; the descriptions become the table in docs/operate.md. */
 const schema = z.object({
+  [CONFIG_FILE]: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file of `NAME=value` lines; what the environment says goes before it'),
   GRISTMILL_HOME: z
     .string()
     .min(1)
@@ -168,81 +173,6 @@ const schema = z.object({
   GRISTMILL_API_KEY: z.string().min(1).optional().describe('key that it proves itself with'),
 })
 
-/** Of these, `NAME_FILE` names a file that holds the value. */
-const secrets = [
-  'DATABASE_URL',
-  'GRISTMILL_CONTENT_KEY',
-  'GRISTMILL_SECRET_KEY',
-  'GRISTMILL_SECRET_KEY_BEFORE',
-  'GRISTMILL_OIDC_CLIENT_SECRET',
-  'HF_TOKEN',
-  'GRISTMILL_API_KEY',
-] as const
-
-export interface OidcConfig {
-  issuer: string
-  name: string
-  clientId: string
-  clientSecret: string | undefined
-  scopes: string
-  groupsClaim: string
-}
-
-export interface Config {
-  /** Folder that holds everything the program keeps. */
-  home: string
-  host: string
-  /** 0 asks the system for a free port. */
-  port: number
-  /** Address that people use when it differs from host and port (behind a proxy). */
-  publicUrl: string | undefined
-  databaseUrl: string | undefined
-  /** Server on which tests make their databases, instead of one embedded server per test file. */
-  testDatabaseUrl: string | undefined
-  /** What seals tenants' files; undefined means a secret of the data home. */
-  contentKey: Buffer | undefined
-  secretKey: Buffer | undefined
-  secretKeyBefore: Buffer | undefined
-  /** undefined: people have passwords only. */
-  oidc: OidcConfig | undefined
-  /** False where only the break-glass owner may use a password. */
-  passwordLogin: boolean
-  offline: boolean
-  logLevel: string
-  /** Path or name of the model for the embedded engine; undefined means the stored default. */
-  model: string | undefined
-  /** Of the second engine, which only embeds; undefined where there is none. */
-  embeddingModel: string | undefined
-  engine: 'embedded' | 'none'
-  engineGpu: 'off' | 'auto' | 'cuda' | 'vulkan' | 'metal'
-  /** Overrides of what calibration finds. */
-  engineCap: number | undefined
-  engineThreads: number | undefined
-  engineContext: number | undefined
-  /** Code of the currency that money is in. */
-  currency: string
-  /** Header that names the end user, trusted only from keys with scope `end_users`. */
-  endUserHeader: string | undefined
-  revokeEndsStreams: boolean
-  /** `fcfs` exists for the demo and the benchmarks: first come, first served and no express. */
-  schedulerOrder: 'fair' | 'fcfs'
-  trustedProxies: string[]
-  /** Addresses that webhooks and guards may reach though they are not public. */
-  webhookTargets: string[]
-  /** Hugging Face hub or a mirror of it, from which models are fetched. */
-  hubUrl: string
-  hubToken: string | undefined
-  /** Processes whose end, however it comes, ends the program; set by what starts it. */
-  parents: number[]
-  /** Server that the command line talks to; undefined means the one on this machine. */
-  clientUrl: string | undefined
-  /** Key that the command line proves itself with. */
-  clientApiKey: string | undefined
-  limits: Limits
-}
-
-type Environment = Record<string, string | undefined>
-
 /** Every variable with its default as written in the environment, and its meaning. */
 export function configurationTable(): { name: string; default: string; meaning: string }[] {
   return Object.entries(schema.shape).map(([name, { def, description = '' }]) => {
@@ -251,21 +181,35 @@ export function configurationTable(): { name: string; default: string; meaning: 
   })
 }
 
+/** The variables that mean something, limits included. */
+export const configurationNames = () =>
+  new Set([...Object.keys(schema.shape), ...Object.values(limitTable).map(({ env }) => env)])
+
 /**
  * Parses the configuration as a whole.
  * @throws GristmillError `invalid_config` naming every wrong variable
  */
 export function readConfig(given: Environment = process.env): Config {
-  const { environment, wrong } = withSecretFiles(given)
+  const { config, wrong } = examineConfig(gather(given, configurationNames()))
+  if (config !== undefined) return config
+  throw new GristmillError('invalid_config', { reason: wrong.join('; ') })
+}
+
+/** @returns the configuration, or everything that is wrong with it */
+export function examineConfig({ environment, ...gathered }: Gathered): {
+  config: Config | undefined
+  wrong: string[]
+} {
   const parsed = schema.safeParse(environment)
   const limits = readLimits(environment)
-  wrong.push(...limits.wrong)
+  const wrong = [...gathered.wrong, ...limits.wrong]
   if (parsed.success) wrong.push(...contradictions(parsed.data))
   else wrong.push(...parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`))
-  if (!parsed.success || wrong.length > 0) {
-    throw new GristmillError('invalid_config', { reason: wrong.join('; ') })
-  }
-  const env = parsed.data
+  if (!parsed.success || wrong.length > 0) return { config: undefined, wrong }
+  return { config: configOf(parsed.data, environment, limits.values), wrong }
+}
+
+function configOf(env: Parsed, environment: Environment, limits: Limits): Config {
   return {
     home: env.GRISTMILL_HOME ?? defaultHome(environment),
     host: env.GRISTMILL_HOST,
@@ -298,7 +242,7 @@ export function readConfig(given: Environment = process.env): Config {
     parents: env.GRISTMILL_PARENTS.map(Number),
     clientUrl: env.GRISTMILL_URL,
     clientApiKey: env.GRISTMILL_API_KEY,
-    limits: limits.values,
+    limits,
   }
 }
 
@@ -334,24 +278,6 @@ function contradictions(env: Parsed): string[] {
     wrong.push('GRISTMILL_PASSWORD_LOGIN: without passwords GRISTMILL_OIDC_ISSUER is needed')
   }
   return wrong
-}
-
-/** The environment with what stands in the files that it names. */
-function withSecretFiles(given: Environment): { environment: Environment; wrong: string[] } {
-  const environment = { ...given }
-  const wrong: string[] = []
-  for (const name of secrets) {
-    const path = given[`${name}_FILE`]
-    if (path === undefined || path === '') continue
-    if (given[name] !== undefined) wrong.push(`${name}: it is set, and so is ${name}_FILE`)
-    try {
-      environment[name] = readFileSync(path, 'utf8').trim()
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      wrong.push(`${name}_FILE: ${path} cannot be read (${code ?? 'unknown'})`)
-    }
-  }
-  return { environment, wrong }
 }
 
 /** A default as it would stand in the environment. */

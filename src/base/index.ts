@@ -4,7 +4,9 @@
  */
 export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
-export { type Config, childEnvironment, configurationTable, readConfig } from './config.ts'
+export { childEnvironment, configurationTable, readConfig } from './config.ts'
+export { type ConfigReport, reportConfig } from './config-report.ts'
+export type { Config } from './config-types.ts'
 export {
   anthropicErrorBody,
   anthropicErrors,

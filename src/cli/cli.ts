@@ -5,6 +5,7 @@ import { type GristmillError, toGristmillError } from '../base/index.ts'
 import { batchCommands } from './batch.ts'
 import { chatCommand } from './chat.ts'
 import { ServerError } from './client.ts'
+import { configCommands } from './config.ts'
 import { type CliContext, ExitWith } from './context.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
@@ -62,6 +63,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
     .enablePositionalOptions()
     .addHelpText('after', '\nBegin with:\n  $ gristmill start')
   startCommand(program, context, start)
+  configCommands(program, context)
   engineCommands(program, context)
   modelCommands(program, context)
   routeCommands(program, context)

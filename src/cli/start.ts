@@ -10,6 +10,7 @@ import { between } from './values.ts'
 export type StartServer = (config: Config, options: StartOptions) => Promise<Running>
 
 export interface StartFlags {
+  config?: string
   port?: number
   host?: string
   home?: string
@@ -45,6 +46,7 @@ export function withStartOptions(command: Command): Command {
       between(0, 65_535),
     )
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--config <file>', 'file of NAME=value lines; flags and the environment go before it')
     .option('--home <folder>', 'data home')
     .option('--model <name|path>', 'model of the embedded engine')
     .option('--embedding-model <name|path>', 'model of a second one that only embeds texts')
@@ -54,6 +56,7 @@ export function withStartOptions(command: Command): Command {
 
 export function startConfig(context: CliContext, flags: StartFlags): Config {
   return configWith(context, {
+    GRISTMILL_CONFIG: flags.config,
     GRISTMILL_PORT: flags.port?.toString(),
     GRISTMILL_HOST: flags.host,
     GRISTMILL_HOME: flags.home,

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { readConfig } from './config.ts'
+import { reportConfig } from './config-report.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'config-'))
+after(() => rmSync(folder, { recursive: true }))
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+test('a file sets what the environment does not', () => {
+  const path = file('both', "# comment\nGRISTMILL_PORT=5000\nGRISTMILL_HOST='0.0.0.0'\n")
+  const config = readConfig({ GRISTMILL_CONFIG: path, GRISTMILL_PORT: '6000' })
+  assert.equal(config.port, 6000)
+  assert.equal(config.host, '0.0.0.0')
+})
+
+test('a secret stands in a file of its own, which the file of settings may name', () => {
+  const secret = file('token', 'hf_1234\n')
+  const path = file('named', `HF_TOKEN_FILE=${secret}\n`)
+  assert.equal(readConfig({ GRISTMILL_CONFIG: path }).hubToken, 'hf_1234')
+  const twice = { HF_TOKEN: 'other', HF_TOKEN_FILE: secret }
+  assert.throws(() => readConfig(twice), /HF_TOKEN: it is set, and so is HF_TOKEN_FILE/)
+})
+
+test('everything that is wrong is told at once, and nothing is guessed', () => {
+  const path = file('wrong', 'GRISTMILL_PROT=1\nGRISTMILL_WAIT_MS_MAX=soon\n')
+  const { wrong, unknown } = reportConfig({
+    GRISTMILL_CONFIG: path,
+    GRISTMILL_PORT: '70000',
+    GRISTMILL_ENGIN: 'none',
+    DATABASE_URL_FILE: join(folder, 'absent'),
+  })
+  const said = wrong.join('\n')
+  for (const part of [
+    /GRISTMILL_PROT: .*wrong sets it; there is no such variable/,
+    /GRISTMILL_WAIT_MS_MAX: not a whole number/,
+    /GRISTMILL_PORT: /,
+    /DATABASE_URL_FILE: .*ENOENT/,
+  ]) {
+    assert.match(said, part)
+  }
+  assert.deepEqual(unknown, ['GRISTMILL_ENGIN'])
+})
+
+test('a report says where values come from and shows no secret', () => {
+  const secret = file('key', 'sk-1')
+  const path = file('plain', 'GRISTMILL_PORT=5000\n')
+  const { values } = reportConfig({
+    GRISTMILL_CONFIG: path,
+    GRISTMILL_API_KEY_FILE: secret,
+    HF_TOKEN: 'hf_1234',
+  })
+  assert.ok(!JSON.stringify(values).includes('sk-1'))
+  assert.ok(!JSON.stringify(values).includes('hf_1234'))
+  const of = (name: string) => values.find((one) => one.name === name)
+  assert.deepEqual(of('GRISTMILL_PORT'), { name: 'GRISTMILL_PORT', value: '5000', origin: path })
+  assert.equal(of('GRISTMILL_API_KEY')?.origin, secret)
+  assert.equal(of('HF_TOKEN')?.origin, 'environment')
+})
