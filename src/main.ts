@@ -48,6 +48,7 @@ import {
   type DatabasePart,
   engineService,
   floorView,
+  type LoginPart,
   ledgerWhileOurs,
   loginPart,
   modelsOf,
@@ -174,6 +175,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
 interface DataPlane {
   toll: TollPart
   tenancy: Tenancy
+  logins: LoginPart
   ledger: Ledger
   pool: Pool
   engines: EngineRegistry
@@ -191,7 +193,9 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const { config, home, clock, logger, registry, stack } = base
   const { limits } = config
   const random = systemRandom
-  const tenancy = await createTenancy({ database, clock, random, logger })
+  const logins = loginPart(config, home, database, clock)
+  const { tokens } = logins
+  const tenancy = await createTenancy({ database, clock, random, logger, tokens })
   stack.defer(() => tenancy.close())
   const journal = await Journal.open(home.folder('journal'))
   const ledger = createLedger({ database, journal, clock, logger, registry, limits })
@@ -246,7 +250,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const batches = batchPart({ ...common, gateway, pool, targets })
   const { runner, sweep, sender } = batches
   for (const one of [runner, sweep, sender]) stack.defer(() => one.close())
-  const parts = { tenancy, ledger, pool, engines, calibrations, routes, places, toll }
+  const parts = { tenancy, logins, ledger, pool, engines, calibrations, routes, places, toll }
   return { ...parts, gateway, batches, conversations, background: conversations.runner(gateway) }
 }
 
@@ -368,7 +372,7 @@ async function openServer(
     limits: config.limits,
     version: packageVersion(),
     consoleFolder: fileURLToPath(new URL('../console/dist', import.meta.url)),
-    ...loginPart(config, base.home, clock),
+    ...data.logins.http,
   })
   await server.listen()
   stack.defer(() => server.close(1000))

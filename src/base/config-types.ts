@@ -8,6 +8,8 @@ export interface OidcConfig {
   clientSecret: string | undefined
   scopes: string
   groupsClaim: string
+  /** Of tokens that are taken in place of keys. */
+  audiences: string[]
 }
 
 export interface Config {

@@ -90,6 +90,11 @@ const schema = z.object({
     .min(1)
     .default('groups')
     .describe('claim of its tokens that names the groups of somebody'),
+  GRISTMILL_OIDC_AUDIENCES: list
+    .default([])
+    .describe(
+      'audiences of its tokens that are taken in place of keys, comma-separated; none where empty',
+    ),
   GRISTMILL_PASSWORD_LOGIN: flag
     .default(true)
     .describe('`0` lets only the break-glass owner sign in with a password'),
@@ -264,6 +269,7 @@ function oidcOf(env: Parsed): OidcConfig | undefined {
     clientSecret: env.GRISTMILL_OIDC_CLIENT_SECRET,
     scopes: env.GRISTMILL_OIDC_SCOPES,
     groupsClaim: env.GRISTMILL_OIDC_GROUPS_CLAIM,
+    audiences: env.GRISTMILL_OIDC_AUDIENCES,
   }
 }
 
@@ -276,6 +282,9 @@ function contradictions(env: Parsed): string[] {
   }
   if (!env.GRISTMILL_PASSWORD_LOGIN && issuer === undefined) {
     wrong.push('GRISTMILL_PASSWORD_LOGIN: without passwords GRISTMILL_OIDC_ISSUER is needed')
+  }
+  if (env.GRISTMILL_OIDC_AUDIENCES.length > 0 && issuer === undefined) {
+    wrong.push('GRISTMILL_OIDC_AUDIENCES: it needs GRISTMILL_OIDC_ISSUER')
   }
   return wrong
 }

@@ -262,6 +262,12 @@ export const errorTable = {
     'The token is not valid: {reason}.',
     'Get a new one from the identity provider.',
   ),
+  token_tenant_unclear: entry(
+    403,
+    'permission_error',
+    '{who} reaches several tenants ({count}), and a call with a token is charged to one.',
+    'Use a key of the tenant, or ask an owner for a rule that names one tenant.',
+  ),
   link_invalid: entry(
     410,
     'authentication_error',

@@ -19,6 +19,7 @@ import { priceCommands } from './prices.ts'
 import { projectCommands } from './projects.ts'
 import { replayCommand } from './replay.ts'
 import { routeCommands } from './routes.ts'
+import { serviceAccountCommands } from './service-accounts.ts'
 import { type StartServer, startCommand } from './start.ts'
 import { tenantCommands } from './tenants.ts'
 import { printable } from './terminal.ts'
@@ -70,6 +71,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   tenantCommands(program, context)
   projectCommands(program, context)
   keyCommands(program, context)
+  serviceAccountCommands(program, context)
   userCommands(program, context)
   importCommands(program, context)
   chatCommand(program, context)

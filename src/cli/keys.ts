@@ -21,6 +21,7 @@ import { list, span } from './values.ts'
 interface KeyFlags extends RemoteFlags, LimitFlags {
   tenant?: string
   project?: string
+  account?: string
   name?: string
   scopes?: string[]
   class?: string
@@ -138,6 +139,7 @@ function withNewKeyOptions(command: Command): Command {
   return withKeyOptions(command)
     .requiredOption('--tenant <tenant>', 'name or id')
     .option('--project <project>', 'name or id (default: the oldest project of the tenant)')
+    .option('--account <id>', 'service account that it belongs to')
 }
 
 const expiry = (text: string) => (text === 'never' ? text : span(text))
@@ -166,7 +168,7 @@ async function newKeyBody(
 ): Promise<Record<string, unknown>> {
   const { project } = flags
   const projectId = project && (await findProject(client, tenantId, project)).id
-  return { ...keyBody(context, flags), tenantId, projectId }
+  return { ...keyBody(context, flags), tenantId, projectId, serviceAccountId: flags.account }
 }
 
 /** The key alone on standard output, so that `KEY=$(gristmill key create …)` works. */

@@ -12,7 +12,7 @@ import type { ClientAddress } from './client-address.ts'
 import { type Permission, permissionsOf, permissionsOfScopes } from './permissions.ts'
 
 export interface Access {
-  kind: 'person' | 'key' | 'local'
+  kind: 'person' | 'key' | 'token' | 'local'
   /** For the audit log. */
   actor: Actor
   permissions: ReadonlySet<Permission>
@@ -51,7 +51,7 @@ export interface Identity {
 }
 
 export interface IdentityOptions {
-  tenancy: Pick<Tenancy, 'authenticate'>
+  tenancy: Pick<Tenancy, 'authenticate' | 'tokens'>
   sessions: Sessions
   address: ClientAddress
   localToken: string | undefined
@@ -85,7 +85,18 @@ async function identify(
     return { kind: 'local', actor, permissions, tenantIds: null, userId: null }
   }
   const secret = secretOf(request.headers)
-  if (secret !== undefined) return accessOfKey(options, secret, from)
+  if (secret !== undefined) {
+    const { tokens } = options.tenancy
+    if (!tokens?.takes(secret)) return accessOfKey(options, secret, from)
+    const { name, ...granted } = await tokens.access(secret)
+    return {
+      kind: 'token',
+      actor: { name: `token:${name}`, from },
+      permissions: permissionsOf(granted.role),
+      tenantIds: reachOf(granted),
+      userId: null,
+    }
+  }
   const person = await options.sessions.signedIn(request)
   if (person === null) return null
   if (!isSafe(request)) options.sessions.checkChange(request, person)

@@ -27,6 +27,7 @@ import { priceRoutes } from './price-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { securityHeaders } from './security-headers.ts'
+import { serviceAccountRoutes } from './service-account-routes.ts'
 import type { HttpOptions } from './services.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { documentStreams } from './stream-routes.ts'
@@ -63,6 +64,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   tenancyRoutes(api, options)
   webhookRoutes(api, options)
   keyRoutes(api, options)
+  serviceAccountRoutes(api, options)
   queueRoutes(api, options)
   auditRoutes(api, options)
   sessionRoutes(api, options, parts)

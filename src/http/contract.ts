@@ -74,7 +74,7 @@ export interface ProjectView {
 // GET /api/keys?tenant=…, POST /api/keys, PATCH/DELETE /api/keys/:id, POST /api/keys/:id/rotate
 // POST /api/keys/import {tenantId, sha256, …} → KeyView: a key of another gateway, by its hash.
 // Deleting revokes at once. POST body: {tenantId, projectId?, name?, scopes?, defaultClass?,
-// limits?, responseCache?, tags?, expiresAt?}; tags need `tenants:write`.
+// limits?, responseCache?, tags?, expiresAt?, serviceAccountId?}; tags need `tenants:write`.
 // rotate: {overlapS?} (a day where absent).
 export interface KeyView {
   id: string
@@ -90,12 +90,29 @@ export interface KeyView {
   responseCache: boolean
   /** By which targets of routes are opened to it. */
   tags: string[]
+  /** The account of a program that it belongs to. */
+  serviceAccountId: string | null
+  /** Issuer and `sub` of the tokens that stand for it; null: it has a secret. */
+  subject: string | null
   createdAt: string
   expiresAt: string | null
   lastUsedAt: string | null
   /** When the secret before the last rotation stops working; null where none is left. */
   overlapEndsAt: string | null
-  state: 'active' | 'expired' | 'revoked' | 'rotating'
+  state: 'active' | 'expired' | 'revoked' | 'rotating' | 'suspended'
+}
+
+// GET/POST /api/service-accounts, PATCH/DELETE /api/service-accounts/:id
+export interface ServiceAccountView {
+  id: string
+  tenantId: string
+  name: string
+  /** `sub` of tokens that stand for it; null: it has keys only. */
+  tokenSubject: string | null
+  /** Its keys and tokens do not work. */
+  isDisabled: boolean
+  createdAt: string
+  keyCount: number
 }
 
 /** The answer of creating or rotating a key; `key` is shown this once. */

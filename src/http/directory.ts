@@ -4,7 +4,13 @@
  */
 import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
 import type { Database, Queries } from '../store/index.ts'
-import { type AccessRule, type Actor, grantedBy, type Tenancy } from '../tenancy/index.ts'
+import {
+  type AccessRule,
+  type Actor,
+  grantedBy,
+  type KnownPerson,
+  type Tenancy,
+} from '../tenancy/index.ts'
 import { type Person, readPerson } from './people.ts'
 
 /** Somebody as an OpenID provider vouches for them. */
@@ -22,7 +28,7 @@ export interface DirectoryOptions {
   database: Database
   clock: Clock
   random: Random
-  tenancy: Pick<Tenancy, 'audit' | 'accessRules'>
+  tenancy: Pick<Tenancy, 'audit' | 'accessRules' | 'suspendSubjects'>
   /** What people call the provider. */
   providerName: string
 }
@@ -39,6 +45,14 @@ export interface Directory {
 
 const PROVIDER = 'oidc'
 const SYSTEM: Actor = { name: 'directory', from: 'local' }
+
+/** Whether somebody with tokens is known, by issuer and subject. */
+export async function knownPerson(sql: Queries, account: string): Promise<KnownPerson | null> {
+  const [row] = await sql<KnownPerson[]>`
+    select p.state, p.groups from people p join people_accounts a on a.user_id = p.id
+    where a.provider_id = ${PROVIDER} and a.account_id = ${account}`
+  return row ?? null
+}
 
 /** @param options the resources to work with */
 export function directory(options: DirectoryOptions): Directory {
@@ -143,7 +157,7 @@ export async function settleAccess(
     update people set role = ${role}, tenant_ids = ${JSON.stringify(tenantIds)}::text::jsonb,
       state = ${state}, updated_at = ${new Date(clock.nowMs())}
     where id = ${id}`
-  if (state !== 'active') await sql`delete from people_sessions where user_id = ${id}`
+  if (state !== 'active') await endAccess(sql, tenancy, id)
   const after = { role, tenantIds, state }
   const was = { role: before.role, tenantIds: before.tenantIds, state: before.state }
   if (JSON.stringify(after) !== JSON.stringify(was)) {
@@ -152,4 +166,20 @@ export async function settleAccess(
     await tenancy.audit.record(SYSTEM, entry, sql)
   }
   return { ...before, ...after }
+}
+
+/** Ends the sessions of somebody, and what goes on with tokens of theirs. */
+export async function endAccess(
+  sql: Queries,
+  tenancy: Pick<Tenancy, 'suspendSubjects'>,
+  id: string,
+): Promise<void> {
+  await sql`delete from people_sessions where user_id = ${id}`
+  const accounts = await sql<{ subject: string }[]>`
+    select account_id as subject from people_accounts
+    where user_id = ${id} and provider_id = ${PROVIDER}`
+  await tenancy.suspendSubjects(
+    sql,
+    accounts.map(({ subject }) => subject),
+  )
 }

@@ -1,5 +1,6 @@
 /** The HTTP room: server, authentication, the admin API and its contract. */
 export type * from './contract.ts'
+export { knownPerson } from './directory.ts'
 export { createHttpServer, type HttpServer } from './server.ts'
 export type {
   BatchService,

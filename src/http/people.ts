@@ -88,6 +88,8 @@ export interface PeopleOptions {
   random: Random
   audit: Tenancy['audit']
   hashPassword: (password: string) => Promise<string>
+  /** Ends sessions and tokens of somebody. */
+  endAccess: (sql: Queries, id: string) => Promise<void>
 }
 
 /** @param options the resources to work with */
@@ -151,6 +153,7 @@ export function people(options: PeopleOptions): People {
     remove: (id, actor) =>
       noted(async (sql) => {
         const person = await readPerson(sql, id)
+        await options.endAccess(sql, id)
         await sql`delete from people where id = ${id}`
         await keepOwner(sql, person)
         const detail = { email: person.email }

@@ -78,10 +78,11 @@ interface Document {
 }
 
 async function makeTheirs(): Promise<Record<string, string | null>> {
-  const { tenants, projects, keys } = server.tenancy
+  const { tenants, projects, keys, serviceAccounts } = server.tenancy
   const tenant = await tenants.create({ name: THEIRS }, actor)
   const project = await projects.create(tenant.id, { name: `hangar of ${THEIRS}` }, actor)
   const { key } = await keys.create(tenant.id, { name: `key of ${THEIRS}` }, actor)
+  const account = await serviceAccounts.create(tenant.id, { name: `robot of ${THEIRS}` }, actor)
   const ids = { request: 'req_of_theirs', tenant: tenant.id, project: project.id, key: key.id }
   const { sql } = server.database
   await sql`
@@ -94,6 +95,7 @@ async function makeTheirs(): Promise<Record<string, string | null>> {
     '/api/tenants/{id}': ids.tenant,
     '/api/projects/{id}': ids.project,
     '/api/keys/{id}': ids.key,
+    '/api/service-accounts/{id}': account.id,
     '/api/batches/{id}': 'batch_of_theirs',
     '/api/requests/{id}': ids.request,
     '/api/users/{id}': null,
@@ -132,6 +134,7 @@ const mayDo = (role: Role, permission: string) =>
 function bodyFor({ method, path }: Operation): object | undefined {
   const tenantId = theirs['/api/tenants/{id}']
   if (path === '/api/keys') return method === 'POST' ? { tenantId } : undefined
+  if (path === '/api/service-accounts' && method === 'POST') return { tenantId, name: 'mine' }
   if (path === '/api/keys/import') return { tenantId, sha256: '0'.repeat(64) }
   if (path.endsWith('/webhook')) return method === 'PUT' ? { url: 'https://a.example' } : undefined
   if (path.startsWith('/api/playground')) return { model: 'toy', messages: [] }
@@ -155,7 +158,8 @@ async function asksForTheirs(role: Role, operation: Operation): Promise<Answer> 
 const isTheirs = (operation: Operation) =>
   operation.query.includes('tenant') ||
   ['/api/keys/import'].includes(operation.path) ||
-  (operation.path === '/api/keys' && operation.method === 'POST') ||
+  (['/api/keys', '/api/service-accounts'].includes(operation.path) &&
+    operation.method === 'POST') ||
   (operation.path.includes('{') && named(operation.path) !== null)
 
 /** Streams without an end, and what would end the session of those who ask. */

@@ -59,17 +59,31 @@ export const key = z
     limits,
     responseCache: z.boolean(),
     tags: z.array(z.string()),
+    serviceAccountId: z.string().nullable(),
+    subject: z.string().nullable(),
     createdAt: time,
     expiresAt: time.nullable(),
     lastUsedAt: time.nullable(),
     overlapEndsAt: time.nullable(),
-    state: z.enum(['active', 'expired', 'revoked', 'rotating']),
+    state: z.enum(['active', 'expired', 'revoked', 'rotating', 'suspended']),
   })
   .openapi('Key') satisfies z.ZodType<contract.KeyView>
 
 export const keyCreated = key
   .extend({ key: z.string() })
   .openapi('KeyCreated') satisfies z.ZodType<contract.KeyCreated>
+
+export const serviceAccount = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    name: z.string(),
+    tokenSubject: z.string().nullable(),
+    isDisabled: z.boolean(),
+    createdAt: time,
+    keyCount: z.number().int(),
+  })
+  .openapi('ServiceAccount') satisfies z.ZodType<contract.ServiceAccountView>
 
 export const audit = z
   .object({

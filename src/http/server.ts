@@ -11,11 +11,11 @@ import { identity } from './access.ts'
 import { createApp } from './app.ts'
 import { ArrivalBound } from './arrival.ts'
 import { clientAddress } from './client-address.ts'
-import { directory } from './directory.ts'
+import { directory, endAccess } from './directory.ts'
 import { LiveFeed } from './live-feed.ts'
-import { openLogin } from './login.ts'
+import { type Login, openLogin } from './login.ts'
 import { oidcLogin } from './oidc-login.ts'
-import { people } from './people.ts'
+import { type People, people } from './people.ts'
 import type { HttpOptions } from './services.ts'
 import { sessions } from './sessions.ts'
 import { staticFiles } from './static-files.ts'
@@ -50,8 +50,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const address = clientAddress(options.trustedProxies)
   const { tenancy, localToken, clock, database, random } = options
   const login = openLogin(options)
-  const hashPassword = (password: string) => login.hashPassword(password)
-  const everybody = people({ database, clock, random, audit: tenancy.audit, hashPassword })
+  const everybody = peopleOf(options, login)
   const known = sessions(options, login, everybody)
   const who = identity({ tenancy, sessions: known, address, localToken })
   let ownUrl = ''
@@ -115,6 +114,17 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       return close(server, clock, graceMs)
     },
   }
+}
+
+function peopleOf({ database, clock, random, tenancy }: HttpOptions, login: Login): People {
+  return people({
+    database,
+    clock,
+    random,
+    audit: tenancy.audit,
+    hashPassword: (password) => login.hashPassword(password),
+    endAccess: (sql, id) => endAccess(sql, tenancy, id),
+  })
 }
 
 function pathOf(url: string): string {

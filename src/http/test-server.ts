@@ -14,7 +14,7 @@ import {
   systemRandom,
 } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createTenancy, type Tenancy } from '../tenancy/index.ts'
+import { createTenancy, type Tenancy, type TokenOptions } from '../tenancy/index.ts'
 import { createHttpServer, type HttpServer } from './server.ts'
 import type { HttpOptions } from './services.ts'
 import { standIns } from './test-services.ts'
@@ -50,13 +50,14 @@ export interface Answer {
 }
 
 /** Starts one. @param changes options that differ from the stand-ins */
-export async function openTestServer(
-  changes: Partial<HttpOptions> & { clock?: Clock } = {},
-): Promise<TestServer> {
+export async function openTestServer({
+  tokens,
+  ...changes
+}: Partial<HttpOptions> & { clock?: Clock; tokens?: TokenOptions } = {}): Promise<TestServer> {
   const database = await openTestDatabase()
   const clock = changes.clock ?? systemClock
   const logger = changes.logger ?? createLogger('silent', 'test')
-  const tenancy = await createTenancy({ database, clock, random: systemRandom, logger })
+  const tenancy = await createTenancy({ database, clock, random: systemRandom, logger, tokens })
   const consoleFolder = mkdtempSync(join(tmpdir(), 'gristmill-console-'))
   const http = await createHttpServer({
     ...standIns(),

@@ -228,7 +228,7 @@ describe('an unknown key', () => {
 describe('the cache', () => {
   const entry = (keyId: string) => {
     const principal = { keyId, tenantId: 't', projectId: 'p' } as Principal
-    return { principal, validUntilMs: Number.POSITIVE_INFINITY }
+    return { principal, validUntilMs: Number.POSITIVE_INFINITY, isToken: false }
   }
 
   it('keeps to its bound and drops what was not used', () => {

@@ -8,8 +8,9 @@
 import type { Clock, Logger, Timer } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
 import { type CachedKey, KeyCache, type KeyCacheBounds } from './key-cache.ts'
-import { KeyLookup } from './key-lookup.ts'
+import { type KeyEntry, KeyLookup } from './key-lookup.ts'
 import { hashSecret } from './secret.ts'
+import type { TokenBearers } from './tokens.ts'
 import type { Principal } from './types.ts'
 
 export type RevokedCallback = (keyId: string) => void
@@ -19,6 +20,8 @@ export interface AuthenticatorOptions {
   clock: Clock
   logger: Logger
   bounds?: KeyCacheBounds
+  /** Who calls with tokens of an identity provider; null: nobody. */
+  tokens: TokenBearers | null
 }
 
 const BOUNDS: KeyCacheBounds = { entriesMax: 50_000, unknownMax: 10_000 }
@@ -40,6 +43,8 @@ export class Authenticator {
   #used = new Map<string, number>()
   #noteRound = 0
   #timer: Timer | undefined
+  /** Tokens that are being checked, so that many calls at once check one once. */
+  readonly #checking = new Map<string, Promise<KeyEntry>>()
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -51,15 +56,20 @@ export class Authenticator {
   /**
    * Who a secret stands for; null where it is unknown, revoked or expired. A cached answer comes
    * synchronously.
-   * @throws GristmillError `not_ready`; the database's own errors when it must be asked and is away
+   * @throws GristmillError `not_ready`, or what is wrong with a token; the database's own errors
+   *   when it must be asked and is away
    */
   authenticate(secret: string): Principal | null | Promise<Principal | null> {
     const sha256 = hashSecret(secret)
     const cached = this.#cache.get(sha256)
-    if (cached !== undefined && this.#counts(cached.readAtMs)) return this.#answer(sha256, cached)
+    if (cached !== undefined && this.#counts(cached.readAtMs)) {
+      const answer = this.#answer(sha256, cached)
+      // A token is looked at again, and says itself what is wrong with it.
+      if (answer !== null || !cached.isToken) return answer
+    }
     const unknownSinceMs = this.#cache.unknownSinceMs(sha256)
     if (unknownSinceMs !== undefined && this.#unknownCounts(unknownSinceMs)) return null
-    return this.#read(sha256)
+    return this.#read(sha256, secret)
   }
 
   /** Calls back with every key revoked from now on, so that what runs with it can be ended. */
@@ -68,11 +78,15 @@ export class Authenticator {
     return () => this.#revokedCallbacks.delete(callback)
   }
 
-  /** A notification of the channel `tenancy`: `kind:id`, and `:revoked` after a revoked key. */
+  /**
+   * A notification of the channel `tenancy`: `kind:id`, and `:revoked` after a revoked key.
+   * `tokens:` says that what tokens stand for may be another now.
+   */
   changed(payload: string): void {
     this.#changes++
     const [kind, id = '', what] = payload.split(':')
     if (kind === 'key') this.#cache.dropKey(id)
+    else if (kind === 'tokens') this.#cache.drop(({ isToken }) => isToken)
     else if (kind === 'project') this.#cache.drop(({ principal }) => principal.projectId === id)
     else this.#cache.drop(({ principal }) => principal.tenantId === id)
     if (kind === 'key' && what === 'revoked') this.#tellRevoked(id)
@@ -145,11 +159,21 @@ export class Authenticator {
     return cached.principal
   }
 
-  async #read(sha256: string): Promise<Principal | null> {
+  #find(sha256: string, secret: string): Promise<KeyEntry | null> {
+    const { tokens } = this.#options
+    if (!tokens?.takes(secret)) return this.#lookup.find(sha256)
+    const known = this.#checking.get(sha256)
+    if (known) return known
+    const checking = tokens.find(secret).finally(() => this.#checking.delete(sha256))
+    this.#checking.set(sha256, checking)
+    return checking
+  }
+
+  async #read(sha256: string, secret: string): Promise<Principal | null> {
     const { clock } = this.#options
     const changes = this.#changes
     const readAtMs = clock.monotonicMs()
-    const entry = await this.#lookup.find(sha256)
+    const entry = await this.#find(sha256, secret)
     const isCurrent = changes === this.#changes
     if (entry === null || clock.nowMs() >= entry.validUntilMs) {
       if (isCurrent) this.#cache.putUnknown(sha256, readAtMs)

@@ -25,6 +25,12 @@ export { Issuer, type IssuerOptions } from './issuer.ts'
 export type { KeyFilter, Keys, KeyWithSecret } from './keys.ts'
 export type { Projects } from './projects.ts'
 export {
+  type ServiceAccount,
+  type ServiceAccounts,
+  serviceAccountChange,
+  serviceAccountInput,
+} from './service-accounts.ts'
+export {
   type Bootstrap,
   CONSOLE_KEY_ID,
   createTenancy,
@@ -32,5 +38,6 @@ export {
   type TenancyOptions,
 } from './tenancy.ts'
 export type { Tenants } from './tenants.ts'
+export type { KnownPerson, TokenOptions } from './tokens.ts'
 export type * from './types.ts'
 export { roles, scopes } from './types.ts'

@@ -3,12 +3,13 @@ import { z } from 'zod'
 import { type ServiceClass, serviceClasses, tagsSchema } from '../base/index.ts'
 import { scopes, type UseLimits } from './types.ts'
 
-const name = z
+export const nameInput = z
   .string()
   .trim()
   .min(1)
   .max(100)
   .regex(/^[^\p{Cc}]*$/u, 'it may not contain control characters')
+const name = nameInput
 const weight = z.number().min(0.001).max(1_000_000)
 const serviceClass = z.enum(serviceClasses)
 /** Name of a set of prices. */
@@ -58,6 +59,8 @@ const keyFields = {
 export const keyInput = z.strictObject({
   /** Where absent, the tenant's oldest project. */
   projectId: z.string().max(100).optional(),
+  /** The account of a program that it belongs to; of the same tenant. */
+  serviceAccountId: z.string().max(100).optional(),
   ...keyFields,
 })
 export type KeyInput = z.infer<typeof keyInput>

@@ -36,7 +36,7 @@ const ANSWER_MS_MAX = 5000
 const DOCUMENT_BYTES_MAX = 256 * 1024
 const RETRY_MS = 5000
 /** Clocks of providers may differ from ours by this much. */
-const LEEWAY_S = 60
+export const LEEWAY_S = 60
 /** Signatures that need nothing secret of ours. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384']
 const MORE_ALGORITHMS = ['ES512', 'EdDSA', 'Ed25519']

@@ -8,6 +8,8 @@ export interface KeyEntry {
   principal: Principal
   /** Wall-clock milliseconds when the secret or the key ends; Infinity where never. */
   validUntilMs: number
+  /** True where a token stands for the key. */
+  isToken: boolean
 }
 
 interface KeyRow {
@@ -95,16 +97,20 @@ export class KeyLookup {
  * the key is revoked or expired, or its project or tenant archived.
  */
 export async function principalOfKey(
-  { sql }: Database,
+  database: Database,
   keyId: string,
   nowMs: number,
 ): Promise<Principal | null> {
+  const entry = await entryOfKey(database, keyId)
+  return entry !== null && nowMs < entry.validUntilMs ? entry.principal : null
+}
+
+/** The entry of a key by its identifier; null where it has ended. */
+export async function entryOfKey({ sql }: Database, keyId: string): Promise<KeyEntry | null> {
   const [row] = await sql<KeyRow[]>`
     select null as "validUntil", ${columns(sql)} from ${governed(sql)}
     where k.id = ${keyId} and ${isLive(sql)}`
-  if (!row) return null
-  const { principal, validUntilMs } = entryOf(row)
-  return nowMs < validUntilMs ? principal : null
+  return row ? entryOf(row) : null
 }
 
 const columns = (sql: Queries) => sql`
@@ -120,7 +126,8 @@ const governed = (sql: Queries) => sql`
   (keys k join projects p on p.id = k.project_id join tenants t on t.id = p.tenant_id)`
 
 const isLive = (sql: Queries) => sql`
-  k.revoked_at is null and p.archived_at is null and t.archived_at is null`
+  k.revoked_at is null and k.suspended_at is null and p.archived_at is null
+  and t.archived_at is null`
 
 function entryOf(row: KeyRow): KeyEntry {
   const ends = [row.validUntil, row.expiresAt].map((end) => end?.getTime() ?? Infinity)
@@ -142,5 +149,5 @@ function entryOf(row: KeyRow): KeyEntry {
   })
   const who = { keyId, keyName, tenantId, tenantName, projectId, projectName }
   const principal = Object.freeze({ ...who, scopes: new Set(row.scopes), policy })
-  return { principal, validUntilMs: Math.min(...ends) }
+  return { principal, validUntilMs: Math.min(...ends), isToken: false }
 }

@@ -83,11 +83,12 @@ function select(sql: Queries, at: Date) {
   return sql`
     select k.id, p.tenant_id as "tenantId", k.project_id as "projectId", k.name, k.hint, k.scopes,
       k.default_class as "defaultClass", k.limits, k.response_cache as "responseCache",
-      k.tags, k.created_at as "createdAt",
+      k.tags, k.service_account_id as "serviceAccountId", k.subject, k.created_at as "createdAt",
       k.expires_at as "expiresAt", k.last_used_at as "lastUsedAt",
       case when k.revoked_at is null then overlap.ends_at end as "overlapEndsAt",
       case
         when k.revoked_at is not null then 'revoked'
+        when k.suspended_at is not null then 'suspended'
         when k.expires_at <= ${at} then 'expired'
         when overlap.ends_at is not null then 'rotating'
         else 'active'
@@ -144,7 +145,7 @@ async function insert(
   const { database, clock, random } = context
   const input = checked(keyInput, unchecked)
   const { name = 'key', scopes = ['inference'], defaultClass = null } = input
-  const { responseCache = false, tags = [] } = input
+  const { responseCache = false, tags = [], serviceAccountId = null } = input
   const id = newId('key', clock, random)
   const at = new Date(clock.nowMs())
   const limits = mergedLimits(noLimits, input.limits)
@@ -152,15 +153,17 @@ async function insert(
   const work = database.transaction(async (sql) => {
     const projectId = await projectOf(sql, tenantId, input.projectId)
     await checkDefaultClass(sql, tenantId, defaultClass)
+    await checkServiceAccount(sql, tenantId, serviceAccountId)
     await sql`
       insert into keys (id, project_id, name, hint, scopes, default_class, limits, response_cache,
-        tags, created_at, expires_at)
+        tags, created_at, expires_at, service_account_id)
       values (${id}, ${projectId}, ${name}, ${hint}, ${jsonb(sql, scopes)}, ${defaultClass},
-        ${jsonb(sql, limits)}, ${responseCache}, ${jsonb(sql, tags)}, ${at}, ${expiresAt})`
+        ${jsonb(sql, limits)}, ${responseCache}, ${jsonb(sql, tags)}, ${at}, ${expiresAt},
+        ${serviceAccountId})`
     await sql`
       insert into key_secrets (sha256, key_id, created_at) values (${sha256}, ${id}, ${at})`
     const granted = { scopes, defaultClass, limits, responseCache, tags }
-    const detail = { name, projectId, ...granted, expiresAt }
+    const detail = { name, projectId, serviceAccountId, ...granted, expiresAt }
     const entry = { action: `key.${verb}`, subject: id, tenantId, detail }
     await recordAudit(sql, clock, actor, entry)
     return read(context, sql, id)
@@ -172,7 +175,7 @@ async function insert(
 }
 
 /** The named project of the tenant, or its oldest; locked, so that it is not archived meanwhile. */
-async function projectOf(
+export async function projectOf(
   sql: Queries,
   tenantId: string,
   projectId: string | undefined,
@@ -186,6 +189,21 @@ async function projectOf(
     order by id limit 1 for share`
   if (!project) throw new GristmillError('not_found', { kind: 'project', id: projectId })
   return project.id
+}
+
+async function checkServiceAccount(
+  sql: Queries,
+  tenantId: string,
+  id: string | null,
+): Promise<void> {
+  if (id === null) return
+  const [account] = await sql<{ isDisabled: boolean }[]>`
+    select disabled_at is not null as "isDisabled" from service_accounts
+    where id = ${id} and tenant_id = ${tenantId} for share`
+  if (!account) throw new GristmillError('not_found', { kind: 'service account', id })
+  if (account.isDisabled) {
+    throw new GristmillError('conflict', { reason: `The service account ${id} is disabled` })
+  }
 }
 
 async function checkDefaultClass(
@@ -246,6 +264,10 @@ async function rotate(
   const key = await database.transaction(async (sql) => {
     const before = await lock(context, sql, id)
     refuseRevoked(before)
+    if (before.subject !== null) {
+      const reason = 'It has no secret: tokens of the identity provider stand for it'
+      throw new GristmillError('conflict', { reason })
+    }
     // Only the last secret gets the overlap; one that is already ending keeps its end.
     await sql`
       update key_secrets set valid_until = least(valid_until, ${until}) where key_id = ${id}`

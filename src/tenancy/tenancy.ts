@@ -11,7 +11,10 @@ import type { KeyCacheBounds } from './key-cache.ts'
 import { principalOfKey } from './key-lookup.ts'
 import { type Keys, keys } from './keys.ts'
 import { type Projects, projects } from './projects.ts'
+import { type ServiceAccounts, serviceAccounts } from './service-accounts.ts'
+import { type SubjectKeys, subjectKeys } from './subject-keys.ts'
 import { type Tenants, tenants } from './tenants.ts'
+import { TokenBearers, type TokenOptions } from './tokens.ts'
 import type { Actor, Policy, Principal, UseLimits } from './types.ts'
 
 export interface TenancyOptions {
@@ -20,6 +23,8 @@ export interface TenancyOptions {
   random: Random
   logger: Logger
   cacheBounds?: KeyCacheBounds
+  /** What tokens of an identity provider are taken by; absent: none are. */
+  tokens?: TokenOptions | undefined
 }
 
 /** What the first start made; `key` is undefined on every later one. */
@@ -37,6 +42,11 @@ export interface Tenancy {
   keys: Keys
   audit: AuditLog
   accessRules: AccessRules
+  serviceAccounts: ServiceAccounts
+  /** Who calls with tokens of an identity provider; null: nobody. */
+  tokens: TokenBearers | null
+  /** Stops the keys of those who call with tokens; see `SubjectKeys.suspend`. */
+  suspendSubjects: SubjectKeys['suspend']
   /** See `Authenticator.authenticate`. */
   authenticate(secret: string): Principal | null | Promise<Principal | null>
   /** Calls back with every key revoked from now on; returns how to stop. */
@@ -66,7 +76,9 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   const { database, clock, random, logger, cacheBounds } = options
   const context: Context = { database, clock, random }
   const bounds = cacheBounds === undefined ? {} : { bounds: cacheBounds }
-  const authenticator = new Authenticator({ database, clock, logger, ...bounds })
+  const rules = accessRules(context)
+  const tokens = options.tokens ? new TokenBearers({ ...context, rules }, options.tokens) : null
+  const authenticator = new Authenticator({ database, clock, logger, tokens, ...bounds })
   const directory = new TenantDirectory(database, logger)
   const unlisten = await database.listen(
     'tenancy',
@@ -84,7 +96,10 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   return {
     ...rooms,
     audit: auditLog(context),
-    accessRules: accessRules(context),
+    accessRules: rules,
+    serviceAccounts: serviceAccounts(context),
+    tokens,
+    suspendSubjects: subjectKeys(context).suspend,
     authenticate: (secret) => authenticator.authenticate(secret),
     onRevoked: (callback) => authenticator.onRevoked(callback),
     principalFor: (tenantId, projectId) => principalFor(database, tenantId, projectId),

@@ -100,14 +100,21 @@ export interface Key {
   responseCache: boolean
   /** By which targets of routes are opened to it. */
   tags: string[]
+  /** The account of a program that it belongs to. */
+  serviceAccountId: string | null
+  /** Issuer and `sub` of the tokens that stand for it; null: it has a secret. */
+  subject: string | null
   createdAt: Date
   expiresAt: Date | null
   /** To the minute. */
   lastUsedAt: Date | null
   /** When the secret before the last rotation stops working; null where none is left. */
   overlapEndsAt: Date | null
-  /** `rotating`: the secret before the last rotation still works. */
-  state: 'active' | 'expired' | 'revoked' | 'rotating'
+  /**
+   * `rotating`: the secret before the last rotation still works; `suspended`: the account behind it
+   * may not at present.
+   */
+  state: 'active' | 'expired' | 'revoked' | 'rotating' | 'suspended'
 }
 
 /** Who changes something; becomes part of the audit row. */

@@ -23,15 +23,17 @@ export interface TestProvider {
   clientSecret: string
   /** Accounts by subject; may be changed while it runs. */
   accounts: Map<string, ProviderAccount>
-  /** A token of the program whose name is its client. */
-  tokenOfProgram(clientId: string, seconds?: number): Promise<string>
+  /** Groups of programs by their client; in their tokens. */
+  programGroups: Map<string, string[]>
+  /** A token of the program whose name is its client, good for ten minutes. */
+  tokenOfProgram(clientId: string, options?: { audience?: string }): Promise<string>
   /** Goes away: connections are refused until `comeBack`. */
   goAway(): Promise<void>
   comeBack(): Promise<void>
   close(): Promise<void>
 }
 
-export const PROGRAMS = ['nightly-job', 'stranger']
+const PROGRAMS = ['nightly-job']
 const SECRET = 'a secret of the tests only'
 
 /** @param callbacks where people may be sent back to; read at the first request */
@@ -43,10 +45,11 @@ export async function startProvider(callbacks: readonly string[]): Promise<TestP
   await listen(0)
   const { port } = server.address() as AddressInfo
   const issuer = `http://127.0.0.1:${port}`
-  let tokenS = 600
+  const programGroups = new Map<string, string[]>()
+  const parts = { accounts, programGroups, callbacks }
   let provider: Provider | undefined
   server.on('request', (request, response) => {
-    provider ??= new Provider(issuer, configuration({ accounts, callbacks, ttl: () => tokenS }))
+    provider ??= new Provider(issuer, configuration(parts))
     if (request.url?.startsWith('/interaction/')) void interaction(provider, request, response)
     else provider.callback()(request, response)
   })
@@ -60,12 +63,12 @@ export async function startProvider(callbacks: readonly string[]): Promise<TestP
     clientId: 'gristmill',
     clientSecret: SECRET,
     accounts,
-    async tokenOfProgram(clientId, seconds = 600) {
-      tokenS = seconds
+    programGroups,
+    async tokenOfProgram(clientId, { audience = 'urn:gristmill' } = {}) {
       const response = await fetch(`${issuer}/token`, {
         method: 'POST',
         headers: { authorization: `Basic ${btoa(`${clientId}:${encodeURIComponent(SECRET)}`)}` },
-        body: new URLSearchParams({ grant_type: 'client_credentials', resource: 'urn:gristmill' }),
+        body: new URLSearchParams({ grant_type: 'client_credentials', resource: audience }),
       })
       const { access_token: token } = (await response.json()) as { access_token?: string }
       if (token === undefined) throw new Error(`no token: ${response.status}`)
@@ -92,11 +95,11 @@ export function providerEnvironment(provider: TestProvider): Record<string, stri
 
 interface Parts {
   accounts: Map<string, ProviderAccount>
+  programGroups: Map<string, string[]>
   callbacks: readonly string[]
-  ttl: () => number
 }
 
-function configuration({ accounts, callbacks, ttl }: Parts): Record<string, unknown> {
+function configuration({ accounts, programGroups, callbacks }: Parts): Record<string, unknown> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const key = { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: 'test' }
   const program = (id: string) => ({
@@ -127,11 +130,11 @@ function configuration({ accounts, callbacks, ttl }: Parts): Record<string, unkn
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        getResourceServerInfo: () => ({
+        getResourceServerInfo: (_: unknown, resource: string) => ({
           scope: '',
-          audience: 'gristmill',
+          audience: resource.replace('urn:', ''),
           accessTokenFormat: 'jwt',
-          accessTokenTTL: ttl(),
+          accessTokenTTL: 600,
           jwt: { sign: { alg: 'ES256' } },
         }),
       },
@@ -140,6 +143,9 @@ function configuration({ accounts, callbacks, ttl }: Parts): Record<string, unkn
       const account = accounts.get(sub)
       return account && { accountId: sub, claims: () => ({ sub, ...account }) }
     },
+    extraTokenClaims: (_: unknown, { clientId }: { clientId: string }) => ({
+      groups: programGroups.get(clientId),
+    }),
     loadExistingGrant,
   }
 }

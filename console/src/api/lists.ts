@@ -7,6 +7,7 @@ import type {
   ModelView,
   Page,
   ProjectView,
+  ServiceAccountView,
   TenantView,
   UserView,
 } from './contract.ts'
@@ -52,6 +53,8 @@ export const useProjects = (tenantId: string) =>
 export const useKeys = (tenantId?: string) => useAll<KeyView>('/api/keys', { tenant: tenantId })
 export const useEngines = () => useAll<EngineView>('/api/engines', {}, 2000)
 export const useModels = () => useAll<ModelView>('/api/models')
+export const useServiceAccounts = (tenantId?: string) =>
+  useAll<ServiceAccountView>('/api/service-accounts', { tenant: tenantId })
 export const useUsers = () => useAll<UserView>('/api/users')
 
 const FIRST_ROWS = 50

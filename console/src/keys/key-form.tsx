@@ -1,7 +1,7 @@
 /** Creating a key, whose secret is shown here and nowhere else, or moving one in by its hash. */
 import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
-import type { KeyCreated, KeyView } from '../api/contract.ts'
+import type { KeyCreated, KeyView, ServiceAccountView } from '../api/contract.ts'
 import { useProjects, useTenants } from '../api/lists.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
@@ -15,26 +15,30 @@ import { KeyFields, keyBodyOf, keyFlags } from './key-fields.tsx'
 
 export interface KeyFormProps {
   tenantId?: string
+  /** Whose key it is; of nobody but the tenant where absent. */
+  account?: ServiceAccountView | null
   /** True where a key of another gateway moves in. */
   isImport?: boolean
   isOpen: boolean
   onClose: () => void
 }
 
-export function KeyForm({ tenantId, isImport = false, isOpen, onClose }: KeyFormProps) {
+export function KeyForm({ isOpen, onClose, ...form }: KeyFormProps) {
+  const created = form.account ? `New key of ${form.account.name}` : 'New key'
   return (
-    <Dialog title={isImport ? 'Move a key in' : 'New key'} isOpen={isOpen} onClose={onClose}>
-      <Form {...(tenantId !== undefined && { tenantId })} isImport={isImport} onClose={onClose} />
+    <Dialog title={form.isImport ? 'Move a key in' : created} isOpen={isOpen} onClose={onClose}>
+      <Form {...form} onClose={onClose} />
     </Dialog>
   )
 }
 
-function Form({ tenantId, isImport = false, onClose }: Omit<KeyFormProps, 'isOpen'>) {
-  const save = useChange<KeyView | KeyCreated>(['/api/keys', '/api/tenants'], (made) => {
+function Form({ tenantId, account, isImport = false, onClose }: Omit<KeyFormProps, 'isOpen'>) {
+  const touched = ['/api/keys', '/api/tenants', '/api/service-accounts']
+  const save = useChange<KeyView | KeyCreated>(touched, (made) => {
     if (!('key' in made)) onClose()
   })
   const tenants = useTenants().data ?? []
-  const [chosen, setChosen] = useState(tenantId ?? '')
+  const [chosen, setChosen] = useState(account?.tenantId ?? tenantId ?? '')
   const [flags, setFlags] = useState('')
   const owner = chosen || (tenants[0]?.id ?? '')
   const projects = useProjects(owner).data ?? []
@@ -50,6 +54,7 @@ function Form({ tenantId, isImport = false, onClose }: Omit<KeyFormProps, 'isOpe
         tenantId: owner,
         projectId: textOf(form, 'project') || undefined,
         ...keyBodyOf(form),
+        ...(account && { serviceAccountId: account.id }),
         ...(isImport && { sha256: textOf(form, 'sha256') }),
       },
     })
@@ -62,11 +67,13 @@ function Form({ tenantId, isImport = false, onClose }: Omit<KeyFormProps, 'isOpe
       {isImport && <HashField />}
       <div className="grid gap-3 sm:grid-cols-2">
         <Choice label="Tenant" value={owner} onChange={(event) => setChosen(event.target.value)}>
-          {tenants.map((tenant) => (
-            <option key={tenant.id} value={tenant.id}>
-              {tenant.name}
-            </option>
-          ))}
+          {tenants
+            .filter(({ id }) => !account || id === owner)
+            .map((tenant) => (
+              <option key={tenant.id} value={tenant.id}>
+                {tenant.name}
+              </option>
+            ))}
         </Choice>
         <Choice label="Project" name="project">
           {projects.map((project) => (
@@ -79,7 +86,7 @@ function Form({ tenantId, isImport = false, onClose }: Omit<KeyFormProps, 'isOpe
       <KeyFields />
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand
-        command={`gristmill key ${isImport ? 'import --sha256 HASH' : 'create'} --tenant ${shellWord(tenantName)}${flags}`}
+        command={`gristmill key ${isImport ? 'import --sha256 HASH' : 'create'} --tenant ${shellWord(tenantName)}${account ? ` --account ${account.id}` : ''}${flags}`}
       />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>

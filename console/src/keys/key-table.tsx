@@ -88,7 +88,9 @@ function Actions({ keyView, onOpen }: { keyView: KeyView; onOpen: (open: Open) =
   return (
     <span className="inline-flex gap-3">
       <RowButton onClick={() => onOpen({ kind: 'change', key: keyView })}>Change</RowButton>
-      <RowButton onClick={() => onOpen({ kind: 'rotate', key: keyView })}>Rotate</RowButton>
+      {keyView.subject === null && (
+        <RowButton onClick={() => onOpen({ kind: 'rotate', key: keyView })}>Rotate</RowButton>
+      )}
       <RowButton onClick={() => onOpen({ kind: 'revoke', key: keyView })}>Revoke</RowButton>
     </span>
   )
@@ -98,6 +100,7 @@ const states: Record<KeyView['state'], { look: string; note: string }> = {
   active: { look: 'text-ink', note: 'Works' },
   rotating: { look: 'text-warn', note: 'Works; its old secret works too, until the overlap ends' },
   expired: { look: 'text-soft', note: 'Its time is over' },
+  suspended: { look: 'text-warn', note: 'Stopped while the account behind it may not' },
   revoked: { look: 'text-soft line-through', note: 'Stopped for ever' },
 }
 
@@ -105,11 +108,11 @@ function keyColumns(nowMs: number): Column<KeyView>[] {
   return [
     {
       title: 'Key',
-      show: ({ name, hint, tenantId, id }) => (
+      show: ({ name, hint, subject, tenantId, id }) => (
         <Link href={`/requests?tenant=${tenantId}&key=${id}`} className="hover:underline">
           <span className="font-[560]">{name}</span>{' '}
           <code className="block font-mono text-[0.75rem] text-soft">
-            {hint ? `${hint}…` : 'moved in'}
+            {subject === null ? (hint ? `${hint}…` : 'moved in') : 'tokens'}
           </code>
         </Link>
       ),

@@ -2,7 +2,7 @@
 import { Plus } from 'lucide-react'
 import { useState } from 'react'
 import { useSearchParams } from 'wouter'
-import type { KeyView } from '../api/contract.ts'
+import type { KeyView, ServiceAccountView } from '../api/contract.ts'
 import { useKeys, useTenants } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
@@ -11,6 +11,7 @@ import { TenantFilter } from '../parts/tenant-filter.tsx'
 import { plural } from '../units.ts'
 import { KeyForm } from './key-form.tsx'
 import { KeyTable } from './key-table.tsx'
+import { ServiceAccounts } from './service-accounts.tsx'
 
 const DAY_MS = 86_400_000
 const SOON_MS = 14 * DAY_MS
@@ -21,7 +22,7 @@ export default function Keys() {
   const { data: keys } = useKeys(tenantId)
   const tenants = useTenants().data
   const mayWrite = useMay('keys:write')
-  const [open, setOpen] = useState<'create' | 'import' | null>(null)
+  const [open, setOpen] = useState<'create' | 'import' | ServiceAccountView | null>(null)
   const name = tenants?.find(({ id }) => id === tenantId)?.name
   return (
     <>
@@ -43,8 +44,10 @@ export default function Keys() {
         }
       />
       <KeyTable {...(tenantId !== undefined && { tenantId })} isPage />
+      <ServiceAccounts {...(tenantId !== undefined && { tenantId })} onKey={setOpen} />
       <KeyForm
         {...(tenantId !== undefined && { tenantId })}
+        account={typeof open === 'object' ? open : null}
         isImport={open === 'import'}
         isOpen={open !== null}
         onClose={() => setOpen(null)}
