@@ -53,6 +53,7 @@ import {
   loginPart,
   modelsOf,
   openDatabasePart,
+  openTelemetry,
   openTollPart,
   planDesk,
   readiness,
@@ -225,7 +226,10 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const common = { config, home, part, tenancy, clock, random, logger }
   const toll = await openTollPart({ ...common, routes, stack })
   const conversations = conversationPart({ ...common, stack })
+  const traces = config.traces && (await openTelemetry(config.traces, packageVersion(), logger))
+  stack.defer(() => traces?.close())
   const gateway = createGateway({
+    telemetry: traces,
     pool,
     expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
     ledger: ledgerWhileOurs(ledger, lease),

@@ -12,6 +12,14 @@ export interface OidcConfig {
   audiences: string[]
 }
 
+/** Where traces of requests go. */
+export interface TracesConfig {
+  url: string
+  headers: Record<string, string>
+  /** Part of the requests that are traced, 0 to 1. */
+  share: number
+}
+
 export interface Config {
   /** Folder that holds everything the program keeps. */
   home: string
@@ -53,6 +61,8 @@ export interface Config {
   trustedProxies: string[]
   /** Addresses that webhooks and guards may reach though they are not public. */
   webhookTargets: string[]
+  /** undefined: nowhere. */
+  traces: TracesConfig | undefined
   /** Hugging Face hub or a mirror of it, from which models are fetched. */
   hubUrl: string
   hubToken: string | undefined

@@ -5,7 +5,7 @@ import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
-import type { Config, OidcConfig } from './config-types.ts'
+import type { Config, OidcConfig, TracesConfig } from './config-types.ts'
 import { GristmillError } from './errors.ts'
 import { type Limits, limitTable } from './limits.ts'
 
@@ -169,6 +169,21 @@ const schema = z.object({
     .describe(
       'addresses or CIDR ranges that webhooks and guards may reach though they are private, comma-separated; also by plain http',
     ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe('OpenTelemetry collector (OTLP over HTTP) that gets a trace of each request'),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('headers for it, `name=value` with commas between them'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('part of the requests that are traced; those that come traced always are'),
   HF_ENDPOINT: z.url().default('https://huggingface.co').describe('hub that models come from'),
   HF_TOKEN: z.string().min(1).optional().describe('token for models that are not open to all'),
   GRISTMILL_PARENTS: list
@@ -242,6 +257,7 @@ function configOf(env: Parsed, environment: Environment, limits: Limits): Config
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,
     trustedProxies: env.GRISTMILL_TRUSTED_PROXIES,
     webhookTargets: env.GRISTMILL_WEBHOOK_TARGETS,
+    traces: tracesOf(env),
     hubUrl: env.HF_ENDPOINT,
     hubToken: env.HF_TOKEN,
     parents: env.GRISTMILL_PARENTS.map(Number),
@@ -270,6 +286,21 @@ function oidcOf(env: Parsed): OidcConfig | undefined {
     scopes: env.GRISTMILL_OIDC_SCOPES,
     groupsClaim: env.GRISTMILL_OIDC_GROUPS_CLAIM,
     audiences: env.GRISTMILL_OIDC_AUDIENCES,
+  }
+}
+
+function tracesOf(env: Parsed): TracesConfig | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: text = '' } = env
+  if (endpoint === undefined) return undefined
+  const pairs = text.split(',').filter(Boolean)
+  const headers = pairs.map((pair) => {
+    const at = pair.indexOf('=')
+    return [pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())] as const
+  })
+  return {
+    url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
+    headers: Object.fromEntries(headers),
+    share: env.OTEL_TRACES_SAMPLER_ARG,
   }
 }
 

@@ -33,14 +33,14 @@ export class HotCounter {
     })
   }
 
-  /** Counts one event with these two label values, of which there must be few. */
-  inc(first: string, second: string): void {
+  /** Counts events with these two label values, of which there must be few. */
+  inc(first: string, second: string, by = 1): void {
     let row = this.#counts.get(first)
     if (row === undefined) {
       row = new Map()
       this.#counts.set(first, row)
     }
-    row.set(second, (row.get(second) ?? 0) + 1)
+    row.set(second, (row.get(second) ?? 0) + by)
   }
 }
 

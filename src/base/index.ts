@@ -6,7 +6,7 @@ export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { childEnvironment, configurationTable, readConfig } from './config.ts'
 export { type ConfigReport, reportConfig } from './config-report.ts'
-export type { Config } from './config-types.ts'
+export type { Config, TracesConfig } from './config-types.ts'
 export {
   anthropicErrorBody,
   anthropicErrors,

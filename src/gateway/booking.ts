@@ -21,7 +21,7 @@ import type { CollectedLine } from './line.ts'
 import { keptPromise } from './promise.ts'
 import type { RequestLife } from './request-life.ts'
 import type { TokenRates } from './token-rate.ts'
-import type { RequestLedger } from './types.ts'
+import type { EndedRequest, RequestLedger, Telemetry } from './types.ts'
 
 export interface BookingOptions {
   ledger: RequestLedger
@@ -29,6 +29,7 @@ export interface BookingOptions {
   logger: Logger
   metrics: GatewayMetrics
   rates: TokenRates
+  telemetry?: Telemetry | undefined
 }
 
 interface Counts extends TokenCounts {
@@ -119,9 +120,10 @@ export class Booking {
     tokenGapMs: number | null,
     endedAtMs: number,
   ): void {
-    const { ledger, clock, rates } = this.#options
+    const { ledger, clock, rates, metrics } = this.#options
     const { requestId, charge } = life.options
     rates.correct(charge, counts.inputTokens + counts.outputTokens)
+    metrics.settled(life.options.standing.serviceClass, counts)
     const { course } = life.options
     const isServed = counts.inputTokens + counts.outputTokens > 0
     const rentedTarget = isServed ? (course?.rentedTarget ?? null) : null
@@ -150,6 +152,7 @@ export class Booking {
     if (rentedTarget !== null) Object.assign(settlement, { rentedTarget, spendNanos })
     if (options.guarding !== null) settlement.guards = options.guarding.run.results
     ledger.settle(priced(settlement, options.price, options.request.endpoint))
+    this.#options.telemetry?.ended(endedRequest(options, settlement, end))
   }
 
   #log(life: RequestLife, end: LifeEnd): void {
@@ -177,6 +180,34 @@ export class Booking {
       const err = error.cause instanceof EngineFailure ? error.cause : error
       this.#options.logger.warn({ ...line, err }, 'a request failed')
     } else this.#options.logger.info(line, 'a request ended early')
+  }
+}
+
+function endedRequest(
+  { principal, request, standing, arrivedAtMs }: RequestLife['options'],
+  settlement: Settlement,
+  { error }: LifeEnd,
+): EndedRequest {
+  const { requestId, servedClass, settledAtMs, queueMs, engineId, ttftMs, end } = settlement
+  const { inputTokens, cachedTokens, outputTokens } = settlement
+  return {
+    requestId,
+    endpoint: request.endpoint,
+    model: request.model,
+    tenantId: principal.tenantId,
+    keyId: principal.keyId,
+    servedClass,
+    traceParent: standing.traceParent,
+    arrivedAtMs,
+    endedAtMs: settledAtMs,
+    queueMs,
+    engineId,
+    ttftMs,
+    inputTokens,
+    cachedTokens,
+    outputTokens,
+    end,
+    errorCode: error?.code ?? null,
   }
 }
 

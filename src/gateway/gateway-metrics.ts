@@ -1,7 +1,7 @@
 /** What the gateway shows to Prometheus; every label has few values. */
 import { Gauge, HotCounter, HotHistogram, type Registry, type ServiceClass } from '../base/index.ts'
 import type { GuardResult } from '../guard/index.ts'
-import type { EndReason } from '../meter/index.ts'
+import type { EndReason, TokenCounts } from '../meter/index.ts'
 
 const GUARD_NAMES_MAX = 200
 
@@ -11,6 +11,7 @@ export class GatewayMetrics {
   readonly #guards: HotCounter
   /** Guards may come and go; as labels these may be so many. */
   readonly #guardNames = new Set<string>()
+  readonly #tokens: HotCounter
   readonly #ttftSeconds: HotHistogram
   readonly #gapSeconds: HotHistogram
 
@@ -36,6 +37,12 @@ export class GatewayMetrics {
       name: 'gristmill_guard_outcomes_total',
       help: 'Requests by the guards that they met and how these found them',
       labelNames: ['guard', 'outcome'],
+      registers,
+    })
+    this.#tokens = new HotCounter({
+      name: 'gristmill_tokens_total',
+      help: 'Tokens settled, by class and kind; cached ones are part of the input',
+      labelNames: ['class', 'kind'],
       registers,
     })
     this.#ttftSeconds = new HotHistogram({
@@ -79,6 +86,12 @@ export class GatewayMetrics {
 
   cacheAsked(serviceClass: ServiceClass, result: 'hit' | 'miss'): void {
     this.#cacheAsked.inc(serviceClass, result)
+  }
+
+  settled(serviceClass: ServiceClass, counts: TokenCounts): void {
+    this.#tokens.inc(serviceClass, 'input', counts.inputTokens)
+    this.#tokens.inc(serviceClass, 'cached', counts.cachedTokens)
+    this.#tokens.inc(serviceClass, 'output', counts.outputTokens)
   }
 
   ended(

@@ -23,6 +23,8 @@ export interface Standing {
   sessionId: string | null
   /** What it brings to choose by among the targets that are open to it anyway. */
   tags: readonly string[]
+  /** W3C trace context that it came with, as it came. */
+  traceParent?: string | undefined
   waitMsMax: number
   queueDepthMax: number
 }
@@ -48,6 +50,7 @@ export function standingOf(
     endUser: endUserOf(request, headers, principal, options.endUserHeader),
     sessionId: sessionIdOf(headers, request.sessionId),
     tags: tagsIn(headers[TAGS_HEADER]),
+    traceParent: headers.traceparent as string | undefined,
     waitMsMax: Math.min(
       waitMsMax,
       tenantLimits.waitMsMax ?? waitMsMax,

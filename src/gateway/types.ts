@@ -2,7 +2,14 @@
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { Guard } from '../guard/index.ts'
 import type { OutboundAddresses } from '../host/index.ts'
-import type { Intent, PriceInForce, PriceSubject, Progress, Settlement } from '../meter/index.ts'
+import type {
+  EndReason,
+  Intent,
+  PriceInForce,
+  PriceSubject,
+  Progress,
+  Settlement,
+} from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
@@ -136,6 +143,36 @@ export interface ResponseArchive {
   enqueue(owner: Principal, response: QueuedResponse): Promise<void>
 }
 
+/** What a request came to, for who follows requests from outside; no prompt, no answer. */
+export interface EndedRequest {
+  requestId: string
+  /** `/v1/chat/completions`, … */
+  endpoint: string
+  model: string
+  tenantId: string
+  keyId: string
+  servedClass: ServiceClass
+  traceParent: string | undefined
+  arrivedAtMs: number
+  endedAtMs: number
+  /** Until it was sent to an engine, or gave up. */
+  queueMs: number
+  /** null where it never reached one. */
+  engineId: string | null
+  ttftMs: number | null
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  end: EndReason
+  /** Of the error that it ended with. */
+  errorCode: string | null
+}
+
+/** Follows requests from outside. */
+export interface Telemetry {
+  ended(request: EndedRequest): void
+}
+
 export interface GatewayOptions {
   pool: TicketPool
   expectedWaits: ExpectedWaits
@@ -154,6 +191,8 @@ export interface GatewayOptions {
   limits: Limits
   logger: Logger
   registry: Registry
+  /** undefined: nobody follows. */
+  telemetry?: Telemetry | undefined
   /** At least 32 bytes, the same over restarts; salts tenants' prefix caches apart. */
   saltSecret: Uint8Array
   /** Lower-case name of a header that names the end user. */
