@@ -26,6 +26,8 @@ import { PLAN_PATH, planRoutes } from './plan-routes.ts'
 import { priceRoutes } from './price-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
+import { type ScimParts, scimRoutes } from './scim-routes.ts'
+import { SCIM_ROOT, SCIM_TYPE, scimErrorBody } from './scim-shapes.ts'
 import { securityHeaders } from './security-headers.ts'
 import { serviceAccountRoutes } from './service-account-routes.ts'
 import type { HttpOptions } from './services.ts'
@@ -35,7 +37,7 @@ import { tenancyRoutes } from './tenancy-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
-export interface AppParts extends OidcParts, PeopleParts {
+export interface AppParts extends OidcParts, PeopleParts, ScimParts {
   identity: Identity
 }
 
@@ -70,6 +72,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   sessionRoutes(api, options, parts)
   oidcRoutes(api, options, parts)
   peopleRoutes(api, options, parts)
+  scimRoutes(api, options, parts)
   engineRoutes(api, options)
   modelRouteRoutes(api, options)
   engineKeyRoutes(api, options)
@@ -94,7 +97,10 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
     const known = thrown instanceof HTTPException ? ofHono(thrown) : thrown
     const error = visibleError(known, logger, requestId)
     for (const [name, value] of Object.entries(errorHeaders(error))) c.header(name, value)
-    return c.json(openAiErrorBody(error, requestId), error.status as 400)
+    const isScim = c.req.path.startsWith(`${SCIM_ROOT}/`)
+    c.header('content-type', isScim ? SCIM_TYPE : 'application/json')
+    const told = isScim ? scimErrorBody(error) : openAiErrorBody(error, requestId)
+    return c.body(JSON.stringify(told), error.status as 400)
   })
   return api
 }

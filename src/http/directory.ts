@@ -48,10 +48,10 @@ const SYSTEM: Actor = { name: 'directory', from: 'local' }
 
 /** Whether somebody with tokens is known, by issuer and subject. */
 export async function knownPerson(sql: Queries, account: string): Promise<KnownPerson | null> {
-  const [row] = await sql<KnownPerson[]>`
-    select p.state, p.groups from people p join people_accounts a on a.user_id = p.id
+  const [row] = await sql<{ id: string; state: KnownPerson['state'] }[]>`
+    select p.id, p.state from people p join people_accounts a on a.user_id = p.id
     where a.provider_id = ${PROVIDER} and a.account_id = ${account}`
-  return row ?? null
+  return row ? { state: row.state, groups: await groupsOf(sql, row.id) } : null
 }
 
 /** @param options the resources to work with */
@@ -149,7 +149,8 @@ export async function settleAccess(
   id: string,
 ): Promise<Person> {
   const before = await readPerson(sql, id)
-  const granted = grantedBy(await tenancy.accessRules.list(sql), before.groups)
+  const groups = await groupsOf(sql, id)
+  const granted = grantedBy(await tenancy.accessRules.list(sql), groups)
   const fits = granted === null ? 'no_rule' : 'active'
   const state: Person['state'] = before.state === 'deactivated' ? 'deactivated' : fits
   const { role, tenantIds } = granted ?? before
@@ -166,6 +167,18 @@ export async function settleAccess(
     await tenancy.audit.record(SYSTEM, entry, sql)
   }
   return { ...before, ...after }
+}
+
+/** What the provider said at the last sign-in, and what was provisioned: names and foreign ids. */
+async function groupsOf(sql: Queries, id: string): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select jsonb_array_elements_text(groups) as name from people where id = ${id}
+    union select g.display_name from directory_groups g
+      join directory_members m on m.group_id = g.id where m.person_id = ${id}
+    union select g.external_id from directory_groups g
+      join directory_members m on m.group_id = g.id
+      where m.person_id = ${id} and g.external_id is not null`
+  return rows.map(({ name }) => name)
 }
 
 /** Ends the sessions of somebody, and what goes on with tokens of theirs. */

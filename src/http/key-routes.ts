@@ -121,7 +121,8 @@ function keyEndRoutes(
 
 /**
  * Nobody may make a key that can do more than themselves: `admin` reaches every tenant, so it is
- * not for those who are bound to some. Tags open what those who write routes keep closed.
+ * not for those who are bound to some, and `scim` makes people. Tags open what those who write
+ * routes keep closed.
  * @throws GristmillError `forbidden`, `not_found`
  */
 function checkGrant(
@@ -131,6 +132,11 @@ function checkGrant(
   existing?: Key,
 ): void {
   checkReach(access, tenant, 'tenant', tenant)
+  const isScim = scopes?.includes('scim') || existing?.scopes.includes('scim')
+  if (isScim && !access.permissions.has('directory:write')) {
+    const action = 'make or change keys with the scope scim'
+    throw new GristmillError('forbidden', { actor: access.actor.name, action })
+  }
   if (access.permissions.has('tenants:write')) return
   const isAdmin = scopes?.includes('admin') || existing?.scopes.includes('admin')
   const isTagged = tags !== undefined && tags.join() !== (existing?.tags ?? []).join()

@@ -21,7 +21,7 @@ export interface Person {
   tenantIds: string[]
   /** local: invited, with a password; directory: their groups decide on role and tenants. */
   origin: 'local' | 'directory'
-  /** What the provider said at the last sign-in; empty for local people. */
+  /** Of the directory: as told at the last sign-in, or provisioned; empty for local people. */
   groups: string[]
   state: 'active' | 'deactivated' | 'no_rule'
   /** The owner who may use a password though passwords are switched off. */
@@ -170,7 +170,12 @@ interface Note {
 }
 
 const select = (sql: Queries) => sql`
-  select id, name, email, role, tenant_ids as "tenantIds", origin, groups, state,
+  select id, name, email, role, tenant_ids as "tenantIds", origin, state,
+    (select coalesce(jsonb_agg(name), '[]') from (
+      select jsonb_array_elements_text(people.groups) as name
+      union select g.display_name from directory_groups g
+        join directory_members m on m.group_id = g.id where m.person_id = people.id
+      order by name) as named) as groups,
     is_break_glass as "isBreakGlass", created_at as "createdAt"
   from people`
 

@@ -31,6 +31,8 @@ export const permissionTable = {
   'audit:read': ['owner', 'operator', 'viewer'],
   'users:read': running,
   'users:write': ['owner'],
+  /** People and groups as a directory provisions them. */
+  'directory:write': ['owner'],
   'batches:read': everybody,
   'batches:write': ['owner', 'operator', 'member'],
   'queue:read': everybody,
@@ -61,10 +63,10 @@ export function permissionsOf(role: Role): ReadonlySet<Permission> {
 
 /** What a key may do under `/api`; all but `admin` reach the key's own tenant only. */
 export function permissionsOfScopes(scopes: ReadonlySet<Scope>): ReadonlySet<Permission> {
-  if (scopes.has('admin')) return permissionsOf('operator')
-  const granted = new Set<Permission>()
+  const granted = new Set<Permission>(scopes.has('admin') ? permissionsOf('operator') : [])
   if (scopes.has('usage:read')) granted.add('usage:read').add('requests:read')
   if (scopes.has('queue:read')) granted.add('queue:read')
+  if (scopes.has('scim')) granted.add('directory:write')
   return granted
 }
 

@@ -16,6 +16,9 @@ import { LiveFeed } from './live-feed.ts'
 import { type Login, openLogin } from './login.ts'
 import { oidcLogin } from './oidc-login.ts'
 import { type People, people } from './people.ts'
+import { scimGroups } from './scim-groups.ts'
+import { SCIM_ROOT } from './scim-shapes.ts'
+import { scimUsers } from './scim-users.ts'
 import type { HttpOptions } from './services.ts'
 import { sessions } from './sessions.ts'
 import { staticFiles } from './static-files.ts'
@@ -48,23 +51,21 @@ const API_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics'])
 /** @param options the services behind it */
 export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
   const address = clientAddress(options.trustedProxies)
-  const { tenancy, localToken, clock, database, random } = options
+  const { tenancy, localToken, clock } = options
   const login = openLogin(options)
   const everybody = peopleOf(options, login)
-  const known = sessions(options, login, everybody)
-  const who = identity({ tenancy, sessions: known, address, localToken })
+  const signedIn = sessions(options, login, everybody)
+  const who = identity({ tenancy, sessions: signedIn, address, localToken })
   let ownUrl = ''
   const url = () => options.publicUrl ?? ownUrl
   const linkTo = (token: string) => `${url()}/first-run?token=${token}`
-  const { issuer, sessionSecret } = options
-  const providerName = issuer?.options.name ?? ''
   const app = createApp(options, {
-    oidc: issuer ? oidcLogin({ issuer, clock, random, sessionSecret, url }) : null,
-    directory: directory({ database, clock, random, tenancy, providerName }),
+    ...directoryParts(options, url),
+    url,
     address,
     login,
     people: everybody,
-    sessions: known,
+    sessions: signedIn,
     throttle: new AttemptThrottle(clock),
     identity: who,
     linkTo,
@@ -90,7 +91,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       if (!isUpload(target)) arrivals.begin(request)
       if (target.startsWith('/v1/')) return v1(request, response)
       const path = pathOf(target)
-      if (!path.startsWith('/api/') && !API_PATHS.has(path)) return files(request, response)
+      if (!isApi(path)) return files(request, response)
       const stream = streams(path)
       if (stream) return stream(request, response)
       void api(request, response)
@@ -116,6 +117,17 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   }
 }
 
+function directoryParts(options: HttpOptions, url: () => string) {
+  const { database, clock, random, tenancy, issuer, sessionSecret } = options
+  const known = { database, clock, random, tenancy, providerName: issuer?.options.name ?? '' }
+  return {
+    oidc: issuer ? oidcLogin({ issuer, clock, random, sessionSecret, url }) : null,
+    directory: directory(known),
+    scimUsers: scimUsers(known),
+    scimGroups: scimGroups(known),
+  }
+}
+
 function peopleOf({ database, clock, random, tenancy }: HttpOptions, login: Login): People {
   return people({
     database,
@@ -126,6 +138,9 @@ function peopleOf({ database, clock, random, tenancy }: HttpOptions, login: Logi
     endAccess: (sql, id) => endAccess(sql, tenancy, id),
   })
 }
+
+const isApi = (path: string) =>
+  path.startsWith('/api/') || path.startsWith(`${SCIM_ROOT}/`) || API_PATHS.has(path)
 
 function pathOf(url: string): string {
   const end = url.indexOf('?')

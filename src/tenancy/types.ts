@@ -1,8 +1,18 @@
 /** Who asks and what they may: the plain data that the rooms above tenancy share. */
 import type { ServiceClass } from '../base/index.ts'
 
-/** What a key may do: `inference` is the API, `end_users` names end users, `admin` operates. */
-export const scopes = ['inference', 'end_users', 'usage:read', 'queue:read', 'admin'] as const
+/**
+ * What a key may do: `inference` is the API, `end_users` names end users, `admin` operates, `scim`
+ * provisions people.
+ */
+export const scopes = [
+  'inference',
+  'end_users',
+  'usage:read',
+  'queue:read',
+  'admin',
+  'scim',
+] as const
 export type Scope = (typeof scopes)[number]
 
 export const roles = ['owner', 'operator', 'member', 'viewer', 'finance'] as const

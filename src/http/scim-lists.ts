@@ -1,0 +1,23 @@
+/** Pages of SCIM lists, which count from one, and names that are taken. */
+import { GristmillError } from '../base/index.ts'
+import type { Queries } from '../store/index.ts'
+
+export interface ScimPageRequest {
+  /** Of the first row, from 1. */
+  startIndex: number
+  count: number
+}
+
+export interface ScimPage<Row> {
+  rows: Row[]
+  total: number
+}
+
+export const pageSql = (sql: Queries, { startIndex, count }: ScimPageRequest) =>
+  sql`limit ${count} offset ${startIndex - 1}`
+
+/** @returns what makes PostgreSQL's refusal of a name that is taken ours, and passes others on */
+export const isDuplicateName = (kind: string, name: string) => (error: unknown) => {
+  if ((error as { code?: unknown }).code !== '23505') throw error
+  throw new GristmillError('conflict', { reason: `There is a ${kind} ${name}` }, { cause: error })
+}
