@@ -8,9 +8,9 @@ it('random months are charged as an oracle in SQL says, and add up', async (t) =
   t.diagnostic(`seed ${seed}`)
   const { differences, sumsOff, unallocated, firstBroken, minutes } = await chaosMonths({
     seed,
-    months: 15,
+    months: 12,
   })
-  assert.ok(minutes > 60)
+  assert.ok(minutes > 40)
   assert.deepEqual(
     { differences, sumsOff, unallocated, firstBroken },
     {

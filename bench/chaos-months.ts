@@ -91,7 +91,10 @@ async function writeMonth(database: TestDatabase, random: Random): Promise<numbe
   const tenants = Array.from({ length: 1 + upTo(random, 4) }, (_, at) => `ten_${at}`)
   for (let change = 0; change < tenants.length + upTo(random, 3); change++) {
     const tenantId = tenants[change % tenants.length] as string
-    const weight = change < tenants.length ? 1 + upTo(random, 4000) / 1000 : upTo(random, 2)
+    // One is never archived, so that there is somebody to pay.
+    const least = tenantId === 'ten_0' ? 1 : 0
+    const isFirst = change < tenants.length
+    const weight = isFirst ? 1 + upTo(random, 4000) / 1000 : least + upTo(random, 1)
     const fromMs =
       FROM_MS + (change < tenants.length ? -1 : upTo(random, MONTH_MINUTES)) * MINUTE_MS
     await sql`insert into tenant_weights (tenant_id, from_at, weight)

@@ -355,6 +355,7 @@ async function openServer(
     },
     engines: engineService({ ...engineParts, restartsOf }),
     prices: data.toll.prices,
+    books: data.toll.books,
     routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),
     batches: batches.service,
     batchDoor: batches.door,

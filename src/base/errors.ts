@@ -124,6 +124,13 @@ export const errorTable = {
     '{reason}.',
     'Choose another name, or change the existing one.',
   ),
+  period_refused: entry(
+    409,
+    'conflict_error',
+    'The period stays as it is: {reason}.',
+    'Wait until it can be closed, or reopen what closes it, then try again.',
+    true,
+  ),
   idempotency_key_reused: entry(
     422,
     'invalid_request_error',

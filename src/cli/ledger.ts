@@ -1,8 +1,11 @@
-/** `gristmill ledger`: what a period cost and who pays for it. */
+/** `gristmill ledger`: what a period cost, closing it, statements, and the proof of the books. */
 import { type Command, Option } from 'commander'
 import { nanosOf } from '../base/index.ts'
 import type { ChargebackView, ChargedTenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { closeCommands } from './ledger-close.ts'
+import { statementCommands } from './ledger-statements.ts'
+import { verifyCommand } from './ledger-verify.ts'
 import { type Column, printTable } from './table.ts'
 import { count, duration, moment, money } from './units.ts'
 import { tenantNames } from './usage.ts'
@@ -20,7 +23,7 @@ interface ChargebackFlags extends RemoteFlags {
 export function ledgerCommands(program: Command, context: CliContext): void {
   const group = program
     .command('ledger')
-    .description('the books: what a period cost and who pays for it')
+    .description('the books: what a period cost, closing it, statements, and their proof')
   example(
     remote(group.command('chargeback')),
     'ledger chargeback --from 2026-11-01 --to 2026-12-01 --rule use',
@@ -34,6 +37,9 @@ export function ledgerCommands(program: Command, context: CliContext): void {
         .default('operator'),
     )
     .action((flags: ChargebackFlags) => chargeback(context, flags))
+  closeCommands(group, context)
+  statementCommands(group, context)
+  verifyCommand(group, context)
 }
 
 async function chargeback(context: CliContext, flags: ChargebackFlags): Promise<void> {

@@ -44,6 +44,21 @@ export function time(text: string): string {
   return at.toISOString()
 }
 
+/** A month in UTC, `2026-11`, as its beginning and its end. */
+export function month(text: string): { from: string; to: string } {
+  const [, year, number] = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(text) ?? []
+  if (number === undefined) throw new InvalidArgumentError('Give a month such as 2026-11.')
+  const at = (more: number) => new Date(Date.UTC(Number(year), Number(number) - 1 + more))
+  return { from: at(0).toISOString(), to: at(1).toISOString() }
+}
+
+/** The number of a statement, as it stands in an address. */
+export function statementNumber(text: string): number {
+  const value = wholeNumber(text)
+  if (value !== undefined && value > 0) return value
+  throw new InvalidArgumentError('Give the number of a statement.')
+}
+
 /** How long: `90s`, `30min`, `24h`, `30d`; in seconds. */
 export function span(text: string): number {
   const [, number, unit = ''] = /^(\d+)\s*(s|min|h|d)$/.exec(text) ?? []

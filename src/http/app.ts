@@ -19,6 +19,7 @@ import { engineKeyRoutes } from './engine-key-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
+import { ledgerRoutes } from './ledger-routes.ts'
 import { modelRouteRoutes } from './model-route-routes.ts'
 import { type OidcParts, oidcRoutes } from './oidc-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
@@ -78,6 +79,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   engineKeyRoutes(api, options)
   costRoutes(api, options)
   chargebackRoutes(api, options)
+  ledgerRoutes(api, options)
   usageRoutes(api, options)
   priceRoutes(api, options)
   batchRoutes(api, options)

@@ -73,3 +73,86 @@ export interface ChargeLineView {
   engineS: number
   amount: string
 }
+
+// GET /api/statements, the newest first; POST /api/ledger/close
+// {from, to, rule?, basis?, tenants?} → {statements, warnings}
+export interface StatementView {
+  number: number
+  /** `credit_note`: takes a statement back. */
+  kind: 'statement' | 'credit_note'
+  tenantId: string
+  tenantName: string
+  fromAt: string
+  toAt: string
+  currency: string
+  total: string
+  /** Of a credit note, the statement that it takes back; of a statement, what takes it back. */
+  corrects: number | null
+  correctedBy: number | null
+  closedAt: string
+  actor: string
+  /** SHA-256 over the hash before it and the document; the head of the chain when it was closed. */
+  previousHash: string
+  hash: string
+  /** Ed25519 over the hash, and the key it is checked with; hexadecimal. */
+  signature: string
+  publicKey: string
+}
+
+// GET /api/statements/:number; with format=html or csv, the same to print or calculate with
+// POST /api/statements/:number/reopen {reason} answers the credit note
+export interface StatementDetailView extends StatementView {
+  /** Why it was written; null but of credit notes. */
+  reason: string | null
+  /** null of credit notes. */
+  content: {
+    /** What the total is of: `costs` and `overflow`, or `usage`. */
+    basis: 'cost' | 'prices'
+    costs: {
+      engineId: string
+      kind: ChargeLineView['kind']
+      cause: string
+      engineS: string
+      amount: string
+    }[]
+    overflow: ChargedTenantView['overflow']
+    usage: {
+      projectId: string
+      model: string
+      serviceClass: string
+      requests: number
+      inputTokens: number
+      cachedTokens: number
+      outputTokens: number
+      unpriced: number
+      charge: string
+    }[]
+    lentS: string
+    cachedTokens: number
+    hitTokens: number
+    allocation: {
+      rule: ChargebackView['rule']
+      engineCost: string
+      overflowCost: string
+      unallocated: string
+      digest: string
+    }
+  } | null
+}
+
+export interface ClosedView {
+  statements: StatementView[]
+  /** What should be known of it, in sentences. */
+  warnings: string[]
+}
+
+// GET /api/ledger/verify?part=requests|statements&after=… looks at one part of the books
+export interface VerifiedPartView {
+  checked: number
+  /** Of these, requests that are still open. */
+  open: number
+  /** `after` of the following part; null at the end. */
+  next: string | null
+  /** The first row that is wrong; nothing behind it was looked at. */
+  broken: { id: string; what: string } | null
+}

@@ -24,6 +24,8 @@ export const permissionTable = {
   /** What engines cost, and how that is shared among tenants. */
   'costs:read': ['owner', 'operator', 'finance'],
   'costs:write': ['owner', 'operator', 'finance'],
+  'statements:read': everybody,
+  'ledger:close': ['owner', 'operator', 'finance'],
   'usage:read': everybody,
   'prices:read': ['owner', 'operator', 'finance'],
   'prices:write': running,

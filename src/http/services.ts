@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { WebhookStore } from '../batch/index.ts'
 import type { ServiceName } from '../engine/index.ts'
-import type { PriceBook } from '../meter/index.ts'
+import type { Books, PriceBook } from '../meter/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, Issuer, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
@@ -205,6 +205,7 @@ export interface HttpServices {
   queue: QueueService
   engines: EngineService
   prices: Pick<PriceBook, 'currency' | 'prices' | 'add'>
+  books: Pick<Books, 'close' | 'reopen'>
   routes: RouteService
   batches: BatchService
   /** `/v1/batches` and below. */

@@ -1,6 +1,7 @@
 /**
  * The ledger: what every request used, booked exactly once; and what the engines could have done.
  */
+export { Books, type BooksOptions, type Closed, type Closing } from './books/books.ts'
 export { ChargebackSum } from './books/chargeback.ts'
 export {
   type Chargeback,
@@ -21,6 +22,16 @@ export {
 } from './books/engine-costs.ts'
 export { readEngineMinutes } from './books/engine-minutes.ts'
 export { type Overflow, type PeriodCosts, periodCosts, type Saving } from './books/period.ts'
+export { readStatement, readStatements } from './books/statement-rows.ts'
+export {
+  type AnyDocument,
+  type Statement,
+  type StatementBasis,
+  type StatementDocument,
+  statementBases,
+} from './books/statement-types.ts'
+export { type VerifiedPart, verifyRequests } from './books/verify-requests.ts'
+export { verifyStatements } from './books/verify-statements.ts'
 export { readWeights, weightSpans } from './books/weights.ts'
 export {
   type CapacityFilter,
@@ -30,6 +41,7 @@ export {
   recordCapacity,
   type TenantCapacityPoint,
 } from './capacity.ts'
+export { csvRecord } from './csv.ts'
 export {
   type EngineErrors,
   type EngineStep,

@@ -1,13 +1,15 @@
-/** What requests cost, put together: the price book, and what rented targets may cost a day. */
+/** Money, put together: the price book, what rented targets may cost a day, and closed periods. */
 import type { Clock, Config, Logger } from '../base/index.ts'
 import { DaySpend } from '../gateway/index.ts'
-import { PriceBook, type PriceOf, spendSince } from '../meter/index.ts'
+import type { Home } from '../host/index.ts'
+import { Books, PriceBook, type PriceOf, spendSince } from '../meter/index.ts'
 import type { RouteBook } from '../route/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import type { DatabasePart } from './database-part.ts'
 
 export interface TollPart {
   prices: PriceBook
+  books: Books
   allowances: DaySpend
   /** The price that held for a request that a crash left open. */
   priceOf: PriceOf
@@ -15,6 +17,7 @@ export interface TollPart {
 
 export interface TollOptions {
   config: Config
+  home: Home
   part: DatabasePart
   tenancy: Tenancy
   routes: RouteBook
@@ -25,10 +28,13 @@ export interface TollOptions {
 
 /** @throws GristmillError `invalid_config` where the prices are in another currency */
 export async function openTollPart(options: TollOptions): Promise<TollPart> {
-  const { config, part, tenancy, routes, clock, logger, stack } = options
+  const { config, home, part, tenancy, routes, clock, logger, stack } = options
   const { database } = part
   const { audit } = tenancy
-  const prices = new PriceBook({ database, audit, clock, logger, currency: config.currency })
+  const { currency } = config
+  const seed = home.secret('statements')
+  const books = new Books({ database, tenancy, clock, currency, seed })
+  const prices = new PriceBook({ database, audit, clock, logger, currency })
   await prices.open()
   stack.defer(() => prices.close())
   const allowances = new DaySpend(clock)
@@ -41,5 +47,5 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
     const plan = tenancy.labels().get(tenantId)?.pricePlan ?? null
     return prices.find({ model, route: routeOf(model), serviceClass, plan }, arrivedAtMs)
   }
-  return { prices, allowances, priceOf }
+  return { prices, books, allowances, priceOf }
 }

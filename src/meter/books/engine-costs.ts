@@ -1,6 +1,7 @@
 /** What an hour of each engine costs, by the time from which it does. Only ever added to. */
 import { GristmillError } from '../../base/index.ts'
 import type { Queries } from '../../store/index.ts'
+import { standingStatements } from './statement-rows.ts'
 
 /** Nanos for an hour. */
 export interface HourlyCost {
@@ -30,7 +31,8 @@ export const hourlyNanos = ({ machine, energy, staff }: HourlyCost) => machine +
 
 /**
  * Adds a cost. Parts that are not given stay as they are at that time; none at all ends nothing.
- * @throws GristmillError `invalid_value` where it does not begin with a minute
+ * @throws GristmillError `invalid_value` where it does not begin with a minute; `period_refused`
+ *   where that is in a closed period
  */
 export async function addEngineCost(
   sql: Queries,
@@ -40,6 +42,7 @@ export async function addEngineCost(
     const reason = 'it must be the beginning of a minute'
     throw new GristmillError('invalid_value', { param: 'from', reason })
   }
+  await refuseClosed(sql, given.fromMs)
   const before = inForce(await engineCosts(sql, given.engineId), given.fromMs)
   const none = { machine: 0n, energy: 0n, staff: 0n }
   const cost: EngineCost = { ...none, ...before, ...given }
@@ -73,4 +76,13 @@ export async function engineCosts(sql: Queries, engineId?: string): Promise<Engi
 /** @param costs of one engine, as `engineCosts` orders them */
 export function inForce(costs: readonly EngineCost[], atMs: number): EngineCost | undefined {
   return costs.findLast(({ fromMs }) => fromMs <= atMs)
+}
+
+/** What a closed period cost does not change any more. */
+async function refuseClosed(sql: Queries, fromMs: number): Promise<void> {
+  const [later] = await standingStatements(sql, fromMs, Date.UTC(9999, 0))
+  if (later === undefined) return
+  const { number, document } = later
+  const reason = `statement ${number} closes it until ${document.toAt}`
+  throw new GristmillError('period_refused', { reason })
 }

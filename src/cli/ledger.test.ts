@@ -1,0 +1,76 @@
+/** The books on the command line, against a stand-in of the API. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, beforeEach, test } from 'node:test'
+import { cli } from './test-cli.ts'
+
+const statement = {
+  ...{ number: 12, kind: 'statement', tenantId: 'ten_a', tenantName: 'Support', total: '0.04' },
+  ...{ fromAt: '2026-11-01T00:00:00.000Z', toAt: '2026-12-01T00:00:00.000Z', currency: 'EUR' },
+  ...{ hash: 'ab'.repeat(32), signature: 'cd'.repeat(64), corrects: null, correctedBy: null },
+}
+let broken: object | null = null
+let seen: { line: string; body: unknown }[] = []
+
+const server = createServer((request, response) => {
+  let text = ''
+  request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  request.on('end', () => {
+    const { method = '', url = '' } = request
+    seen.push({ line: `${method} ${url}`, body: text === '' ? null : JSON.parse(text) })
+    const { pathname, searchParams } = new URL(url, 'http://localhost')
+    if (pathname === '/api/ledger/close') {
+      response.end(JSON.stringify({ statements: [statement], warnings: ['No cost is set.'] }))
+    } else if (pathname === '/api/ledger/verify') {
+      const isFirst = searchParams.get('part') === 'requests' && !searchParams.has('after')
+      const next = isFirst ? 'req_9' : null
+      response.end(JSON.stringify({ checked: 20, open: 0, next, broken: isFirst ? null : broken }))
+    } else if (searchParams.has('format')) response.end('<!doctype html>')
+    else response.end(JSON.stringify(statement))
+  })
+})
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+after(() => server.close())
+beforeEach(() => {
+  seen = []
+  broken = null
+})
+const { port } = server.address() as AddressInfo
+const environment = { GRISTMILL_URL: `http://127.0.0.1:${port}`, GRISTMILL_HOME: '/nonexistent' }
+const run = (line: string) => cli(line.split(' '), environment)
+
+test('a month is closed as a whole', async () => {
+  const { code, out, err } = await run('ledger close --period 2026-12 --rule use')
+  assert.equal(code, 0, err)
+  const times = { from: '2026-12-01T00:00:00.000Z', to: '2027-01-01T00:00:00.000Z' }
+  const body = { ...times, rule: 'use', basis: 'cost' }
+  assert.deepEqual(seen, [{ line: 'POST /api/ledger/close', body }])
+  assert.match(out, /12 +statement +Support +2026-11-01 00:00 .*0\.04 EUR/)
+  assert.match(err, /No cost is set\./)
+  assert.equal((await run('ledger close --period 2026-13')).code, 2)
+})
+
+test('a statement is printed as its page, and taken back with a reason', async () => {
+  const { out } = await run('ledger statement 12 --format html')
+  assert.equal(out.trim(), '<!doctype html>')
+  await run('ledger reopen 12 --reason wrong')
+  const line = 'POST /api/statements/12/reopen'
+  assert.deepEqual(seen.at(-1), { line, body: { reason: 'wrong' } })
+  assert.equal((await run('ledger reopen twelve --reason wrong')).code, 2)
+})
+
+test('the proof goes through all parts, and fails at the first broken row', async () => {
+  const whole = await run('ledger verify')
+  assert.equal(whole.code, 0, whole.err)
+  assert.match(whole.out, /The books are whole: 40 requests, .* 20 statements\./)
+  const path = '/api/ledger/verify?part'
+  assert.deepEqual(
+    seen.map(({ line }) => line),
+    [`GET ${path}=requests`, `GET ${path}=requests&after=req_9`, `GET ${path}=statements`],
+  )
+  broken = { id: 'req_17', what: 'never closed' }
+  const { code, out } = await run('ledger verify')
+  assert.equal(code, 1)
+  assert.match(out, /Broken: req_17: never closed\./)
+})

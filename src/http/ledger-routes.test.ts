@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { openTestServer, type TestServer } from './test-server.ts'
+
+const period = { from: '2026-10-01T00:00:00Z', to: '2026-11-01T00:00:00Z' }
+
+describe('closed periods', () => {
+  let server: TestServer
+  let mine: string
+  let bound: Record<string, string>
+  const local = (method: string, path: string, body?: object) =>
+    server.ask(method, path, { local: true, body })
+
+  before(async () => {
+    server = await openTestServer()
+    const actor = { name: 'system', from: 'local' }
+    mine = (await server.tenancy.tenants.create({ name: 'Mine & <Co>' }, actor)).id
+    for (const [id, tenantId] of [
+      ['req_1', mine],
+      ['req_2', 'ten_other'],
+    ] as const) {
+      await server.database.sql`
+        insert into ledger_intents (request_id, tenant_id, project_id, key_id, model, endpoint,
+          service_class, estimated_input_tokens, output_tokens_max, arrived_at)
+        values (${id}, ${tenantId}, 'prj_1', 'key_1', 'small', '/v1/chat/completions', 'standard',
+          1, 1, '2026-10-02')`
+      await server.database.sql`
+        insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
+          service_class, served_class, settlement_group, end_reason, estimated, input_tokens,
+          cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, rented_target, spend_nanos)
+        values (${id}, ${tenantId}, 'prj_1', 'key_1', 'small', 'standard', 'standard', 'finished',
+          'done', false, 1000, 40, 10, 0, 5, '2026-10-02', 'openai/gpt-x', 1500000000)`
+    }
+    bound = await signIn('finance@example.org')
+  })
+  after(() => server.close())
+
+  async function signIn(email: string): Promise<Record<string, string>> {
+    const person = { name: 'F', email, role: 'finance', tenantIds: [mine] }
+    const { json } = await local('POST', '/api/users', person)
+    const token = new URL(json.link).searchParams.get('token')
+    const password = 'correct horse battery'
+    const joined = await server.ask('POST', '/api/link', { body: { token, password } })
+    const cookie = joined.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    return { cookie, 'x-csrf-token': joined.json.csrfToken }
+  }
+
+  it('are closed within reach, listed, and printed as page and CSV', async () => {
+    const options = { headers: bound, body: period }
+    const own = await server.ask('POST', '/api/ledger/close', options)
+    assert.equal(own.status, 201, own.text)
+    assert.deepEqual(
+      own.json.statements.map(({ tenantId, total }: Record<string, string>) => [tenantId, total]),
+      [[mine, '1.5']],
+    )
+    const all = await local('POST', '/api/ledger/close', period)
+    assert.deepEqual(
+      all.json.statements.map((one: { number: number }) => one.number),
+      [2],
+    )
+    const listed = await server.ask('GET', '/api/statements', { headers: bound })
+    assert.deepEqual(
+      listed.json.rows.map((one: { number: number }) => one.number),
+      [1],
+    )
+    const first = await local('GET', '/api/statements?limit=1')
+    assert.deepEqual([first.json.rows[0].number, first.json.next], [2, '2'])
+    assert.equal((await server.ask('GET', '/api/statements/2', { headers: bound })).status, 404)
+    const page = await server.ask('GET', '/api/statements/1?format=html', { headers: bound })
+    assert.match(page.text, /<h1>Statement 1<\/h1>\s*<p>Mine &amp; &lt;Co&gt; /)
+    assert.ok(page.text.includes(own.json.statements[0].hash))
+    assert.match(page.headers.get('content-disposition') ?? '', /statement-1\.html/)
+    const csv = await server.ask('GET', '/api/statements/1?format=csv', { headers: bound })
+    assert.match(csv.text, /overflow,openai\/gpt-x,small,1,1000,10,,1\.5,yes\r\n/)
+    assert.match(csv.text, /usage,small,prj_1 standard,1,1000,10,,0,no\r\n/)
+  })
+
+  it('are proved as a whole, by whoever may see all', async () => {
+    const { json } = await local('GET', '/api/ledger/verify?part=requests')
+    assert.deepEqual(json, { checked: 2, open: 0, next: null, broken: null })
+    const statements = await local('GET', '/api/ledger/verify?part=statements')
+    assert.deepEqual([statements.json.checked, statements.json.broken], [2, null])
+    const path = '/api/ledger/verify?part=requests'
+    assert.equal((await server.ask('GET', path, { headers: bound })).status, 403)
+  })
+
+  it('are taken back with a reason, and refused where they cannot be', async () => {
+    assert.equal((await local('POST', '/api/statements/2/reopen', {})).status, 400)
+    const body = { reason: 'a test' }
+    const others = { headers: bound, body }
+    assert.equal((await server.ask('POST', '/api/statements/2/reopen', others)).status, 404)
+    const note = await local('POST', '/api/statements/2/reopen', body)
+    assert.deepEqual(
+      [note.json.kind, note.json.corrects, note.json.total],
+      ['credit_note', 2, '-1.5'],
+    )
+    const again = await local('POST', '/api/statements/2/reopen', body)
+    assert.deepEqual([again.status, again.json.error.code], [409, 'period_refused'])
+    const page = await local('GET', '/api/statements/3?format=html')
+    assert.match(page.text, /Takes statement 2 back/)
+    for (const wrong of [
+      { ...period, to: period.from },
+      { ...period, from: '2026-10-01T00:00:30Z' },
+    ]) {
+      assert.equal((await local('POST', '/api/ledger/close', wrong)).status, 400)
+    }
+  })
+})

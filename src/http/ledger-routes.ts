@@ -1,0 +1,191 @@
+/** Routes for closed periods: statements, opening them again, and the proof of the books. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { GristmillError } from '../base/index.ts'
+import {
+  idleRules,
+  readStatement,
+  readStatements,
+  type Statement,
+  statementBases,
+  verifyRequests,
+  verifyStatements,
+} from '../meter/index.ts'
+import { type Api, answer, body, checkReach, needs, pageFrom, tenantsInReach } from './api.ts'
+import type * as contract from './contract.ts'
+import { RouteShapes } from './route-shapes.ts'
+import type { HttpOptions } from './services.ts'
+import { statementCsv } from './statement-csv.ts'
+import { statementPage } from './statement-page.ts'
+import { statement, statementDetail, statementDetailView, statementView } from './statement-view.ts'
+
+const tags = ['ledger']
+const NUMBER_MAX = 2_147_483_647
+
+/** Capacity is measured by the minute. */
+const wholeMinute = z.iso
+  .datetime({ offset: true })
+  .refine((text) => Date.parse(text) % 60_000 === 0, 'it must be the beginning of a minute')
+
+const number = z.coerce.number().int().min(1).max(NUMBER_MAX)
+const params = z.object({ number })
+
+const closeLedger = createRoute({
+  ...needs('ledger:close'),
+  tags,
+  method: 'post',
+  path: '/api/ledger/close',
+  summary: 'Close a period: a numbered statement for each tenant that is not closed yet',
+  request: {
+    body: body(
+      z
+        .strictObject({
+          from: wholeMinute,
+          to: wholeMinute,
+          rule: z.enum(idleRules).default('operator'),
+          basis: z.enum(statementBases).default('cost'),
+          tenants: z.array(z.string().max(100)).min(1).max(1000).optional(),
+        })
+        .refine(({ from, to }) => Date.parse(from) < Date.parse(to), {
+          message: 'it must be after `from`',
+          path: ['to'],
+        }),
+    ),
+  },
+  responses: {
+    201: answer(
+      'The statements.',
+      z
+        .object({ statements: z.array(statement), warnings: z.array(z.string()) })
+        .openapi('Closed') satisfies z.ZodType<contract.ClosedView>,
+    ),
+  },
+})
+
+const readOne = createRoute({
+  ...needs('statements:read'),
+  tags,
+  method: 'get',
+  path: '/api/statements/{number}',
+  summary: 'One statement; format=html to print it, format=csv to calculate with',
+  request: { params, query: z.object({ format: z.enum(['json', 'html', 'csv']).optional() }) },
+  responses: {
+    200: {
+      description: 'The statement.',
+      content: {
+        'application/json': { schema: statementDetail },
+        'text/html': { schema: z.string() },
+        'text/csv': { schema: z.string() },
+      },
+    },
+  },
+})
+
+const reopen = createRoute({
+  ...needs('ledger:close'),
+  tags,
+  method: 'post',
+  path: '/api/statements/{number}/reopen',
+  summary: 'Take a statement back by a credit note, so that its period can be closed again',
+  request: { params, body: body(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
+  responses: { 201: answer('The credit note.', statement) },
+})
+
+const verifyPart = createRoute({
+  ...needs('costs:read'),
+  tags,
+  method: 'get',
+  path: '/api/ledger/verify',
+  summary: 'Prove one part of the books; begin with no `after`, go on with `next`',
+  request: {
+    query: z.object({
+      part: z.enum(['requests', 'statements']),
+      after: z.string().max(100).optional(),
+    }),
+  },
+  responses: {
+    200: answer(
+      'What was found.',
+      z
+        .object({
+          checked: z.number().int(),
+          open: z.number().int(),
+          next: z.string().nullable(),
+          broken: z.object({ id: z.string(), what: z.string() }).nullable(),
+        })
+        .openapi('VerifiedPart') satisfies z.ZodType<contract.VerifiedPartView>,
+    ),
+  },
+})
+
+/** @param api where the routes are added */
+export function ledgerRoutes(api: Api, options: HttpOptions): void {
+  const { database, books, limits } = options
+  api.openapi(closeLedger, async (c) => {
+    const { from, to, rule, basis, tenants } = c.req.valid('json')
+    const access = c.get('access')
+    for (const id of tenants ?? []) checkReach(access, id, 'tenant', id)
+    const tenantIds = tenants ?? access.tenantIds ?? undefined
+    const period = { fromMs: Date.parse(from), toMs: Date.parse(to) }
+    const closing = { ...period, rule, basis, tenantIds }
+    const { statements, warnings } = await books.close(closing, access.actor)
+    return c.json({ statements: statements.map(statementView), warnings }, 201)
+  })
+  const shapes = new RouteShapes('ledger', 'statements:read', 'ledger:close')
+  const filter = { tenant: z.string().max(100).optional() }
+  const listSummary = 'Statements and credit notes, the newest first'
+  api.openapi(shapes.list('/api/statements', listSummary, statement, filter), async (c) => {
+    const query = c.req.valid('query')
+    const { limit, cursor } = pageFrom(query, limits)
+    const tenantIds = tenantsInReach(c.get('access'), query.tenant) ?? undefined
+    const before = cursor === undefined ? undefined : number.safeParse(cursor).data
+    const found = await readStatements(database.sql, { tenantIds, before }, limit + 1)
+    const rows = found.slice(0, limit).map(statementView)
+    const next = found.length > limit ? String(rows.at(-1)?.number) : null
+    return c.json({ rows, next }, 200)
+  })
+  singleStatements(api, options)
+  api.openapi(verifyPart, async (c) => {
+    // What is wrong may be another tenant's.
+    const { actor, tenantIds } = c.get('access')
+    if (tenantIds !== null) {
+      const action = 'prove the books, which are of all tenants'
+      throw new GristmillError('forbidden', { actor: actor.name, action })
+    }
+    const { part, after = '' } = c.req.valid('query')
+    const found =
+      part === 'requests'
+        ? await verifyRequests(database.sql, after)
+        : await verifyStatements(database.sql, number.safeParse(after).data ?? 0)
+    return c.json(found, 200)
+  })
+}
+
+function singleStatements(api: Api, { database, books }: HttpOptions): void {
+  const find = async (wanted: number): Promise<Statement> => {
+    const found = await readStatement(database.sql, wanted)
+    if (found) return found
+    throw new GristmillError('not_found', { kind: 'statement', id: String(wanted) })
+  }
+  api.openapi(readOne, async (c) => {
+    const wanted = c.req.valid('param').number
+    const { format = 'json' } = c.req.valid('query')
+    const found = await find(wanted)
+    checkReach(c.get('access'), found.document.tenantId, 'statement', String(wanted))
+    const view = statementDetailView(found)
+    if (format === 'json') return c.json(view, 200)
+    const text = format === 'csv' ? statementCsv(view) : statementPage(view)
+    const headers = {
+      'content-type': `text/${format}; charset=utf-8`,
+      'content-disposition': `attachment; filename="statement-${wanted}.${format}"`,
+    }
+    return c.body(text, 200, headers) as never
+  })
+  api.openapi(reopen, async (c) => {
+    const wanted = c.req.valid('param').number
+    const access = c.get('access')
+    const { document } = await find(wanted)
+    checkReach(access, document.tenantId, 'statement', String(wanted))
+    const note = await books.reopen(wanted, c.req.valid('json').reason, access.actor)
+    return c.json(statementView(note), 201)
+  })
+}
