@@ -5,6 +5,7 @@ import { chaosFailover } from './chaos-failover.ts'
 import { chaosMixed } from './chaos-mixed.ts'
 import { chaosMonths } from './chaos-months.ts'
 import { chaosOverflow } from './chaos-overflow.ts'
+import { chaosReplicas } from './chaos-replicas.ts'
 import { fuzz } from './fuzz.ts'
 import { circumstances } from './harness.ts'
 
@@ -16,7 +17,7 @@ const { values, positionals } = parseArgs({
     lines: { type: 'string', default: '2000' },
     kills: { type: 'string', default: '20' },
     count: { type: 'string', default: '100000' },
-    rounds: { type: 'string', default: '10000' },
+    rounds: { type: 'string' },
     seconds: { type: 'string', default: '60' },
     load: { type: 'string', default: '0.6' },
     model: { type: 'string', default: 'toy' },
@@ -34,7 +35,8 @@ const names: Record<string, () => Promise<object>> = {
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
   fuzz: () => fuzz({ seed, count: Number(values.count), log }),
   overflow: () => chaosOverflow({ seconds: Number(values.seconds), log }),
-  months: () => chaosMonths({ seed, months: Number(values.rounds), log }),
+  months: () => chaosMonths({ seed, months: Number(values.rounds ?? 10_000), log }),
+  replicas: () => chaosReplicas({ seed, rounds: Number(values.rounds ?? 50), log }),
   failover: () =>
     chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
 }
@@ -47,13 +49,15 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n' +
       'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n' +
       'npm run -s chaos -- months [--seed N] [--rounds N] [--json]\n' +
-      'npm run -s chaos -- overflow [--seconds N] [--json]\n\n' +
+      'npm run -s chaos -- overflow [--seconds N] [--json]\n' +
+      'npm run -s chaos -- replicas [--rounds N] [--seed N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
       '  fuzz    hostile requests at every door, a hostile engine behind them\n' +
       '  failover  one of two engines killed, slow, failing, hanging; what clients see of it\n' +
       '  months    random months charged to tenants, against an oracle in SQL\n' +
-      '  overflow  an engine that cannot keep up beside a rented service; waits, spend and shares',
+      '  overflow  an engine that cannot keep up beside a rented service; waits, spend and shares\n' +
+      '  replicas  three gateways, killed, stopped and cut off in turn; grants, shares, takeovers',
   )
   process.exitCode = values.help ? 0 : 2
 } else {

@@ -20,6 +20,7 @@ export const rooms = [
   'pool',
   'route',
   'gateway',
+  'cluster',
   'batch',
   'conversation',
   'demo',

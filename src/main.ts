@@ -20,7 +20,7 @@ import {
   EMBEDDED_ENGINE_ID,
   EMBEDDING_ENGINE_ID,
   type EmbeddedEngine,
-  EngineRegistry,
+  type EngineRegistry,
   startEmbeddedEngine,
 } from './engine/index.ts'
 import { createGateway, type Gateway } from './gateway/index.ts'
@@ -48,16 +48,21 @@ import {
   type DatabasePart,
   engineService,
   floorView,
+  isRecorder,
   type LoginPart,
   ledgerWhileOurs,
   loginPart,
   modelsOf,
   openDatabasePart,
+  openEngines,
   openTelemetry,
   openTollPart,
   planDesk,
+  queueingOf,
   readiness,
   routeService,
+  settleLeftOpen,
+  sharedSecret,
   storedIn,
   type TollPart,
   writeServerFile,
@@ -87,8 +92,6 @@ export interface Running {
   close(): Promise<void>
 }
 
-/** How often it is looked whether an engine must be calibrated anew. */
-const CALIBRATION_CHECK_MS = 60_000
 /** For asking an engine what a request came to that a crash of the gateway left open. */
 const COUNT_MS_MAX = 1000
 
@@ -142,7 +145,8 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
       ? undefined
       : chooseEmbeddingModel(embeddingModel, config, home, clock, logger, onProgress)
   choosingEmbedding?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
-  const part = await openDatabasePart(config, home, clock, logger, stack)
+  const version = packageVersion()
+  const part = await openDatabasePart({ config, home, clock, logger, version }, stack)
   const data = await openDataPlane(base, part)
   const model = await choosing
   const engine = model && (await startEngine(base, data.engines, model, EMBEDDED_ENGINE_ID))
@@ -154,7 +158,15 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     clock.after(COUNT_MS_MAX, () => enough.abort())
     return data.engines.countOf(requestId, engineId, enough.signal)
   }
-  await data.ledger.recover(countOf, storedIn(part.database.sql), data.toll.priceOf)
+  const { member } = part
+  const answersOf = storedIn(part.database.sql)
+  const { priceOf } = data.toll
+  await data.ledger.recover(countOf, answersOf, priceOf, member && [member.membership.number])
+  if (member !== undefined) {
+    const { ledger } = data
+    const asked = { countOf, storedAnswers: answersOf, priceOf }
+    settleLeftOpen({ member, ledger, ...asked, clock, logger, stack })
+  }
   data.batches.runner.start()
   data.background.start()
   const server = await openServer(base, part, data, engine)
@@ -190,7 +202,7 @@ interface DataPlane {
 }
 
 async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane> {
-  const { database, lease } = part
+  const { database, lease, member } = part
   const { config, home, clock, logger, registry, stack } = base
   const { limits } = config
   const random = systemRandom
@@ -199,25 +211,13 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const tenancy = await createTenancy({ database, clock, random, logger, tokens })
   stack.defer(() => tenancy.close())
   const journal = await Journal.open(home.folder('journal'))
-  const ledger = createLedger({ database, journal, clock, logger, registry, limits })
+  const ledgerParts = { database, journal, clock, logger, registry, limits }
+  const ledger = createLedger({ ...ledgerParts, gateway: member?.membership.number })
   stack.defer(async () => void (await ledger.close()))
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
   const pool = openPool(base, part, calibrations)
-  const given = { database, clock, random, logger, limits }
-  const engines = new EngineRegistry({ ...given, ...engineSecretKeys(config, home) })
-  stack.defer(() => engines.close())
-  stack.defer(() => calibrations.close())
-  const checking = clock.every(CALIBRATION_CHECK_MS, () => calibrations.check(pool))
-  stack.defer(() => checking.cancel())
-  engines.listen({
-    changed: (engine, profile, state, reason) =>
-      pool.setEngine(engine, calibrations.applied(engine, profile), state, reason),
-    removed: (id) => pool.removeEngine(id),
-    loaded: (id, load) => pool.noteLoad(id, load),
-    rated: (id, news) => pool.quotas.heard(id, news),
-  })
-  await engines.start()
+  const engines = await openEngines({ ...base, part, pool, calibrations })
   const routes = new RouteBook({ database, audit: tenancy.audit, clock, logger })
   await routes.open()
   stack.defer(() => routes.close())
@@ -230,13 +230,11 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   stack.defer(() => traces?.close())
   const gateway = createGateway({
     telemetry: traces,
-    pool,
-    expectedWaits: (rowsMax) => queueOf(pool, clock, undefined, rowsMax),
+    ...queueingOf(pool, member, toll.allowances, clock),
     ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
     routes,
     places,
-    allowances: toll.allowances,
     prices: toll.prices,
     tokenizer: engines,
     archive: conversations.responses,
@@ -246,7 +244,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     limits,
     logger,
     registry,
-    saltSecret: home.secret('cache-salt'),
+    saltSecret: sharedSecret(config, home, 'cache-salt'),
     endUserHeader: config.endUserHeader,
     revokeEndsStreams: config.revokeEndsStreams,
   })
@@ -258,7 +256,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   return { ...parts, gateway, batches, conversations, background: conversations.runner(gateway) }
 }
 
-function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations): Pool {
+function openPool(base: Base, { database, member }: DatabasePart, { cost }: Calibrations): Pool {
   const { config, clock, logger, registry, stack } = base
   const recorder = `${process.pid}@${clock.nowMs()}`
   const pool = new Pool({
@@ -267,12 +265,15 @@ function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations
     logger,
     registry,
     order: config.schedulerOrder,
+    ...(member && { mayStart: () => member.mayStart() }),
     recordCapacity: (rows) => {
+      if (!isRecorder(member)) return
       recordCapacity(database, recorder, rows).catch((error: Error) =>
         logger.warn({ error: error.message, rows: rows.length }, 'capacity rows were not written'),
       )
     },
     recordChange: (change) => {
+      if (!isRecorder(member)) return
       recordChange(database.sql, change).catch((error: Error) =>
         logger.warn({ error: error.message, ...change }, 'a change of health was not written'),
       )
@@ -280,18 +281,6 @@ function openPool(base: Base, { database }: DatabasePart, { cost }: Calibrations
   })
   stack.defer(() => pool.close())
   return pool
-}
-
-/** The master key of engines' keys, and those that may have sealed some of them. */
-function engineSecretKeys(config: Config, home: Home) {
-  const name = 'engine-keys'
-  const ours = home.secret(name)
-  const earlier = [config.secretKeyBefore, home.pendingSecret(name), ours]
-  return {
-    secretKey: config.secretKey ?? ours,
-    earlierSecretKeys: earlier.filter((key) => key !== undefined),
-    renewSecretKey: config.secretKey === undefined ? () => home.renewSecret(name) : undefined,
-  }
 }
 
 async function startEngine(
@@ -334,13 +323,8 @@ async function openServer(
   const url = () => server.url
   const model = () => modelsOf(pool).find(({ embedsOnly }) => !embedsOnly)?.name
   const demo = createDemo({ tenancy, pool, url, model, clock, logger })
-  const plans = planDesk({
-    sql,
-    clock,
-    random: systemRandom,
-    logger,
-    limits: config.limits,
-  })
+  const { limits } = config
+  const plans = planDesk({ sql, clock, random: systemRandom, logger, limits })
   stack.defer(() => plans.close())
   const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
   const engineParts = { registry: engineRegistry, pool, calibrations, sql, clock }
@@ -374,19 +358,21 @@ async function openServer(
     port: config.port,
     publicUrl: config.publicUrl,
     trustedProxies: config.trustedProxies,
-    limits: config.limits,
+    limits,
     version: packageVersion(),
+    peers: part.member,
     consoleFolder: fileURLToPath(new URL('../console/dist', import.meta.url)),
     ...data.logins.http,
   })
   await server.listen()
   stack.defer(() => server.close(1000))
   // Requests in flight end before the connections are closed under them.
-  stack.defer(() => {
+  stack.defer(async () => {
     isStopping = true
+    await part.member?.handOver()
     batches.runner.stop()
     data.background.stop()
-    return gateway.drain()
+    await gateway.drain()
   })
   stack.defer(async () => void (await demo.cancel()))
   return server

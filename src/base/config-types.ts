@@ -29,6 +29,8 @@ export interface Config {
   /** Address that people use when it differs from host and port (behind a proxy). */
   publicUrl: string | undefined
   databaseUrl: string | undefined
+  /** Address for other gateways; undefined where this one is alone on its database. */
+  clusterUrl: string | undefined
   /** Server on which tests make their databases, instead of one embedded server per test file. */
   testDatabaseUrl: string | undefined
   /** What seals tenants' files; undefined means a secret of the data home. */

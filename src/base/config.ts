@@ -49,6 +49,12 @@ const schema = z.object({
     .min(1)
     .optional()
     .describe('PostgreSQL 15 or newer to use instead of the embedded one'),
+  GRISTMILL_CLUSTER_URL: z
+    .url()
+    .optional()
+    .describe(
+      'address at which other gateways reach this one, so that several share `DATABASE_URL`; needs both keys below, and no embedded engine',
+    ),
   GRISTMILL_TEST_DATABASE_URL: z
     .string()
     .min(1)
@@ -236,6 +242,7 @@ function configOf(env: Parsed, environment: Environment, limits: Limits): Config
     port: env.GRISTMILL_PORT,
     publicUrl: env.GRISTMILL_PUBLIC_URL,
     databaseUrl: env.DATABASE_URL,
+    clusterUrl: env.GRISTMILL_CLUSTER_URL,
     testDatabaseUrl: env.GRISTMILL_TEST_DATABASE_URL,
     contentKey: env.GRISTMILL_CONTENT_KEY,
     secretKey: env.GRISTMILL_SECRET_KEY,
@@ -316,6 +323,21 @@ function contradictions(env: Parsed): string[] {
   }
   if (env.GRISTMILL_OIDC_AUDIENCES.length > 0 && issuer === undefined) {
     wrong.push('GRISTMILL_OIDC_AUDIENCES: it needs GRISTMILL_OIDC_ISSUER')
+  }
+  if (env.GRISTMILL_CLUSTER_URL !== undefined) wrong.push(...unshared(env))
+  return wrong
+}
+
+/** What gateways that share a database would not agree about. */
+function unshared(env: Parsed): string[] {
+  const shared = ['DATABASE_URL', 'GRISTMILL_SECRET_KEY', 'GRISTMILL_CONTENT_KEY'] as const
+  const missing = shared.filter((name) => env[name] === undefined)
+  const wrong = missing.map((name) => `${name}: all gateways need the same one`)
+  if (env.GRISTMILL_ENGINE !== 'none') {
+    wrong.push('GRISTMILL_ENGINE: gateways that share a database embed no engine, so it is none')
+  }
+  if (env.GRISTMILL_EMBEDDING_MODEL !== undefined) {
+    wrong.push('GRISTMILL_EMBEDDING_MODEL: gateways that share a database embed no engine')
   }
   return wrong
 }

@@ -369,6 +369,13 @@ export const errorTable = {
     'Try again after Retry-After; an operator can see the reason under Engines.',
     true,
   ),
+  no_scheduler: entry(
+    503,
+    'server_error',
+    'No gateway that schedules can be reached at the moment.',
+    'Try again after Retry-After; an operator can see the reason under Cluster.',
+    true,
+  ),
   engine_failed: entry(
     502,
     'server_error',
@@ -504,7 +511,7 @@ export const errorTable = {
     409,
     'conflict_error',
     'Another gateway ({holder}) schedules on this database.',
-    'Stop it first; several gateways on one database are not supported yet.',
+    'Stop it first, or give both GRISTMILL_CLUSTER_URL, so that they share the database.',
   ),
   invalid_config: entry(
     400,

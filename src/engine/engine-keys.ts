@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { type Clock, GristmillError, newId, type Random } from '../base/index.ts'
 import type { Database, Queries } from '../store/index.ts'
+import type { EngineKeyView } from './engine-registry-types.ts'
 import { deleteKeys, insertKeys, type KeyRow, readKeys, resealKey } from './engine-rows.ts'
 import type { SecretBox } from './sealed-secret.ts'
 import type { ServiceKey } from './services/key-ring.ts'
@@ -47,6 +48,13 @@ export class EngineKeys {
 
   of(engineId: string): readonly EngineKey[] {
     return this.#keys.get(engineId) ?? []
+  }
+
+  /** The keys of an engine, not what they are. @param restOf what is left of each one's limit */
+  views(engineId: string, restOf: (keyId: string) => EngineKeyView['rest']): EngineKeyView[] {
+    return this.of(engineId).map(({ id, secret, createdAt }) => {
+      return { id, fingerprint: keyFingerprint(secret), createdAt, rest: restOf(id) }
+    })
   }
 
   /** Keys that are new and not stored yet. */
@@ -95,6 +103,14 @@ export class EngineKeys {
     await this.#reseal(next)
     commit()
     this.#options.box.change(next)
+  }
+
+  /** Rotates to a new master key. @throws GristmillError `conflict` where it is not ours to make */
+  async renew(made: { secret: Uint8Array; commit: () => void } | undefined): Promise<void> {
+    if (made !== undefined) return await this.rotate(made.secret, made.commit)
+    const reason =
+      'The key for secrets comes from GRISTMILL_SECRET_KEY: start once more with another one there, and this one as GRISTMILL_SECRET_KEY_BEFORE'
+    throw new GristmillError('conflict', { reason })
   }
 
   /** The engine is gone, and its keys with its row. */

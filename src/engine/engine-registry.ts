@@ -4,7 +4,7 @@
  */
 import { GristmillError } from '../base/index.ts'
 import { checkModels, checkNew, type EngineInput, rowOf } from './engine-input.ts'
-import { type EngineKey, EngineKeys, keyFingerprint } from './engine-keys.ts'
+import { type EngineKey, EngineKeys } from './engine-keys.ts'
 import type {
   EngineEntry,
   EngineKeyView,
@@ -27,7 +27,8 @@ import { type RegisteredModel, registeredModels } from './registered-models.ts'
 import { resolveHost } from './replica-set.ts'
 import { ReplicatedEngines } from './replicated-engines.ts'
 import { SecretBox } from './sealed-secret.ts'
-import type { EngineCount, EngineProfile } from './types.ts'
+import { askTokens } from './token-question.ts'
+import type { Engine, EngineCount, EngineProfile } from './types.ts'
 
 /** The engines that this program itself starts: one that writes, and one that embeds. */
 export const EMBEDDED_ENGINE_ID = 'eng_embedded'
@@ -47,6 +48,8 @@ export class EngineRegistry {
   readonly #replicated: ReplicatedEngines
   readonly #listeners = new Set<EngineListener>()
   readonly #keys: EngineKeys
+  /** Of entries that are kept in the database, as it said last. */
+  readonly #draining = new Map<string, boolean>()
   #models: Map<string, RegisteredModel> | undefined
 
   constructor(options: EngineRegistryOptions) {
@@ -65,11 +68,21 @@ export class EngineRegistry {
 
   /** Reads the stored engines and asks each once; resolves when all have answered or failed. */
   async start(): Promise<void> {
+    await this.refresh()
+  }
+
+  /** Follows what another gateway on this database has changed. */
+  async refresh(): Promise<void> {
     await this.#keys.read()
     const rows = await readEngines(this.#options.database.sql)
-    const begin = (row: EngineRow) =>
-      row.replicas ? this.#replicated.open(row) : this.#place(row, row.id).start()
-    await Promise.all(rows.map(begin))
+    const ids = new Set([...this.#places.values()].map(({ entryId }) => entryId))
+    const gone = [...ids].filter((id) => !this.isEmbedded(id) && !rows.some((r) => r.id === id))
+    await Promise.all(gone.map((id) => this.#forget(id)))
+    for (const { id, draining } of rows.filter((row) => ids.has(row.id))) {
+      this.#giveKeys(id)
+      if (this.#draining.get(id) !== draining) this.#setDraining(id, draining)
+    }
+    await Promise.all(rows.filter(({ id }) => !ids.has(id)).map((row) => this.#begin(row)))
   }
 
   /** Tells every present engine at once, then every change. Returns what ends that. */
@@ -129,12 +142,7 @@ export class EngineRegistry {
   /** The keys of an engine, not what they are. @throws GristmillError `not_found`, `conflict` */
   keys(id: string): EngineKeyView[] {
     const { engine, entryId } = this.#own(id)
-    return this.#keys.of(entryId).map(({ id: keyId, secret, createdAt }) => ({
-      id: keyId,
-      fingerprint: keyFingerprint(secret),
-      createdAt,
-      rest: engine.restOf(keyId),
-    }))
+    return this.#keys.views(entryId, (keyId) => engine.restOf(keyId))
   }
 
   /**
@@ -207,9 +215,7 @@ export class EngineRegistry {
       throw new GristmillError('conflict', { reason })
     }
     await deleteEngine(this.#options.database.sql, id)
-    this.#keys.forget(id)
-    this.#replicated.forget(id)
-    await Promise.all(this.#idsOf(id).map((one) => this.#drop(one)))
+    await this.#forget(id)
   }
 
   /**
@@ -223,8 +229,7 @@ export class EngineRegistry {
     const ids = isWhole ? this.#idsOf(id) : [this.#own(id).engine.id]
     if (isWhole || this.entryOf(id) === null)
       await setDraining(this.#options.database.sql, id, draining)
-    this.#replicated.setDraining(id, draining)
-    for (const one of ids) this.#places.get(one)?.watch.setDraining(draining)
+    this.#setDraining(id, draining)
     return ids[0] ?? id
   }
 
@@ -234,16 +239,9 @@ export class EngineRegistry {
     return row === undefined ? null : { id: row.id, name: row.name }
   }
 
-  /**
-   * Encrypts the keys of all engines with a new master key.
-   * @throws GristmillError `conflict` where the master key comes from the environment
-   */
+  /** Encrypts all keys anew. @throws GristmillError `conflict` where the master key is given */
   async rotateSecretKey(): Promise<void> {
-    const renewed = this.#options.renewSecretKey?.()
-    if (renewed !== undefined) return this.#keys.rotate(renewed.secret, renewed.commit)
-    const reason =
-      'The key for secrets comes from GRISTMILL_SECRET_KEY: start once more with another one there, and this one as GRISTMILL_SECRET_KEY_BEFORE'
-    throw new GristmillError('conflict', { reason })
+    await this.#keys.renew(this.#options.renewSecretKey?.())
   }
 
   /** Requests that failed at an engine in the last `spanMs`. */
@@ -261,26 +259,14 @@ export class EngineRegistry {
     return place ? place.watch.engine.countOf(requestId, signal) : null
   }
 
-  /**
-   * Tokens of a chat's prompt as the first engine of the model counts them that is up and can;
-   * null where there is none.
-   */
+  /** Tokens of a chat's prompt as the first engine counts them that is up and can; else null. */
   async countTokens(
     model: string,
     chat: Record<string, unknown>,
     signal: AbortSignal,
   ): Promise<number | null> {
-    for (const { watch } of this.#places.values()) {
-      const serves = watch.profile.models.some(({ name }) => name === model)
-      if (watch.state !== 'up' || !serves) continue
-      const count = await watch.engine.countTokens(chat, signal).catch((error: Error) => {
-        const { name, message } = error
-        this.#options.logger.debug({ engine: watch.engine.id, name, message }, 'no token count')
-        return null
-      })
-      if (count !== null) return count
-    }
-    return null
+    const ask = (engine: Engine) => engine.countTokens(chat, signal)
+    return askTokens([...this.#places.values()], model, this.#options.logger, ask)
   }
 
   /** A model that some engine serves or, while it is away, has served. */
@@ -298,13 +284,26 @@ export class EngineRegistry {
     await Promise.all([...this.#places.values()].map(({ watch }) => watch.engine.close()))
   }
 
+  async #begin(row: EngineRow): Promise<void> {
+    this.#draining.set(row.id, row.draining)
+    await (row.replicas ? this.#replicated.open(row) : this.#place(row, row.id).start())
+  }
+
+  async #forget(entryId: string): Promise<void> {
+    this.#keys.forget(entryId)
+    this.#replicated.forget(entryId)
+    await Promise.all(this.#idsOf(entryId).map((one) => this.#drop(one)))
+  }
+
+  #setDraining(id: string, draining: boolean): void {
+    this.#draining.set(id, draining)
+    this.#replicated.setDraining(id, draining)
+    const ids = this.#replicated.row(id) === undefined ? [id] : this.#idsOf(id)
+    for (const one of ids) this.#places.get(one)?.watch.setDraining(draining)
+  }
+
   #allModels(): Map<string, RegisteredModel> {
-    this.#models ??= registeredModels(
-      [...this.#places.values()].map(({ watch, createdAtMs }) => ({
-        profile: watch.profile,
-        createdAtMs,
-      })),
-    )
+    this.#models ??= registeredModels([...this.#places.values()])
     return this.#models
   }
 

@@ -15,10 +15,11 @@ export interface RegisteredModel {
 
 /** @param engines in the order in which they were added */
 export function registeredModels(
-  engines: readonly { profile: EngineProfile; createdAtMs: number }[],
+  engines: readonly { watch: { profile: EngineProfile }; createdAtMs: number }[],
 ): Map<string, RegisteredModel> {
   const models = new Map<string, RegisteredModel>()
-  for (const { profile, createdAtMs } of engines) {
+  for (const { watch, createdAtMs } of engines) {
+    const { profile } = watch
     const wire = profile.service && presets[profile.service].wire
     for (const { name, contextTokens, toy, embedsOnly = false } of profile.models) {
       const known = models.get(name)

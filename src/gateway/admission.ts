@@ -11,7 +11,7 @@ import type { LifeOptions } from './life-types.ts'
 import { modelFor } from './model-list.ts'
 import type { Standing } from './standing.ts'
 import { defaultBound } from './ticket-request.ts'
-import type { TokenRates } from './token-rate.ts'
+import type { RateLimiter } from './token-rate.ts'
 import type { GatewayOptions, ModelDirectory, ModelEntry, Prices } from './types.ts'
 
 /** What an answer without a bound is charged against a rate until its length is known. */
@@ -31,7 +31,7 @@ export interface Admission extends Pick<GatewayOptions, AdmissionOptions> {
   models: ModelDirectory
   /** What engines serve. */
   engineModels: ModelDirectory
-  rates: TokenRates
+  rates: RateLimiter
 }
 
 /** How a request came, whatever it asks. */

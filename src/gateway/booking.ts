@@ -20,7 +20,7 @@ import type { LifeEnd } from './life-types.ts'
 import type { CollectedLine } from './line.ts'
 import { keptPromise } from './promise.ts'
 import type { RequestLife } from './request-life.ts'
-import type { TokenRates } from './token-rate.ts'
+import type { RateLimiter } from './token-rate.ts'
 import type { EndedRequest, RequestLedger, Telemetry } from './types.ts'
 
 export interface BookingOptions {
@@ -28,7 +28,7 @@ export interface BookingOptions {
   clock: Clock
   logger: Logger
   metrics: GatewayMetrics
-  rates: TokenRates
+  rates: RateLimiter
   telemetry?: Telemetry | undefined
 }
 

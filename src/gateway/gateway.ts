@@ -39,7 +39,7 @@ import { sessionIdOf } from './session-id.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { ticketRequestOf } from './ticket-request.ts'
 import { countTokens } from './token-count.ts'
-import { TokenRates } from './token-rate.ts'
+import { type RateLimiter, TokenRates } from './token-rate.ts'
 import { replyAt } from './translated-reply.ts'
 import type { GatewayOptions, ModelDirectory } from './types.ts'
 
@@ -55,7 +55,7 @@ export class Gateway {
   /** What clients can name: routes and models. */
   readonly #models: ModelDirectory
   readonly #booking: Booking
-  readonly #rates: TokenRates
+  readonly #rates: RateLimiter
   readonly #admission: Admission
   readonly #recordings: Recordings
   readonly #conversations: Conversations
@@ -69,7 +69,7 @@ export class Gateway {
     const { clock, registry, pool, ledger, limits } = options
     this.#options = options
     this.#models = routedModels(options.models, options.routes)
-    this.#rates = new TokenRates(clock)
+    this.#rates = options.rates ?? new TokenRates(clock)
     this.#admission = {
       ...options,
       models: this.#models,

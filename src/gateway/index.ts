@@ -10,4 +10,11 @@ export { messagesBlocks, messagesFields } from './messages/fields.ts'
 export type { QueuedBody } from './responses/conversations.ts'
 export { responsesFields, responsesItems, responsesTools } from './responses/fields.ts'
 export { itemsGiven } from './responses/items.ts'
+export {
+  type Charge,
+  NO_CHARGE,
+  type RateLimiter,
+  rateLimitsOf,
+  TokenRates,
+} from './token-rate.ts'
 export type * from './types.ts'

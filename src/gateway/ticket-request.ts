@@ -26,9 +26,10 @@ export function ticketRequestOf({
   standing,
   line,
   outputTokensDefault,
+  charge,
 }: LifeOptions): TicketRequest {
   const user = standing.endUser === null ? keyId : `user:${standing.endUser}`
-  return {
+  const wanted: TicketRequest = {
     id: requestId,
     model: request.model,
     tenantId,
@@ -47,4 +48,6 @@ export function ticketRequestOf({
     keyConcurrencyMax: policy.keyLimits.concurrencyMax,
     urgent: line?.urgent === true,
   }
+  if (charge.ask !== undefined) wanted.rates = charge.ask
+  return wanted
 }

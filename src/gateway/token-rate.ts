@@ -3,6 +3,7 @@
  * and corrected when the request has ended. A bucket may go below zero, which delays the next.
  */
 import { type Clock, GristmillError } from '../base/index.ts'
+import type { RateAsk, RateLimit } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 
 const MINUTE_MS = 60_000
@@ -16,11 +17,46 @@ interface Bucket {
 export interface Charge {
   tokens: number
   buckets: Bucket[]
+  /** What is to be charged where the request is scheduled. */
+  ask?: RateAsk
 }
 
-const NOTHING: Charge = { tokens: 0, buckets: [] }
+export const NO_CHARGE: Charge = { tokens: 0, buckets: [] }
 
-export class TokenRates {
+/** Judges requests by the tokens per minute of their key and tenant. */
+export interface RateLimiter {
+  /**
+   * @param inputTokens estimate of the prompt
+   * @param tokens estimate of prompt and answer
+   * @throws GristmillError as `TokenRates.charge`
+   */
+  charge(principal: Principal, inputTokens: number, tokens: number): Charge
+  /** Replaces the estimate by what was used. */
+  correct(charge: Charge, tokens: number): void
+  /** To be called now and then. */
+  forgetIdle(): void
+}
+
+/** The limits of a request's key and tenant. */
+export function rateLimitsOf({ policy, ...principal }: Principal): RateLimit[] {
+  const { tenantLimits, keyLimits } = policy
+  const limits: RateLimit[] = []
+  if (keyLimits.tokensPerMinute !== null) {
+    const { tokensPerMinute } = keyLimits
+    limits.push({ id: principal.keyId, scope: `key ${principal.keyName}`, tokensPerMinute })
+  }
+  if (tenantLimits.tokensPerMinute !== null) {
+    const { tokensPerMinute } = tenantLimits
+    limits.push({
+      id: principal.tenantId,
+      scope: `tenant ${principal.tenantName}`,
+      tokensPerMinute,
+    })
+  }
+  return limits
+}
+
+export class TokenRates implements RateLimiter {
   readonly #clock: Clock
   readonly #buckets = new Map<string, Bucket>()
 
@@ -36,18 +72,29 @@ export class TokenRates {
    */
   charge(principal: Principal, inputTokens: number, tokens: number): Charge {
     const { tenantLimits, keyLimits } = principal.policy
-    if (tenantLimits.tokensPerMinute === null && keyLimits.tokensPerMinute === null) return NOTHING
-    const charge: Charge = { tokens, buckets: [] }
-    const limits = [
-      [`key ${principal.keyName}`, principal.keyId, keyLimits.tokensPerMinute],
-      [`tenant ${principal.tenantName}`, principal.tenantId, tenantLimits.tokensPerMinute],
-    ] as const
-    for (const [scope, id, perMinute] of limits) {
-      if (perMinute !== null)
-        charge.buckets.push(this.#admit(id, scope, perMinute, inputTokens, tokens))
+    if (tenantLimits.tokensPerMinute === null && keyLimits.tokensPerMinute === null) {
+      return NO_CHARGE
     }
-    for (const bucket of charge.buckets) bucket.tokens -= tokens
-    return charge
+    return this.chargeTo(rateLimitsOf(principal), inputTokens, tokens)
+  }
+
+  /** The same with limits that are known already. */
+  chargeTo(limits: readonly RateLimit[], inputTokens: number, tokens: number): Charge {
+    const buckets = limits.map((limit) => this.#admit(limit, inputTokens, tokens))
+    for (const bucket of buckets) bucket.tokens -= tokens
+    return { tokens, buckets }
+  }
+
+  /** How full every bucket is. */
+  levels(): { id: string; tokens: number }[] {
+    return [...this.#buckets].map(([id, { tokens }]) => ({ id, tokens }))
+  }
+
+  /** Goes on from where somebody else was. */
+  restore(levels: readonly { id: string; tokens: number }[]): void {
+    const atMs = this.#clock.monotonicMs()
+    this.#buckets.clear()
+    for (const { id, tokens } of levels) this.#buckets.set(id, { tokens, atMs })
   }
 
   /** Replaces the estimate by what was used. */
@@ -61,13 +108,7 @@ export class TokenRates {
     for (const [id, bucket] of this.#buckets) if (bucket.atMs < before) this.#buckets.delete(id)
   }
 
-  #admit(
-    id: string,
-    scope: string,
-    tokensPerMinute: number,
-    inputTokens: number,
-    tokens: number,
-  ): Bucket {
+  #admit({ id, scope, tokensPerMinute }: RateLimit, inputTokens: number, tokens: number): Bucket {
     if (inputTokens > tokensPerMinute) {
       const details = { requestTokens: inputTokens, scope, tokensPerMinute }
       throw new GristmillError('requests_too_large_for_limit', details)

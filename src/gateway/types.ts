@@ -14,6 +14,7 @@ import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { Asker } from './standing.ts'
+import type { RateLimiter } from './token-rate.ts'
 
 export interface TicketPool {
   submit(request: TicketRequest): Ticket
@@ -182,6 +183,8 @@ export interface GatewayOptions {
   places: TargetPlaces
   allowances: Allowances
   prices: Prices
+  /** Judges tokens per minute; a judge of its own where absent. */
+  rates?: RateLimiter
   tokenizer: Tokenizer
   archive: ResponseArchive
   /** Where guards may ask. */

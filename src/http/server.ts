@@ -19,7 +19,7 @@ import { type People, people } from './people.ts'
 import { scimGroups } from './scim-groups.ts'
 import { SCIM_ROOT } from './scim-shapes.ts'
 import { scimUsers } from './scim-users.ts'
-import type { HttpOptions } from './services.ts'
+import type { HttpOptions, PeerService } from './services.ts'
 import { sessions } from './sessions.ts'
 import { staticFiles } from './static-files.ts'
 import { streamRoutes } from './stream-routes.ts'
@@ -100,6 +100,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   // What a client expects and Node does not know changes nothing of what it asks for.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.on('clientError', refuseBroken)
+  if (options.peers) servePeers(server, options.peers)
   return {
     get url() {
       return url()
@@ -141,6 +142,12 @@ function peopleOf({ database, clock, random, tenancy }: HttpOptions, login: Logi
 
 const isApi = (path: string) =>
   path.startsWith('/api/') || path.startsWith(`${SCIM_ROOT}/`) || API_PATHS.has(path)
+
+function servePeers(server: Server, peers: PeerService): void {
+  server.on('upgrade', (request, socket) => {
+    if (!peers.upgrade(request, socket)) socket.destroy()
+  })
+}
 
 function pathOf(url: string): string {
   const end = url.indexOf('?')

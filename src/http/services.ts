@@ -3,6 +3,7 @@
  * composition root plugs the real ones in and tests small ones. No behaviour lives here.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { WebhookStore } from '../batch/index.ts'
 import type { ServiceName } from '../engine/index.ts'
@@ -197,6 +198,12 @@ export interface Readiness {
   reasons: string[]
 }
 
+/** Other gateways on the same database. */
+export interface PeerService {
+  /** Answers an upgrade of HTTP. @returns false where it is none of theirs */
+  upgrade(request: IncomingMessage, socket: Duplex): boolean
+}
+
 export interface HttpServices {
   database: Database
   tenancy: Tenancy
@@ -238,6 +245,8 @@ export interface HttpOptions extends HttpServices {
   version: string
   /** Built console; a plain page explains where it is missing. */
   consoleFolder: string
+  /** Other gateways on the same database, where there may be any. */
+  peers?: PeerService | undefined
   /** 32 bytes that sign sessions and CSRF tokens; the same over restarts. */
   sessionSecret: Uint8Array
   /** The OpenID provider that people sign in with. */

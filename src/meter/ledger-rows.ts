@@ -5,6 +5,7 @@
  */
 import type { ServiceClass } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
+import { textArray } from './text-array.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
 
 /** A row that was not written because the request has a settlement, or (`false`) has no intent. */
@@ -42,14 +43,14 @@ export async function writeIntents(sql: Queries, given: readonly string[]): Prom
       select * from json_to_recordset(${rows}::text::json) as given (
         request_id text, tenant_id text, project_id text, key_id text, end_user text,
         session_id text, model text, endpoint text, service_class text, batch_id text,
-        estimated_input_tokens int, output_tokens_max int, arrived_at_ms float8)
+        estimated_input_tokens int, output_tokens_max int, arrived_at_ms float8, gateway int)
     ), written as (
       insert into ledger_intents (request_id, tenant_id, project_id, key_id, end_user,
         session_id, model, endpoint, service_class, batch_id, estimated_input_tokens,
-        output_tokens_max, arrived_at)
+        output_tokens_max, arrived_at, gateway)
       select request_id, tenant_id, project_id, key_id, end_user, session_id, model, endpoint,
         service_class, batch_id, estimated_input_tokens, output_tokens_max,
-        to_timestamp(arrived_at_ms / 1000)
+        to_timestamp(arrived_at_ms / 1000), gateway
       from given
       on conflict (request_id) do nothing
       returning request_id
@@ -129,8 +130,18 @@ export async function writeSettlements(
 /**
  * Up to `rowsMax` rows of working state after `after` in order of their identifiers; all that is
  * open once `bookOpen` has run.
+ * @param gateways only theirs and those of before there were several; all where absent
  */
-export async function readOpen(sql: Queries, after: string, rowsMax: number): Promise<OpenRow[]> {
+export async function readOpen(
+  sql: Queries,
+  after: string,
+  rowsMax: number,
+  gateways?: readonly number[],
+): Promise<OpenRow[]> {
+  const isMeant =
+    gateways === undefined
+      ? sql`true`
+      : sql`(i.gateway is null or i.gateway = any(${textArray(gateways.map(String))}::text::int[]))`
   return await sql<OpenRow[]>`
     select o.request_id as "requestId", o.engine_id as "engineId", i.batch_id as "batchId",
       i.tenant_id as "tenantId", i.model, i.endpoint, i.service_class as "serviceClass",
@@ -140,13 +151,13 @@ export async function readOpen(sql: Queries, after: string, rowsMax: number): Pr
       o.output_tokens as "outputTokens", o.queue_ms as "queueMs", o.engine_ms as "engineMs",
       o.ttft_ms as "ttftMs"
     from ledger_open o join ledger_intents i using (request_id)
-    where o.request_id > ${after}
+    where o.request_id > ${after} and ${isMeant}
     order by o.request_id
     limit ${rowsMax}`
 }
 
 /** An intent as a row of JSON, fit for the database whatever came from outside. */
-export function rowOfIntent(intent: Intent): string {
+export function rowOfIntent(intent: Intent, gateway?: number): string {
   return encode({
     request_id: intent.requestId,
     tenant_id: intent.tenantId,
@@ -162,6 +173,8 @@ export function rowOfIntent(intent: Intent): string {
     estimated_input_tokens: whole(intent.estimatedInputTokens),
     output_tokens_max: whole(intent.outputTokensMax),
     arrived_at_ms: intent.arrivedAtMs,
+    // Undefined, and so not written, where a gateway is alone.
+    gateway,
   })
 }
 

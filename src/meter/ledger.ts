@@ -31,6 +31,8 @@ export interface LedgerOptions {
   clock: Clock
   logger: Logger
   registry: Registry
+  /** Number of this gateway, where several share the database. */
+  gateway?: number | undefined
   limits: Pick<Limits, 'ledgerPendingMax' | 'ledgerStallMs' | 'ledgerWaitMs'>
 }
 
@@ -121,7 +123,7 @@ export class Ledger {
     return new Promise((resolve, reject) => {
       const entry: OpenEntry = {
         intent,
-        row: rowOfIntent(intent),
+        row: rowOfIntent(intent, this.#options.gateway),
         file: undefined,
         isBooked: false,
         booked: undefined,
@@ -185,22 +187,24 @@ export class Ledger {
   }
 
   /**
-   * Settles what an earlier run left open, as `recovered`; to be called once, before requests come.
+   * Settles what an earlier run left open, as `recovered`; to be called before requests come.
    * @param countOf asks an engine for the exact count; its answer wins over the last progress
    * @param storedAnswers knows which lines of batches have their answers
    * @param priceOf knows what they cost
+   * @param gateways those that have ended, where several share the database; else all have
    * @returns how many were settled
    */
   async recover(
     countOf?: CountOf,
     storedAnswers?: StoredAnswers,
     priceOf?: PriceOf,
+    gateways?: readonly number[],
   ): Promise<number> {
     const { clock, logger, database } = this.#options
     await this.#bookLeft()
     const isOurs = (requestId: string) => this.#open.has(requestId)
     const { sql } = database
-    const known = { countOf, storedAnswers, priceOf }
+    const known = { countOf, storedAnswers, priceOf, gateways }
     return await recoverOpen({ sql, clock, logger, ...known, isOurs })
   }
 

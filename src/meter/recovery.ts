@@ -33,6 +33,8 @@ export interface RecoveryOptions {
   countOf?: CountOf | undefined
   storedAnswers?: StoredAnswers | undefined
   priceOf?: PriceOf | undefined
+  /** Only theirs, and those of before there were several; all where absent. */
+  gateways?: readonly number[] | undefined
   /** Requests of this process, which are not to be touched. */
   isOurs: (requestId: string) => boolean
 }
@@ -52,7 +54,7 @@ export async function recoverOpen(options: RecoveryOptions): Promise<number> {
   await bookOpen(sql)
   let recovered = 0
   for (let after = ''; ; ) {
-    const page = await readOpen(sql, after, PAGE_ROWS)
+    const page = await readOpen(sql, after, PAGE_ROWS, options.gateways)
     const last = page.at(-1)
     if (!last) break
     after = last.requestId

@@ -27,6 +27,7 @@ export function arrivalOf(request: TicketRequest, arrivedAtMs: number, order?: n
     urgent: request.urgent === true,
   }
   if (order !== undefined) arrival.order = order
+  if (request.wasAccepted === true) arrival.wasAccepted = true
   if (request.beginnings !== undefined) arrival.beginnings = request.beginnings
   if (request.avoidEngineId !== undefined) arrival.avoidEngineId = request.avoidEngineId
   return arrival

@@ -3,8 +3,10 @@
  * which models have lost all of theirs. Decides nothing about tickets.
  */
 import { bandOf } from '../base/index.ts'
+import type { EngineControl } from './engine-control.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { EngineSlots, PoolGroup } from './scheduler-types.ts'
+import type { PoolTicket } from './ticket.ts'
 import type { PoolEngine } from './types.ts'
 
 /** Tickets looked at, oldest first, for one that waits: enough to see it, never a whole queue. */
@@ -18,20 +20,24 @@ export const pinnedModel = (engineId: string) => `only ${engineId}`
 /**
  * What the scheduler may use of an engine now; nothing while it is not up.
  * @param placesMax bound while it is tried again; null: none
+ * @param held places that requests may have of which nobody tells
  */
 export function slotsOf(
   { engine, profile, state, control }: PoolEngine,
   placesMax: number | null,
+  held = 0,
 ): EngineSlots {
   const isUp = state === 'up'
   const isFree = placesMax === null
+  const cap = Math.min(control.cap.cap, placesMax ?? control.cap.cap)
+  const express = isFree ? profile.express : 0
   return {
     id: engine.id,
     models: [...profile.models.map((model) => model.name), pinnedModel(engine.id)],
-    cap: isUp ? Math.min(control.cap.cap, placesMax ?? control.cap.cap) : 0,
-    express: isUp && isFree ? profile.express : 0,
+    cap: isUp ? Math.max(0, cap - held) : 0,
+    express: isUp ? Math.max(0, express - Math.max(0, held - cap)) : 0,
     backgroundReserve: control.reserve.reserve,
-    spare: profile.yieldsBySteps && isFree ? profile.spare : 0,
+    spare: profile.yieldsBySteps && isFree && held === 0 ? profile.spare : 0,
     // Tenants are kept apart there by keeping nothing.
     keepsPrefixes: !profile.takesCacheOff,
   }
@@ -81,6 +87,15 @@ export function updateControls(
       return place.control.update(nowMs, seen) ? [place] : []
     })
   })
+}
+
+/** The control of the engine that an interactive ticket runs on. */
+export function controlOf(
+  engines: ReadonlyMap<string, PoolEngine>,
+  { engineId, request }: Pick<PoolTicket, 'engineId' | 'request'>,
+): EngineControl | undefined {
+  if (engineId === undefined || bandOf(request.serviceClass) !== 'interactive') return undefined
+  return engines.get(engineId)?.control
 }
 
 /** An engine's part of the places that a pool needs, rounded up. */

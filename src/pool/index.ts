@@ -7,8 +7,10 @@ export {
   type CapState,
   type EngineSignals,
 } from './cap-control.ts'
+export { type CounterRow, countersOf, restoreCounters, standingOf } from './counters.ts'
 export { floorOf, lastChangeOf, queueOf } from './floor.ts'
 export { Pool, type PoolOptions } from './pool.ts'
+export { waitedTooLong } from './refusals.ts'
 export {
   defaultReserveOptions,
   ReserveControl,
@@ -16,6 +18,7 @@ export {
   type ReserveReading,
   type ReserveState,
 } from './reserve-control.ts'
+export { RetryBudget } from './retry-budget.ts'
 export { Scheduler } from './scheduler.ts'
 export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'
@@ -60,6 +63,7 @@ export { DEFAULT_MODEL } from './sim-types.ts'
 export { type PlanChange, type WhatIfOptions, whatIf } from './sim-what-if.ts'
 export { Simulation, type SimulationOptions } from './simulator.ts'
 export { TargetPlaces } from './target-places.ts'
+export type { PoolTicket, Running } from './ticket.ts'
 export type * from './types.ts'
 export { utilisationOf } from './utilisation.ts'
 export type { Beginning } from './warm-prefixes.ts'

@@ -3,22 +3,22 @@
  * to the waiting requests, and books what every tenant received. One object per gateway.
  */
 import { bandOf, type Clock, type Logger, type Registry, ShortLivedMap } from '../base/index.ts'
-import type { Engine, EngineLoad, EngineProfile, EngineState, Tokens } from '../engine/index.ts'
+import type { Engine, EngineLoad, EngineProfile, EngineState } from '../engine/index.ts'
 import type { AttemptFailure } from '../meter/index.ts'
 import { arrivalOf } from './arrivals.ts'
 import { EngineControl } from './engine-control.ts'
 import { EngineHealth } from './engine-health.ts'
-import { ServedModels, slotsOf, updateControls } from './engine-places.ts'
+import { controlOf, ServedModels, slotsOf, updateControls } from './engine-places.ts'
 import { EngineRecord, type RecordSink } from './engine-record.ts'
-import { entitle } from './entitlement.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
 import { Quotas } from './quotas.ts'
 import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
-import { PoolTicket, placeOf, retryOf, type TicketOwner } from './ticket.ts'
-import type { PoolEngine, RetryOptions, Ticket, TicketEnd, TicketRequest } from './types.ts'
+import { ServiceBooks } from './service-books.ts'
+import { PoolTicket, placeOf, type Running, retryOf, type TicketOwner } from './ticket.ts'
+import type { PoolEngine, RetryOptions, TicketEnd, TicketRequest } from './types.ts'
 
 const TICK_MS = 100
 const SECOND_MS = 1000
@@ -28,6 +28,8 @@ export interface PoolOptions extends RecordSink {
   logger: Logger
   registry: Registry
   order: 'fair' | 'fcfs'
+  /** False while it may start nothing; always true where absent. */
+  mayStart?: () => boolean
   /** Weights of the cost unit, for the whole run; the standard ones where absent. */
   cost?: CostWeights
 }
@@ -41,25 +43,29 @@ export class Pool implements TicketOwner {
   readonly cost: CostWeights
   readonly health: EngineHealth = new EngineHealth(this)
   readonly #waiting = new ShortLivedMap<PoolTicket>()
+  /** By engine, places that requests may have of which nobody tells. */
+  readonly #held = new Map<string, number>()
+  readonly #mayStart: (() => boolean) | undefined
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #metrics: PoolMetrics
   readonly #record: EngineRecord
+  readonly #books: ServiceBooks
   readonly #models: ServedModels
   readonly #timers
-  /** Service by engine since the last second was booked. */
-  readonly #served = new Map<string, number>()
   #sinceSecondMs = 0
 
   constructor(options: PoolOptions) {
     this.#clock = options.clock
     this.#logger = options.logger
+    this.#mayStart = options.mayStart
     const { order, cost = defaultSchedulerConfig.cost } = options
     this.cost = cost
     this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost })
     this.quotas = new Quotas(this.scheduler, options.clock)
     this.#models = new ServedModels(this.scheduler, this.health)
     this.#record = new EngineRecord(this, options.clock, options)
+    this.#books = new ServiceBooks(this, this.#record.meter)
     this.#metrics = new PoolMetrics(options.registry, this, options.clock)
     this.#timers = [
       options.clock.every(TICK_MS, () => this.#expire()),
@@ -68,7 +74,7 @@ export class Pool implements TicketOwner {
   }
 
   /** Asks for a slot; the ticket's `granted` tells when there is one, or what refused it. */
-  submit(request: TicketRequest): Ticket {
+  submit(request: TicketRequest): PoolTicket {
     const nowMs = this.#clock.monotonicMs()
     const ticket = new PoolTicket(request, request.arrivedAtMs ?? nowMs, this)
     if (this.#models.isLost(request.model, nowMs)) {
@@ -77,6 +83,35 @@ export class Pool implements TicketOwner {
     }
     this.#queue(ticket)
     return ticket
+  }
+
+  /** Takes over a request that runs already. */
+  adopt(request: TicketRequest, { engineId, ...received }: Running): PoolTicket {
+    const nowMs = this.#clock.monotonicMs()
+    const ticket = new PoolTicket(request, request.arrivedAtMs ?? nowMs, this)
+    const arrival = arrivalOf(request, ticket.arrivedAtMs)
+    ticket.queued = this.scheduler.adopt(arrival, engineId, received)
+    Object.assign(ticket, received)
+    ticket.state = 'running'
+    if (received.outputTokens > 0) ticket.firstTokenAtMs = nowMs
+    this.#enter(ticket, engineId, nowMs)
+    return ticket
+  }
+
+  /** Forgets all that waits or runs: somebody else schedules it now. */
+  clear(): void {
+    for (const ticket of [...this.running.values(), ...this.#waiting.values()]) {
+      if (ticket.state === 'running') this.#release(ticket, undefined)
+      else this.cancelled(ticket)
+      ticket.state = 'ended'
+    }
+  }
+
+  /** Leaves so many places of an engine empty, for requests of which nobody tells. */
+  hold(engineId: string, places: number): void {
+    this.#held.set(engineId, places)
+    this.#applySlots(engineId)
+    this.wake()
   }
 
   /** True where engines of a model are to be chosen between, by what a prompt begins with. */
@@ -99,7 +134,7 @@ export class Pool implements TicketOwner {
       for (const { name } of profile.models) this.#models.note(name, nowMs)
     }
     this.#record.look(engine.id)
-    this.#pump()
+    this.wake()
     if (state === 'down') this.health.vacate(engine.id)
   }
 
@@ -112,7 +147,7 @@ export class Pool implements TicketOwner {
   allow(engineId: string, concurrency: number | undefined): void {
     this.engines.get(engineId)?.control.allow(concurrency)
     this.#applySlots(engineId)
-    this.#pump()
+    this.wake()
   }
 
   /** Forgets an engine; what runs there ends through its own errors. */
@@ -122,12 +157,12 @@ export class Pool implements TicketOwner {
     this.quotas.forget(id)
     this.health.forget(id)
     this.#record.forget(id)
-    this.#pump()
+    this.wake()
   }
 
   setOrder(order: 'fair' | 'fcfs'): void {
     this.scheduler.setOrder(order)
-    this.#pump()
+    this.wake()
   }
 
   get waitingCount(): number {
@@ -170,14 +205,15 @@ export class Pool implements TicketOwner {
       if (bandOf(ticket.request.serviceClass) === 'interactive') {
         this.stats.firstToken(nowMs, ticket.request.tenantId, ttftMs)
       }
-      this.#controlOf(ticket)?.firstToken(nowMs, ttftMs, ticket.inputTokens - ticket.cachedTokens)
+      const readTokens = ticket.inputTokens - ticket.cachedTokens
+      controlOf(this.engines, ticket)?.firstToken(nowMs, ttftMs, readTokens)
     }
     ticket.circuit?.heard(nowMs)
     this.scheduler.progress(placeOf(ticket), outputTokens)
     this.stats.outputTokens.add(nowMs, tokens)
     this.stats.tenant(ticket.request.tenantId, nowMs).outputTokens.add(nowMs, tokens)
-    this.#tokensOf(ticket).output += tokens
-    this.#book(ticket, nowMs, tokens * this.cost.output)
+    this.#books.generated(ticket, tokens)
+    this.#books.serve(ticket, nowMs, tokens * this.cost.output)
   }
 
   promptWasRead(ticket: PoolTicket, inputTokens: number, cachedTokens: number): void {
@@ -189,9 +225,8 @@ export class Pool implements TicketOwner {
     this.scheduler.promptRead(placeOf(ticket), uncached)
     this.stats.promptTokens.add(nowMs, inputTokens)
     this.stats.cachedTokens.add(nowMs, cachedTokens)
-    this.#book(ticket, nowMs, (uncached - before) * this.cost.input)
-    this.#tokensOf(ticket).input += uncached
-    this.#tokensOf(ticket).cached += cachedTokens
+    this.#books.serve(ticket, nowMs, (uncached - before) * this.cost.input)
+    this.#books.read(ticket, uncached, cachedTokens)
   }
 
   finished(ticket: PoolTicket, end: TicketEnd): void {
@@ -204,14 +239,14 @@ export class Pool implements TicketOwner {
     this.#release(ticket, end.failure)
     ticket.state = 'ended'
     const { firstTokenAtMs = nowMs, lastTokenAtMs, outputTokens } = ticket
-    this.#controlOf(ticket)?.ended(nowMs, { firstTokenAtMs, lastTokenAtMs, outputTokens })
+    controlOf(this.engines, ticket)?.ended(nowMs, { firstTokenAtMs, lastTokenAtMs, outputTokens })
     const units =
       (ticket.inputTokens - ticket.cachedTokens) * this.cost.input +
       ticket.outputTokens * this.cost.output
     if (end.outcome === 'kept') this.stats.goodput.add(nowMs, units)
-    else if (end.outcome !== 'late') this.#waste(ticket, end.outcome, units)
+    else if (end.outcome !== 'late') this.#books.waste(ticket, nowMs, end.outcome, units)
     this.#metrics.ended(ticket, end)
-    this.#pump()
+    this.wake()
   }
 
   resubmit(ticket: PoolTicket, { model, failure }: RetryOptions): PoolTicket {
@@ -219,9 +254,10 @@ export class Pool implements TicketOwner {
     const queued = placeOf(ticket)
     // The tenant is not charged for a prompt that an engine lost before it answered.
     this.scheduler.promptRead(queued, 0)
-    this.#waste(ticket, 'engine_failed', units)
+    const nowMs = this.#clock.monotonicMs()
+    this.#books.waste(ticket, nowMs, 'engine_failed', units)
     const isLimit = failure === 'status_429' && this.quotas.isKept(ticket.engineId)
-    if (!isLimit) ticket.circuit?.failed(this.#clock.monotonicMs())
+    if (!isLimit) ticket.circuit?.failed(nowMs)
     this.#release(ticket, failure)
     ticket.state = 'ended'
     const next = new PoolTicket(retryOf(ticket, model), ticket.arrivedAtMs, this)
@@ -244,10 +280,12 @@ export class Pool implements TicketOwner {
     }
     ticket.queued = queued
     this.#waiting.set(ticket.id, ticket)
-    this.#pump()
+    this.wake()
   }
 
-  #pump(): void {
+  /** Starts what can be started; to be called where `mayStart` has become true. */
+  wake(): void {
+    if (this.#mayStart !== undefined && !this.#mayStart()) return
     for (let next = this.scheduler.next(); next; next = this.scheduler.next()) this.#start(next)
   }
 
@@ -258,19 +296,13 @@ export class Pool implements TicketOwner {
       throw new Error(`dispatched ${dispatch.id}, which the pool does not know`)
     const nowMs = this.#clock.monotonicMs()
     this.#waiting.delete(ticket.id)
-    this.running.set(ticket.id, ticket)
-    ticket.engineId = dispatch.engineId
-    ticket.circuit = this.health.of(dispatch.engineId)
-    ticket.circuit.began(nowMs)
+    this.#enter(ticket, dispatch.engineId, nowMs)
     ticket.express = dispatch.express
-    ticket.dispatchedAtMs = nowMs
-    const { estimatedInputTokens, outputTokensMax } = ticket.request
-    this.quotas.took(place.engine.id, ticket.id, estimatedInputTokens + outputTokensMax)
+    const { estimatedInputTokens } = ticket.request
     this.stats.dispatches.add(nowMs, 1)
     this.stats.tenant(ticket.request.tenantId, nowMs).dispatches.add(nowMs, 1)
     this.stats.inputTokens.add(nowMs, estimatedInputTokens)
-    this.#book(ticket, nowMs, estimatedInputTokens * this.cost.input)
-    this.#record.meter.took(dispatch.engineId, ticket.request.tenantId, this.#clock.nowMs())
+    this.#books.serve(ticket, nowMs, estimatedInputTokens * this.cost.input)
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
     ticket.grant({
@@ -285,6 +317,18 @@ export class Pool implements TicketOwner {
     })
   }
 
+  /** It has a place at an engine from now on. */
+  #enter(ticket: PoolTicket, engineId: string, nowMs: number): void {
+    this.running.set(ticket.id, ticket)
+    ticket.engineId = engineId
+    ticket.circuit = this.health.of(engineId)
+    ticket.circuit.began(nowMs)
+    ticket.dispatchedAtMs = nowMs
+    const { estimatedInputTokens, outputTokensMax } = ticket.request
+    this.quotas.took(engineId, ticket.id, estimatedInputTokens + outputTokensMax)
+    this.#record.meter.took(engineId, ticket.request.tenantId, this.#clock.nowMs())
+  }
+
   #release(ticket: PoolTicket, failure: AttemptFailure | undefined): void {
     this.running.delete(ticket.id)
     this.scheduler.finish(placeOf(ticket))
@@ -294,24 +338,6 @@ export class Pool implements TicketOwner {
     if (circuit?.isNews) this.#heed()
     if (engineId === undefined) return
     this.#record.meter.left(engineId, ticket.request.tenantId, this.#clock.nowMs(), failure)
-  }
-
-  #book(ticket: PoolTicket, nowMs: number, units: number): void {
-    const { tenantId, serviceClass } = ticket.request
-    this.stats.served(nowMs, tenantId, serviceClass, units)
-    if (ticket.engineId === undefined) return
-    this.#served.set(ticket.engineId, (this.#served.get(ticket.engineId) ?? 0) + units)
-    this.engines.get(ticket.engineId)?.control.served(units)
-    this.#record.meter.served(ticket.engineId, tenantId, bandOf(serviceClass), units)
-  }
-
-  #waste(ticket: PoolTicket, cause: string, units: number): void {
-    const nowMs = this.#clock.monotonicMs()
-    this.stats.wasted.add(nowMs, units)
-    this.stats.history.waste.add(nowMs, units)
-    if (ticket.engineId !== undefined) {
-      this.#record.meter.wasted(ticket.engineId, ticket.request.tenantId, cause, units)
-    }
   }
 
   #expire(): void {
@@ -328,11 +354,10 @@ export class Pool implements TicketOwner {
     const nowMs = this.#clock.monotonicMs()
     const elapsedMs = this.#sinceSecondMs === 0 ? SECOND_MS : nowMs - this.#sinceSecondMs
     this.#sinceSecondMs = nowMs
-    entitle(this, this.#record.meter, this.#served, nowMs, elapsedMs)
-    this.#served.clear()
+    this.#books.entitle(nowMs, elapsedMs)
     for (const model of this.#models.lost(nowMs)) this.#refuseModel(model)
     this.#control(nowMs)
-    if (this.quotas.refresh()) this.#pump()
+    if (this.quotas.refresh()) this.wake()
     if (this.health.look(nowMs)) this.#heed()
     for (const id of this.engines.keys()) this.#record.look(id)
     if (this.#record.write()) this.stats.forget(nowMs)
@@ -346,7 +371,7 @@ export class Pool implements TicketOwner {
       this.#applySlots(engineId)
       this.#logger.debug({ engineId, cap, reserve }, 'cap or reserve changed')
     }
-    if (changed.length > 0) this.#pump()
+    if (changed.length > 0) this.wake()
   }
 
   /** Gives engines the places that circuits leave them, and takes work from those now open. */
@@ -355,22 +380,15 @@ export class Pool implements TicketOwner {
       this.#applySlots(id)
       this.#record.look(id)
     }, this.#logger)
-    this.#pump()
+    this.wake()
   }
 
   #applySlots(engineId: string): void {
     const place = this.engines.get(engineId)
-    if (place) this.scheduler.setEngine(slotsOf(place, this.health.placesAt(engineId)))
-  }
-
-  #tokensOf({ engineId = '' }: PoolTicket): Tokens {
-    return this.engines.get(engineId)?.control.tokens ?? { input: 0, cached: 0, output: 0 }
-  }
-
-  /** The control of the engine that an interactive ticket runs on. */
-  #controlOf({ engineId, request }: PoolTicket): EngineControl | undefined {
-    if (engineId === undefined || bandOf(request.serviceClass) !== 'interactive') return undefined
-    return this.engines.get(engineId)?.control
+    if (place)
+      this.scheduler.setEngine(
+        slotsOf(place, this.health.placesAt(engineId), this.#held.get(engineId)),
+      )
   }
 
   #refuseModel(model: string): void {

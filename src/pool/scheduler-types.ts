@@ -63,6 +63,8 @@ export interface Arrival {
   urgent?: boolean
   /** Arrival number of an earlier attempt, which keeps its place in line. */
   order?: number
+  /** True where another scheduler took it before: its tenant's bound was kept to then. */
+  wasAccepted?: boolean
   /** Engine at which that failed; it goes there only where no other has room. */
   avoidEngineId?: string
 }

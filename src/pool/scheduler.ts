@@ -33,6 +33,7 @@ import {
   selectInteractive,
 } from './selection.ts'
 import { TicketState } from './ticket-state.ts'
+import type { Service } from './types.ts'
 import { WaitingLine } from './waiting-line.ts'
 
 export class Scheduler {
@@ -77,7 +78,8 @@ export class Scheduler {
   arrive(arrival: Arrival): TicketState | 'queue_full' {
     const pool = this.#groups.of(arrival.model)
     const tenant = tenantOf(pool, arrival)
-    if (arrival.order === undefined && tenant.queued >= arrival.queueDepthMax) {
+    const isNew = arrival.order === undefined && arrival.wasAccepted !== true
+    if (isNew && tenant.queued >= arrival.queueDepthMax) {
       forgetIdle(pool, tenant)
       return 'queue_full'
     }
@@ -85,6 +87,21 @@ export class Scheduler {
     const ticket = new TicketState(arrival, lane, arrival.order ?? this.#order++)
     this.#waiting.push(ticket)
     this.#enqueue(ticket)
+    return ticket
+  }
+
+  /** Takes over a ticket that runs; what it has received so far is not charged. */
+  adopt(arrival: Arrival, engineId: string, received: Service): TicketState {
+    const pool = this.#groups.of(arrival.model)
+    const tenant = tenantOf(pool, arrival)
+    const lane = this.#lanes.of(arrival, pool, tenant, this.#config.order)
+    const ticket = new TicketState(arrival, lane, this.#order++)
+    countInteractive(ticket, 1)
+    this.#gates.enter(lane, arrival)
+    this.#occupy(ticket, this.#groups.engine(engineId))
+    ticket.chargedInputTokens = received.inputTokens - received.cachedTokens
+    ticket.outputTokens = received.outputTokens
+    ticket.accounts.charge(lane.row, 0, 1)
     return ticket
   }
 
@@ -236,23 +253,29 @@ export class Scheduler {
     if (engine === undefined) throw new Error('selected a ticket that no engine has room for')
     const rank = this.#rank(ticket)
     const express = interactiveLoad(engine) >= engine.cap
-    ticket.tenant.inFlight++
     this.#unqueue(ticket)
     this.#waiting.remove(ticket)
-    ticket.index = this.#running.push(ticket) - 1
-    ticket.state = 'running'
-    ticket.engine = engine
-    engine.inFlight++
-    if (isBackground(ticket)) engine.background++
-    this.#gates.take(ticket)
+    this.#occupy(ticket, engine)
     ticket.chargedInputTokens = uncachedTokens(engine, ticket.arrival)
     const { beginnings } = ticket.arrival
     if (beginnings && engine.keepsPrefixes !== false) engine.prefixes.note(beginnings)
     addUnread(ticket, ticket.chargedInputTokens)
-    needPlace(ticket)
     const units = ticket.chargedInputTokens * this.#config.cost.input
     ticket.accounts.charge(ticket.lane.row, units, 1)
     return { id: ticket.arrival.id, ticket, engineId: engine.id, rank, express }
+  }
+
+  #occupy(ticket: TicketState, engine: EngineState | undefined): void {
+    ticket.tenant.inFlight++
+    ticket.index = this.#running.push(ticket) - 1
+    ticket.state = 'running'
+    ticket.engine = engine
+    if (engine !== undefined) {
+      engine.inFlight++
+      if (isBackground(ticket)) engine.background++
+    }
+    this.#gates.take(ticket)
+    needPlace(ticket)
   }
 
   /**

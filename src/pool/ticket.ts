@@ -5,11 +5,17 @@ import type { TicketState } from './ticket-state.ts'
 import type {
   Grant,
   RetryOptions,
+  Service,
   Ticket,
   TicketEnd,
   TicketHolder,
   TicketRequest,
 } from './types.ts'
+
+/** How far a request is that is taken over from whoever scheduled before. */
+export interface Running extends Service {
+  engineId: string
+}
 
 /** What a ticket needs of the pool. */
 export interface TicketOwner {
@@ -88,7 +94,7 @@ export class PoolTicket implements Ticket {
     return this.#owner.mayRetry(this)
   }
 
-  retry(again: RetryOptions): Ticket {
+  retry(again: RetryOptions): PoolTicket {
     this.#mustRun()
     return this.#owner.resubmit(this, again)
   }

@@ -15,6 +15,24 @@ export type WaitReason =
   | 'background_reserve'
   | 'no_healthy_engine'
 
+/** A limit of tokens per minute. */
+export interface RateLimit {
+  /** Of the key or tenant. */
+  id: string
+  scope: string
+  tokensPerMinute: number
+}
+
+/** What a request is to be charged to such limits, where another gateway schedules it. */
+export interface RateAsk {
+  id: number
+  limits: RateLimit[]
+  inputTokens: number
+  tokens: number
+  /** True once somebody who schedules was asked. */
+  wasAsked: boolean
+}
+
 /** A request as it asks for a slot. */
 export interface TicketRequest {
   id: string
@@ -42,6 +60,10 @@ export interface TicketRequest {
   urgent?: boolean
   /** Where it failed last: another engine is better. */
   avoidEngineId?: string
+  /** Absent where it was charged at its own gateway, or is charged nowhere. */
+  rates?: RateAsk
+  /** True where it was accepted before, by whoever scheduled then. */
+  wasAccepted?: boolean
   /** When it came, on the monotonic clock, though it may have waited elsewhere since; else now. */
   arrivedAtMs?: number
 }

@@ -18,7 +18,6 @@ import type { Pool } from '../pool/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import { batchService } from './batch-service.ts'
 import type { DatabasePart } from './database-part.ts'
-import { otherHolder } from './scheduling-right.ts'
 
 export interface BatchPart {
   files: FileStore
@@ -49,7 +48,7 @@ export interface BatchPartOptions {
 export function batchPart(options: BatchPartOptions): BatchPart {
   const { config, home, part, tenancy, gateway, pool, clock, random, logger, targets } = options
   const { limits } = config
-  const { database, lease } = part
+  const { database, work } = part
   const masterKey = config.contentKey ?? home.secret('content')
   const base = { database, clock, random, logger, limits }
   const files = new FileStore({ ...base, masterKey })
@@ -60,8 +59,8 @@ export function batchPart(options: BatchPartOptions): BatchPart {
     gateway,
     principalOf: (keyId) => tenancy.principalOfKey(keyId),
     roomFor: (model) => roomFor(pool, model),
-    isOurs: () => otherHolder(lease) === undefined,
-    fence: () => lease.fence(),
+    isOurs: () => work.isOurs(),
+    fence: () => work.fence(),
     // Named as OpenAI names it: batch.completed, batch.failed, batch.expired, batch.cancelled.
     onEnded: (sql, { id, tenantId, status }) =>
       webhooks.enqueue(sql, tenantId, `batch.${status}`, { id }),

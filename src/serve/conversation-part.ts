@@ -10,7 +10,6 @@ import type { Gateway } from '../gateway/index.ts'
 import type { Home } from '../host/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import type { DatabasePart } from './database-part.ts'
-import { otherHolder } from './scheduling-right.ts'
 
 export interface ConversationPart {
   responses: ResponseStore
@@ -32,7 +31,7 @@ export interface ConversationPartOptions {
 
 export function conversationPart(options: ConversationPartOptions): ConversationPart {
   const { config, home, part, tenancy, clock, random, logger, stack } = options
-  const { database, lease } = part
+  const { database, work } = part
   const masterKey = config.contentKey ?? home.secret('content')
   const base = { database, clock, random, logger, limits: config.limits }
   const responses = new ResponseStore({ ...base, masterKey })
@@ -48,8 +47,8 @@ export function conversationPart(options: ConversationPartOptions): Conversation
       responses,
       gateway,
       principalOf: (keyId) => tenancy.principalOfKey(keyId),
-      isOurs: () => otherHolder(lease) === undefined,
-      fence: () => lease.fence(),
+      isOurs: () => work.isOurs(),
+      fence: () => work.fence(),
     })
     stack.defer(() => made.close())
     return made

@@ -1,19 +1,36 @@
 /** The database of this run: started or connected to, migrated, and ours to schedule on. */
-import type { Clock, Config, Logger } from '../base/index.ts'
+import { hkdfSync } from 'node:crypto'
+import { type Clock, type Config, type Logger, newId, systemRandom } from '../base/index.ts'
+import { Member } from '../cluster/index.ts'
 import type { Home } from '../host/index.ts'
 import {
   type Database,
+  type Fence,
   type Lease,
   migrate,
   openDatabase,
+  shareDatabase,
   startEmbedded,
   takeSchedulerLease,
 } from '../store/index.ts'
+import { otherHolder } from './scheduling-right.ts'
 
 export interface DatabasePart {
   database: Database
-  /** The right to schedule on it, ours alone unless its state says otherwise. */
-  lease: Lease
+  /** The right to be on it, alone or among others, ours unless its state says otherwise. */
+  lease: Pick<Lease, 'state'>
+  /** The right to do what only one gateway may do. */
+  work: { isOurs(): boolean; fence(): Fence }
+  /** This gateway among others; undefined where it is alone. */
+  member: Member | undefined
+}
+
+export interface DatabasePartOptions {
+  config: Config
+  home: Home
+  clock: Clock
+  logger: Logger
+  version: string
 }
 
 /**
@@ -22,22 +39,50 @@ export interface DatabasePart {
  *   `database_too_new`, `scheduler_held`
  */
 export async function openDatabasePart(
-  config: Config,
-  home: Home,
-  clock: Clock,
-  logger: Logger,
+  options: DatabasePartOptions,
   stack: AsyncDisposableStack,
 ): Promise<DatabasePart> {
+  const { config, home, clock, logger } = options
   const url = config.databaseUrl ?? (await startOwn(home, clock, logger, stack))
   const database = await openDatabase({ url, clock, logger })
   stack.defer(() => database.close())
   await migrate({ url, logger })
+  const { clusterUrl } = config
+  if (clusterUrl !== undefined) return await openShared(options, database, clusterUrl, stack)
   // A free port is known only once we listen.
   const port = config.port === 0 ? '' : `:${config.port}`
   const gatewayUrl = config.publicUrl ?? `http://${config.host}${port}`
   const lease = await takeSchedulerLease({ url, clock, logger, gatewayUrl })
   stack.defer(() => lease.release())
-  return { database, lease }
+  const isOurs = () => otherHolder(lease) === undefined
+  return { database, lease, work: { isOurs, fence: () => lease.fence() }, member: undefined }
+}
+
+/** A secret of this gateway; the same at all of them where several share the database. */
+export function sharedSecret(config: Config, home: Home, name: string): Buffer {
+  if (config.clusterUrl === undefined || config.secretKey === undefined) return home.secret(name)
+  return Buffer.from(hkdfSync('sha256', config.secretKey, '', `gristmill ${name}`, 32))
+}
+
+async function openShared(
+  { config, home, clock, logger, version }: DatabasePartOptions,
+  database: Database,
+  clusterUrl: string,
+  stack: AsyncDisposableStack,
+): Promise<DatabasePart> {
+  const right = await shareDatabase({ url: database.url, clock, gatewayUrl: clusterUrl })
+  stack.defer(() => right.close())
+  const own = {
+    id: `gw_${home.secret('gateway').toString('hex').slice(0, 16)}`,
+    run: newId('run', clock, systemRandom),
+    url: clusterUrl,
+    version,
+  }
+  const secret = sharedSecret(config, home, 'gateways')
+  const random = systemRandom
+  const member = new Member({ own, secret, right, database, clock, random, logger })
+  await member.join()
+  return { database, lease: { state: () => right.state() }, work: member, member }
 }
 
 async function startOwn(

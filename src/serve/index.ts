@@ -1,9 +1,11 @@
 /** Parts of the composition: each joins rooms that do not know each other. */
 export { type BatchPart, batchPart } from './batch-part.ts'
 export { Calibrations } from './calibrations.ts'
+export { isRecorder, queueingOf, settleLeftOpen } from './cluster-part.ts'
 export { type ConversationPart, conversationPart } from './conversation-part.ts'
-export { type DatabasePart, openDatabasePart } from './database-part.ts'
+export { type DatabasePart, openDatabasePart, sharedSecret } from './database-part.ts'
 export { engineService, modelsOf } from './engine-service.ts'
+export { openEngines } from './engines-part.ts'
 export { floorView } from './floor-view.ts'
 export { type LoginPart, loginPart } from './login-part.ts'
 export { type ChosenModel, chooseEmbeddingModel, chooseModel, TOY_MODEL } from './model-choice.ts'

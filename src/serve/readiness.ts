@@ -6,7 +6,7 @@ import type { DatabasePart } from './database-part.ts'
 import { otherHolder } from './scheduling-right.ts'
 
 export function readiness(
-  { database, lease }: DatabasePart,
+  { database, lease, member }: DatabasePart,
   ledger: Pick<Ledger, 'healthy'>,
   pool: Pool,
   isStopping: boolean,
@@ -17,7 +17,11 @@ export function readiness(
   else if (!ledger.healthy()) reasons.push('The ledger cannot be written.')
   const other = otherHolder(lease)
   if (other !== undefined) reasons.push(`Another gateway (${other}) schedules on this database.`)
+  if (member?.pool.hasHope === false) {
+    reasons.push('No gateway that schedules can be reached.')
+  }
   const ready = reasons.length === 0
+  if (member?.role === 'lost') reasons.push('No gateway that schedules is connected right now.')
   const engines = [...pool.engines.values()]
   if (engines.length === 0) reasons.push('No engine is registered yet.')
   for (const { engine, state, reason } of engines) {

@@ -3,6 +3,7 @@ export {
   connect,
   connectionError,
   isUnreachable,
+  parseAddress,
   type Queries,
   type Sql,
   type Transaction,
@@ -22,4 +23,5 @@ export {
   takeSchedulerLease,
 } from './lease.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
+export { type SharedRight, type SharedRightOptions, shareDatabase } from './shared-right.ts'
 export { openTestDatabase, type TestDatabase } from './test-database.ts'

@@ -36,7 +36,7 @@ export interface Lease {
 export type Fence = (sql: Transaction) => Promise<boolean>
 
 /** Any number, the same for every gateway. */
-const LOCK_KEY = 7_147_002
+export const LOCK_KEY = 7_147_002
 /** A holder that was just killed loses its connection within this time. */
 const HOLDER_GOES_MS = 1000
 
@@ -85,6 +85,11 @@ export async function takeSchedulerLease(options: LeaseOptions): Promise<Lease> 
 async function takeLock(sql: Sql, gatewayUrl: string, since: Date): Promise<number> {
   const [lock] = await sql<{ taken: boolean }[]>`select pg_try_advisory_lock(${LOCK_KEY}) as taken`
   if (!lock?.taken) throw new GristmillError('scheduler_held', { holder: await holderIn(sql) })
+  return await nextEpoch(sql, gatewayUrl, since)
+}
+
+/** Names who has the right; the epoch grows where that was somebody else before. */
+export async function nextEpoch(sql: Sql, gatewayUrl: string, since: Date): Promise<number> {
   const row = { host: hostname(), pid: process.pid, url: gatewayUrl, since }
   const [taken] = await sql<{ epoch: number }[]>`
     insert into gateway_lease ${sql(row)}
@@ -99,14 +104,14 @@ async function takeLock(sql: Sql, gatewayUrl: string, since: Date): Promise<numb
 }
 
 /** Whoever takes the right changes the row, and so waits for those that hold it shared. */
-function fenceOf(epoch: number): Fence {
+export function fenceOf(epoch: number): Fence {
   return async (sql) => {
     const rows = await sql`select from gateway_lease where epoch = ${epoch} for share`
     return rows.length > 0
   }
 }
 
-async function holderIn(sql: Queries): Promise<string> {
+export async function holderIn(sql: Queries): Promise<string> {
   const [row] = await sql<{ host: string; pid: number; url: string; since: Date }[]>`
     select host, pid, url, since from gateway_lease`
   if (!row) return 'not yet named'

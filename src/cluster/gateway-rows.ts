@@ -1,0 +1,159 @@
+/** The tables of gateways, of the lease to schedule, and of who took it when. */
+import { hostname } from 'node:os'
+import type { Queries } from '../store/index.ts'
+import { LEASE_MS } from './lease-term.ts'
+
+/** A gateway as it tells of itself. */
+export interface OwnGateway {
+  id: string
+  /** New with every start. */
+  run: string
+  /** Address for other gateways. */
+  url: string
+  version: string
+}
+
+export interface GatewayRow extends OwnGateway {
+  number: number
+  host: string
+  pid: number
+  startedAt: Date
+  /** Since its last sign of life, by the database's clock. */
+  beatAgeMs: number
+}
+
+export interface LeaseRow {
+  gatewayId: string
+  run: string
+  token: number
+  since: Date
+  /** Until it ends, by the database's clock; negative once it has. */
+  leftMs: number
+}
+
+export interface TakeoverRow {
+  token: number
+  gatewayId: string
+  at: Date
+  idleMs: number
+  running: number
+  waiting: number
+  held: number
+}
+
+/** @returns its number, the same over restarts */
+export async function join(sql: Queries, own: OwnGateway): Promise<number> {
+  const row = { ...own, host: hostname(), pid: process.pid }
+  const [joined] = await sql<{ number: number }[]>`
+    insert into gateways ${sql(row, 'id', 'run', 'url', 'version', 'host', 'pid')}
+    on conflict (id) do update
+      set run = excluded.run, url = excluded.url, version = excluded.version,
+        host = excluded.host, pid = excluded.pid, started_at = now(),
+        beat_at = clock_timestamp(), left_at = null, is_settled = false
+    returning number`
+  return joined?.number ?? 0
+}
+
+export async function beat(sql: Queries, { id, run }: OwnGateway): Promise<void> {
+  await sql`
+    update gateways set beat_at = clock_timestamp(), left_at = null, is_settled = false
+    where id = ${id} and run = ${run}`
+}
+
+export async function leave(sql: Queries, { id, run }: OwnGateway): Promise<void> {
+  await sql`update gateways set left_at = clock_timestamp() where id = ${id} and run = ${run}`
+}
+
+/** Gateways that gave a sign of life within `withinS` and have not left. */
+export async function readGateways(sql: Queries, withinS: number): Promise<GatewayRow[]> {
+  const rows = await sql<GatewayRow[]>`
+    select id, number, run, url, version, host, pid, started_at as "startedAt",
+      (1000 * extract(epoch from clock_timestamp() - beat_at))::float8 as "beatAgeMs"
+    from gateways
+    where left_at is null and beat_at > clock_timestamp() - make_interval(secs => ${withinS})
+    order by number`
+  return [...rows]
+}
+
+/** Numbers of gateways not heard of for so long, or that have left, with requests to settle. */
+export async function readGone(sql: Queries, forS: number): Promise<number[]> {
+  const rows = await sql<{ number: number }[]>`
+    select number from gateways
+    where not is_settled
+      and (left_at is not null or beat_at < clock_timestamp() - make_interval(secs => ${forS}))`
+  return rows.map(({ number }) => number)
+}
+
+/** What these have left open is settled, unless they came back. */
+export async function markSettled(sql: Queries, numbers: readonly number[], forS: number) {
+  for (const number of numbers) {
+    await sql`
+      update gateways set is_settled = true
+      where number = ${number}
+        and (left_at is not null or beat_at < clock_timestamp() - make_interval(secs => ${forS}))`
+  }
+}
+
+export async function readLease(sql: Queries): Promise<LeaseRow | null> {
+  const [row] = await sql<LeaseRow[]>`
+    select gateway_id as "gatewayId", run, token, since,
+      (1000 * extract(epoch from expires_at - clock_timestamp()))::float8 as "leftMs"
+    from scheduler_lease`
+  return row ?? null
+}
+
+/** @returns false where the lease is somebody else's */
+export async function renewLease(
+  sql: Queries,
+  { id, run }: OwnGateway,
+  token: number,
+): Promise<boolean> {
+  const rows = await sql`
+    update scheduler_lease
+    set expires_at = clock_timestamp() + make_interval(secs => ${LEASE_MS / 1000})
+    where gateway_id = ${id} and run = ${run} and token = ${token}
+    returning token`
+  return rows.length > 0
+}
+
+/** Takes a lease that has ended. @returns its token; null where somebody was quicker */
+export async function takeLease(sql: Queries, { id, run }: OwnGateway): Promise<number | null> {
+  const until = sql`clock_timestamp() + make_interval(secs => ${LEASE_MS / 1000})`
+  const [row] = await sql<{ token: number }[]>`
+    insert into scheduler_lease (gateway_id, run, token, since, expires_at)
+    values (${id}, ${run}, 1, clock_timestamp(), ${until})
+    on conflict (only_row) do update
+      set gateway_id = excluded.gateway_id, run = excluded.run,
+        token = scheduler_lease.token + 1, since = clock_timestamp(), expires_at = ${until}
+      where scheduler_lease.expires_at < clock_timestamp()
+    returning token, pg_notify('gateways', '')`
+  return row?.token ?? null
+}
+
+/** Ends our lease now, so that nobody waits for it. */
+export async function giveLease(
+  sql: Queries,
+  { id, run }: OwnGateway,
+  token: number,
+): Promise<void> {
+  await sql`
+    update scheduler_lease set expires_at = clock_timestamp() - interval '1 ms'
+    where gateway_id = ${id} and run = ${run} and token = ${token}
+    returning pg_notify('gateways', '')`
+}
+
+export async function noteTakeover(sql: Queries, row: Omit<TakeoverRow, 'at'>): Promise<void> {
+  const { token, gatewayId, idleMs, running, waiting, held } = row
+  await sql`
+    insert into scheduler_takeovers (token, gateway_id, idle_ms, running, waiting, held)
+    values (${token}, ${gatewayId}, ${idleMs}, ${running}, ${waiting}, ${held})
+    on conflict (token) do nothing`
+}
+
+/** Newest first. */
+export async function readTakeovers(sql: Queries, rowsMax: number): Promise<TakeoverRow[]> {
+  const rows = await sql<TakeoverRow[]>`
+    select token, gateway_id as "gatewayId", at, idle_ms as "idleMs", running, waiting, held
+    from scheduler_takeovers order by token desc limit ${rowsMax}`
+  return [...rows]
+}

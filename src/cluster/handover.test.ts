@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createLogger, FakeClock, GristmillError, Registry } from '../base/index.ts'
+import type { Engine, EngineProfile } from '../engine/index.ts'
+import { TokenRates } from '../gateway/index.ts'
+import {
+  Pool,
+  type RateAsk,
+  restoreCounters,
+  type Ticket,
+  type TicketRequest,
+} from '../pool/index.ts'
+import { ClusterPool, GRANT_MS_MAX } from './cluster-pool.ts'
+import { RememberedCounters } from './counter-feed.ts'
+import type { Down } from './messages.ts'
+import { SchedulerDesk } from './scheduler-desk.ts'
+
+const CAP = 2
+
+/** Gateways in one process, joined by calls instead of connections. */
+class World {
+  readonly clock = new FakeClock()
+  /** What the engine says that it runs; null: it does not say. */
+  engineRuns: number | null = 0
+  readonly counters = new RememberedCounters()
+  #token = 0
+
+  readonly engine: Engine = {
+    id: 'e',
+    name: 'e',
+    url: 'http://e',
+    speaksMessages: false,
+    probePeriodMs: 2000,
+    dispatch: () => ({ resume() {}, abort() {} }),
+    probe: () => Promise.reject(new Error('not asked here')),
+    load: () => {
+      const running = this.engineRuns
+      return Promise.resolve(
+        running === null ? null : { running, waiting: 0, kvUsage: null, preemptions: null },
+      )
+    },
+    countOf: () => Promise.resolve(null),
+    countTokens: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
+  }
+
+  gateway(): ClusterPool {
+    return new ClusterPool({
+      clock: this.clock,
+      engineOf: (id) => (id === 'e' ? this.engine : undefined),
+      placesOf: () => CAP,
+      hasChoice: () => false,
+    })
+  }
+
+  /** Somebody begins to schedule. @param others who has to report first */
+  holder(others: string[] = []): Holder {
+    const holder = new Holder(this, ++this.#token, others)
+    holder.pool.setEngine(this.engine, profile(this.engineRuns !== null), 'up', '')
+    restoreCounters(holder.pool.scheduler, this.counters.rows)
+    return holder
+  }
+}
+
+class Holder {
+  readonly world: World
+  readonly pool: Pool
+  readonly desk: SchedulerDesk
+  readonly token: number
+  readonly rates: TokenRates
+  opened: { running: number; waiting: number; held: number } | undefined
+
+  constructor(world: World, token: number, others: string[]) {
+    const { clock } = world
+    const logger = createLogger('silent', 'test')
+    this.world = world
+    this.token = token
+    this.rates = new TokenRates(clock)
+    this.pool = new Pool({
+      clock,
+      logger,
+      registry: new Registry(),
+      order: 'fair',
+      mayStart: () => this.desk.isOpen,
+      recordCapacity: () => {},
+      recordChange: () => {},
+    })
+    this.desk = new SchedulerDesk({
+      pool: this.pool,
+      clock,
+      logger,
+      others,
+      ranBefore: world.counters.running,
+      rates: {
+        charge: ({ limits, inputTokens, tokens }: RateAsk) => {
+          const charge = this.rates.chargeTo(limits, inputTokens, tokens)
+          return { correct: (used) => this.rates.correct(charge, used) }
+        },
+        levels: () => this.rates.levels(),
+        forgetIdle: () => this.rates.forgetIdle(),
+      },
+      onOpen: (found) => {
+        this.opened = found
+      },
+    })
+  }
+
+  /** A gateway comes with all that it has. @returns how its seat is lost */
+  join(name: string, gateway: ClusterPool, ageMs = 0): () => void {
+    const seat = this.desk.seat(name, (message: Down) => {
+      if (message[0] === 'counters') this.world.counters.note(message[1])
+      else gateway.receive(message, this.token, ageMs)
+    })
+    gateway.attach((message) => seat.handle(message))
+    return () => {
+      gateway.detach()
+      this.desk.left(seat)
+    }
+  }
+}
+
+let serial = 0
+
+function request(tenantId: string, change: Partial<TicketRequest> = {}): TicketRequest {
+  return {
+    id: `req_${serial++}`,
+    model: 'm',
+    tenantId,
+    tenantWeight: 1,
+    projectId: 'p',
+    projectWeight: 1,
+    keyId: `k-${tenantId}`,
+    userId: `k-${tenantId}`,
+    serviceClass: 'standard',
+    estimatedInputTokens: 10,
+    outputTokensMax: 100,
+    waitMsMax: 60_000,
+    queueDepthMax: 100,
+    tenantConcurrencyMax: null,
+    keyConcurrencyMax: null,
+    ...change,
+  }
+}
+
+function profile(tellsLoad: boolean): EngineProfile {
+  return {
+    kind: 'gristmill',
+    version: null,
+    models: [{ name: 'm', contextTokens: 2048, toy: false }],
+    cap: CAP,
+    capReason: 'set by the test',
+    express: 0,
+    capacityUnitsPerS: 100,
+    takesPriority: true,
+    takesCacheSalt: true,
+    spare: 0,
+    capMost: CAP,
+    tokenGapMs: null,
+    takesCacheOff: false,
+    yieldsBySteps: false,
+    tellsLoad,
+    advice: null,
+  }
+}
+
+/** What is due in this moment is done, and what follows from it. */
+async function settle(clock: FakeClock, ms = 0): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve()
+  clock.advance(ms)
+  for (let i = 0; i < 20; i++) await Promise.resolve()
+}
+
+/** Past the questions to engines with which a holder begins. */
+async function opened(holder: Holder): Promise<void> {
+  await settle(holder.world.clock, 100)
+  await settle(holder.world.clock)
+  assert.equal(holder.desk.isOpen, true)
+}
+
+async function stateOf(ticket: Ticket): Promise<string> {
+  const waits = Symbol('waits')
+  const later = Promise.resolve().then(() => Promise.resolve(waits))
+  return await Promise.race([ticket.granted, later]).then(
+    (got) => (got === waits ? 'waits' : 'runs'),
+    (error: GristmillError) => error.code,
+  )
+}
+
+const states = (tickets: Ticket[]) => Promise.all(tickets.map(stateOf))
+const END = { inputTokens: 10, cachedTokens: 0, outputTokens: 5, outcome: 'kept' } as const
+
+describe('a change of the gateway that schedules', () => {
+  it('keeps what runs, and starts what waits in the order in which it came', async () => {
+    const world = new World()
+    const [a, b] = [world.gateway(), world.gateway()]
+    const first = world.holder()
+    first.join('a', a)
+    first.join('b', b)
+    await opened(first)
+    const running = [a.submit(request('x')), b.submit(request('x'))]
+    await settle(world.clock, 10)
+    const early = b.submit(request('x'))
+    await settle(world.clock, 10)
+    const late = a.submit(request('x'))
+    await settle(world.clock)
+    assert.deepEqual(await states([...running, early, late]), ['runs', 'runs', 'waits', 'waits'])
+
+    first.desk.close()
+    a.detach()
+    b.detach()
+    world.engineRuns = 2
+    const second = world.holder(['b'])
+    second.join('a', a)
+    await settle(world.clock, 500)
+    assert.equal(second.desk.isOpen, false, 'it waits for what b has')
+    second.join('b', b)
+    await opened(second)
+    assert.deepEqual(second.opened, { running: 2, waiting: 2, held: 0 })
+    assert.deepEqual(await states([early, late]), ['waits', 'waits'])
+    running[0]?.finish(END)
+    await settle(world.clock)
+    assert.deepEqual(await states([early, late]), ['runs', 'waits'])
+    running[1]?.finish(END)
+    await settle(world.clock)
+    assert.equal(await stateOf(late), 'runs')
+  })
+
+  it('leaves places empty for what a lost gateway may still run, until the engine says', async () => {
+    const world = new World()
+    const [a, b] = [world.gateway(), world.gateway()]
+    const first = world.holder()
+    first.join('a', a)
+    await opened(first)
+    await states([a.submit(request('x')), a.submit(request('x'))])
+
+    // The gateway that scheduled is gone with two requests, which the engine still runs.
+    first.desk.close()
+    world.engineRuns = 2
+    const second = world.holder()
+    second.join('b', b)
+    await opened(second)
+    assert.equal(second.opened?.held, 2)
+    const waiting = b.submit(request('y'))
+    await settle(world.clock, 3000)
+    assert.equal(await stateOf(waiting), 'waits')
+    world.engineRuns = 1
+    for (let i = 0; i < 4; i++) await settle(world.clock, 250)
+    assert.equal(await stateOf(waiting), 'runs')
+  })
+
+  it('goes by what the holder before told where an engine does not say', async () => {
+    const world = new World()
+    world.engineRuns = null
+    const [a, b] = [world.gateway(), world.gateway()]
+    const first = world.holder()
+    first.join('a', a)
+    first.join('b', b)
+    await opened(first)
+    const lost = a.submit(request('x'))
+    const kept = b.submit(request('x'))
+    await states([lost, kept])
+    await settle(world.clock, 1000)
+    first.desk.close()
+    b.detach()
+    const second = world.holder()
+    second.join('b', b)
+    await opened(second)
+    assert.deepEqual(second.opened, { running: 1, waiting: 0, held: 1 })
+  })
+
+  it('remembers what tenants have received', async () => {
+    const world = new World()
+    const b = world.gateway()
+    const first = world.holder()
+    first.join('b', b)
+    await opened(first)
+    const heavy = b.submit(request('heavy'))
+    b.submit(request('light'))
+    const more = b.submit(request('heavy'))
+    await settle(world.clock, 10)
+    const light = b.submit(request('light'))
+    assert.deepEqual(await states([heavy, more, light]), ['runs', 'waits', 'waits'])
+    heavy.progress(100)
+    await settle(world.clock, 1000)
+    first.desk.close()
+    b.detach()
+    world.engineRuns = 2
+    const second = world.holder()
+    second.join('b', b)
+    await opened(second)
+    heavy.finish(END)
+    await settle(world.clock)
+    assert.deepEqual(await states([more, light]), ['waits', 'runs'])
+  })
+
+  it('refuses grants of an earlier holder, and such as took too long', async () => {
+    const world = new World()
+    const a = world.gateway()
+    const first = world.holder()
+    first.join('a', a)
+    await opened(first)
+    a.fence.saw(2)
+    const stale = a.submit(request('x'))
+    assert.equal(await stateOf(stale), 'waits')
+    assert.equal(first.pool.running.size, 0, 'the place went back')
+
+    const slow = world.gateway()
+    const second = world.holder()
+    second.join('slow', slow, GRANT_MS_MAX + 1)
+    await opened(second)
+    assert.equal(await stateOf(slow.submit(request('x'))), 'waits')
+  })
+
+  it('takes requests back that a gateway has after its connection was lost', async () => {
+    const world = new World()
+    const [a, b] = [world.gateway(), world.gateway()]
+    const holder = world.holder()
+    const lose = holder.join('a', a)
+    holder.join('b', b)
+    await opened(holder)
+    const running = [a.submit(request('x')), a.submit(request('x'))]
+    const waiting = a.submit(request('x'))
+    await states(running)
+    lose()
+    assert.equal(holder.desk.heldPlaces, 2)
+    assert.equal(await stateOf(b.submit(request('y'))), 'waits')
+    holder.join('a', a)
+    await settle(world.clock)
+    assert.equal(holder.desk.heldPlaces, 0)
+    assert.equal(holder.pool.running.size, 2)
+    assert.equal(holder.pool.waitingCount, 2)
+    assert.equal(await stateOf(waiting), 'waits')
+  })
+})
+
+describe('a gateway that nobody schedules for', () => {
+  it('lets requests wait for a takeover, and refuses them after that', async () => {
+    const world = new World()
+    const a = world.gateway()
+    const early = a.submit(request('x'))
+    await settle(world.clock, 5000)
+    a.tick()
+    assert.equal(await stateOf(early), 'waits')
+    await settle(world.clock, 1001)
+    a.tick()
+    assert.equal(await stateOf(early), 'no_scheduler')
+    const error = await a.submit(request('x')).granted.catch((thrown: unknown) => thrown)
+    assert.ok(error instanceof GristmillError && error.status === 503 && error.retryAfterMs)
+  })
+})
+
+describe('tokens per minute', () => {
+  it('hold over all gateways together', async () => {
+    const world = new World()
+    const [a, b] = [world.gateway(), world.gateway()]
+    const holder = world.holder()
+    holder.join('a', a)
+    holder.join('b', b)
+    await opened(holder)
+    const rates = (id: number): RateAsk => ({
+      id,
+      limits: [{ id: 'k', scope: 'key k', tokensPerMinute: 100 }],
+      inputTokens: 10,
+      tokens: 60,
+      wasAsked: false,
+    })
+    const taken = a.submit(request('x', { rates: rates(1) }))
+    const refused = b.submit(request('x', { rates: rates(1) }))
+    assert.deepEqual(await states([taken, refused]), ['runs', 'tokens_per_minute_exceeded'])
+    // The first one used little of what it was charged.
+    a.tell(['used', 1, 10])
+    assert.equal(await stateOf(b.submit(request('x', { rates: rates(2) }))), 'runs')
+  })
+})

@@ -1,0 +1,296 @@
+/**
+ * One of several gateways at a database: schedules while it holds the lease, and else hands its
+ * requests to the one that does. Joins membership, desk, links and the gateway's own tickets.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Clock, Logger, Random, Timer } from '../base/index.ts'
+import type { Engine } from '../engine/index.ts'
+import { type RateLimiter, TokenRates } from '../gateway/index.ts'
+import { type Pool, restoreCounters } from '../pool/index.ts'
+import type { Database, Fence, SharedRight } from '../store/index.ts'
+import { ClusterPool } from './cluster-pool.ts'
+import { ClusterRates } from './cluster-rates.ts'
+import { RememberedCounters } from './counter-feed.ts'
+import { markSettled, noteTakeover, type OwnGateway, readGone } from './gateway-rows.ts'
+import { HolderLink } from './holder-link.ts'
+import { Membership } from './membership.ts'
+import type { Down, Up } from './messages.ts'
+import { answerPeer } from './peer-door.ts'
+import { peerKey } from './peer-proof.ts'
+import { PeerStream } from './peer-stream.ts'
+import { SchedulerDesk } from './scheduler-desk.ts'
+import { WorkRight } from './work-right.ts'
+
+const TICK_MS = 100
+/** A gateway that was silent for so long has ended, as far as its requests are concerned. */
+const GONE_AFTER_S = 120
+
+export interface MemberOptions {
+  own: OwnGateway
+  /** At least 32 bytes that all gateways have. */
+  secret: Uint8Array
+  right: SharedRight
+  database: Database
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+/** What becomes known after the member was made. */
+export interface MemberParts {
+  pool: Pool
+  engineOf: (engineId: string) => Engine | undefined
+}
+
+export type MemberRole = 'holder' | 'counting' | 'follower' | 'lost'
+
+export class Member {
+  readonly pool: ClusterPool
+  readonly rates: RateLimiter
+  readonly membership: Membership
+  readonly #options: MemberOptions
+  readonly #key: Buffer
+  readonly #deskRates: TokenRates
+  readonly #counters = new RememberedCounters()
+  readonly #work: WorkRight
+  readonly #listeners = new Set<() => void>()
+  #parts: MemberParts | undefined
+  #desk: SchedulerDesk | undefined
+  #link: HolderLink | undefined
+  readonly #inbound = new Set<PeerStream<Up, Down>>()
+  #tick: Timer | undefined
+  #unlisten: (() => void) | undefined
+
+  constructor(options: MemberOptions) {
+    const { clock, logger, right, own } = options
+    this.#options = options
+    this.#key = peerKey(options.secret)
+    this.#deskRates = new TokenRates(clock)
+    this.#work = new WorkRight(options)
+    this.pool = new ClusterPool({
+      clock,
+      engineOf: (id) => this.#parts?.engineOf(id),
+      placesOf: (model) => placesOf(this.#parts?.pool, model),
+      hasChoice: (model) => this.#parts?.pool.hasChoice(model) === true,
+    })
+    this.rates = new ClusterRates((message) => this.pool.tell(message))
+    this.membership = new Membership({
+      own,
+      sql: () => right.sql(),
+      clock,
+      logger,
+      onTaken: (token, endedMs) => this.#takeOver(token, endedMs),
+      onLost: () => this.#giveUp(),
+      onLook: () => this.#look(),
+    })
+  }
+
+  /** Gets its number, before anything is booked. */
+  async join(): Promise<void> {
+    await this.membership.join()
+  }
+
+  /** Joins the other gateways; whoever schedules is known then, or this gateway does. */
+  async start(parts: MemberParts): Promise<void> {
+    const { clock, database } = this.#options
+    this.#parts = parts
+    this.#tick = clock.every(TICK_MS, () => this.pool.tick())
+    await this.membership.start()
+    this.#unlisten = await database.listen('gateways', () => this.membership.wake())
+  }
+
+  get role(): MemberRole {
+    if (this.#desk !== undefined) return this.mayStart() ? 'holder' : 'counting'
+    return this.pool.isAttached ? 'follower' : 'lost'
+  }
+
+  /** Whether requests may be started now, by us. */
+  mayStart(): boolean {
+    const nowMs = this.#options.clock.monotonicMs()
+    return this.#desk?.isOpen === true && this.membership.term.isValid(nowMs)
+  }
+
+  /** Whether what only one gateway may do is ours to do. */
+  isOurs(): boolean {
+    return this.mayStart() && this.#work.isOurs
+  }
+
+  fence(): Fence {
+    return this.#work.fence()
+  }
+
+  /**
+   * Has the requests settled that gateways left open which do not live any more.
+   * @param settle settles those of gateways with these numbers
+   */
+  async settleGone(settle: (numbers: readonly number[]) => Promise<unknown>): Promise<void> {
+    const { sql } = this.#options.database
+    const gone = await readGone(sql, GONE_AFTER_S)
+    if (gone.length === 0) return
+    await settle(gone)
+    await markSettled(sql, gone, GONE_AFTER_S)
+  }
+
+  /** Gateways connected here, where this one schedules. */
+  get connected(): string[] {
+    return this.#desk?.gateways ?? []
+  }
+
+  /** Places that are left empty for requests of which nobody tells. */
+  get heldPlaces(): number {
+    return this.#desk?.heldPlaces ?? 0
+  }
+
+  /** Calls back once this gateway schedules; returns what ends that. */
+  onHolding(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Answers an upgrade of HTTP. @returns false where it is none of ours */
+  upgrade(request: IncomingMessage, socket: Duplex): boolean {
+    const { own, clock, random } = this.#options
+    const options = {
+      ownId: own.id,
+      key: this.#key,
+      clock,
+      random,
+      isOpen: () => this.#desk !== undefined,
+      onPeer: (gatewayId: string, peer: Duplex) => this.#welcome(gatewayId, peer),
+    }
+    return answerPeer(options, request, socket)
+  }
+
+  /** Hands the right to schedule over; what this gateway has goes on at the next holder. */
+  async handOver(): Promise<void> {
+    await this.membership.give()
+  }
+
+  async close(): Promise<void> {
+    this.#unlisten?.()
+    this.#tick?.cancel()
+    await this.membership.close()
+    this.#link?.close()
+    this.#desk?.close()
+  }
+
+  #takeOver(token: number, endedMs: number): void {
+    const { clock, logger, own, database } = this.#options
+    const parts = this.#parts
+    if (parts === undefined) throw new Error('the lease was taken before the pool was there')
+    const startMs = clock.monotonicMs()
+    this.#unlink()
+    this.pool.fence.saw(token)
+    restoreCounters(parts.pool.scheduler, this.#counters.rows)
+    this.#deskRates.restore(this.#counters.buckets)
+    const alive = this.membership.alive
+    alive.delete(own.id)
+    const desk = new SchedulerDesk({
+      pool: parts.pool,
+      rates: {
+        charge: (ask) => {
+          const charge = this.#deskRates.chargeTo(ask.limits, ask.inputTokens, ask.tokens)
+          return { correct: (tokens) => this.#deskRates.correct(charge, tokens) }
+        },
+        levels: () => this.#deskRates.levels(),
+        forgetIdle: () => this.#deskRates.forgetIdle(),
+      },
+      clock,
+      logger,
+      others: alive,
+      ranBefore: this.#counters.running,
+      onOpen: (found) => {
+        const idleMs = endedMs + clock.monotonicMs() - startMs
+        logger.warn({ token, idleMs, ...found }, 'this gateway schedules')
+        this.membership.hurry(false)
+        this.#work.take()
+        for (const listener of this.#listeners) listener()
+        noteTakeover(database.sql, { token, gatewayId: own.id, idleMs, ...found }).catch(
+          (error: unknown) => logger.warn({ err: error }, 'a takeover was not written down'),
+        )
+      },
+    })
+    this.#desk = desk
+    this.membership.hurry(true)
+    const seat = desk.seat(own.id, (message) => this.#receive(message, token, 0))
+    this.pool.attach((message) => seat.handle(message))
+  }
+
+  #giveUp(): void {
+    this.#options.logger.warn({}, 'this gateway does not schedule any more')
+    this.#work.drop()
+    this.#desk?.close()
+    this.#desk = undefined
+    for (const stream of this.#inbound) stream.close('another gateway schedules')
+    this.pool.detach()
+  }
+
+  #look(): void {
+    const { lease, holder, alive } = this.membership
+    if (lease !== null) this.pool.fence.saw(lease.token)
+    if (this.#desk !== undefined) {
+      this.#desk.alive(alive)
+      if (this.mayStart()) this.#parts?.pool.wake()
+      return
+    }
+    if (lease === null || holder === undefined) return
+    const { gatewayId, token } = this.#link ?? {}
+    if (gatewayId === holder.id && token === lease.token) return
+    this.#unlink()
+    const { own, clock, random, logger } = this.#options
+    this.#link = new HolderLink({
+      ownId: own.id,
+      gatewayId: holder.id,
+      url: holder.url,
+      token: lease.token,
+      key: this.#key,
+      clock,
+      random,
+      logger,
+      onUp: (tell) => this.pool.attach(tell),
+      onDown: () => this.pool.detach(),
+      onMessage: (message, ageMs) => this.#receive(message, lease.token, ageMs),
+    })
+  }
+
+  #receive(message: Down, token: number, ageMs: number): void {
+    if (message[0] === 'counters') this.#counters.note(message[1])
+    else this.pool.receive(message, token, ageMs)
+  }
+
+  #unlink(): void {
+    this.#link?.close()
+    this.#link = undefined
+    this.pool.detach()
+  }
+
+  #welcome(gatewayId: string, socket: Duplex): void {
+    const { clock, logger } = this.#options
+    const desk = this.#desk
+    if (desk === undefined) {
+      socket.destroy()
+      return
+    }
+    const stream: PeerStream<Up, Down> = new PeerStream<Up, Down>(socket, {
+      clock,
+      onMessage: (message) => seat.handle(message),
+      onClose: (reason) => {
+        this.#inbound.delete(stream)
+        logger.info({ gatewayId, reason }, 'a gateway has gone')
+        desk.left(seat)
+      },
+    })
+    this.#inbound.add(stream)
+    stream.send(['welcome', this.membership.term.token])
+    const seat = desk.seat(gatewayId, (message) => stream.send(message))
+  }
+}
+
+function placesOf(pool: Pool | undefined, model: string): number {
+  let places = 0
+  for (const { profile } of pool?.engines.values() ?? []) {
+    if (profile.models.some(({ name }) => name === model)) places += profile.cap + profile.express
+  }
+  return places
+}
