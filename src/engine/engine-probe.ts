@@ -70,7 +70,7 @@ export class Prober {
             name: model.id,
             contextTokens: contextOf(model),
             toy: model.meta?.toy ?? false,
-            embedsOnly: model.meta?.embeds_only ?? false,
+            ...(model.meta?.embeds_only && { embedsOnly: true }),
           })),
       }
     } catch (error) {
