@@ -1,24 +1,29 @@
 /**
- * The packed program, installed globally by ordinary npm into an empty folder with an empty home.
+ * The packed program: packed from what the image is built from, installed globally by ordinary npm
+ * into an empty folder with an empty home, and run as the image runs it.
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  chownSync,
+  cpSync,
   existsSync,
   globSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  symlinkSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { basename, delimiter, join } from 'node:path'
+import { basename, delimiter, join, matchesGlob, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from '../src/base/index.ts'
+import { unsearchableFolder } from '../src/store/system-user.ts'
 import { chatBody, newHome, processesOf, readStream, removeHome, startServer } from './server.ts'
 
 const MEGABYTES_MAX = 400
@@ -28,6 +33,7 @@ const offline = process.env.GRISTMILL_OFFLINE === '1'
 const skip = offline && 'GRISTMILL_OFFLINE is set, and npm has to fetch packages'
 
 const folder = mkdtempSync(join(tmpdir(), 'gristmill-packed-'))
+const checkout = join(folder, 'checkout')
 const prefix = join(folder, 'prefix')
 const gristmill = join(prefix, 'bin', 'gristmill')
 const installed = join(prefix, 'lib', 'node_modules', 'gristmill')
@@ -38,6 +44,7 @@ describe('the packed program', { skip }, () => {
     // PostgreSQL may run as another user, who has to reach its programs.
     chmodSync(folder, 0o755)
     mkdirSync(join(folder, 'home'))
+    copyForImage()
     packed = JSON.parse(npm('pack', '--json', `--pack-destination=${folder}`))[0]
     npm('install', '--global', `--prefix=${prefix}`, join(folder, packed.filename))
   })
@@ -60,7 +67,7 @@ describe('the packed program', { skip }, () => {
       /^(src|test|bench|scripts)\/|\.test\.|^dist\/.*\.ts$/.test(path),
     )
     assert.deepEqual(foreign, [])
-    assert.ok(!existsSync(join(root, 'dist')), 'a checkout keeps running its sources')
+    assert.ok(!existsSync(join(checkout, 'dist')), 'a checkout keeps running its sources')
   })
 
   it('takes little space: no engine for graphics cards, and nothing that only builds it', () => {
@@ -91,7 +98,9 @@ describe('the packed program', { skip }, () => {
     const home = newHome()
     const clean = environment()
     const env = { ...clean, GRISTMILL_PARENTS: undefined }
-    const server = await startServer({ home, command: [gristmill], env, cwd: folder })
+    const userId = idOfNobody()
+    if (userId !== undefined) chownSync(home, userId, userId)
+    const server = await startServer({ home, command: [gristmill], env, cwd: folder, userId })
     try {
       const end = await readStream(await server.v1('/chat/completions', chatBody(20)))
       assert.equal(end.finishReason, 'length')
@@ -107,6 +116,33 @@ describe('the packed program', { skip }, () => {
     }
   })
 })
+
+/** What the build of the image is given, as `deploy/Dockerfile.dockerignore` says. */
+function copyForImage(): void {
+  const lines = readFileSync(join(root, 'deploy', 'Dockerfile.dockerignore'), 'utf8').split('\n')
+  const rules = lines.filter((line) => line !== '' && !line.startsWith('#'))
+  const wanted = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
+  const unwanted = rules.filter((rule) => rule !== '*' && !rule.startsWith('!'))
+  const isGiven = (path: string) =>
+    path === '' ||
+    (wanted.some((one) => path === one || path.startsWith(`${one}/`)) &&
+      !unwanted.some((one) => path === one || matchesGlob(path, one)))
+  cpSync(root, checkout, { recursive: true, filter: (path) => isGiven(relative(root, path)) })
+  // What the build installs first is here already.
+  symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
+}
+
+/** A user without rights, as the image's, where we may become one and it can reach Node.js. */
+function idOfNobody(): number | undefined {
+  const { stdout, status } = spawnSync('id', ['-u', 'nobody'], { encoding: 'utf8' })
+  if (process.getuid?.() !== 0 || status !== 0) return undefined
+  const uid = Number(stdout)
+  const places = (environment().PATH ?? '').split(delimiter)
+  const node = places.find((place) => existsSync(join(place, 'node')))
+  const user = { name: 'nobody', uid, gid: uid }
+  const isHidden = node === undefined || unsearchableFolder(node, user) !== undefined
+  return isHidden ? undefined : uid
+}
 
 /** The engine as a program of its own, ended by SIGTERM. */
 async function servesAlone(model: string, env: NodeJS.ProcessEnv): Promise<void> {
@@ -131,7 +167,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 /**
- * Runs npm in the checkout and returns what it printed; with the registry and cache of this user.
+ * Runs npm in the copied checkout and returns what it printed; registry and cache are this user's.
  */
 function npm(...args: string[]): string {
   const given = process.env
@@ -143,7 +179,7 @@ function npm(...args: string[]): string {
   }
   const quiet = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']
   const patience = ['--fetch-retries=1', '--fetch-timeout=60000']
-  const how = { cwd: root, env, encoding: 'utf8', timeout: NPM_MS_MAX } as const
+  const how = { cwd: checkout, env, encoding: 'utf8', timeout: NPM_MS_MAX } as const
   const done = spawnSync('npm', [...args, ...quiet, ...patience], how)
   assert.equal(done.status, 0, `npm ${args.join(' ')}:\n${done.stdout}${done.stderr}`)
   return done.stdout

@@ -39,6 +39,8 @@ export interface ServerOptions {
   /** What to run instead of `node src/cli/program.ts`. */
   command?: string[]
   cwd?: string
+  /** Id of the user and group that run it; whoever runs the tests where absent. */
+  userId?: number | undefined
 }
 
 /** How a process ended, and what it had to say. */
@@ -112,6 +114,7 @@ export function beginServer(options: ServerOptions = {}): Starting {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: childEnvironment({ ...ENVIRONMENT, ...options.env }),
     cwd: options.cwd,
+    ...(options.userId !== undefined && { uid: options.userId, gid: options.userId }),
   })
   const printed: string[] = []
   const notes: string[] = []
