@@ -101,7 +101,7 @@ function Form({ onClose }: { onClose: () => void }) {
             onChange={(event) => setReplicated(event.target.checked)}
             className="size-4 accent-(--accent)"
           />
-          Every address of this name is an engine of its own
+          Several engines behind it, found by DNS
         </label>
       )}
       <Field
