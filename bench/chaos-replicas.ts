@@ -109,10 +109,10 @@ async function startReplicas(
       cutIds,
       log,
     })
-    stack.defer(() => replica.close())
-    await replica.open()
     replicas.push(replica)
   }
+  stack.defer(async () => void (await Promise.all(replicas.map((one) => one.close()))))
+  await Promise.all(replicas.map((one) => one.open()))
   return replicas
 }
 
@@ -161,7 +161,7 @@ class ReplicasRun {
       clearInterval(timer)
       await load.stop()
     })
-    await sleep(2000)
+    await sleep(1000)
   }
 
   /** One fault from its beginning until all are well again. @returns what it was */

@@ -6,6 +6,8 @@ import type { Replica } from './replica.ts'
 const IN_FLIGHT = 5
 const REQUEST_MS_MAX = 60_000
 const AGAIN_MS = 300
+/** Nothing waits or runs for so long. */
+const LOST_MS = 30_000
 /** Some run for longer than a takeover takes. */
 const LONG_SHARE = 0.1
 const LONG = 150
@@ -25,6 +27,8 @@ export class ReplicaLoad {
   readonly #seen: Seen[] = []
   readonly #open = new Set<Seen>()
   readonly #agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connections: null })
+  readonly #ending = new AbortController()
+  readonly #cut = new Set<Seen>()
   #isStopped = false
   #loops: Promise<void>[] = []
 
@@ -61,8 +65,14 @@ export class ReplicaLoad {
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
+    // What is open only now is cut short; of what is open for long nothing was heard.
+    const nowMs = performance.now()
+    for (const seen of this.#open) {
+      if (nowMs - seen.fromMs < LOST_MS) this.#cut.add(seen)
+    }
+    this.#ending.abort()
     await Promise.all(this.#loops)
-    await this.#agent.close()
+    await this.#agent.destroy()
   }
 
   /** To be asked once everything has stopped. */
@@ -91,7 +101,7 @@ export class ReplicaLoad {
     const fromMs = performance.now()
     const seen: Seen = { replica, fromMs, toMs: Number.POSITIVE_INFINITY, error: null }
     this.#open.add(seen)
-    const signal = AbortSignal.timeout(REQUEST_MS_MAX)
+    const signal = AbortSignal.any([AbortSignal.timeout(REQUEST_MS_MAX), this.#ending.signal])
     try {
       await this.#call(replica.url, tenant, key, signal)
     } catch (error) {
@@ -99,7 +109,7 @@ export class ReplicaLoad {
     }
     seen.toMs = performance.now()
     this.#open.delete(seen)
-    this.#seen.push(seen)
+    if (!this.#cut.has(seen)) this.#seen.push(seen)
     return seen
   }
 

@@ -5,6 +5,7 @@ import { type GristmillError, toGristmillError } from '../base/index.ts'
 import { batchCommands } from './batch.ts'
 import { chatCommand } from './chat.ts'
 import { ServerError } from './client.ts'
+import { clusterCommand } from './cluster.ts'
 import { configCommands } from './config.ts'
 import { type CliContext, ExitWith } from './context.ts'
 import { demoCommand } from './demo.ts'
@@ -66,6 +67,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   startCommand(program, context, start)
   configCommands(program, context)
   engineCommands(program, context)
+  clusterCommand(program, context)
   modelCommands(program, context)
   routeCommands(program, context)
   tenantCommands(program, context)

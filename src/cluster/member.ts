@@ -12,7 +12,14 @@ import type { Database, Fence, SharedRight } from '../store/index.ts'
 import { ClusterPool } from './cluster-pool.ts'
 import { ClusterRates } from './cluster-rates.ts'
 import { RememberedCounters } from './counter-feed.ts'
-import { markSettled, noteTakeover, type OwnGateway, readGone } from './gateway-rows.ts'
+import {
+  markSettled,
+  noteTakeover,
+  type OwnGateway,
+  readGone,
+  readTakeovers,
+  type TakeoverRow,
+} from './gateway-rows.ts'
 import { HolderLink } from './holder-link.ts'
 import { Membership } from './membership.ts'
 import type { Down, Up } from './messages.ts'
@@ -23,6 +30,7 @@ import { SchedulerDesk } from './scheduler-desk.ts'
 import { WorkRight } from './work-right.ts'
 
 const TICK_MS = 100
+const TAKEOVERS_SHOWN = 50
 /** A gateway that was silent for so long has ended, as far as its requests are concerned. */
 const GONE_AFTER_S = 120
 
@@ -130,6 +138,25 @@ export class Member {
     if (gone.length === 0) return
     await settle(gone)
     await markSettled(sql, gone, GONE_AFTER_S)
+  }
+
+  /** Where the gateway is that schedules, if it is another one and connected. */
+  get elsewhere(): string | undefined {
+    return this.#link?.isUp === true ? this.membership.holder?.url : undefined
+  }
+
+  get id(): string {
+    return this.#options.own.id
+  }
+
+  /** True while this gateway has the lease, whether or not it counts still. */
+  get isHolding(): boolean {
+    return this.#desk !== undefined
+  }
+
+  /** Who took over when, newest first. */
+  async takeovers(): Promise<TakeoverRow[]> {
+    return await readTakeovers(this.#options.database.sql, TAKEOVERS_SHOWN)
   }
 
   /** Gateways connected here, where this one schedules. */

@@ -64,6 +64,11 @@ export class EngineKeys {
     return secrets.map((secret) => ({ id: newId('ekey', clock, random), secret, createdAt }))
   }
 
+  /** Those that come with a new engine. */
+  given({ apiKey }: { apiKey?: string | undefined }): EngineKey[] {
+    return this.make(apiKey === undefined ? [] : [apiKey])
+  }
+
   /** Stores further keys of an engine. */
   async insert(sql: Queries, engineId: string, keys: readonly EngineKey[]): Promise<void> {
     await insertKeys(

@@ -48,6 +48,8 @@ export class EngineRegistry {
   readonly #replicated: ReplicatedEngines
   readonly #listeners = new Set<EngineListener>()
   readonly #keys: EngineKeys
+  /** Entries that are being added here. */
+  readonly #adding = new Set<string>()
   /** Of entries that are kept in the database, as it said last. */
   readonly #draining = new Map<string, boolean>()
   #models: Map<string, RegisteredModel> | undefined
@@ -66,13 +68,11 @@ export class EngineRegistry {
     )
   }
 
-  /** Reads the stored engines and asks each once; resolves when all have answered or failed. */
+  /**
+   * Reads the stored engines and asks those that are new once; resolves when all have answered or
+   * failed. Called again, it follows what other gateways on the database have changed.
+   */
   async start(): Promise<void> {
-    await this.refresh()
-  }
-
-  /** Follows what another gateway on this database has changed. */
-  async refresh(): Promise<void> {
     await this.#keys.read()
     const rows = await readEngines(this.#options.database.sql)
     const ids = new Set([...this.#places.values()].map(({ entryId }) => entryId))
@@ -82,7 +82,8 @@ export class EngineRegistry {
       this.#giveKeys(id)
       if (this.#draining.get(id) !== draining) this.#setDraining(id, draining)
     }
-    await Promise.all(rows.filter(({ id }) => !ids.has(id)).map((row) => this.#begin(row)))
+    const isNew = ({ id }: EngineRow) => !this.#adding.has(id) && this.#idsOf(id).length === 0
+    await Promise.all(rows.filter(isNew).map((row) => this.#begin(row)))
   }
 
   /** Tells every present engine at once, then every change. Returns what ends that. */
@@ -101,11 +102,19 @@ export class EngineRegistry {
    *   `engine_unreachable`
    */
   async add(input: EngineInput): Promise<string> {
-    const { database } = this.#options
     checkModels(input)
     const row = rowOf(input, this.#options)
+    this.#adding.add(row.id)
+    try {
+      return await this.#add(row, this.#keys.given(input))
+    } finally {
+      this.#adding.delete(row.id)
+    }
+  }
+
+  async #add(row: EngineRow, keys: EngineKey[]): Promise<string> {
+    const { database } = this.#options
     this.#checkNew(row)
-    const keys = this.#keysOf(input)
     const engine = this.#engine(row, keys)
     try {
       const profile = await firstProfile(engine, this.#options.clock)
@@ -126,12 +135,9 @@ export class EngineRegistry {
     return this.#idsOf(row.id)[0] ?? row.id
   }
 
-  /**
-   * Asks an engine what it is, and keeps nothing.
-   * @throws GristmillError `invalid_value`, `engine_unreachable`
-   */
+  /** What an engine says of itself. @throws GristmillError `invalid_value`, `engine_unreachable` */
   async detect(input: EngineInput): Promise<EngineProfile> {
-    const engine = this.#engine(rowOf(input, this.#options), this.#keysOf(input))
+    const engine = this.#engine(rowOf(input, this.#options), this.#keys.given(input))
     try {
       return await firstProfile(engine, this.#options.clock)
     } finally {
@@ -305,10 +311,6 @@ export class EngineRegistry {
   #allModels(): Map<string, RegisteredModel> {
     this.#models ??= registeredModels([...this.#places.values()])
     return this.#models
-  }
-
-  #keysOf({ apiKey }: EngineInput): EngineKey[] {
-    return this.#keys.make(apiKey === undefined ? [] : [apiKey])
   }
 
   #giveKeys(entryId: string): void {

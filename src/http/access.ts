@@ -11,6 +11,9 @@ import { secretOf } from './bearer.ts'
 import type { ClientAddress } from './client-address.ts'
 import { type Permission, permissionsOf, permissionsOfScopes } from './permissions.ts'
 
+/** By which the command line of this machine proves itself. */
+export const LOCAL_HEADER = 'x-gristmill-local'
+
 export interface Access {
   kind: 'person' | 'key' | 'token' | 'local'
   /** For the audit log. */
@@ -77,7 +80,7 @@ async function identify(
   request: IncomingMessage,
 ): Promise<Access | null> {
   const from = options.address.of(request)
-  const local = request.headers['x-gristmill-local']
+  const local = request.headers[LOCAL_HEADER]
   if (typeof local === 'string') {
     if (!isLocal(options, request, local)) throw new GristmillError('login_required')
     const actor = { name: 'cli', from: 'local' }

@@ -13,6 +13,7 @@ import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { chargebackRoutes } from './chargeback-routes.ts'
+import { clusterRoutes } from './cluster-routes.ts'
 import { costRoutes } from './cost-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
 import { engineKeyRoutes } from './engine-key-routes.ts'
@@ -77,6 +78,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   engineRoutes(api, options)
   modelRouteRoutes(api, options)
   engineKeyRoutes(api, options)
+  clusterRoutes(api, options)
   costRoutes(api, options)
   chargebackRoutes(api, options)
   ledgerRoutes(api, options)

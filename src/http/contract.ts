@@ -6,6 +6,7 @@
 import type { EngineView } from './contract-engines.ts'
 
 export type * from './contract-batches.ts'
+export type * from './contract-cluster.ts'
 export type * from './contract-costs.ts'
 export type * from './contract-engines.ts'
 export type * from './contract-people.ts'

@@ -21,6 +21,7 @@ export const permissionTable = {
   'models:read': everybody,
   'routes:read': ['owner', 'operator', 'viewer'],
   'routes:write': running,
+  'cluster:read': ['owner', 'operator', 'viewer'],
   /** What engines cost, and how that is shared among tenants. */
   'costs:read': ['owner', 'operator', 'finance'],
   'costs:write': ['owner', 'operator', 'finance'],

@@ -2,20 +2,22 @@
  * The HTTP server: decides by path who answers — the gateway for `/v1/`, the admin API, the
  * console's files — and holds the bounds of connections. Knows nothing of what is answered.
  */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { type Clock, GristmillError, openAiErrorBody } from '../base/index.ts'
+import { type Clock, GristmillError, newId, openAiErrorBody } from '../base/index.ts'
 import { identity } from './access.ts'
 import { createApp } from './app.ts'
 import { ArrivalBound } from './arrival.ts'
-import { clientAddress } from './client-address.ts'
+import { type ClientAddress, clientAddress } from './client-address.ts'
 import { directory, endAccess } from './directory.ts'
+import { forwarded } from './forward.ts'
 import { LiveFeed } from './live-feed.ts'
 import { type Login, openLogin } from './login.ts'
 import { oidcLogin } from './oidc-login.ts'
 import { type People, people } from './people.ts'
+import { sendError } from './responses.ts'
 import { scimGroups } from './scim-groups.ts'
 import { SCIM_ROOT } from './scim-shapes.ts'
 import { scimUsers } from './scim-users.ts'
@@ -75,6 +77,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const files = staticFiles(options.consoleFolder)
   const api = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const v1 = v1Handler(options)
+  const elsewhere = elsewhereOf(options, address)
   const arrivals = new ArrivalBound(clock, REQUEST_MS_MAX, ({ socket }) =>
     refuseBroken(LATE, socket),
   )
@@ -89,6 +92,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     (request, response) => {
       const { url: target = '/' } = request
       if (!isUpload(target)) arrivals.begin(request)
+      if (elsewhere?.(request, response) === true) return
       if (target.startsWith('/v1/')) return v1(request, response)
       const path = pathOf(target)
       if (!isApi(path)) return files(request, response)
@@ -142,6 +146,16 @@ function peopleOf({ database, clock, random, tenancy }: HttpOptions, login: Logi
 
 const isApi = (path: string) =>
   path.startsWith('/api/') || path.startsWith(`${SCIM_ROOT}/`) || API_PATHS.has(path)
+
+/** Passes on what another gateway has to answer; undefined where there is none. */
+function elsewhereOf({ peers, clock, random }: HttpOptions, address: ClientAddress) {
+  if (peers === undefined) return undefined
+  return (request: IncomingMessage, response: ServerResponse) =>
+    forwarded({ peers, address }, request, response, () => {
+      const requestId = newId('req', clock, random)
+      sendError(response, new GristmillError('no_scheduler'), requestId)
+    })
+}
 
 function servePeers(server: Server, peers: PeerService): void {
   server.on('upgrade', (request, socket) => {

@@ -15,6 +15,7 @@ import type {
   BatchStatusName,
   BatchView,
   CalibrationView,
+  ClusterView,
   DemoView,
   EngineFoundView,
   EngineHistoryView,
@@ -192,6 +193,10 @@ export interface PlanService {
   cancel(person: string): PlanView | null
 }
 
+export interface ClusterService {
+  view(): Promise<ClusterView>
+}
+
 export interface Readiness {
   ready: boolean
   /** Why not, in sentences; may also name what works only in part. */
@@ -202,6 +207,8 @@ export interface Readiness {
 export interface PeerService {
   /** Answers an upgrade of HTTP. @returns false where it is none of theirs */
   upgrade(request: IncomingMessage, socket: Duplex): boolean
+  /** Address of the gateway that schedules, where it is another one that can be reached. */
+  readonly elsewhere: string | undefined
 }
 
 export interface HttpServices {
@@ -227,6 +234,7 @@ export interface HttpServices {
   /** The mill floor of the whole installation; names included. Called four times a second. */
   floor(): FloorView
   readiness(): Readiness
+  cluster: ClusterService
   registry: Registry
   clock: Clock
   random: Random

@@ -22,6 +22,7 @@ export type StandIns = Pick<
   | 'ledger'
   | 'floor'
   | 'readiness'
+  | 'cluster'
 >
 
 /** A fresh set; `changes` replaces single services. */
@@ -42,8 +43,18 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     plans: plans(),
     floor: () => floor(),
     readiness: () => ({ ready: true, reasons: [] }),
+    cluster: { view: async () => alone },
     ...changes,
   }
+}
+
+const alone = {
+  isShared: false,
+  answeredBy: null,
+  gateways: [],
+  lease: null,
+  heldPlaces: null,
+  takeovers: [],
 }
 
 /** Answers with who asked for what. */

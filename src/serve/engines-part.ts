@@ -66,10 +66,8 @@ async function joinOthers(
   const { database, member } = part
   if (member === undefined) return
   const rounds = new Rounds(clock, REFRESH_MS, async () => {
-    // Whoever schedules has made the changes.
-    if (member.mayStart()) return
     await engines
-      .refresh()
+      .start()
       .catch((error: unknown) => logger.warn({ err: error }, 'the engines could not be read'))
   })
   stack.defer(await database.listen('engines', () => rounds.wake()))

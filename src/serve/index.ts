@@ -2,6 +2,7 @@
 export { type BatchPart, batchPart } from './batch-part.ts'
 export { Calibrations } from './calibrations.ts'
 export { isRecorder, queueingOf, settleLeftOpen } from './cluster-part.ts'
+export { clusterView } from './cluster-view.ts'
 export { type ConversationPart, conversationPart } from './conversation-part.ts'
 export { type DatabasePart, openDatabasePart, sharedSecret } from './database-part.ts'
 export { engineService, modelsOf } from './engine-service.ts'

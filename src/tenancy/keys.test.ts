@@ -243,6 +243,15 @@ describe('the first start', () => {
     assert.deepEqual(second, { tenantId: first.tenantId, projectId: first.projectId })
   })
 
+  it('makes one tenant and one key though several gateways start at once', async () => {
+    await tenancy.close()
+    await database.reset()
+    tenancy = await createTenancy({ database, clock, random: systemRandom, logger })
+    const starts = await Promise.all([1, 2, 3].map(() => tenancy.bootstrap()))
+    assert.equal(new Set(starts.map((one) => one.tenantId)).size, 1)
+    assert.equal(starts.filter(({ key }) => key !== undefined).length, 1)
+  })
+
   it('lets a signed-in person act for a tenant without a key', async () => {
     const principal = await tenancy.principalFor(tenantId)
     assert.equal(principal.tenantName, 'Support')

@@ -1,6 +1,6 @@
 /** The room's front: everything about tenants, projects and keys behind one object. */
 import { type Clock, GristmillError, type Logger, type Random } from '../base/index.ts'
-import type { Database } from '../store/index.ts'
+import type { Database, Queries } from '../store/index.ts'
 import { type AccessRules, accessRules } from './access-rules.ts'
 import { type AuditLog, auditLog } from './audit.ts'
 import { Authenticator, type RevokedCallback } from './authenticator.ts'
@@ -117,15 +117,27 @@ async function bootstrap(
   { sql }: Database,
   rooms: { tenants: Tenants; keys: Keys },
 ): Promise<Bootstrap> {
+  const found = await oldestIn(sql)
+  if (found !== undefined) return found
+  try {
+    const tenant = await rooms.tenants.create({ name: 'default' }, SYSTEM)
+    const { key, secret } = await rooms.keys.create(tenant.id, { name: 'first key' }, SYSTEM)
+    return { tenantId: tenant.id, projectId: key.projectId, keyId: key.id, key: secret }
+  } catch (error) {
+    // Another gateway that has started with this one was quicker.
+    const theirs = await oldestIn(sql)
+    if (theirs === undefined) throw error
+    return theirs
+  }
+}
+
+async function oldestIn(sql: Queries): Promise<Bootstrap | undefined> {
   const [oldest] = await sql<Bootstrap[]>`
     select t.id as "tenantId", p.id as "projectId"
     from tenants t join projects p on p.tenant_id = t.id
     where t.archived_at is null and p.archived_at is null
     order by t.id, p.id limit 1`
-  if (oldest) return { ...oldest }
-  const tenant = await rooms.tenants.create({ name: 'default' }, SYSTEM)
-  const { key, secret } = await rooms.keys.create(tenant.id, { name: 'first key' }, SYSTEM)
-  return { tenantId: tenant.id, projectId: key.projectId, keyId: key.id, key: secret }
+  return oldest && { ...oldest }
 }
 
 interface PrincipalRow {

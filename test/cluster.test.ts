@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { type CountedEngine, startCountedEngine } from '../bench/counted-engine.ts'
+import { freePort } from '../src/host/index.ts'
+import type { ClusterView } from '../src/http/index.ts'
+import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
+import { until } from './sdk-clients.ts'
+import { beginServer, newHome, removeHome, startServer, type TestServer } from './server.ts'
+
+const KEY = Buffer.alloc(32, 7).toString('base64')
+
+describe('two gateways at one database', () => {
+  const homes = [newHome(), newHome(), newHome()]
+  let database: TestDatabase
+  let engine: CountedEngine
+  let one: TestServer
+  let two: TestServer
+  let key: string
+
+  const start = async (home: string) => {
+    const port = await freePort()
+    return startServer({
+      home,
+      model: null,
+      args: ['--engine', 'none', '--port', String(port)],
+      env: {
+        DATABASE_URL: database.url,
+        GRISTMILL_CLUSTER_URL: `http://127.0.0.1:${port}`,
+        GRISTMILL_SECRET_KEY: KEY,
+        GRISTMILL_CONTENT_KEY: KEY,
+      },
+    })
+  }
+  const ask = async (server: TestServer, changes = {}) => {
+    const messages = [{ role: 'user', content: 'A word for tenant x' }]
+    const body = { model: 'counted', messages, max_tokens: 3, stream: true, ...changes }
+    const answer = await server.v1('/chat/completions', body, { key })
+    return { status: answer.status, text: await answer.text() }
+  }
+  const cluster = (server: TestServer) => server.api<ClusterView>('GET', '/api/cluster')
+  const statesAt = async (server: TestServer) =>
+    (await cluster(server)).gateways.map(({ state }) => state).sort()
+
+  before(async () => {
+    database = await openTestDatabase()
+    const shape = { cap: 2, express: 0, model: 'counted', contextTokens: 512, tokenMs: 20 }
+    engine = await startCountedEngine(shape)
+    one = await start(homes[0] ?? '')
+    two = await start(homes[1] ?? '')
+    key = (await one.tenant('x')).key
+    await one.api('POST', '/api/engines', { url: engine.url })
+  })
+
+  after(async () => {
+    await two?.stop()
+    await one?.stop()
+    await engine?.close()
+    await database?.close()
+    homes.forEach(removeHome)
+  })
+
+  it('both answer, and both say who schedules', async () => {
+    await until('the second one knows the engine', async () => (await ask(two)).status === 200)
+    for (const server of [one, two]) {
+      const { status, text } = await ask(server)
+      assert.equal(status, 200)
+      assert.match(text, /\[DONE\]/)
+    }
+    await until('both are connected', async () => {
+      return JSON.stringify(await statesAt(one)) === '["connected","scheduling"]'
+    })
+    const view = await cluster(one)
+    assert.equal(view.lease?.gatewayId, view.answeredBy)
+    assert.equal((await cluster(two)).lease?.gatewayId, view.answeredBy)
+  })
+
+  it('never run more on the engine together than it has places', async () => {
+    await Promise.all([one, two, one, two, one, two].map((server) => ask(server)))
+    assert.equal(engine.inFlightMost, 2)
+  })
+
+  it('hold a limit of tokens per minute together', async () => {
+    const limited = await one.tenant('limited', { limits: { tokensPerMinute: 100 } })
+    const messages = [{ role: 'user', content: 'A word for tenant limited' }]
+    const body = { model: 'counted', messages, max_tokens: 60 }
+    const asked = { ...body, stream: true }
+    const first = await one.v1('/chat/completions', asked, { key: limited.key })
+    const second = await two.v1('/chat/completions', asked, { key: limited.key })
+    await first.text()
+    const { error } = (await second.json()) as { error: { code: string } }
+    assert.deepEqual([first.status, second.status], [200, 429])
+    assert.equal(error.code, 'tokens_per_minute_exceeded')
+  })
+
+  it('refuse one that wants the database for itself', async () => {
+    const env = { DATABASE_URL: database.url }
+    const args = ['--engine', 'none']
+    const alone = beginServer({ home: homes[2] ?? '', model: null, args, env })
+    const { code, stderr } = await alone.ended
+    assert.equal(code, 1)
+    assert.match(stderr, /schedules on this database/)
+  })
+
+  it('go on when the one that schedules is killed, and it comes back', async () => {
+    const running = ask(two, { max_tokens: 100 })
+    await one.stop('SIGKILL')
+    const waiting = ask(two)
+    assert.match((await running).text, /\[DONE\]/)
+    assert.match((await waiting).text, /\[DONE\]/)
+    const { takeovers, answeredBy } = await cluster(two)
+    assert.equal(takeovers[0]?.gatewayId, answeredBy)
+    one = await start(homes[0] ?? '')
+    await until('it is connected', async () => (await ask(one)).status === 200)
+    assert.equal(
+      engine.begun.size,
+      [...engine.begun.values()].reduce((a, b) => a + b, 0),
+    )
+  })
+})
