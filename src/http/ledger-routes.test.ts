@@ -72,6 +72,13 @@ describe('closed periods', () => {
     assert.match(page.headers.get('content-disposition') ?? '', /statement-1\.html/)
     const csv = await server.ask('GET', '/api/statements/1?format=csv', { headers: bound })
     assert.match(csv.text, /overflow,openai\/gpt-x,small,1,1000,10,,1\.5,yes\r\n/)
+    const focusPath = `/api/ledger/focus?${new URLSearchParams(period).toString()}`
+    const focus = await server.ask('GET', focusPath, { headers: bound })
+    const [header = '', row = '', ...rest] = focus.text.trimEnd().split('\r\n')
+    const at = (name: string) => row.split(',')[header.split(',').indexOf(name)]
+    const names = ['BilledCost', 'ServiceName', 'SubAccountId', 'InvoiceId', 'PricingQuantity']
+    assert.deepEqual(names.map(at), ['1.5', 'Rented models', mine, 'statement-1', '1.0'])
+    assert.deepEqual(rest, [])
     assert.match(csv.text, /usage,small,prj_1 standard,1,1000,10,,0,no\r\n/)
   })
 

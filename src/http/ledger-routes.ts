@@ -6,6 +6,7 @@ import {
   readStatement,
   readStatements,
   type Statement,
+  standingStatements,
   statementBases,
   verifyRequests,
   verifyStatements,
@@ -15,6 +16,7 @@ import type * as contract from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 import { statementCsv } from './statement-csv.ts'
+import { focusHeader, focusRecords } from './statement-focus.ts'
 import { statementPage } from './statement-page.ts'
 import { statement, statementDetail, statementDetailView, statementView } from './statement-view.ts'
 
@@ -90,6 +92,18 @@ const reopen = createRoute({
   responses: { 201: answer('The credit note.', statement) },
 })
 
+const exportFocus = createRoute({
+  ...needs('statements:read'),
+  tags,
+  method: 'get',
+  path: '/api/ledger/focus',
+  summary: 'The statements of a time that stand, as FOCUS (1.2 and 1.3) in CSV',
+  request: { query: z.object({ from: wholeMinute, to: wholeMinute }) },
+  responses: {
+    200: { description: 'A row a line.', content: { 'text/csv': { schema: z.string() } } },
+  },
+})
+
 const verifyPart = createRoute({
   ...needs('costs:read'),
   tags,
@@ -144,6 +158,23 @@ export function ledgerRoutes(api: Api, options: HttpOptions): void {
     return c.json({ rows, next }, 200)
   })
   singleStatements(api, options)
+  api.openapi(exportFocus, async (c) => {
+    const { from, to } = c.req.valid('query')
+    const { tenantIds } = c.get('access')
+    const standing = await standingStatements(database.sql, Date.parse(from), Date.parse(to))
+    const within = standing.filter(
+      ({ document: { tenantId, fromAt, toAt } }) =>
+        (tenantIds?.includes(tenantId) ?? true) &&
+        Date.parse(fromAt) >= Date.parse(from) &&
+        Date.parse(toAt) <= Date.parse(to),
+    )
+    const rows = within.map((one) => focusRecords(statementDetailView(one)))
+    const headers = {
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': 'attachment; filename="focus.csv"',
+    }
+    return c.body(focusHeader + rows.join(''), 200, headers) as never
+  })
   api.openapi(verifyPart, async (c) => {
     // What is wrong may be another tenant's.
     const { actor, tenantIds } = c.get('access')

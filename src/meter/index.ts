@@ -22,7 +22,7 @@ export {
 } from './books/engine-costs.ts'
 export { readEngineMinutes } from './books/engine-minutes.ts'
 export { type Overflow, type PeriodCosts, periodCosts, type Saving } from './books/period.ts'
-export { readStatement, readStatements } from './books/statement-rows.ts'
+export { readStatement, readStatements, standingStatements } from './books/statement-rows.ts'
 export {
   type AnyDocument,
   type Statement,

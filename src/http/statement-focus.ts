@@ -1,0 +1,162 @@
+/**
+ * Statements as FOCUS (FinOps Open Cost and Usage Specification), a CSV with a row for each line
+ * that is billed: columns of 1.2, and those that 1.3 adds. https://focus.finops.org
+ */
+import { decimalOf, dividedHalfEven, nanosOf } from '../base/index.ts'
+import { csvRecord } from '../meter/index.ts'
+import type { StatementDetailView } from './contract.ts'
+
+/** Who operates the installation is not known to it. */
+const PROVIDER = 'Gristmill'
+
+interface Charge {
+  amount: string
+  quantity: string
+  unit: string
+  description: string
+  resourceId: string
+  resourceType: string
+  service: string
+  sku: string
+  meter: string
+  /** What it is a part of, and how that was shared; null: it is no part of anything. */
+  allocated: { from: string; method: string; ratio: string } | null
+  project: string | null
+}
+
+type Column = (view: StatementDetailView, charge: Charge) => string | null
+
+const amountOf: Column = (_, { amount }) => amount
+const currencyOf: Column = ({ currency }) => currency
+const unitPriceOf: Column = (_, { amount, quantity }) => unitPrice(amount, quantity)
+const provider: Column = () => PROVIDER
+const none: Column = () => null
+
+const columns: Record<string, Column> = {
+  AllocatedMethodDetails: (_, { allocated, quantity, unit }) =>
+    allocated &&
+    // Numbers stand as they are booked: a float could not hold all their places.
+    `{"Elements":[{"AllocatedRatio":${allocated.ratio},"UsageUnit":"${unit}",` +
+      `"UsageQuantity":${quantity}}]}`,
+  AllocatedMethodId: (_, { allocated }) => allocated?.method ?? null,
+  AllocatedResourceId: (_, { allocated }) => allocated?.from ?? null,
+  AllocatedResourceName: (_, { allocated }) => allocated?.from ?? null,
+  AllocatedTags: none,
+  BilledCost: amountOf,
+  BillingAccountId: () => 'gristmill',
+  BillingAccountName: provider,
+  BillingAccountType: () => 'Installation',
+  BillingCurrency: currencyOf,
+  BillingPeriodEnd: ({ toAt }) => utc(toAt),
+  BillingPeriodStart: ({ fromAt }) => utc(fromAt),
+  ChargeCategory: () => 'Usage',
+  ChargeClass: none,
+  ChargeDescription: (_, { description }) => description,
+  ChargeFrequency: () => 'Usage-Based',
+  ChargePeriodEnd: ({ toAt }) => utc(toAt),
+  ChargePeriodStart: ({ fromAt }) => utc(fromAt),
+  ConsumedQuantity: (_, { quantity }) => decimal(quantity),
+  ConsumedUnit: (_, { unit }) => unit,
+  ContractedCost: amountOf,
+  ContractedUnitPrice: unitPriceOf,
+  EffectiveCost: amountOf,
+  HostProviderName: provider,
+  // Not a number alone: tools that guess types take that for one.
+  InvoiceId: ({ number }) => `statement-${number}`,
+  InvoiceIssuerName: provider,
+  ListCost: amountOf,
+  ListUnitPrice: unitPriceOf,
+  PricingCategory: () => 'Standard',
+  PricingCurrency: currencyOf,
+  PricingQuantity: (_, { quantity }) => decimal(quantity),
+  PricingUnit: (_, { unit }) => unit,
+  ProviderName: provider,
+  PublisherName: provider,
+  ResourceId: (_, { resourceId }) => resourceId,
+  ResourceName: (_, { resourceId }) => resourceId,
+  ResourceType: (_, { resourceType }) => resourceType,
+  ServiceCategory: () => 'AI and Machine Learning',
+  ServiceName: (_, { service }) => service,
+  ServiceProviderName: provider,
+  ServiceSubcategory: () => 'Generative AI',
+  SkuId: (_, { sku }) => sku,
+  SkuMeter: (_, { meter }) => meter,
+  SkuPriceId: (_, { sku }) => sku,
+  SubAccountId: ({ tenantId }) => tenantId,
+  SubAccountName: ({ tenantName }) => tenantName,
+  SubAccountType: () => 'Tenant',
+  Tags: (_, { project }) => (project === null ? null : JSON.stringify({ project })),
+}
+
+export const focusHeader = csvRecord(Object.keys(columns))
+
+/** Rows of one statement; a credit note takes all of them back and has none. */
+export function focusRecords(view: StatementDetailView): string {
+  return chargesOf(view)
+    .map((charge) => csvRecord(Object.values(columns).map((column) => column(view, charge))))
+    .join('')
+}
+
+function chargesOf({ content }: StatementDetailView): Charge[] {
+  if (content === null) return []
+  const { basis, costs, overflow, usage, allocation } = content
+  if (basis === 'prices') {
+    return usage.map(({ projectId, model, serviceClass, requests, charge }) => ({
+      amount: charge,
+      quantity: String(requests),
+      unit: 'Requests',
+      description: `Requests for ${model} in the class ${serviceClass}`,
+      resourceId: model,
+      resourceType: 'Model',
+      service: 'Model requests',
+      sku: `${model}/${serviceClass}`,
+      meter: 'Requests',
+      allocated: null,
+      project: projectId,
+    }))
+  }
+  const engines = costs.map(({ engineId, kind, cause, engineS, amount }): Charge => {
+    const ratio = unitPrice(amount, allocation.engineCost)
+    return {
+      amount,
+      quantity: engineS,
+      unit: 'Engine Seconds',
+      description: `Engine ${engineId}: ${kind} ${cause}`.trim(),
+      resourceId: engineId,
+      resourceType: 'Engine',
+      service: 'Model engines',
+      sku: `engine/${engineId}`,
+      meter: kind,
+      allocated: { from: 'engines', method: `engine-time/${allocation.rule}`, ratio },
+      project: null,
+    }
+  })
+  const rented = overflow.map(
+    ({ target, model, requests, amount }): Charge => ({
+      amount,
+      quantity: String(requests),
+      unit: 'Requests',
+      description: `Requests for ${model} that ${target} answered`,
+      resourceId: target,
+      resourceType: 'Rented model',
+      service: 'Rented models',
+      sku: `rented/${target}`,
+      meter: 'Requests',
+      allocated: null,
+      project: null,
+    }),
+  )
+  return [...engines, ...rented]
+}
+
+/** To nine places; 0 where there is nothing. */
+function unitPrice(amount: string, quantity: string): string {
+  const by = nanosOf(quantity) ?? 0n
+  return by === 0n ? '0' : decimalOf(dividedHalfEven((nanosOf(amount) ?? 0n) * 10n ** 9n, by))
+}
+
+/** With a decimal, so that tools that guess types never take a column for whole numbers. */
+const decimal = (text: string) => (text.includes('.') ? text : `${text}.0`)
+
+/** Seconds are whole: periods are of minutes. */
+const utc = (iso: string) => `${iso.slice(0, 19)}Z`
