@@ -12,6 +12,13 @@ export interface OidcConfig {
   audiences: string[]
 }
 
+/** Where the audit log is sent. */
+export interface SyslogConfig {
+  protocol: 'udp' | 'tcp'
+  host: string
+  port: number
+}
+
 /** Where traces of requests go. */
 export interface TracesConfig {
   url: string
@@ -41,6 +48,7 @@ export interface Config {
   oidc: OidcConfig | undefined
   /** False where only the break-glass owner may use a password. */
   passwordLogin: boolean
+  auditSyslog: SyslogConfig | undefined
   offline: boolean
   logLevel: string
   /** Path or name of the model for the embedded engine; undefined means the stored default. */

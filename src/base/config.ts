@@ -5,7 +5,7 @@ import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
-import type { Config, OidcConfig, TracesConfig } from './config-types.ts'
+import type { Config, OidcConfig, SyslogConfig, TracesConfig } from './config-types.ts'
 import { GristmillError } from './errors.ts'
 import { type Limits, limitTable } from './limits.ts'
 
@@ -104,6 +104,13 @@ const schema = z.object({
   GRISTMILL_PASSWORD_LOGIN: flag
     .default(true)
     .describe('`0` lets only the break-glass owner sign in with a password'),
+  GRISTMILL_AUDIT_SYSLOG: z
+    .url()
+    .regex(/^(udp|tcp):\/\/[^/?#@]+:\d+\/?$/, 'must be like tcp://HOST:PORT or udp://HOST:PORT')
+    .optional()
+    .describe(
+      'syslog server that the audit log is sent to, `tcp://HOST:PORT` or `udp://HOST:PORT`',
+    ),
   GRISTMILL_OFFLINE: flag.default(false).describe('install and fetch nothing'),
   GRISTMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -249,6 +256,7 @@ function configOf(env: Parsed, environment: Environment, limits: Limits): Config
     secretKeyBefore: env.GRISTMILL_SECRET_KEY_BEFORE,
     oidc: oidcOf(env),
     passwordLogin: env.GRISTMILL_PASSWORD_LOGIN,
+    auditSyslog: syslogOf(env.GRISTMILL_AUDIT_SYSLOG),
     offline: env.GRISTMILL_OFFLINE,
     logLevel: env.GRISTMILL_LOG_LEVEL,
     model: env.GRISTMILL_MODEL,
@@ -281,6 +289,13 @@ function isSafeAddress(address: string): boolean {
 }
 
 type Parsed = z.infer<typeof schema>
+
+function syslogOf(address: string | undefined): SyslogConfig | undefined {
+  if (address === undefined) return undefined
+  const { protocol, hostname, port } = new URL(address)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return { protocol: protocol === 'udp:' ? 'udp' : 'tcp', host, port: Number(port) }
+}
 
 function oidcOf(env: Parsed): OidcConfig | undefined {
   const { GRISTMILL_OIDC_ISSUER: issuer, GRISTMILL_OIDC_CLIENT_ID: clientId } = env

@@ -41,6 +41,22 @@ describe('the command line and a server on the same machine', () => {
     assert.equal(answer.status, 200)
   })
 
+  it('checks the audit log, and finds a link that was noted earlier', async () => {
+    const first = await run('audit', 'verify', '--json')
+    assert.equal(first.code, 0, first.err)
+    const { seq, hash } = JSON.parse(first.out).head
+    await run('tenant', 'create', 'Noted')
+    const expect = (link: string) => run('audit', 'verify', '--expect', link)
+    assert.equal((await expect(`${seq}:${hash}`)).code, 0)
+    const other = await expect(`${seq}:${'0'.repeat(64)}`)
+    assert.deepEqual([other.code, /another than was expected/.test(other.out)], [1, true])
+    const lines = (await run('audit', 'export', '--after', String(seq))).out.trim().split('\n')
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).action),
+      ['tenant.create'],
+    )
+  })
+
   it('prints a new key alone on standard output, so that a script can keep it', async () => {
     await run('tenant', 'create', 'Scripts')
     const { out, err } = await run('key', 'create', '--tenant', 'Scripts', '--name', 'bot')

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { type GristmillError, toGristmillError } from '../base/index.ts'
+import { auditCommand } from './audit.ts'
 import { batchCommands } from './batch.ts'
 import { chatCommand } from './chat.ts'
 import { ServerError } from './client.ts'
@@ -26,7 +27,7 @@ import { tenantCommands } from './tenants.ts'
 import { printable } from './terminal.ts'
 import { traceCommands } from './trace.ts'
 import { queueCommand, usageCommand } from './usage.ts'
-import { auditCommand, userCommands } from './users.ts'
+import { userCommands } from './users.ts'
 
 export const EXIT_FAILED = 1
 export const EXIT_USAGE = 2

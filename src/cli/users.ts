@@ -1,7 +1,7 @@
-/** `gristmill user` and `gristmill audit`: the people of the console and what was changed. */
+/** `gristmill user`: the people of the console. */
 import { type Command, Option } from 'commander'
 import { GristmillError } from '../base/index.ts'
-import type { AuditView, RoleName, UserInvited, UserView } from '../http/index.ts'
+import type { RoleName, UserInvited, UserView } from '../http/index.ts'
 import { accessRuleCommands } from './access-rules.ts'
 import type { AdminClient } from './client.ts'
 import {
@@ -16,7 +16,7 @@ import {
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import { moment } from './units.ts'
-import { between, list } from './values.ts'
+import { list } from './values.ts'
 
 const roles: RoleName[] = ['owner', 'operator', 'member', 'viewer', 'finance']
 
@@ -138,38 +138,3 @@ function tellLink({ terminal }: CliContext, link: string, email: string | undefi
   terminal.note(`One-time link ${email === undefined ? 'that makes an owner' : `for ${email}`}:`)
   terminal.print(link)
 }
-
-/** Adds `audit` to the program. */
-export function auditCommand(program: Command, context: CliContext): void {
-  interface AuditFlags extends RemoteFlags {
-    tenant?: string
-    action?: string
-    last: number
-  }
-  example(remote(program.command('audit')), 'audit --action key. --last 20')
-    .description('who changed what, newest first')
-    .option('--tenant <tenant>', 'only about this one, name or id')
-    .option('--action <prefix>', 'only actions that begin so')
-    .option('--last <n>', 'how many', between(1, 100_000), 50)
-    .action(async (flags: AuditFlags) => {
-      const client = connect(context, flags)
-      const tenant = flags.tenant && (await findTenant(client, flags.tenant)).id
-      const rows: AuditView[] = []
-      const query = { tenant, action: flags.action, limit: Math.min(200, flags.last) }
-      for await (const row of client.rows<AuditView>('/api/audit', query)) {
-        rows.push(row)
-        if (rows.length === flags.last) break
-      }
-      show(context, flags, rows, () =>
-        printTable(context.terminal, rows, auditColumns, 'Nothing was changed yet.'),
-      )
-    })
-}
-
-const auditColumns: Column<AuditView>[] = [
-  { title: 'WHEN', value: ({ at }) => moment(at) },
-  { title: 'WHO', value: ({ actor }) => actor },
-  { title: 'WHAT', value: ({ action }) => action },
-  { title: 'SUBJECT', value: ({ subject }) => subject },
-  { title: 'FROM', value: ({ from }) => from },
-]

@@ -33,3 +33,9 @@ export {
   type SupervisionEvent,
   supervise,
 } from './supervise.ts'
+export {
+  type SyslogMessage,
+  type SyslogTarget,
+  sendSyslog,
+  syslogLine,
+} from './syslog.ts'

@@ -196,6 +196,18 @@ export interface RequestView {
 
 export type GuardOutcomeName = 'passed' | 'failed_open' | 'redacted' | 'failed_closed' | 'refused'
 
+// GET /api/audit/export?tenant&action&after → lines of JSON: AuditView with tenantId, seq and hash
+//
+// GET /api/audit/check
+export interface AuditCheckView {
+  /** Rows whose hashes are right, from the first on. */
+  rows: number
+  /** The last of them, to be kept elsewhere and compared later. */
+  head: { seq: number; hash: string } | null
+  /** The first place where the chain is broken; null where it is whole. */
+  broken: { seq: number | null; auditId: string | null; reason: string } | null
+}
+
 // GET /api/audit
 export interface AuditView {
   id: string

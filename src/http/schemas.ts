@@ -97,6 +97,20 @@ export const audit = z
   })
   .openapi('AuditRecord') satisfies z.ZodType<contract.AuditView>
 
+export const auditCheck = z
+  .object({
+    rows: z.number().int(),
+    head: z.object({ seq: z.number().int(), hash: z.string() }).nullable(),
+    broken: z
+      .object({
+        seq: z.number().int().nullable(),
+        auditId: z.string().nullable(),
+        reason: z.string(),
+      })
+      .nullable(),
+  })
+  .openapi('AuditCheck') satisfies z.ZodType<contract.AuditCheckView>
+
 const origin = z.enum(['local', 'directory'])
 
 export const person = z

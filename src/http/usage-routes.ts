@@ -20,14 +20,12 @@ import {
   pageQuery,
   tenantsInReach,
 } from './api.ts'
+import { exporter } from './export-stream.ts'
 import * as schemas from './pool-schemas.ts'
 import type { HttpOptions } from './services.ts'
 
 const tags = ['usage']
 const DAY_MS = 86_400_000
-/** Each page of an export sums up its whole time again, so few run at once. */
-const EXPORTS_MAX = 2
-const EXPORT_MS_MAX = 120_000
 
 const time = z.iso.datetime({ offset: true })
 const id = z.string().max(100).optional()
@@ -147,29 +145,4 @@ function requestRoutes(api: Api, { database, ledger, limits }: HttpOptions): voi
     checkReach(c.get('access'), found.tenantId, 'request', requestId)
     return c.json(found, 200)
   })
-}
-
-/** Turns pieces of text into a body; few at once and none for ever. */
-function exporter({ clock }: HttpOptions) {
-  let running = 0
-  return (pieces: AsyncGenerator<string>): ReadableStream<Uint8Array> => {
-    if (running >= EXPORTS_MAX) {
-      const reason = `${EXPORTS_MAX} exports are running`
-      throw new GristmillError('not_ready', { reason }, { retryAfterMs: 5000 })
-    }
-    running++
-    return ReadableStream.from(bounded()).pipeThrough(new TextEncoderStream())
-
-    async function* bounded() {
-      const endMs = clock.monotonicMs() + EXPORT_MS_MAX
-      try {
-        for await (const piece of pieces) {
-          yield piece
-          if (clock.monotonicMs() > endMs) throw new Error('the export took too long')
-        }
-      } finally {
-        running--
-      }
-    }
-  }
 }

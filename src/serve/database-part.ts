@@ -13,6 +13,7 @@ import {
   startEmbedded,
   takeSchedulerLease,
 } from '../store/index.ts'
+import { sendAudit } from './audit-syslog.ts'
 import { otherHolder } from './scheduling-right.ts'
 
 export interface DatabasePart {
@@ -47,6 +48,9 @@ export async function openDatabasePart(
   const database = await openDatabase({ url, clock, logger })
   stack.defer(() => database.close())
   await migrate({ url, logger })
+  const target = config.auditSyslog
+  const sending = target && sendAudit({ database, clock, logger, target })
+  stack.defer(() => sending?.stop())
   const { clusterUrl } = config
   if (clusterUrl !== undefined) return await openShared(options, database, clusterUrl, stack)
   // A free port is known only once we listen.

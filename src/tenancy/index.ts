@@ -7,6 +7,13 @@ export {
   grantedBy,
 } from './access-rules.ts'
 export type { AuditFilter, AuditLog } from './audit.ts'
+export {
+  type AuditCheck,
+  auditLine,
+  type ChainFilter,
+  chainAfter,
+  checkChain,
+} from './audit-chain.ts'
 export { pageOf } from './context.ts'
 export type { TenantLabel } from './directory.ts'
 export {

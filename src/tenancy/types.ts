@@ -153,6 +153,14 @@ export interface AuditRecord extends AuditEntry {
   from: string
 }
 
+/** A row of the audit log with its link in the chain. */
+export interface ChainedAudit extends AuditRecord {
+  /** From 1, without gaps. */
+  seq: number
+  /** Over the link before and the row, hexadecimal. */
+  hash: string
+}
+
 /** Which part of a list is wanted. */
 export interface PageRequest {
   /** Rows at most. */

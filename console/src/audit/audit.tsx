@@ -2,6 +2,7 @@
 import { useSearchParams } from 'wouter'
 import type { AuditView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
+import { useSignedIn } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
@@ -9,6 +10,7 @@ import { controlClass } from '../parts/field.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { ago, moment, plural } from '../units.ts'
+import { Chain } from './chain.tsx'
 
 const kinds = [
   { prefix: '', words: 'Everything' },
@@ -17,6 +19,10 @@ const kinds = [
   { prefix: 'key.', words: 'Keys' },
   { prefix: 'engine.', words: 'Engines' },
   { prefix: 'user.', words: 'People' },
+  { prefix: 'session.', words: 'Signing in' },
+  { prefix: 'service-account.', words: 'Service accounts' },
+  { prefix: 'group.', words: 'Groups of the directory' },
+  { prefix: 'access-rules.', words: 'Rules for groups' },
   { prefix: 'demo.', words: 'Demo' },
 ]
 
@@ -27,6 +33,8 @@ export default function Audit() {
   const list = usePaged<AuditView>('/api/audit', { action, tenant })
   const rows = list.data?.pages.flatMap((page) => page.rows)
   const names = useTenantNames()
+  // The chain goes over all tenants.
+  const isUnbound = useSignedIn().user.tenantIds.length === 0
   return (
     <>
       <PageHead
@@ -79,6 +87,7 @@ export default function Audit() {
           </div>
         }
       />
+      {isUnbound && <Chain />}
     </>
   )
 }
