@@ -84,7 +84,8 @@ export async function chaosReplicas(options: ReplicasOptions = {}): Promise<Repl
   }
 }
 
-async function startReplicas(
+/** Gateways `one`, `two` and `three` at a database, ready. */
+export async function startReplicas(
   folder: string,
   database: TestDatabase,
   random: Random,

@@ -6,6 +6,7 @@ import { chaosMixed } from './chaos-mixed.ts'
 import { chaosMonths } from './chaos-months.ts'
 import { chaosOverflow } from './chaos-overflow.ts'
 import { chaosReplicas } from './chaos-replicas.ts'
+import { chaosRolling } from './chaos-rolling.ts'
 import { fuzz } from './fuzz.ts'
 import { circumstances } from './harness.ts'
 
@@ -37,6 +38,7 @@ const names: Record<string, () => Promise<object>> = {
   overflow: () => chaosOverflow({ seconds: Number(values.seconds), log }),
   months: () => chaosMonths({ seed, months: Number(values.rounds ?? 10_000), log }),
   replicas: () => chaosReplicas({ seed, rounds: Number(values.rounds ?? 50), log }),
+  rolling: () => chaosRolling({ seed, rounds: Number(values.rounds ?? 3), log }),
   failover: () =>
     chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
 }
@@ -50,14 +52,16 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n' +
       'npm run -s chaos -- months [--seed N] [--rounds N] [--json]\n' +
       'npm run -s chaos -- overflow [--seconds N] [--json]\n' +
-      'npm run -s chaos -- replicas [--rounds N] [--seed N] [--json]\n\n' +
+      'npm run -s chaos -- replicas [--rounds N] [--seed N] [--json]\n' +
+      'npm run -s chaos -- rolling [--rounds N] [--seed N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
       '  fuzz    hostile requests at every door, a hostile engine behind them\n' +
       '  failover  one of two engines killed, slow, failing, hanging; what clients see of it\n' +
       '  months    random months charged to tenants, against an oracle in SQL\n' +
       '  overflow  an engine that cannot keep up beside a rented service; waits, spend and shares\n' +
-      '  replicas  three gateways, killed, stopped and cut off in turn; grants, shares, takeovers',
+      '  replicas  three gateways, killed, stopped and cut off in turn; grants, shares, takeovers\n' +
+      '  rolling  three gateways, restarted in turn under load; requests lost, streams broken',
   )
   process.exitCode = values.help ? 0 : 2
 } else {

@@ -93,6 +93,16 @@ export class Replica {
     if (last !== undefined) last.toMs = performance.now()
   }
 
+  /** Ends it as an upgrade does and starts it again. @returns milliseconds until it had left */
+  async restart(): Promise<number> {
+    const startMs = performance.now()
+    await this.server.end()
+    const tookMs = performance.now() - startMs
+    this.#server = undefined
+    await this.#start()
+    return tookMs
+  }
+
   async isReady(): Promise<boolean> {
     if (this.#server === undefined) return false
     const signal = AbortSignal.timeout(1000)
