@@ -181,7 +181,9 @@ class ReplicasRun {
     await sleep(kind === 'kill' ? 500 : this.#random.next() < 0.3 ? 1500 : this.#lengthMs())
     if (isHolder && kind === 'kill')
       await waitFor('a takeover', 15_000, () => this.#hasTaken(target))
-    const tookMs = isHolder ? this.#idleMs(fromMs, performance.now()) : null
+    // A fault may be over before anybody else can know of it.
+    const hasTaken = isHolder && (await this.#hasTaken(target))
+    const tookMs = hasTaken ? this.#idleMs(fromMs, performance.now()) : null
     if (tookMs !== null) this.#takeoversMs.push(tookMs)
     await target.heal()
     await waitFor('all gateways are well', 30_000, () => this.#areWell())

@@ -16,6 +16,7 @@ const Batches = lazy(() => import('./batches/batches.tsx'))
 const Batch = lazy(() => import('./batches/batch.tsx'))
 const Plan = lazy(() => import('./plan/plan.tsx'))
 const Engines = lazy(() => import('./engines/engines.tsx'))
+const Cluster = lazy(() => import('./cluster/cluster.tsx'))
 const Routes = lazy(() => import('./routes/routes.tsx'))
 const EditRoutes = lazy(() => import('./routes/edit-routes.tsx'))
 const Prices = lazy(() => import('./prices/prices.tsx'))
@@ -96,6 +97,7 @@ function Pages() {
       <Route path="/batches/:id">{({ id }) => <Batch id={id} />}</Route>
       <Route path="/plan" component={Plan} />
       <Route path="/engines" component={Engines} />
+      <Route path="/cluster" component={Cluster} />
       <Route path="/routes" component={Routes} />
       <Route path="/routes/edit" component={EditRoutes} />
       <Route path="/prices" component={Prices} />

@@ -33,6 +33,12 @@ export const consolePages: ConsolePage[] = [
   },
   { name: 'batches-none', path: '/batches', sentence: /No batch has been made/, isUnused: true },
   { name: 'requests-none', path: '/requests', sentence: /Nothing has been asked/, isUnused: true },
+  {
+    name: 'cluster',
+    path: '/cluster',
+    sentence: /2 gateways live, 1 is silent; mill-2.example.org has scheduled for/,
+  },
+  { name: 'cluster-alone', path: '/cluster', sentence: /alone on its database/, isUnused: true },
   { name: 'engines', path: '/engines', sentence: /embedded-1 is up: 8 of 8 slots are busy/ },
   {
     name: 'routes',

@@ -27,6 +27,7 @@ export const navigation: PlaceGroup[] = [
     title: 'Models',
     places: [
       { path: '/engines', name: 'Engines', key: 'e', permission: 'engines:read' },
+      { path: '/cluster', name: 'Cluster', key: 'c', permission: 'cluster:read' },
       { path: '/routes', name: 'Routes', key: 'w', permission: 'routes:read' },
     ],
   },
