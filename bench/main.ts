@@ -38,6 +38,15 @@ const benches: Record<string, Bench> = {
       })
     },
   },
+  books: {
+    help: 'a ledger of a year: usage, closing a month, the proof of all [--requests N] [--seed N]',
+    async run(flags, log) {
+      const { benchBooks } = await import('./books.ts')
+      const { circumstances } = await import('./harness.ts')
+      const sizes = given({ requests: number(flags, 'requests'), seed: number(flags, 'seed') })
+      return { ...(await benchBooks({ ...sizes, log })), ...circumstances() }
+    },
+  },
   isolation: {
     help: 'a light tenant beside a flood, fair and first come first served [--model NAME|PATH] [--seed N] [--quick]',
     async run(flags, log) {

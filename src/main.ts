@@ -27,11 +27,11 @@ import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, OutboundAddresses, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import {
+  CapacityWriter,
   type CountOf,
   createLedger,
   Journal,
   type Ledger,
-  recordCapacity,
   recordChange,
 } from './meter/index.ts'
 import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
@@ -259,7 +259,8 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
 
 function openPool(base: Base, { database, member }: DatabasePart, { cost }: Calibrations): Pool {
   const { config, clock, logger, registry, stack } = base
-  const recorder = `${process.pid}@${clock.nowMs()}`
+  const minutes = new CapacityWriter(database, `${process.pid}@${clock.nowMs()}`, logger)
+  stack.defer(() => minutes.close())
   const pool = new Pool({
     cost,
     clock,
@@ -268,10 +269,7 @@ function openPool(base: Base, { database, member }: DatabasePart, { cost }: Cali
     order: config.schedulerOrder,
     ...(member && { mayStart: () => member.mayStart() }),
     recordCapacity: (rows) => {
-      if (!isRecorder(member)) return
-      recordCapacity(database, recorder, rows).catch((error: Error) =>
-        logger.warn({ error: error.message, rows: rows.length }, 'capacity rows were not written'),
-      )
+      if (isRecorder(member)) minutes.add(rows)
     },
     recordChange: (change) => {
       if (!isRecorder(member)) return

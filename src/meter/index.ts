@@ -41,6 +41,7 @@ export {
   recordCapacity,
   type TenantCapacityPoint,
 } from './capacity.ts'
+export { CapacityWriter } from './capacity-writer.ts'
 export { csvRecord } from './csv.ts'
 export {
   type EngineErrors,

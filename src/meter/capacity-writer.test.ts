@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { createLogger } from '../base/index.ts'
+import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { CapacityWriter } from './capacity-writer.ts'
+import type { CapacityMinute } from './types.ts'
+
+const minute = (number: number, registeredS = 60): CapacityMinute => ({
+  engineId: 'eng_a',
+  minuteAtMs: number * 60_000,
+  registeredS,
+  ...{ upS: 60, idleS: 0, degradedS: 0, drainingS: 0, slotS: 0, capSlotS: 0 },
+  ...{ freeS: 60, drainedS: 0, loadingS: 0, downS: 0 },
+  ...{ attempts: 0, failures: {}, capacityUnitsPerS: null, tenants: [] },
+})
+
+describe('engine minutes', () => {
+  let database: TestDatabase
+  before(async () => {
+    database = await openTestDatabase()
+  })
+  after(() => database.close())
+  beforeEach(() => database.reset())
+
+  /** Its transactions fail with these, one after the other, and then do not. */
+  function open(...codes: string[]): CapacityWriter {
+    const transaction: TestDatabase['transaction'] = (work) => {
+      const code = codes.shift()
+      if (code === undefined) return database.transaction(work)
+      return Promise.reject(Object.assign(new Error('away'), { code }))
+    }
+    return new CapacityWriter({ transaction }, 'run', createLogger('silent', 'test'))
+  }
+  const written = async () => {
+    const rows = await database.sql<{ minute: number }[]>`
+      select (extract(epoch from minute_at) / 60)::int as minute from engine_minutes order by 1`
+    return rows.map((row) => row.minute)
+  }
+
+  it('wait while the database is away', async () => {
+    const writer = open('CONNECTION_CLOSED', 'CONNECTION_CLOSED')
+    for (const number of [1, 2, 3]) {
+      writer.add([minute(number)])
+      await writer.close()
+    }
+    assert.deepEqual(await written(), [1, 2, 3])
+  })
+
+  it('that the database refuses do not hold up those that follow', async () => {
+    const writer = open()
+    writer.add([minute(1, -1)])
+    writer.add([minute(2)])
+    await writer.close()
+    writer.add([minute(3)])
+    await writer.close()
+    assert.equal((await written()).at(-1), 3)
+    assert.ok(!(await written()).includes(1))
+  })
+})
