@@ -38,8 +38,8 @@ export interface RateLimiter {
 }
 
 /** The limits of a request's key and tenant. */
-export function rateLimitsOf({ policy, ...principal }: Principal): RateLimit[] {
-  const { tenantLimits, keyLimits } = policy
+export function rateLimitsOf(principal: Principal): RateLimit[] {
+  const { tenantLimits, keyLimits } = principal.policy
   const limits: RateLimit[] = []
   if (keyLimits.tokensPerMinute !== null) {
     const { tokensPerMinute } = keyLimits
