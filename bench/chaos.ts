@@ -5,6 +5,7 @@ import { chaosFailover } from './chaos-failover.ts'
 import { chaosMixed } from './chaos-mixed.ts'
 import { chaosMonths } from './chaos-months.ts'
 import { chaosOverflow } from './chaos-overflow.ts'
+import { chaosOvershoot } from './chaos-overshoot.ts'
 import { chaosReplicas } from './chaos-replicas.ts'
 import { chaosRolling } from './chaos-rolling.ts'
 import { fuzz } from './fuzz.ts'
@@ -39,6 +40,7 @@ const names: Record<string, () => Promise<object>> = {
   months: () => chaosMonths({ seed, months: Number(values.rounds ?? 10_000), log }),
   replicas: () => chaosReplicas({ seed, rounds: Number(values.rounds ?? 50), log }),
   rolling: () => chaosRolling({ seed, rounds: Number(values.rounds ?? 3), log }),
+  overshoot: () => chaosOvershoot({ seed, rounds: Number(values.rounds ?? 50), log }),
   failover: () =>
     chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
 }
@@ -52,6 +54,7 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n' +
       'npm run -s chaos -- months [--seed N] [--rounds N] [--json]\n' +
       'npm run -s chaos -- overflow [--seconds N] [--json]\n' +
+      'npm run -s chaos -- overshoot [--seed N] [--rounds N] [--json]\n' +
       'npm run -s chaos -- replicas [--rounds N] [--seed N] [--json]\n' +
       'npm run -s chaos -- rolling [--rounds N] [--seed N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
@@ -60,6 +63,7 @@ if (values.help || run === undefined) {
       '  failover  one of two engines killed, slow, failing, hanging; what clients see of it\n' +
       '  months    random months charged to tenants, against an oracle in SQL\n' +
       '  overflow  an engine that cannot keep up beside a rented service; waits, spend and shares\n' +
+      '  overshoot  gateways that share a budget are killed; what was spent in all\n' +
       '  replicas  three gateways, killed, stopped and cut off in turn; grants, shares, takeovers\n' +
       '  rolling  three gateways, restarted in turn under load; requests lost, streams broken',
   )

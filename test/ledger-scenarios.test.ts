@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import type {
   AuditView,
+  BudgetView,
   KeyCreated,
   Page,
   PriceBookView,
@@ -230,6 +231,77 @@ describe('charges', () => {
     assert.deepEqual([Number(row?.chargeNanos), row?.unpriced], [total, 0])
     const csv = await usageCsv(`tenant=${tenantId}&groupBy=tenant`)
     assert.equal(csv[0]?.chargeNanos, row?.chargeNanos)
+  })
+})
+
+interface Refused {
+  status: number
+  code: string
+  message: string
+  headers: Headers
+}
+
+describe('budgets', () => {
+  const budget = (tenantId: string, limit: string, more: object = {}) => {
+    const given = { name: 'small', tenantId, unit: 'tokens', limit, period: 'total', ...more }
+    return server.api<BudgetView>('POST', '/api/budgets', given)
+  }
+  const told = async (key: string) => {
+    const headers = { authorization: `Bearer ${key}` }
+    const answer = await fetch(`${server.url}/v1/budget`, { headers })
+    return ((await answer.json()) as { budgets: BudgetView[] }).budgets[0]
+  }
+
+  it('are never passed, tell how they stand, and name themselves where they refuse', async () => {
+    const { id: tenantId, key } = await server.tenant('bounded')
+    await budget(tenantId, '2000')
+    const client = openAi(server, key)
+    const asks = Array.from({ length: 16 }, () =>
+      client.chat.completions.create(ask({ max_tokens: 100 })).withResponse(),
+    )
+    const ends = await Promise.allSettled(asks)
+    const served = ends.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const refused = ends.flatMap((one) =>
+      one.status === 'rejected' ? [one.reason as Refused] : [],
+    )
+    assert.ok(served.length > 3 && refused.length > 0, `${served.length} were served`)
+    for (const { status, code, message } of refused) {
+      assert.deepEqual([status, code], [402, 'budget_used_up'])
+      assert.match(message, /The budget small has \d+ tokens left and does not renew/)
+    }
+    for (const { request_id } of served) await settled(server, request_id ?? '')
+    const spent = sum(served.map(({ data }) => data.usage?.total_tokens ?? 0))
+    assert.ok(spent <= 2000, `${spent}`)
+    const { response } = served.at(-1) ?? assert.fail()
+    const of = (name: string) => response.headers.get(`x-gristmill-budget${name}`)
+    assert.deepEqual([of(''), of('-unit'), of('-limit')], ['small', 'tokens', '2000'])
+    const standing = await told(key)
+    assert.deepEqual([standing?.spent, standing?.left], [String(spent), String(2000 - spent)])
+  })
+
+  it('wait for what is only set aside, and shorten an answer where they may', async () => {
+    const { id: tenantId, key } = await server.tenant('waits')
+    const { id } = await budget(tenantId, '40000', { period: 'month' })
+    const client = openAi(server, key)
+    const held = await holdSlot(client)
+    const waiting = client.chat.completions.create(ask({ max_tokens: 3000, n: 4 })).withResponse()
+    held.release()
+    const { request_id } = await waiting
+    const rows = await Promise.all(
+      [held.requestId, request_id ?? ''].map((one) => settled(server, one)),
+    )
+    const spent = sum(rows.map((row) => row.inputTokens + row.outputTokens))
+    await server.api('PATCH', `/api/budgets/${id}`, { limit: String(spent + 900) })
+    const long = ask({ max_tokens: 3000, ignore_eos: true })
+    const refusal = (await thrownBy(client.chat.completions.create(long))) as unknown as Refused
+    assert.deepEqual([refusal.status, refusal.code], [429, 'budget_exceeded'])
+    assert.ok(Number(refusal.headers.get('retry-after')) > 0)
+    await server.api('PATCH', `/api/budgets/${id}`, { clamps: true })
+    const { data, response } = await client.chat.completions.create(long).withResponse()
+    assert.equal(data.choices[0]?.finish_reason, 'length')
+    const most = Number(response.headers.get('x-gristmill-budget-clamped'))
+    assert.equal(data.usage?.completion_tokens, most)
+    assert.ok(most > 0 && most < 900, `${most}`)
   })
 })
 

@@ -326,6 +326,31 @@ export const errorTable = {
     'The request alone needs {requestTokens} tokens; the limit of {scope} is {tokensPerMinute} per minute.',
     'Shorten it, or ask the operator for a higher limit.',
   ),
+  budget_exceeded: entry(
+    429,
+    'rate_limit_error',
+    'The budget {budget} has {left} left until {renewsAt}; this request may cost {needed}.',
+    'Ask for a shorter answer, or wait until the budget renews; GET /v1/budget says how it stands.',
+  ),
+  budget_used_up: entry(
+    402,
+    'rate_limit_error',
+    'The budget {budget} has {left} left and does not renew; this request may cost {needed}.',
+    'Ask for a shorter answer, or the operator for a larger budget.',
+  ),
+  budget_reserved: entry(
+    429,
+    'rate_limit_error',
+    'Of the budget {budget}, {left} are not spent, but set aside for requests that run; this request may cost {needed}.',
+    'Wait for the time in Retry-After, ask for a shorter answer, or send fewer requests at once.',
+    true,
+  ),
+  budget_unbounded: entry(
+    400,
+    'invalid_request_error',
+    'Nobody can say what this request costs at most, which the budget {budget} needs to know.',
+    'Leave out pictures, sound and server-side tools, or ask the operator about the price.',
+  ),
   too_many_streams: entry(
     429,
     'rate_limit_error',

@@ -151,6 +151,11 @@ export const limitTable = {
     'GRISTMILL_PLAN_MS_MAX',
     'longest time that a plan, or a question about it, is worked on, milliseconds',
   ),
+  budgetWaitMsMax: limit(
+    10_000,
+    'GRISTMILL_BUDGET_WAIT_MS_MAX',
+    'longest wait for what a budget has set aside for other requests, milliseconds',
+  ),
   pageRowsMax: limit(200, 'GRISTMILL_PAGE_ROWS_MAX', 'rows of one page of a list'),
   shutdownMsMax: limit(
     30_000,

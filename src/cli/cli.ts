@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { type GristmillError, toGristmillError } from '../base/index.ts'
 import { auditCommand } from './audit.ts'
 import { batchCommands } from './batch.ts'
+import { budgetCommands } from './budgets.ts'
 import { chatCommand } from './chat.ts'
 import { ServerError } from './client.ts'
 import { clusterCommand } from './cluster.ts'
@@ -82,6 +83,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   queueCommand(program, context)
   usageCommand(program, context)
   priceCommands(program, context)
+  budgetCommands(program, context)
   ledgerCommands(program, context)
   planCommand(program, context)
   traceCommands(program, context)

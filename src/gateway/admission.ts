@@ -80,6 +80,7 @@ export function admitted(
     guarding: given.guarding,
     course,
     price: priceFor(admission.prices, asked, course?.route, standing, given),
+    hold: null,
     charge: admission.rates.charge(principal, input, input + expected),
     outputTokensDefault,
     arrivedAtMs: given.arrivedAtMs,

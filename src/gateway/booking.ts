@@ -6,7 +6,9 @@ import type { Clock, Logger } from '../base/index.ts'
 import { GristmillError } from '../base/index.ts'
 import { EngineFailure } from '../engine/index.ts'
 import {
+  costOf,
   type EndReason,
+  NO_COST,
   priced,
   type Settlement,
   type SettlementGroup,
@@ -128,9 +130,13 @@ export class Booking {
     const isServed = counts.inputTokens + counts.outputTokens > 0
     const rentedTarget = isServed ? (course?.rentedTarget ?? null) : null
     const spendNanos = course?.settle(counts.inputTokens, counts.outputTokens) ?? null
-    if (!life.isOnLedger) return
-    const { queueMs, ttftMs, servedClass, engineId, dispatchedAtMs } = life.progress
     const { options } = life
+    const { hold } = options
+    if (!life.isOnLedger) {
+      hold?.settle(NO_COST)
+      return
+    }
+    const { queueMs, ttftMs, servedClass, engineId, dispatchedAtMs } = life.progress
     const group: SettlementGroup = end.reason === 'done' ? 'finished' : 'cut'
     const settlement: Settlement = {
       requestId,
@@ -151,7 +157,12 @@ export class Booking {
     }
     if (rentedTarget !== null) Object.assign(settlement, { rentedTarget, spendNanos })
     if (options.guarding !== null) settlement.guards = options.guarding.run.results
-    ledger.settle(priced(settlement, options.price, options.request.endpoint))
+    priced(settlement, options.price, options.request.endpoint)
+    if (hold !== null) {
+      settlement.isBudgeted = true
+      hold.settle(costOf(settlement))
+    }
+    ledger.settle(settlement)
     this.#options.telemetry?.ended(endedRequest(options, settlement, end))
   }
 

@@ -5,10 +5,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { type Timer, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
-import { type Admission, type Arrival, admitted } from './admission.ts'
+import type { Admission, Arrival } from './admission.ts'
 import { KeptAnswers } from './answers/kept-answers.ts'
 import { Recordings } from './answers/recordings.ts'
-import { beginningsOf } from './beginnings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
 import type { CanonicalRequest, DoorPath } from './canonical.ts'
@@ -31,13 +30,13 @@ import { LiveRequests } from './live-requests.ts'
 import { MODELS, modelFor, modelsAt } from './model-list.ts'
 import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
-import { RequestLife } from './request-life.ts'
+import type { RequestLife } from './request-life.ts'
 import { Conversations, type QueuedBody } from './responses/conversations.ts'
 import { KeptReply } from './responses/kept-reply.ts'
 import { routedModels } from './routed-models.ts'
 import { sessionIdOf } from './session-id.ts'
 import { type Standing, standingOf } from './standing.ts'
-import { ticketRequestOf } from './ticket-request.ts'
+import { Starting } from './starting.ts'
 import { countTokens } from './token-count.ts'
 import { type RateLimiter, TokenRates } from './token-rate.ts'
 import { replyAt } from './translated-reply.ts'
@@ -56,12 +55,12 @@ export class Gateway {
   readonly #models: ModelDirectory
   readonly #booking: Booking
   readonly #rates: RateLimiter
-  readonly #admission: Admission
   readonly #recordings: Recordings
   readonly #conversations: Conversations
   readonly #live: LiveRequests
   readonly #entrance: Entrance
   readonly #guards: Guards
+  readonly #starting: Starting
   readonly #timer: Timer
   #ticks = 0
 
@@ -70,7 +69,7 @@ export class Gateway {
     this.#options = options
     this.#models = routedModels(options.models, options.routes)
     this.#rates = options.rates ?? new TokenRates(clock)
-    this.#admission = {
+    const admission: Admission = {
       ...options,
       models: this.#models,
       engineModels: options.models,
@@ -101,6 +100,7 @@ export class Gateway {
         this.#live.left()
       },
     }
+    this.#starting = new Starting(this.#services, admission, options.budgets, this.#live)
     this.#timer = clock.every(TICK_MS, () => this.#tick())
   }
 
@@ -205,15 +205,19 @@ export class Gateway {
       arrivedAtMs: clock.nowMs(),
       arrivedMonotonicMs: clock.monotonicMs(),
     }
-    if (arrival.guarding === null) return runningLine(this.#start(request, standing, arrival))
-    const guarded = this.#guards.checked(request, arrival.guarding)
-    if (!(guarded instanceof Promise)) {
-      return runningLine(this.#start(guarded, standing, arrival))
+    const fate = { isOver: false }
+    const isStill = () => {
+      if (!fate.isOver) this.#entrance.mayStart()
+      return !fate.isOver
     }
-    return new LaterLine(line, guarded, (left) => {
-      this.#entrance.mayStart()
-      return runningLine(this.#start(left, standing, arrival))
-    })
+    const start = (left: CanonicalRequest) => this.#starting.start(left, standing, arrival, isStill)
+    const { guarding } = arrival
+    const guarded = guarding === null ? request : this.#guards.checked(request, guarding)
+    const started =
+      guarded instanceof Promise
+        ? guarded.then((left) => (isStill() ? start(left) : undefined))
+        : start(guarded)
+    return started instanceof Promise ? new LaterLine(line, started, fate) : runningLine(started)
   }
 
   /**
@@ -272,11 +276,12 @@ export class Gateway {
     const { request } = read
     const standing = standingOf(request, headers, came.principal, this.#options)
     came.guarding = this.#guards.of(request, came.principal, came.requestId)
-    if (came.guarding === null) return this.#serve(read, request, standing, came)
+    const isStill = () => this.#mayStill(came, response)
+    if (came.guarding === null) return this.#serve(read, request, standing, came, isStill)
     const guarded = this.#guards.checked(request, came.guarding)
-    if (!(guarded instanceof Promise)) return this.#serve(read, guarded, standing, came)
+    if (!(guarded instanceof Promise)) return this.#serve(read, guarded, standing, came, isStill)
     return guarded.then((left) =>
-      this.#mayStill(came, response) ? this.#serve(read, left, standing, came) : undefined,
+      isStill() ? this.#serve(read, left, standing, came, isStill) : undefined,
     )
   }
 
@@ -309,32 +314,18 @@ export class Gateway {
     request: CanonicalRequest,
     standing: Standing,
     came: Arrival,
-  ): RequestLife | undefined {
+    isStill: () => boolean,
+  ): MaybeLater<RequestLife | undefined> {
     const { recording, requestId, principal, arrivedAtMs } = came
     if (recording?.isHit(request, standing, came.guarding)) return undefined
     this.#entrance.mayQueue(principal)
     came.reply = replyAt(recording?.reply ?? came.reply, read, standing, requestId, arrivedAtMs)
-    const started = this.#start(request, standing, came)
-    recording?.begun(started)
-    return recording?.runsOn ? undefined : started
-  }
-
-  #start(asked: CanonicalRequest, standing: Standing, given: Arrival): RequestLife {
-    const { pool, clock } = this.#services
-    const options = admitted(this.#admission, asked, standing, given)
-    const { request, course, principal } = options
-    const life = new RequestLife(this.#services, options)
-    const wanted = ticketRequestOf(options)
-    if (course !== undefined) {
-      wanted.model = course.queue
-      wanted.arrivedAtMs = clock.monotonicMs()
+    const started = this.#starting.start(request, standing, came, isStill)
+    const begun = (life: RequestLife | undefined) => {
+      if (life !== undefined) recording?.begun(life)
+      return recording?.runsOn ? undefined : life
     }
-    if (pool.hasChoice(wanted.model)) {
-      wanted.beginnings = beginningsOf(request, principal.tenantId, standing.sessionId)
-    }
-    this.#live.roster.add(life)
-    life.begin(wanted)
-    return life
+    return started instanceof Promise ? started.then(begun) : begun(started)
   }
 
   async #count(reply: Reply, body: Buffer, principal: Principal): Promise<void> {

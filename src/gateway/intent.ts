@@ -3,11 +3,11 @@ import type { Intent } from '../meter/index.ts'
 import type { LifeOptions } from './life-types.ts'
 
 type Asked = Pick<LifeOptions, 'requestId' | 'principal' | 'request' | 'standing' | 'arrivedAtMs'> &
-  Partial<Pick<LifeOptions, 'line'>>
+  Partial<Pick<LifeOptions, 'line' | 'hold'>>
 
 /** @param outputTokensMax of all answers together */
 export function intentOf(
-  { requestId, principal, request, standing, line, arrivedAtMs }: Asked,
+  { requestId, principal, request, standing, line, hold, arrivedAtMs }: Asked,
   outputTokensMax: number,
 ): Intent {
   return {
@@ -24,5 +24,6 @@ export function intentOf(
     estimatedInputTokens: request.estimatedInputTokens,
     outputTokensMax,
     arrivedAtMs,
+    reserved: hold?.reserved,
   }
 }

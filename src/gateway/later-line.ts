@@ -1,6 +1,5 @@
 /** Lines of batches as their runner holds them, those included that wait for a guard first. */
 import { toGristmillError } from '../base/index.ts'
-import type { CanonicalRequest } from './canonical.ts'
 import type { LineEnd, LineRequest, RunningLine } from './line.ts'
 import type { RequestLife } from './request-life.ts'
 
@@ -20,31 +19,35 @@ const NOTHING: LineEnd = {
   usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
 }
 
-/** A line that begins once a service has let it pass. */
+/** A line that begins once a guard has let it pass, or a budget has room for it. */
 export class LaterLine implements RunningLine {
   readonly #line: LineRequest
+  readonly #fate: { isOver: boolean }
   #running: RunningLine | undefined
   #isHurried = false
-  #isOver = false
 
-  /** @param start begins it with what was let pass */
+  /**
+   * @param started undefined where it was over before it began
+   * @param fate told to whoever starts it
+   */
   constructor(
     line: LineRequest,
-    passed: Promise<CanonicalRequest>,
-    start: (request: CanonicalRequest) => RunningLine,
+    started: Promise<RequestLife | undefined>,
+    fate: { isOver: boolean },
   ) {
     this.#line = line
-    passed
-      .then((request) => {
-        if (this.#isOver) return
-        this.#running = start(request)
+    this.#fate = fate
+    started
+      .then((life) => {
+        if (life === undefined) return
+        this.#running = runningLine(life)
         if (this.#isHurried) this.#running.hurry()
       })
       .catch((error: unknown) => this.#end({ ...NOTHING, error: toGristmillError(error) }))
   }
 
   get isWaiting(): boolean {
-    return this.#running?.isWaiting ?? !this.#isOver
+    return this.#running?.isWaiting ?? !this.#fate.isOver
   }
 
   hurry(): void {
@@ -58,8 +61,8 @@ export class LaterLine implements RunningLine {
   }
 
   #end(end: LineEnd): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.#fate.isOver) return
+    this.#fate.isOver = true
     void this.#line.ended(end)
   }
 }

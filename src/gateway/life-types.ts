@@ -1,6 +1,6 @@
 /** What the life of a request is given, and what it tells at its end. */
 import type { GristmillError } from '../base/index.ts'
-import type { AttemptFailure, EndReason, PriceInForce, TokenCounts } from '../meter/index.ts'
+import type { AttemptFailure, EndReason, Hold, PriceInForce, TokenCounts } from '../meter/index.ts'
 import type { Grant } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { Recording } from './answers/recording.ts'
@@ -52,6 +52,8 @@ export interface LifeOptions {
   course: Course | undefined
   /** What it is charged by; null: nothing. */
   price: PriceInForce | null
+  /** What is set aside for it in budgets; null: none applies. */
+  hold: Hold | null
   charge: Charge
   /** Bound that we set where the client names none; null where it does. */
   outputTokensDefault: number | null

@@ -14,6 +14,7 @@ import {
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { AttemptFailure, EndReason, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
+import { budgetHeaders } from './budget-request.ts'
 import { outputTokensMax } from './canonical.ts'
 import {
   failureError,
@@ -344,9 +345,10 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   // The end
 
   #headers(): ReplyHeaders {
-    const { standing, course } = this.options
+    const { standing, course, hold } = this.options
     const queueMs = this.#grant === undefined ? null : this.progress.queueMs
-    return answerHeaders(standing.serviceClass, queueMs, course)
+    const headers = answerHeaders(standing.serviceClass, queueMs, course)
+    return hold === null ? headers : [...headers, ...budgetHeaders(hold)]
   }
 
   #end(reason: EndReason, how: EndDetail = {}): void {

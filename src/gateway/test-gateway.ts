@@ -159,6 +159,7 @@ export interface TestGatewayOptions {
 const noPrices = (clock: Clock) => ({
   allowances: new DaySpend(clock),
   prices: { find: () => null },
+  budgets: { isEmpty: true, hold: () => null },
 })
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {

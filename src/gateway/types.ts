@@ -3,12 +3,15 @@ import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../b
 import type { Guard } from '../guard/index.ts'
 import type { OutboundAddresses } from '../host/index.ts'
 import type {
+  BudgetRequest,
   EndReason,
+  Hold,
   Intent,
   PriceInForce,
   PriceSubject,
   Progress,
   Settlement,
+  Spender,
 } from '../meter/index.ts'
 import type { Ticket, TicketRequest } from '../pool/index.ts'
 import type { Route, RouteTarget } from '../route/index.ts'
@@ -26,6 +29,14 @@ export interface TicketPool {
 export interface Prices {
   /** What held for a request when it arrived; null where nothing did. */
   find(subject: PriceSubject, atMs: number): PriceInForce | null
+}
+
+/** What may be spent, where budgets say so. */
+export interface BudgetDesk {
+  /** True while no request needs to ask. */
+  readonly isEmpty: boolean
+  /** See `Budgets.hold`. */
+  hold(spender: Spender, request: BudgetRequest): Hold | Promise<Hold> | null
 }
 
 /** Money that has been set aside. */
@@ -185,6 +196,7 @@ export interface GatewayOptions {
   prices: Prices
   /** Judges tokens per minute; a judge of its own where absent. */
   rates?: RateLimiter
+  budgets: BudgetDesk
   tokenizer: Tokenizer
   archive: ResponseArchive
   /** Where guards may ask. */

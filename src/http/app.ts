@@ -12,6 +12,7 @@ import type { Identity } from './access.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
+import { budgetRoutes } from './budget-routes.ts'
 import { chargebackRoutes } from './chargeback-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { costRoutes } from './cost-routes.ts'
@@ -84,6 +85,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   ledgerRoutes(api, options)
   usageRoutes(api, options)
   priceRoutes(api, options)
+  budgetRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)
   planRoutes(api, options)

@@ -6,6 +6,7 @@
 import type { EngineView } from './contract-engines.ts'
 
 export type * from './contract-batches.ts'
+export type * from './contract-budgets.ts'
 export type * from './contract-cluster.ts'
 export type * from './contract-costs.ts'
 export type * from './contract-engines.ts'
@@ -56,6 +57,8 @@ export interface TenantView {
   responseDays: number
   /** Prices that it has; null: those for everybody. */
   pricePlan: string | null
+  /** By whose days and months its budgets renew. */
+  timeZone: string
   /** Position in the palette of tenant hues, stable for the tenant's life. */
   hue: number
   createdAt: string

@@ -30,6 +30,8 @@ export const permissionTable = {
   'usage:read': everybody,
   'prices:read': ['owner', 'operator', 'finance'],
   'prices:write': running,
+  'budgets:read': everybody,
+  'budgets:write': ['owner', 'operator', 'finance'],
   'requests:read': everybody,
   'audit:read': ['owner', 'operator', 'viewer'],
   'users:read': running,
@@ -93,6 +95,7 @@ export const v1Endpoints: ReadonlyMap<string, V1Endpoint> = new Map([
   ['/v1/messages', post],
   ['/v1/messages/count_tokens', post],
   ['/v1/models', get],
+  ['/v1/budget', { method: 'GET', scopes: ['inference', 'usage:read', 'admin'] }],
   ['/v1/queue', { method: 'GET', scopes: ['inference', 'queue:read', 'admin'] }],
 ])
 

@@ -10,7 +10,7 @@ import { type Role, type Scope, scopes } from '../tenancy/index.ts'
 import type { BatchView } from './contract.ts'
 import { type Permission, permissionTable, v1EndpointAt, v1Endpoints } from './permissions.ts'
 import { type Answer, openTestServer, type TestServer } from './test-server.ts'
-import { queueEntry, standIns } from './test-services.ts'
+import { queueEntry, type StandIns, standIns } from './test-services.ts'
 
 const actor = { name: 'system', from: 'local' }
 const password = 'correct horse battery'
@@ -50,6 +50,7 @@ before(async () => {
         get: async () => batchOfTheirs(),
         cancel: async () => assert.fail('a batch that is out of reach was cancelled'),
       },
+      budgets: budgetsOfTheirs(),
       webhooks: {
         get: async () => ({ url: 'https://example.org', createdAt: new Date(0), deliveries: [] }),
         set: async () => assert.fail('the webhook of a tenant out of reach was set'),
@@ -109,8 +110,37 @@ async function makeTheirs(): Promise<Record<string, string | null>> {
     '/api/engines/{id}': null,
     '/api/engine-keys/{id}': null,
     '/api/routes/versions/{id}': null,
+    '/api/budgets/{id}': 'bud_of_theirs',
   }
 }
+
+function budgetsOfTheirs(): StandIns['budgets'] {
+  const budget = () => ({ ...someBudget, tenantId: theirs['/api/tenants/{id}'] ?? '' })
+  const standing = { subject: '', startMs: 0, endMs: Infinity, spent: 0n, leased: 0n }
+  const isReached = () => assert.fail('a budget that is out of reach was changed')
+  return {
+    standings: async () => [],
+    list: async (ids) => (ids === undefined ? [{ budget: budget(), ...standing }] : []),
+    get: budget,
+    create: isReached,
+    change: isReached,
+    end: isReached,
+  }
+}
+
+const someBudget = {
+  id: 'bud_of_theirs',
+  name: `budget of ${THEIRS}`,
+  projectId: null,
+  keyId: null,
+  endUser: null,
+  unit: 'tokens',
+  limit: 1n,
+  period: 'total',
+  isHard: true,
+  clamps: false,
+  createdAt: new Date(0),
+} as const
 
 const batchOfTheirs = () =>
   ({ id: 'batch_of_theirs', tenantId: theirs['/api/tenants/{id}'] }) as BatchView
@@ -142,6 +172,9 @@ function bodyFor({ method, path }: Operation): object | undefined {
   const tenantId = theirs['/api/tenants/{id}']
   if (path === '/api/keys') return method === 'POST' ? { tenantId } : undefined
   if (path === '/api/service-accounts' && method === 'POST') return { tenantId, name: 'mine' }
+  if (path === '/api/budgets' && method === 'POST') {
+    return { tenantId, name: 'b', unit: 'tokens', limit: '1', period: 'day' }
+  }
   if (path === '/api/keys/import') return { tenantId, sha256: '0'.repeat(64) }
   if (path.endsWith('/reopen')) return { reason: 'mine' }
   if (path.endsWith('/webhook')) return method === 'PUT' ? { url: 'https://a.example' } : undefined
@@ -166,7 +199,7 @@ async function asksForTheirs(role: Role, operation: Operation): Promise<Answer> 
 const isTheirs = (operation: Operation) =>
   operation.query.includes('tenant') ||
   ['/api/keys/import'].includes(operation.path) ||
-  (['/api/keys', '/api/service-accounts'].includes(operation.path) &&
+  (['/api/keys', '/api/service-accounts', '/api/budgets'].includes(operation.path) &&
     operation.method === 'POST') ||
   (operation.path.includes('{') && named(operation.path) !== null)
 

@@ -30,6 +30,7 @@ export const tenant = z
     limits,
     responseDays: z.number().int(),
     pricePlan: z.string().nullable(),
+    timeZone: z.string(),
     hue: z.number().int(),
     createdAt: time,
     projectCount: z.number().int(),

@@ -12,6 +12,7 @@ export type StandIns = Pick<
   | 'engines'
   | 'routes'
   | 'prices'
+  | 'budgets'
   | 'batches'
   | 'webhooks'
   | 'batchDoor'
@@ -36,6 +37,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     queue: { entries: () => [], waiting: () => 0 },
     engines: engines(),
     routes: routes(),
+    budgets: budgets(),
     prices: { currency: 'USD', prices: [], add: async () => [] },
     batches: batches(),
     webhooks: webhooks(),
@@ -177,6 +179,19 @@ function routes(): StandIns['routes'] {
   }
 }
 
+function budgets(): StandIns['budgets'] {
+  const missing = (id: string): never => {
+    throw new GristmillError('not_found', { kind: 'budget', id })
+  }
+  return {
+    standings: async () => [],
+    list: async () => [],
+    get: missing,
+    create: async ({ name }) => missing(name),
+    change: async (id) => missing(id),
+    end: async (id) => missing(id),
+  }
+}
 function batches(): StandIns['batches'] {
   const none = (id: string) => {
     throw new GristmillError('not_found', { kind: 'batch', id })

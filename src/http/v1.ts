@@ -7,6 +7,7 @@ import { GristmillError, newId } from '../base/index.ts'
 import { errorShapeOf } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { secretOf } from './bearer.ts'
+import { budgetView } from './budget-views.ts'
 import { isBelow, v1EndpointAt, v1Folders } from './permissions.ts'
 import { queueView } from './queue-view.ts'
 import { REQUEST_ID_HEADER, sendError, sendJson, visibleError } from './responses.ts'
@@ -81,6 +82,7 @@ function serve(
   if (isBelow(path, v1Folders.responses)) {
     return options.responseDoor.handle(request, response, principal, requestId)
   }
+  if (path === '/v1/budget') return tellBudgets(options, response, requestId, principal)
   if (path !== '/v1/queue') {
     return options.gateway.handle(request, response, principal, requestId)
   }
@@ -88,6 +90,17 @@ function serve(
   return sendJson(response, 200, view, { [REQUEST_ID_HEADER]: requestId })
 }
 
+/** Budgets that apply to every request with the key. */
+async function tellBudgets(
+  { budgets, prices }: HttpOptions,
+  response: ServerResponse,
+  requestId: string,
+  { tenantId, projectId, keyId }: Principal,
+): Promise<void> {
+  const standings = await budgets.standings({ tenantId, projectId, keyId, endUser: null })
+  const views = standings.map((one) => budgetView(one, prices.currency))
+  sendJson(response, 200, { budgets: views }, { [REQUEST_ID_HEADER]: requestId })
+}
 function pathOf({ url = '' }: IncomingMessage): string {
   const end = url.indexOf('?')
   return end === -1 ? url : url.slice(0, end)

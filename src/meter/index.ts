@@ -34,6 +34,19 @@ export { type VerifiedPart, verifyRequests } from './books/verify-requests.ts'
 export { verifyStatements } from './books/verify-statements.ts'
 export { readWeights, weightSpans } from './books/weights.ts'
 export {
+  type BudgetChange,
+  type BudgetInput,
+  budgetChange,
+  budgetInput,
+  limitAsWritten,
+} from './budgets/budget-input.ts'
+export type * from './budgets/budget-types.ts'
+export { budgetUnits, NO_COST } from './budgets/budget-types.ts'
+export { Budgets, type BudgetsOptions } from './budgets/budgets.ts'
+export { type Hold, leftOf } from './budgets/hold.ts'
+export { budgetPeriods } from './budgets/period.ts'
+export { type BudgetRequest, inWords } from './budgets/reserving.ts'
+export {
   type CapacityFilter,
   type CapacityPoint,
   queryCapacity,
@@ -54,11 +67,11 @@ export {
 export { type FlowFilter, type FlowRow, queryFlow } from './flow.ts'
 export { Journal } from './journal.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
-export type { Rates } from './prices/charge.ts'
+export { chargeMax, type Rates } from './prices/charge.ts'
 export { PriceBook, type PriceBookOptions } from './prices/price-book.ts'
 export { type PriceInput, type PricesInput, priceInput } from './prices/price-input.ts'
 export type * from './prices/price-types.ts'
-export { priced } from './prices/priced.ts'
+export { costOf, priced } from './prices/priced.ts'
 export type { CountOf, PriceOf, StoredAnswers } from './recovery.ts'
 export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'
 export { openTestJournal } from './test-journal.ts'

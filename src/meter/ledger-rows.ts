@@ -25,6 +25,8 @@ export interface OpenRow extends Omit<Progress, 'engineId'> {
   /** As it was asked for. */
   serviceClass: ServiceClass
   arrivedAtMs: number
+  /** True where something is set aside for it in budgets. */
+  isBudgeted: boolean
 }
 
 /** Longest text kept of a name that comes from outside, characters. */
@@ -43,14 +45,15 @@ export async function writeIntents(sql: Queries, given: readonly string[]): Prom
       select * from json_to_recordset(${rows}::text::json) as given (
         request_id text, tenant_id text, project_id text, key_id text, end_user text,
         session_id text, model text, endpoint text, service_class text, batch_id text,
-        estimated_input_tokens int, output_tokens_max int, arrived_at_ms float8, gateway int)
+        estimated_input_tokens int, output_tokens_max int, arrived_at_ms float8, gateway int,
+        reserved jsonb)
     ), written as (
       insert into ledger_intents (request_id, tenant_id, project_id, key_id, end_user,
         session_id, model, endpoint, service_class, batch_id, estimated_input_tokens,
-        output_tokens_max, arrived_at, gateway)
+        output_tokens_max, arrived_at, gateway, reserved)
       select request_id, tenant_id, project_id, key_id, end_user, session_id, model, endpoint,
         service_class, batch_id, estimated_input_tokens, output_tokens_max,
-        to_timestamp(arrived_at_ms / 1000), gateway
+        to_timestamp(arrived_at_ms / 1000), gateway, reserved
       from given
       on conflict (request_id) do nothing
       returning request_id
@@ -87,6 +90,7 @@ export async function writeSettlements(
   settlements: readonly Settlement[],
 ): Promise<NotWritten[]> {
   const rows = encode(settlements.map(settlementRow))
+  const isBudgeted = settlements.some((settlement) => settlement.isBudgeted === true)
   // Lateral with a limit, so that each row is one look-up by key whatever the planner believes
   // about the size of the intents.
   const refused = await sql<NotWritten[]>`
@@ -118,14 +122,30 @@ export async function writeSettlements(
       returning request_id
     ), closed as (
       delete from ledger_open where request_id = any (array(select request_id from written))
-    )
+    )${isBudgeted ? spending(sql) : sql``}
     select request_id as "requestId", exists (
       select from ledger_intents where ledger_intents.request_id = given.request_id
     ) as "hasIntent"
     from given where not exists (
-      select from written where written.request_id = given.request_id)`
+      select from written where written.request_id = given.request_id)
+      ${isBudgeted ? sql`and (select true from spent)` : sql``}`
   return [...refused]
 }
+
+/** Books in budgets what the settlements that are written have spent, in the same statement. */
+const spending = (sql: Queries) => sql`, spends as (
+      select r ->> 0 as counter, r ->> 1 as holder,
+        case b.unit when 'money' then coalesce(given.charge_nanos, 0)
+          when 'tokens' then given.input_tokens::int8 + given.output_tokens
+          else given.engine_ms::int8 end as amount
+      from written join given using (request_id), lateral (
+        select reserved from ledger_intents
+        where ledger_intents.request_id = given.request_id limit 1) as i,
+        jsonb_array_elements(i.reserved) as r
+      join budgets as b on b.id = split_part(r ->> 0, '|', 1)
+    ), spent as materialized (
+      select spend_budgets((select coalesce(json_agg(spends), '[]'::json) from spends))
+    )`
 
 /**
  * Up to `rowsMax` rows of working state after `after` in order of their identifiers; all that is
@@ -146,6 +166,7 @@ export async function readOpen(
     select o.request_id as "requestId", o.engine_id as "engineId", i.batch_id as "batchId",
       i.tenant_id as "tenantId", i.model, i.endpoint, i.service_class as "serviceClass",
       round(extract(epoch from i.arrived_at) * 1000)::int8 as "arrivedAtMs",
+      i.reserved is not null as "isBudgeted",
       coalesce(o.served_class, i.service_class) as "servedClass",
       o.input_tokens as "inputTokens", o.cached_tokens as "cachedTokens",
       o.output_tokens as "outputTokens", o.queue_ms as "queueMs", o.engine_ms as "engineMs",
@@ -175,6 +196,7 @@ export function rowOfIntent(intent: Intent, gateway?: number): string {
     arrived_at_ms: intent.arrivedAtMs,
     // Undefined, and so not written, where a gateway is alone.
     gateway,
+    reserved: intent.reserved,
   })
 }
 

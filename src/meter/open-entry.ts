@@ -42,5 +42,6 @@ export function refusedSettlement(intent: Intent, settledAtMs: number): Settleme
     ttftMs: null,
     tokenGapMs: null,
     settledAtMs,
+    isBudgeted: intent.reserved !== undefined,
   }
 }

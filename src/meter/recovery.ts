@@ -89,6 +89,8 @@ async function askCounts(
   const enough = new AbortController()
   const late = clock.sleep(leftMs, enough.signal).catch(() => undefined)
   const ask = async (row: OpenRow) => {
+    // What was set aside for it may be spent by others already, but for what was durable.
+    if (row.isBudgeted) return null
     try {
       return (await Promise.race([countOf(row.requestId, row.engineId), late])) ?? null
     } catch (error) {
@@ -134,5 +136,6 @@ function recoveredSettlement(
     ttftMs: row.ttftMs,
     tokenGapMs: null,
     settledAtMs,
+    isBudgeted: row.isBudgeted,
   }
 }

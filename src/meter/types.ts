@@ -22,7 +22,12 @@ export interface Intent {
   estimatedInputTokens: number
   outputTokensMax: number
   arrivedAtMs: number
+  /** What is set aside for it in budgets; absent where none applies. */
+  reserved?: Reserved | undefined
 }
+
+/** Amounts by counter, and the lease that each is out of. */
+export type Reserved = readonly (readonly [counterId: string, holder: string, amount: string])[]
 
 export interface TokenCounts {
   /** Prompt tokens, cached ones included. */
@@ -88,6 +93,8 @@ export interface Settlement extends TokenCounts {
   spendNanos?: number | null
   /** What it is charged, nanos, and by which price; absent where none held when it came. */
   chargeNanos?: bigint
+  /** True where something is set aside for it in budgets, which are booked with it. */
+  isBudgeted?: boolean
   priceVersion?: number
   /** Tokens of an answer out of the response cache; its own are 0. Absent where it is none. */
   hit?: { inputTokens: number; outputTokens: number }

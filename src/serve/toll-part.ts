@@ -1,16 +1,18 @@
-/** Money, put together: the price book, what rented targets may cost a day, and closed periods. */
-import type { Clock, Config, Logger } from '../base/index.ts'
+/** Money, put together: prices, budgets, what rented targets may cost a day, closed periods. */
+import type { Clock, Config, Logger, Random } from '../base/index.ts'
 import { DaySpend } from '../gateway/index.ts'
 import type { Home } from '../host/index.ts'
-import { Books, PriceBook, type PriceOf, spendSince } from '../meter/index.ts'
+import { Books, Budgets, PriceBook, type PriceOf, spendSince } from '../meter/index.ts'
 import type { RouteBook } from '../route/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import type { DatabasePart } from './database-part.ts'
 
 export interface TollPart {
   prices: PriceBook
-  books: Books
+  budgets: Budgets
   allowances: DaySpend
+  /** What the admin API reads and changes. */
+  services: { prices: PriceBook; budgets: Budgets; books: Books }
   /** The price that held for a request that a crash left open. */
   priceOf: PriceOf
 }
@@ -22,13 +24,17 @@ export interface TollOptions {
   tenancy: Tenancy
   routes: RouteBook
   clock: Clock
+  random: Random
   logger: Logger
   stack: AsyncDisposableStack
 }
 
+/** After the end of a gateway, what it had leased of budgets is nobody's for so long. */
+const LEASE_MS = 10_000
+
 /** @throws GristmillError `invalid_config` where the prices are in another currency */
 export async function openTollPart(options: TollOptions): Promise<TollPart> {
-  const { config, home, part, tenancy, routes, clock, logger, stack } = options
+  const { config, home, part, tenancy, routes, clock, random, logger, stack } = options
   const { database } = part
   const { audit } = tenancy
   const { currency } = config
@@ -37,6 +43,15 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const prices = new PriceBook({ database, audit, clock, logger, currency })
   await prices.open()
   stack.defer(() => prices.close())
+  const base = { database, audit, clock, random, logger, currency }
+  const budgets = new Budgets({
+    ...base,
+    zoneOf: (tenantId) => tenancy.labels().get(tenantId)?.timeZone ?? 'UTC',
+    waitMsMax: config.limits.budgetWaitMsMax,
+    leaseMs: LEASE_MS,
+  })
+  await budgets.open()
+  stack.defer(() => budgets.close())
   const allowances = new DaySpend(clock)
   const routeOf = (model: string) => routes.find(model)?.name
   await allowances.open(
@@ -47,5 +62,5 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
     const plan = tenancy.labels().get(tenantId)?.pricePlan ?? null
     return prices.find({ model, route: routeOf(model), serviceClass, plan }, arrivedAtMs)
   }
-  return { prices, books, allowances, priceOf }
+  return { prices, budgets, services: { prices, budgets, books }, allowances, priceOf }
 }

@@ -12,6 +12,7 @@ export interface TenantLabel {
   weight: number
   archived: boolean
   pricePlan: string | null
+  timeZone: string
 }
 
 export class TenantDirectory {
@@ -46,7 +47,7 @@ export class TenantDirectory {
       try {
         const rows = await this.#database.sql<TenantLabel[]>`
           select id, name, hue, weight, archived_at is not null as archived,
-            price_plan as "pricePlan"
+            price_plan as "pricePlan", time_zone as "timeZone"
           from tenants`
         this.#labels = new Map(rows.map((row) => [row.id, row]))
       } catch (error) {

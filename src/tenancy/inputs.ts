@@ -16,6 +16,8 @@ const serviceClass = z.enum(serviceClasses)
 export const pricePlan = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'it must be small letters, digits, dots and dashes')
+/** By whose days and months budgets renew. */
+const timeZone = z.string().max(64).refine(isTimeZone, 'it must be a zone such as Europe/Berlin')
 const bound = (min: number, max: number) => z.number().int().min(min).max(max).nullable()
 
 export const limitsInput = z.strictObject({
@@ -35,6 +37,7 @@ export const tenantInput = z.strictObject({
   limits: limitsInput.optional(),
   responseDays: z.number().int().min(0).max(3650).optional(),
   pricePlan: pricePlan.nullable().optional(),
+  timeZone: timeZone.optional(),
 })
 export type TenantInput = z.infer<typeof tenantInput>
 
@@ -100,4 +103,15 @@ export function mergedLimits(current: UseLimits, change: LimitsInput | undefined
 /** Every class once, in the order of rank. */
 export function sortedClasses(classes: readonly ServiceClass[]): ServiceClass[] {
   return serviceClasses.filter((one) => classes.includes(one))
+}
+
+/** True for a zone of the IANA database. */
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone: zone })
+    return true
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
 }

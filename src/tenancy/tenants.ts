@@ -75,7 +75,8 @@ export function tenants(context: Context): Tenants {
 
 const select = (sql: Queries) => sql`
   select id, name, weight, classes, default_class as "defaultClass", models, limits,
-    response_days as "responseDays", price_plan as "pricePlan", hue,
+    response_days as "responseDays", price_plan as "pricePlan",
+    time_zone as "timeZone", hue,
     created_at as "createdAt",
     (select count(*)::int from projects p where p.tenant_id = t.id and p.archived_at is null)
       as "projectCount",
@@ -98,18 +99,19 @@ async function create(context: Context, input: TenantInput, actor: Actor): Promi
   const at = new Date(clock.nowMs())
   const limits = mergedLimits(noLimits, input.limits)
   const { name, weight = 1, models = null, responseDays = 0, pricePlan = null } = input
+  const { timeZone = 'UTC' } = input
   const work = database.transaction(async (sql) => {
     await sql`
       insert into tenants
-        (id, name, weight, classes, default_class, models, limits, response_days, price_plan, hue,
-         created_at)
+        (id, name, weight, classes, default_class, models, limits, response_days, price_plan,
+         time_zone, hue, created_at)
       values (${id}, ${name}, ${weight}, ${jsonb(sql, classes)}, ${defaultClass},
         ${jsonb(sql, models)}, ${jsonb(sql, limits)}, ${responseDays}, ${pricePlan},
-        ${await freeHue(sql)}, ${at})`
+        ${timeZone}, ${await freeHue(sql)}, ${at})`
     await sql`
       insert into projects (id, tenant_id, name, weight, created_at)
       values (${projectId}, ${id}, 'default', 1, ${at})`
-    const kept = { models, limits, responseDays, pricePlan }
+    const kept = { models, limits, responseDays, pricePlan, timeZone }
     const detail = { name, weight, classes, defaultClass, ...kept }
     const entry = { action: 'tenant.create', subject: id, tenantId: id, detail }
     await recordAudit(sql, clock, actor, entry)
@@ -132,13 +134,14 @@ async function changeTenant(
     checkDefaultClass(classes, defaultClass)
     const { name = before.name, weight = before.weight } = change
     const { responseDays = before.responseDays, pricePlan = before.pricePlan } = change
+    const { timeZone = before.timeZone } = change
     const models = change.models === undefined ? before.models : change.models
     const limits = mergedLimits(before.limits, change.limits)
     await sql`
       update tenants set name = ${name}, weight = ${weight}, classes = ${jsonb(sql, classes)},
         default_class = ${defaultClass}, models = ${jsonb(sql, models)},
         limits = ${jsonb(sql, limits)}, response_days = ${responseDays},
-        price_plan = ${pricePlan}
+        price_plan = ${pricePlan}, time_zone = ${timeZone}
       where id = ${id}`
     const entry = { action: 'tenant.change', subject: id, tenantId: id, detail: { ...change } }
     await recordAudit(sql, clock, actor, entry)

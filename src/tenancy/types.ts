@@ -79,6 +79,8 @@ export interface Tenant {
   responseDays: number
   /** Prices that it has; null: those for everybody. */
   pricePlan: string | null
+  /** By whose days and months its budgets renew. */
+  timeZone: string
   /** Position in the palette of tenant hues, stable for the tenant's life. */
   hue: number
   createdAt: Date

@@ -4,7 +4,7 @@
  * no engine worked for.
  */
 import { toGristmillError } from '../../base/index.ts'
-import { priced, type Settlement } from '../../meter/index.ts'
+import { costOf, type Hold, NO_COST, priced, type Settlement } from '../../meter/index.ts'
 import type { Route } from '../../route/index.ts'
 import type { Principal } from '../../tenancy/index.ts'
 import { priceFor } from '../admission.ts'
@@ -113,9 +113,15 @@ export class ResponseCache {
     const { ledger, metrics, clock, limits } = this.#options
     const { serviceClass } = place.standing
     const came = { principal: place.principal, arrivedAtMs: clock.nowMs() }
+    const price = priceFor(this.#options.prices, place.request, place.route, place.standing, came)
+    const settlement = settlementOf(hit, place, asked.requestId, came.arrivedAtMs)
+    priced(settlement, price, place.request.endpoint)
+    let hold: Hold | null = null
     try {
-      await ledger.open(intentOf({ ...place, ...came, requestId: asked.requestId }, 0))
+      hold = await this.#setAside(place, settlement)
+      await ledger.open(intentOf({ ...place, ...came, hold, requestId: asked.requestId }, 0))
     } catch (thrown) {
+      hold?.settle(NO_COST)
       metrics.ended(serviceClass, 'refused', null, null)
       reply.refuse(toGristmillError(thrown))
       return false
@@ -125,10 +131,25 @@ export class ResponseCache {
     if (idHeader !== null) headers.push(idHeader, asked.requestId)
     new Listener(hit.tape, { reply, headers, clock, limits }).advance()
     metrics.ended(serviceClass, 'done', null, null)
-    const settlement = settlementOf(hit, place, asked.requestId, clock.nowMs())
-    const price = priceFor(this.#options.prices, place.request, place.route, place.standing, came)
-    ledger.settle(priced(settlement, price, place.request.endpoint))
+    settlement.settledAtMs = clock.nowMs()
+    settlement.isBudgeted = hold !== null
+    hold?.settle(costOf(settlement))
+    ledger.settle(settlement)
     return true
+  }
+
+  /** What a hit costs is known before, so that much is set aside. */
+  async #setAside(
+    { principal: { tenantId, projectId, keyId }, standing }: Place,
+    settlement: Settlement,
+  ): Promise<Hold | null> {
+    const { budgets } = this.#options
+    if (budgets.isEmpty) return null
+    const cost = costOf(settlement)
+    const spender = { tenantId, projectId, keyId, endUser: standing.endUser }
+    const tokens = { outputTokens: 0, outputTokensMin: 0, mayClamp: false }
+    const { waitMsMax } = standing
+    return await budgets.hold(spender, { costMax: () => cost, ...tokens, waitMsMax })
   }
 
   /** Resolves when every hit has been handed to the ledger. */

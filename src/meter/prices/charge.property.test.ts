@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type ChargedWork, charge, chargeOfHit, type Rates } from './charge.ts'
+import { type ChargedWork, charge, chargeMax, chargeOfHit, type Rates } from './charge.ts'
 
 const seed = Number(process.env.SEED ?? 7)
 const check = <T extends unknown[]>(property: fc.IProperty<T>) =>
@@ -74,6 +74,20 @@ describe('charges', () => {
         for (const name of ['inputTokens', 'outputTokens', 'engineMs'] as const) {
           assert.ok(charge(some, { ...done, [name]: done[name] + more }) >= before)
         }
+      }),
+    )
+  })
+
+  it('are never more than what was said that they can be at most', () => {
+    check(
+      fc.property(rates, work, tokens, tokens, (given, done, moreInput, moreOutput) => {
+        const inputTokens = Math.min(done.inputTokens + moreInput, 2 ** 31 - 1)
+        const outputTokens = Math.min(done.outputTokens + moreOutput, 2 ** 31 - 1)
+        const bounds = { inputTokens, outputTokens, isEmbedding: done.isEmbedding }
+        assert.equal(chargeMax({ ...given, engineSecond: 1n }, bounds), null)
+        const some = { ...given, engineSecond: 0n }
+        const most = chargeMax(some, bounds)
+        assert.ok(most !== null && charge(some, done) <= most && chargeOfHit(some, done) <= most)
       }),
     )
   })

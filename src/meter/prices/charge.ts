@@ -47,6 +47,25 @@ export function chargeOfHit(rates: Rates, work: ChargedWork): bigint {
   return dividedHalfEven(millionths(rates, work) * rates.hitMillionths, MILLION * MILLION)
 }
 
+/**
+ * What work of at most so many tokens can be charged at most, whatever kinds they turn out to be;
+ * null where it depends on time, which nobody knows before.
+ */
+export function chargeMax(
+  rates: Rates,
+  { inputTokens, outputTokens, isEmbedding }: Omit<ChargedWork, 'cachedTokens' | 'engineMs'>,
+): bigint | null {
+  if (rates.engineSecond > 0n) return null
+  const read = isEmbedding ? rates.embedding : rates.input
+  const input = largest(read, rates.cachedInput, rates.cacheWrite)
+  const output = largest(rates.output, rates.reasoning)
+  const tokens = BigInt(inputTokens) * input + BigInt(outputTokens) * output
+  return dividedHalfEven(tokens + rates.request * MILLION, MILLION)
+}
+
+const largest = (...values: bigint[]) =>
+  values.reduce((most, value) => (value > most ? value : most))
+
 /** The exact charge in millionths of a nano. */
 function millionths(rates: Rates, work: ChargedWork): bigint {
   const { inputTokens, outputTokens, engineMs } = work

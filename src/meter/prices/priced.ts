@@ -1,4 +1,5 @@
 /** A settlement with what it costs, the same for whatever way a request ends. */
+import type { Cost } from '../budgets/budget-types.ts'
 import { whole } from '../ledger-rows.ts'
 import type { Settlement } from '../types.ts'
 import { charge, chargeOfHit } from './charge.ts'
@@ -38,4 +39,13 @@ export function priced(
           isEmbedding,
         })
   return settlement
+}
+
+/** What a settled request has taken of budgets, as the ledger books it. */
+export function costOf({ chargeNanos, inputTokens, outputTokens, engineMs }: Settlement): Cost {
+  return {
+    money: chargeNanos ?? 0n,
+    tokens: BigInt(whole(inputTokens)) + BigInt(whole(outputTokens)),
+    engine_seconds: BigInt(whole(engineMs)),
+  }
 }

@@ -1,0 +1,135 @@
+/** The tables of budgets, their counters and the leases on these. */
+import type { Queries } from '../../store/index.ts'
+import { textArray } from '../text-array.ts'
+import type { Budget, BudgetUnit } from './budget-types.ts'
+import type { CounterState } from './lease-book.ts'
+import type { BudgetPeriod } from './period.ts'
+
+interface BudgetRow {
+  id: string
+  name: string
+  tenantId: string
+  projectId: string | null
+  keyId: string | null
+  endUser: string | null
+  unit: BudgetUnit
+  limit: string
+  period: BudgetPeriod
+  isHard: boolean
+  clamps: boolean
+  createdAt: Date
+}
+
+/** Budgets that have not ended. */
+export async function readBudgets(sql: Queries): Promise<Budget[]> {
+  const rows = await sql<BudgetRow[]>`
+    select id, name, tenant_id as "tenantId", project_id as "projectId", key_id as "keyId",
+      end_user as "endUser", unit, limit_amount::text as "limit", period, is_hard as "isHard",
+      clamps, created_at as "createdAt"
+    from budgets where ended_at is null order by id`
+  return rows.map((row) => ({ ...row, limit: BigInt(row.limit) }))
+}
+
+export async function insertBudget(sql: Queries, budget: Budget): Promise<void> {
+  await sql`
+    insert into budgets (id, name, tenant_id, project_id, key_id, end_user, unit, limit_amount,
+      period, is_hard, clamps, created_at)
+    values (${budget.id}, ${budget.name}, ${budget.tenantId}, ${budget.projectId},
+      ${budget.keyId}, ${budget.endUser}, ${budget.unit}, ${String(budget.limit)},
+      ${budget.period}, ${budget.isHard}, ${budget.clamps}, ${budget.createdAt})`
+}
+
+/** @returns false where there is none */
+export async function updateBudget(sql: Queries, budget: Budget): Promise<boolean> {
+  const rows = await sql`
+    update budgets set name = ${budget.name}, limit_amount = ${String(budget.limit)},
+      is_hard = ${budget.isHard}, clamps = ${budget.clamps}
+    where id = ${budget.id} and ended_at is null returning id`
+  return rows.length > 0
+}
+
+/** @returns false where there is none */
+export async function endBudget(sql: Queries, id: string, at: Date): Promise<boolean> {
+  const rows = await sql`
+    update budgets set ended_at = ${at} where id = ${id} and ended_at is null returning id`
+  return rows.length > 0
+}
+
+export interface Leased {
+  granted: bigint
+  state: CounterState
+}
+
+/**
+ * Leases more of a counter.
+ * @param need what is needed at least; 0 asks for nothing but how it stands
+ * @param want what would be good to have
+ */
+export async function leaseBudget(
+  sql: Queries,
+  counterId: string,
+  holder: string,
+  { need, want }: { need: bigint; want: bigint },
+  ttlMs: number,
+): Promise<Leased> {
+  const [row] = await sql<Record<'granted' | 'spent' | 'leased' | 'most', string>[]>`
+    select granted::text, spent::text, leased::text, limit_amount::text as most
+    from lease_budget(${counterId}, ${holder}, ${String(need)}::int8, ${String(want)}::int8,
+      ${ttlMs}::int)`
+  if (!row) throw new Error(`the counter ${counterId} has no budget`)
+  const [spent, leased, limit] = [BigInt(row.spent), BigInt(row.leased), BigInt(row.most)]
+  return { granted: BigInt(row.granted), state: { spent, leased, limit } }
+}
+
+export async function releaseBudget(
+  sql: Queries,
+  counterId: string,
+  holder: string,
+  amount: bigint,
+): Promise<void> {
+  await sql`select release_budget(${counterId}, ${holder}, ${String(amount)}::int8)`
+}
+
+/**
+ * Puts off the end of leases.
+ * @returns counters of those that were still there
+ */
+export async function renewLeases(
+  sql: Queries,
+  leases: readonly { counterId: string; holder: string }[],
+  ttlMs: number,
+): Promise<string[]> {
+  const rows = await sql<{ counterId: string }[]>`
+    with mine as materialized (
+      select l.counter_id, l.holder from budget_leases l
+      join json_to_recordset(${JSON.stringify(leases)}::text::json)
+        as given ("counterId" text, holder text)
+        on given."counterId" = l.counter_id and given.holder = l.holder
+      where l.expires_at > clock_timestamp()
+      order by l.counter_id, l.holder for update of l
+    )
+    update budget_leases l
+    set expires_at = clock_timestamp() + ${ttlMs}::int * interval '1 millisecond'
+    from mine where l.counter_id = mine.counter_id and l.holder = mine.holder
+    returning l.counter_id as "counterId"`
+  return rows.map(({ counterId }) => counterId)
+}
+
+/** Takes from holders that are gone what their open requests do not need. @returns how many */
+export async function reclaimLeases(sql: Queries): Promise<number> {
+  const [row] = await sql<{ reclaimed: number }[]>`select reclaim_budget_leases() as reclaimed`
+  return row?.reclaimed ?? 0
+}
+
+/** How counters stand; those that nothing was ever asked of are missing. */
+export async function readCounters(
+  sql: Queries,
+  counterIds: readonly string[],
+): Promise<Map<string, { spent: bigint; leased: bigint }>> {
+  const rows = await sql<{ id: string; spent: string; leased: string }[]>`
+    select id, spent::text, leased::text from budget_counters
+    where id = any (${textArray(counterIds)}::text::text[])`
+  return new Map(
+    rows.map(({ id, spent, leased }) => [id, { spent: BigInt(spent), leased: BigInt(leased) }]),
+  )
+}

@@ -1,0 +1,182 @@
+/**
+ * The budgets of this installation: those that hold, in memory, where every gateway has a change as
+ * soon as it is made; and the way in for requests.
+ */
+import { type Clock, GristmillError, type Logger, newId, type Random } from '../../base/index.ts'
+import type { Database } from '../../store/index.ts'
+import type { Actor, AuditLog } from '../../tenancy/index.ts'
+import { type BudgetChange, type BudgetInput, limitIn } from './budget-input.ts'
+import { type Applied, BudgetList, standingOf } from './budget-list.ts'
+import { endBudget, insertBudget, readBudgets, readCounters, updateBudget } from './budget-rows.ts'
+import type { Budget, BudgetStanding, Spender } from './budget-types.ts'
+import type { Hold } from './hold.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { type BudgetRequest, reserve } from './reserving.ts'
+
+export interface BudgetsOptions {
+  database: Database
+  audit: AuditLog
+  clock: Clock
+  random: Random
+  logger: Logger
+  currency: string
+  /** By whose days a tenant's budgets renew. */
+  zoneOf: (tenantId: string) => string
+  /** Longest wait for what is set aside for others, milliseconds. */
+  waitMsMax: number
+  /** How long a lease lasts that is not renewed, milliseconds. */
+  leaseMs: number
+}
+
+export class Budgets {
+  readonly #options: BudgetsOptions
+  readonly #keeper: LeaseKeeper
+  #list: BudgetList
+  #unlisten: (() => void) | undefined
+
+  constructor(options: BudgetsOptions) {
+    const { database, clock, random, logger, leaseMs } = options
+    const holder = newId('run', clock, random)
+    this.#options = options
+    this.#keeper = new LeaseKeeper({ database, clock, logger, holder, leaseMs })
+    this.#list = new BudgetList([], options.zoneOf)
+  }
+
+  /** Reads the budgets and listens for changes. */
+  async open(): Promise<void> {
+    const { database, logger } = this.#options
+    const look = () => {
+      this.#refresh().catch((error: unknown) =>
+        // The listener reports `up` when the database is back, and we read again.
+        logger.warn({ err: error }, 'the budgets could not be read; the ones before hold'),
+      )
+    }
+    const heard = (payload: string) => {
+      if (payload === 'changed') look()
+      else this.#keeper.heard(payload)
+    }
+    this.#unlisten = await database.listen('budgets', heard, (state) => {
+      if (state === 'up') look()
+    })
+    await this.#refresh()
+  }
+
+  /** Gives back what is leased and not in use; what runs is still booked when it ends. */
+  async close(): Promise<void> {
+    this.#unlisten?.()
+    await this.#keeper.close()
+  }
+
+  get isEmpty(): boolean {
+    return this.#list.isEmpty
+  }
+
+  /**
+   * Sets aside what a request can cost at most.
+   * @returns null where no budget applies; a promise where it has to ask or to wait
+   * @throws GristmillError `budget_unbounded`; later also `budget_exceeded`, `budget_used_up`,
+   *   `budget_reserved`, `ledger_unavailable`
+   */
+  hold(spender: Spender, request: BudgetRequest): Hold | Promise<Hold> | null {
+    const { clock, currency, waitMsMax } = this.#options
+    const applied = this.#list.for(spender, clock.nowMs())
+    if (applied.length === 0) return null
+    return reserve({ keeper: this.#keeper, clock, currency, waitMsMax }, applied, request)
+  }
+
+  /** How the budgets stand that apply to whoever asks. */
+  standings(spender: Spender): Promise<BudgetStanding[]> {
+    return this.#standingsOf(this.#list.for(spender, this.#options.clock.nowMs()))
+  }
+
+  /** All budgets of tenants as they stand. @param tenantIds undefined: of all */
+  list(tenantIds?: readonly string[]): Promise<BudgetStanding[]> {
+    const nowMs = this.#options.clock.nowMs()
+    const applied = this.#list.budgets
+      .filter(({ tenantId }) => tenantIds?.includes(tenantId) ?? true)
+      .map((budget) => this.#list.applied(budget, null, nowMs))
+    return this.#standingsOf(applied)
+  }
+
+  /** @throws GristmillError `not_found` */
+  get(id: string): Budget {
+    const found = this.#list.budgets.find((budget) => budget.id === id)
+    if (found === undefined) throw new GristmillError('not_found', { kind: 'budget', id })
+    return found
+  }
+
+  /** @throws GristmillError `invalid_value` */
+  async create(input: BudgetInput, actor: Actor): Promise<Budget> {
+    const { database, clock, random, audit } = this.#options
+    const { limit, projectId, keyId, endUser, ...given } = input
+    const budget: Budget = {
+      ...given,
+      id: newId('bud', clock, random),
+      projectId: projectId ?? null,
+      keyId: keyId ?? null,
+      endUser: endUser ?? null,
+      limit: limitIn(input.unit, limit),
+      createdAt: new Date(clock.nowMs()),
+    }
+    await database.transaction(async (sql) => {
+      await insertBudget(sql, budget)
+      await audit.record(actor, entryOf('budget.create', budget), sql)
+    })
+    await this.#refresh()
+    return budget
+  }
+
+  /** Fields that are not named stay. @throws GristmillError `not_found`, `invalid_value` */
+  async change(id: string, change: BudgetChange, actor: Actor): Promise<Budget> {
+    const { database, audit } = this.#options
+    const before = this.get(id)
+    const { limit, ...given } = change
+    const named = Object.entries(given).filter(([, value]) => value !== undefined)
+    const budget: Budget = {
+      ...before,
+      ...Object.fromEntries(named),
+      ...(limit !== undefined && { limit: limitIn(before.unit, limit) }),
+    }
+    if (budget.isHard && budget.unit === 'engine_seconds') {
+      const reason = 'nobody can say before how long an engine takes'
+      throw new GristmillError('invalid_value', { param: 'isHard', reason })
+    }
+    await database.transaction(async (sql) => {
+      if (!(await updateBudget(sql, budget))) {
+        throw new GristmillError('not_found', { kind: 'budget', id })
+      }
+      await audit.record(actor, entryOf('budget.change', budget), sql)
+    })
+    await this.#refresh()
+    return budget
+  }
+
+  /** Ends a budget: nothing is refused for it any more. @throws GristmillError `not_found` */
+  async end(id: string, actor: Actor): Promise<void> {
+    const { database, audit, clock } = this.#options
+    const budget = this.get(id)
+    await database.transaction(async (sql) => {
+      await endBudget(sql, id, new Date(clock.nowMs()))
+      await audit.record(actor, entryOf('budget.end', budget), sql)
+    })
+    await this.#refresh()
+  }
+
+  async #standingsOf(applied: readonly Applied[]): Promise<BudgetStanding[]> {
+    const ids = applied.map(({ counterId }) => counterId)
+    const counters = await readCounters(this.#options.database.sql, ids)
+    return applied.map((one) => standingOf(one, counters))
+  }
+
+  async #refresh(): Promise<void> {
+    const budgets = await readBudgets(this.#options.database.sql)
+    this.#list = new BudgetList(budgets, this.#options.zoneOf)
+    // A limit that is lower now holds at once for what is not set aside.
+    await this.#keeper.giveBack()
+  }
+}
+
+function entryOf(action: string, { id, tenantId, name, unit, limit, period, isHard }: Budget) {
+  const detail = { name, unit, limit: limit.toString(), period, isHard }
+  return { action, subject: id, tenantId, detail }
+}

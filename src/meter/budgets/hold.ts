@@ -1,0 +1,76 @@
+/** What is set aside for one request in the budgets that apply to it. */
+import type { Reserved } from '../types.ts'
+import type { Applied } from './budget-list.ts'
+import type { Cost } from './budget-types.ts'
+import type { CounterState, Taken } from './lease-book.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+
+/** How the budget stands of which least is left. */
+export interface TightestBudget {
+  budget: Applied['budget']
+  left: bigint
+  /** Infinity: never. */
+  renewsAtMs: number
+}
+
+export class Hold {
+  /** Output tokens that it is enough for; fewer than were asked for where it was clamped. */
+  readonly outputTokens: number
+  readonly isClamped: boolean
+  readonly #keeper: LeaseKeeper
+  readonly #parts: readonly { applied: Applied; taken: Taken }[]
+  #isSettled = false
+
+  constructor(
+    keeper: LeaseKeeper,
+    applied: readonly Applied[],
+    taken: readonly Taken[],
+    outputTokens: number,
+    isClamped: boolean,
+  ) {
+    this.#keeper = keeper
+    this.#parts = applied.flatMap((one, index) => {
+      const part = taken[index]
+      return part === undefined ? [] : [{ applied: one, taken: part }]
+    })
+    this.outputTokens = outputTokens
+    this.isClamped = isClamped
+  }
+
+  /** As the intent carries it. */
+  get reserved(): Reserved {
+    return this.#parts.map(({ taken }) => [
+      taken.counterId,
+      this.#keeper.holderOf(taken),
+      taken.amount.toString(),
+    ])
+  }
+
+  /** Gives back what was not spent; once, further calls do nothing. */
+  settle(spent: Cost): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    for (const { applied, taken } of this.#parts) {
+      this.#keeper.settle(taken, spent[applied.budget.unit])
+    }
+  }
+
+  /** undefined while nothing is known of any. */
+  get tightest(): TightestBudget | undefined {
+    let found: { share: number; of: TightestBudget } | undefined
+    for (const { applied } of this.#parts) {
+      const state = this.#keeper.stateOf(applied.counterId)
+      if (state === undefined) continue
+      const left = leftOf(state)
+      const share = state.limit === 0n ? 0 : Number(left) / Number(state.limit)
+      if (found !== undefined && found.share <= share) continue
+      found = { share, of: { budget: applied.budget, left, renewsAtMs: applied.bounds.endMs } }
+    }
+    return found?.of
+  }
+}
+
+/** What is not spent; parts of it may be set aside. */
+export function leftOf({ limit, spent }: Pick<CounterState, 'limit' | 'spent'>): bigint {
+  return limit > spent ? limit - spent : 0n
+}

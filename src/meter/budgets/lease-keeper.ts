@@ -1,0 +1,245 @@
+/**
+ * Keeps the leases of this gateway: asks the database for more, gives back what is idle or wanted
+ * elsewhere, renews what is in use. What may be done with them is for the lease book to say.
+ */
+import { type Clock, GristmillError, type Logger, type Timer } from '../../base/index.ts'
+import type { Database } from '../../store/index.ts'
+import { leaseBudget, reclaimLeases, releaseBudget, renewLeases } from './budget-rows.ts'
+import { type Claim, type CounterState, LeaseBook, type Taken, wanted } from './lease-book.ts'
+
+export interface LeaseKeeperOptions {
+  database: Pick<Database, 'sql'>
+  clock: Clock
+  logger: Logger
+  /** Tells this run of this gateway from all others. */
+  holder: string
+  /** How long a lease lasts that is not renewed. */
+  leaseMs: number
+}
+
+const TICK_MS = 500
+const IDLE_MS = 2000
+/** How long after somebody else needed more, nothing is kept that is not in use. */
+const WANTED_MS = 2000
+/** After a refusal nothing is fetched ahead for so long. */
+const REFUSED_MS = 500
+const FORGOTTEN_MS = 3_600_000
+/** The clock here may go slower than that of the database. */
+const VALID_SHARE = 0.9
+/** Requests that are to fit before more is fetched ahead. */
+const AHEAD = 4n
+
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions
+  readonly #book = new LeaseBook()
+  readonly #asking = new Map<string, Promise<void>>()
+  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #wantedUntilMs = new Map<string, number>()
+  readonly #refusedAtMs = new Map<string, number>()
+  readonly #timer: Timer
+  #renewedAtMs = 0
+  #reclaimedAtMs = 0
+  #working: Promise<void> | undefined
+  #isClosed = false
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options
+    this.#timer = options.clock.every(TICK_MS, () => {
+      this.#working ??= this.#tick().finally(() => {
+        this.#working = undefined
+      })
+    })
+  }
+
+  /** Sets all of it aside or nothing. @returns what was, or the first counter without room */
+  take(claims: readonly Claim[]): Taken[] | string {
+    const short = this.#book.take(claims, this.#now())
+    if (short !== null) return short
+    for (const claim of claims) this.#fetchAhead(claim)
+    return claims.map((claim) => ({ ...claim, epoch: this.#book.epochOf(claim.counterId) }))
+  }
+
+  settle(taken: Taken, spent: bigint): void {
+    this.#book.settle(taken, spent)
+    const { counterId } = taken
+    this.#wake(counterId)
+    if (this.#isWanted(counterId)) void this.#release(counterId)
+  }
+
+  /** Name of the lease that something was set aside in, as requests carry it. */
+  holderOf({ epoch }: Pick<Taken, 'epoch'>): string {
+    return `${this.#options.holder}/${epoch}`
+  }
+
+  stateOf(counterId: string): CounterState | undefined {
+    return this.#book.stateOf(counterId)
+  }
+
+  room(counterId: string): bigint {
+    return this.#book.room(counterId, this.#now())
+  }
+
+  /**
+   * Asks for so much of a counter that an amount would fit; one at a time for each counter.
+   * @returns how it stands; there may be room now or not
+   * @throws GristmillError `ledger_unavailable`
+   */
+  async ask({ counterId, amount }: Claim): Promise<CounterState> {
+    let asking = this.#asking.get(counterId)
+    if (asking === undefined) {
+      asking = this.#lease(counterId, amount).finally(() => this.#asking.delete(counterId))
+      this.#asking.set(counterId, asking)
+    }
+    await asking
+    const state = this.#book.stateOf(counterId)
+    if (state === undefined) throw unavailable()
+    return state
+  }
+
+  /** Resolves when there may be room in a counter, at the latest after a while. */
+  async change(counterId: string, waitMs: number): Promise<void> {
+    const waiting = this.#waiting.get(counterId) ?? new Set()
+    this.#waiting.set(counterId, waiting)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    waiting.add(resolve)
+    const timer = this.#options.clock.after(waitMs, resolve)
+    await promise
+    timer.cancel()
+    waiting.delete(resolve)
+    if (waiting.size === 0) this.#waiting.delete(counterId)
+  }
+
+  /** What another gateway, or this one, has told everybody. */
+  heard(payload: string): void {
+    const [what, holder = '', ...rest] = payload.split('|')
+    const counterId = rest.join('|')
+    if (what === 'freed') this.#wake(counterId)
+    if (what !== 'wanted' || holder.startsWith(`${this.#options.holder}/`)) return
+    this.#wantedUntilMs.set(counterId, this.#now() + WANTED_MS)
+    void this.#release(counterId)
+  }
+
+  /** Gives back what is not set aside; it can be asked for again. */
+  async giveBack(): Promise<void> {
+    await Promise.all(this.#book.leases().map(({ counterId }) => this.#release(counterId)))
+  }
+
+  /** Ends it. What is settled later is still booked. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#timer.cancel()
+    await this.#working
+    await this.giveBack()
+  }
+
+  #fetchAhead({ counterId, amount }: Claim): void {
+    if (this.#book.stateOf(counterId) === undefined) {
+      this.ask({ counterId, amount: 0n }).catch((error: unknown) => this.#warn(error))
+      return
+    }
+    if (amount === 0n || this.room(counterId) >= AHEAD * amount) return
+    const refusedAtMs = this.#refusedAtMs.get(counterId) ?? Number.NEGATIVE_INFINITY
+    if (this.#now() - refusedAtMs < REFUSED_MS || this.#isWanted(counterId)) return
+    const more = { counterId, amount: AHEAD * amount }
+    this.ask(more).catch((error: unknown) => this.#warn(error))
+  }
+
+  async #lease(counterId: string, amount: bigint): Promise<void> {
+    const { database, leaseMs, clock } = this.#options
+    const room = this.room(counterId)
+    // What has run out may be somebody else's by now.
+    if (room === 0n && this.#book.hasRunOut(counterId, this.#now())) this.#book.lost(counterId)
+    const epoch = this.#book.epochOf(counterId)
+    const need = amount > room ? amount - room : 0n
+    const sentMs = clock.monotonicMs()
+    try {
+      const asked = { need, want: wanted(need) }
+      const holder = this.holderOf({ epoch })
+      const { granted, state } = await leaseBudget(database.sql, counterId, holder, asked, leaseMs)
+      const lease = { counterId, amount: granted, epoch }
+      this.#book.granted(lease, sentMs + leaseMs * VALID_SHARE, state)
+      if (granted > 0n) this.#wake(counterId)
+      else if (need > 0n) this.#refusedAtMs.set(counterId, this.#now())
+    } catch (error) {
+      // Whether it was granted is not known; what it was is left to expire.
+      this.#book.lost(counterId)
+      throw unavailable(error)
+    }
+  }
+
+  async #release(counterId: string): Promise<void> {
+    const epoch = this.#book.epochOf(counterId)
+    const amount = this.#book.takeUnused(counterId)
+    if (amount === 0n) return
+    try {
+      await releaseBudget(this.#options.database.sql, counterId, this.holderOf({ epoch }), amount)
+    } catch (error) {
+      this.#book.lost(counterId)
+      this.#warn(error)
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const { leaseMs, database } = this.#options
+    const nowMs = this.#now()
+    try {
+      const leases = this.#book.leases()
+      const idle = leases.filter((one) => one.isIdle && nowMs - one.usedAtMs > IDLE_MS)
+      await Promise.all(idle.map(({ counterId }) => this.#release(counterId)))
+      if (nowMs - this.#renewedAtMs >= leaseMs / 4) {
+        this.#renewedAtMs = nowMs
+        await this.#renew()
+      }
+      if (nowMs - this.#reclaimedAtMs >= leaseMs / 2) {
+        this.#reclaimedAtMs = nowMs
+        await reclaimLeases(database.sql)
+      }
+      this.#book.forget(nowMs - FORGOTTEN_MS)
+      for (const [counterId, untilMs] of this.#wantedUntilMs) {
+        if (untilMs < nowMs) this.#wantedUntilMs.delete(counterId)
+      }
+      for (const [counterId, atMs] of this.#refusedAtMs) {
+        if (nowMs - atMs > REFUSED_MS) this.#refusedAtMs.delete(counterId)
+      }
+    } catch (error) {
+      if (!this.#isClosed) this.#warn(error)
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { database, leaseMs } = this.#options
+    const sentMs = this.#now()
+    const leases = this.#book.leases().map(({ counterId, epoch }) => {
+      return { counterId, epoch, holder: this.holderOf({ epoch }) }
+    })
+    if (leases.length === 0) return
+    const renewed = new Set(await renewLeases(database.sql, leases, leaseMs))
+    for (const { counterId, epoch } of leases) {
+      if (this.#book.epochOf(counterId) !== epoch) continue
+      if (renewed.has(counterId)) this.#book.renewed(counterId, sentMs + leaseMs * VALID_SHARE)
+      else this.#book.lost(counterId)
+    }
+  }
+
+  #isWanted(counterId: string): boolean {
+    return (this.#wantedUntilMs.get(counterId) ?? Number.NEGATIVE_INFINITY) > this.#now()
+  }
+
+  #wake(counterId: string): void {
+    for (const resolve of this.#waiting.get(counterId) ?? []) resolve()
+  }
+
+  #warn(error: unknown): void {
+    this.#options.logger.warn({ err: error }, 'leases of budgets could not be kept')
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonicMs()
+  }
+}
+
+const RETRY_AFTER_MS = 2000
+
+function unavailable(cause?: unknown): GristmillError {
+  return new GristmillError('ledger_unavailable', {}, { cause, retryAfterMs: RETRY_AFTER_MS })
+}
