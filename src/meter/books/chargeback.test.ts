@@ -123,6 +123,19 @@ describe('chargeback', () => {
     })
   })
 
+  it('gives a tenant its share from the minute on in which it was made', () => {
+    const weights = [equal[0], { tenantId: 'b', fromMs: MINUTE_MS + 59_000, weight: 1 }]
+    const minutes = [minute(0, { b: 10 }), minute(1, { b: 20 })]
+    const back = charged(
+      minutes,
+      'operator',
+      undefined,
+      weights.filter((one) => one !== undefined),
+    )
+    const { 'b borrowed': borrowed, 'b entitled': entitled } = seconds(back)
+    assert.deepEqual([borrowed, entitled], [10, 20])
+  })
+
   it('says what has no cost, and gives replicas that of their entry', () => {
     const replica = { ...minute(0, { a: 60 }), engineId: 'eng_1-2' }
     const unknown = { ...minute(0, { a: 60 }), engineId: 'eng_2' }

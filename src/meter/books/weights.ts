@@ -10,10 +10,17 @@ export interface WeightChange {
 }
 
 const MICRO = 1e6
+const MINUTE_MS = 60_000
 
-/** @param changes in any order; of two of a tenant at the same time the later in the list holds */
+/**
+ * A weight holds from the beginning of the minute in which it was set, so that a new tenant has its
+ * share from its first request on.
+ * @param changes in any order; of two of a tenant at the same time the later in the list holds
+ */
 export function weightSpans(changes: readonly WeightChange[]): Weights[] {
-  const sorted = [...changes].sort((a, b) => a.fromMs - b.fromMs)
+  const sorted = [...changes]
+    .sort((a, b) => a.fromMs - b.fromMs)
+    .map((change) => ({ ...change, fromMs: wholeMinute(change.fromMs) }))
   const spans: Weights[] = [{ fromMs: Number.NEGATIVE_INFINITY, of: new Map(), total: 0n }]
   const now = new Map<string, bigint>()
   for (const [at, { tenantId, fromMs, weight }] of sorted.entries()) {
@@ -26,7 +33,9 @@ export function weightSpans(changes: readonly WeightChange[]): Weights[] {
   return spans
 }
 
-/** What held when a minute began. @param spans as `weightSpans` makes them */
+const wholeMinute = (ms: number) => Math.floor(ms / MINUTE_MS) * MINUTE_MS
+
+/** What holds in the minute that begins then. @param spans as `weightSpans` makes them */
 export function weightsAt(spans: readonly Weights[], atMs: number): Weights {
   let [low, high] = [0, spans.length - 1]
   while (low < high) {
