@@ -10,7 +10,7 @@ const logger = createLogger('silent', 'test')
 
 /** The real database, counting key lookups, with a change listener that can be unplugged. */
 function observed(database: Database) {
-  const seen = { lookups: 0 }
+  const seen = { lookups: 0, news: new Set<string>() }
   let plugged = true
   let setState: (state: 'up' | 'down') => void = () => {}
   const sql = new Proxy(database.sql, {
@@ -21,7 +21,11 @@ function observed(database: Database) {
   }) as Sql
   const listen: Database['listen'] = async (channel, onPayload, onState) => {
     setState = (state) => onState?.(state)
-    return database.listen(channel, (payload) => plugged && onPayload(payload), onState)
+    const hear = (payload: string) => {
+      seen.news.add(payload)
+      if (plugged) onPayload(payload)
+    }
+    return database.listen(channel, hear, onState)
   }
   const unplug = () => {
     plugged = false
@@ -68,12 +72,12 @@ async function eventually(holds: () => boolean | Promise<boolean>): Promise<void
   }
 }
 
-/** Uses a key until it is cached, which takes until the news of its making has arrived. */
+/** Uses a key once all news of before has arrived, so that it is cached and stays so. */
 async function use(secret: string): Promise<Principal | null> {
-  await eventually(async () => {
-    await tenancy.authenticate(secret)
-    return !(tenancy.authenticate(secret) instanceof Promise)
-  })
+  const mark = `mark:${view.seen.news.size}`
+  await database.sql`select pg_notify('tenancy', ${mark})`
+  await eventually(() => view.seen.news.has(mark))
+  await tenancy.authenticate(secret)
   view.seen.lookups = 0
   return cached(secret)
 }

@@ -67,9 +67,7 @@ export class Authenticator {
       // A token is looked at again, and says itself what is wrong with it.
       if (answer !== null || !cached.isToken) return answer
     }
-    const unknownSinceMs = this.#cache.unknownSinceMs(sha256)
-    if (unknownSinceMs !== undefined && this.#unknownCounts(unknownSinceMs)) return null
-    return this.#read(sha256, secret)
+    return this.#miss(sha256, secret)
   }
 
   /** Calls back with every key revoked from now on, so that what runs with it can be ended. */
@@ -157,6 +155,12 @@ export class Authenticator {
       this.#used.set(cached.principal.keyId, nowMs)
     }
     return cached.principal
+  }
+
+  #miss(sha256: string, secret: string): null | Promise<Principal | null> {
+    const unknownSinceMs = this.#cache.unknownSinceMs(sha256)
+    if (unknownSinceMs !== undefined && this.#unknownCounts(unknownSinceMs)) return null
+    return this.#read(sha256, secret)
   }
 
   #find(sha256: string, secret: string): Promise<KeyEntry | null> {
