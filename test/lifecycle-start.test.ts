@@ -33,7 +33,8 @@ describe('a first start', () => {
     assert.match(apiKey ?? '', /^gm-/)
     assert.ok(adminLink?.startsWith(`${url}/first-run?token=`))
     assert.deepEqual({ model, toyModel }, { model: 'toy', toyModel: true })
-    assert.equal(Object.keys(server.line).length, 7)
+    assert.equal(server.line.embeddingModel, null)
+    assert.equal(Object.keys(server.line).length, 8)
   })
 
   it('answers a chat with the printed key, and the ledger knows it', async () => {

@@ -24,6 +24,7 @@ export interface ReadyLine {
   apiKey: string | null
   adminLink: string | null
   model: string | null
+  embeddingModel: string | null
   toyModel: boolean
 }
 
