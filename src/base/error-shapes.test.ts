@@ -7,6 +7,7 @@ import { type ErrorCode, errorTable, GristmillError } from './errors.ts'
 const words = new Map([
   [400, 'invalid_request_error'],
   [401, 'authentication_error'],
+  [402, 'billing_error'],
   [403, 'permission_error'],
   [404, 'not_found_error'],
   [408, 'timeout_error'],
