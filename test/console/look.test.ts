@@ -1,6 +1,7 @@
 /**
  * Every page in both themes from 360 to 2,560 px: begins with a sentence about what is there,
- * fits, complains about nothing, can be read. The pictures stay in screenshots/ to be looked at.
+ * fits, complains about nothing, can be read. With `GRISTMILL_TEST_PICTURES=1` pictures of all stay
+ * in screenshots/ to be looked at.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -13,7 +14,9 @@ import { lowContrasts } from './contrast.ts'
 import { type ConsolePage, consolePages } from './pages.ts'
 
 const WIDTHS = [1440, 2560, 1920, 1024, 768, 640, 390, 360]
+/** Where it is looked at closely. */
 const PICTURED = [1440, 390]
+const takesPictures = process.env.GRISTMILL_TEST_PICTURES === '1'
 const screenshots = join(import.meta.dirname, '..', '..', 'screenshots')
 
 describe('every page of the console', { skip: withoutBrowser }, () => {
@@ -46,12 +49,7 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
         if (!PICTURED.includes(width)) continue
         for (const colorScheme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme })
-          // A chart draws itself anew.
-          await page.waitForTimeout(100)
-          await page.screenshot({
-            path: join(screenshots, `${one.name}-${width}-${colorScheme}.png`),
-            fullPage: true,
-          })
+          if (takesPictures) await picture(page, `${one.name}-${width}-${colorScheme}.png`)
           const where = `at ${width} px, ${colorScheme}`
           assert.deepEqual(await lowContrasts(page), [], `contrast ${where}`)
           assert.deepEqual(complaints, [], `complaints ${where}`)
@@ -73,6 +71,12 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
     await page.waitForTimeout(name === 'mill-floor' ? 1200 : 350)
   }
 })
+
+async function picture(page: Page, name: string): Promise<void> {
+  // A chart draws itself anew.
+  await page.waitForTimeout(100)
+  await page.screenshot({ path: join(screenshots, name), fullPage: true })
+}
 
 async function assertFits(page: Page, width: number): Promise<void> {
   const [content, view] = await page.evaluate<[number, number]>(
