@@ -3,20 +3,17 @@ import { GristmillError, newId } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Actor } from '../tenancy/index.ts'
 import { type DirectoryOptions, settleAccess } from './directory.ts'
-import { isDuplicateName, pageSql, type ScimPage, type ScimPageRequest } from './scim-lists.ts'
+import {
+  isDuplicateName,
+  type Provisioned,
+  pageSql,
+  type ScimPage,
+  type ScimPageRequest,
+} from './scim-lists.ts'
 import type { Filter } from './scim-patch.ts'
 import type { ScimGroup, ScimGroupInput } from './scim-shapes.ts'
 
-export interface ScimGroups {
-  list(filter: Filter | null, page: ScimPageRequest): Promise<ScimPage<ScimGroup>>
-  /** @throws GristmillError `not_found` */
-  get(id: string): Promise<ScimGroup>
-  /** @throws GristmillError `conflict`; `invalid_value` where a member is not there */
-  create(input: ScimGroupInput, actor: Actor): Promise<ScimGroup>
-  /** @throws GristmillError `not_found`, `conflict`, `invalid_value` */
-  replace(id: string, input: ScimGroupInput, actor: Actor): Promise<ScimGroup>
-  remove(id: string, actor: Actor): Promise<void>
-}
+export type ScimGroups = Provisioned<ScimGroup, ScimGroupInput>
 
 /** @param options the resources to work with */
 export function scimGroups(options: DirectoryOptions): ScimGroups {

@@ -3,20 +3,17 @@ import { GristmillError, newId } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
 import type { Actor } from '../tenancy/index.ts'
 import { type DirectoryOptions, endAccess, settleAccess } from './directory.ts'
-import { isDuplicateName, pageSql, type ScimPage, type ScimPageRequest } from './scim-lists.ts'
+import {
+  isDuplicateName,
+  type Provisioned,
+  pageSql,
+  type ScimPage,
+  type ScimPageRequest,
+} from './scim-lists.ts'
 import type { Filter } from './scim-patch.ts'
 import type { ScimUser, ScimUserInput } from './scim-shapes.ts'
 
-export interface ScimUsers {
-  list(filter: Filter | null, page: ScimPageRequest): Promise<ScimPage<ScimUser>>
-  /** @throws GristmillError `not_found` */
-  get(id: string): Promise<ScimUser>
-  /** @throws GristmillError `conflict` where the name is taken, or is the break-glass owner's */
-  create(input: ScimUserInput, actor: Actor): Promise<ScimUser>
-  /** @throws GristmillError `not_found`, `conflict` */
-  replace(id: string, input: ScimUserInput, actor: Actor): Promise<ScimUser>
-  remove(id: string, actor: Actor): Promise<void>
-}
+export type ScimUsers = Provisioned<ScimUser, ScimUserInput>
 
 /** @param options the resources to work with */
 export function scimUsers(options: DirectoryOptions): ScimUsers {

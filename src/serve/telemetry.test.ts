@@ -92,6 +92,14 @@ test('a request is a span with its queue and its engine in it, and no words', as
   assert.equal(told['gen_ai.usage.output_tokens'], 11)
 })
 
+test('a collector that is gone keeps nobody from stopping', async () => {
+  const { traces } = readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' })
+  assert.ok(traces)
+  const telemetry = await openTelemetry(traces, '1.2.3', createLogger('silent', 'test'))
+  telemetry.ended(request)
+  await telemetry.close()
+})
+
 test('a caller that traces goes on with its own trace; what failed says why', async () => {
   const traceId = '0af7651916cd43dd8448eb211c80319c'
   const { spans } = await collected(

@@ -8,10 +8,12 @@ import type { Logger, TracesConfig } from '../base/index.ts'
 import type { EndedRequest, Telemetry } from '../gateway/index.ts'
 
 export interface OpenTelemetry extends Telemetry {
-  /** Sends what it has and ends. */
+  /** Sends what it has and ends, also where the collector is gone. */
   close(): Promise<void>
 }
 
+/** A collector that does not answer must not hold up a stop for long. */
+const SEND_MS_MAX = 2000
 /** W3C trace context, level 1. */
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
@@ -37,17 +39,21 @@ export async function openTelemetry(
   const quiet = () => undefined
   const listener = { error: say, warn: say, info: quiet, debug: quiet, verbose: quiet }
   api.diag.setLogger(listener, api.DiagLogLevel.WARN)
+  const exporter = new OTLPTraceExporter({ url, headers, timeoutMillis: SEND_MS_MAX })
   const provider = new sdk.TracerProvider({
     resource: resourceFromAttributes({ 'service.name': 'gristmill', 'service.version': version }),
     sampler: new sdk.ParentBasedSampler({ root: new sdk.TraceIdRatioBasedSampler(share) }),
-    spanProcessors: [
-      new sdk.BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url, headers }) }),
-    ],
+    spanProcessors: [new sdk.BatchSpanProcessor({ exporter })],
   })
   const tracer = provider.getTracer('gristmill', version)
   return {
     ended: (request) => trace(api, tracer, request),
-    close: () => provider.shutdown(),
+    close: () =>
+      provider
+        .shutdown()
+        .catch((error: Error) =>
+          logger.warn({ error: error.message }, 'the last traces did not reach their collector'),
+        ),
   }
 }
 
