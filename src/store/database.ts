@@ -1,5 +1,6 @@
 /** The database as the rooms see it: queries, transactions, notifications, and whether it is up. */
 import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import { Channels, type OnState } from './channels.ts'
 import {
   connect,
   connectionError,
@@ -10,8 +11,6 @@ import {
 } from './connection.ts'
 import { Session } from './session.ts'
 import { runTransaction } from './transaction.ts'
-
-export type ListenerState = 'up' | 'down'
 
 export interface Database {
   /** Tagged templates on the pool of connections. */
@@ -38,7 +37,6 @@ export interface Database {
   close(): Promise<void>
 }
 
-type OnState = (state: ListenerState) => void
 type Unlisten = () => void
 
 export interface OpenDatabaseOptions {
@@ -65,14 +63,14 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
     statementMsMax: options.statementMsMax ?? 15_000,
   })
   const channels = new Channels()
-  const session = new Session({
+  const session: Session = new Session({
     url,
     name: 'notifications',
     clock,
     prepare: (sql) => channels.listenAll(sql),
-    onUp: () => channels.tell('up'),
+    onUp: () => channels.up(session),
     onDown: (reason) => {
-      if (!channels.tell('down')) return
+      if (!channels.down()) return
       logger.warn({ reason: (reason as Error).message }, 'the database is away')
     },
     onNotify: (channel, payload) => channels.deliver(channel, payload),
@@ -111,45 +109,3 @@ async function checkVersion(sql: Queries): Promise<number> {
   }
   return majorVersion
 }
-
-interface Listener {
-  channel: string
-  onPayload: (payload: string) => void
-  onState: OnState | undefined
-}
-
-/** Who listens to what, over all connections the session goes through. */
-class Channels {
-  readonly #listeners = new Set<Listener>()
-  #state: ListenerState = 'down'
-
-  async add(session: Session, listener: Listener): Promise<Unlisten> {
-    this.#listeners.add(listener)
-    const sql = session.sql()
-    // While the session is down its next connection will listen.
-    if (sql) await sql.unsafe(listenStatement(listener.channel))
-    listener.onState?.(session.isUp() ? 'up' : 'down')
-    return () => {
-      this.#listeners.delete(listener)
-    }
-  }
-
-  async listenAll(sql: Sql): Promise<void> {
-    const names = new Set([...this.#listeners].map(({ channel }) => channel))
-    await sql.unsafe(['select 1', ...[...names].map(listenStatement)].join(';'))
-  }
-
-  /** Tells every listener once per change; false when there is none. */
-  tell(state: ListenerState): boolean {
-    if (state === this.#state) return false
-    this.#state = state
-    for (const { onState } of this.#listeners) onState?.(state)
-    return true
-  }
-
-  deliver(channel: string, payload: string): void {
-    for (const one of this.#listeners) if (one.channel === channel) one.onPayload(payload)
-  }
-}
-
-const listenStatement = (channel: string) => `listen "${channel.replaceAll('"', '""')}"`

@@ -10,7 +10,6 @@ export {
 } from './connection.ts'
 export {
   type Database,
-  type ListenerState,
   type OpenDatabaseOptions,
   openDatabase,
 } from './database.ts'

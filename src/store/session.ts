@@ -54,6 +54,11 @@ export class Session {
     return this.#up ? this.#connected?.sql : undefined
   }
 
+  /** Drops the connection, to be made anew. */
+  fail(reason: unknown): void {
+    if (this.#connected) this.#lose(this.#connected, reason)
+  }
+
   async close(): Promise<void> {
     this.#closing.abort()
     this.#up = false

@@ -10,7 +10,7 @@ const logger = createLogger('silent', 'test')
 
 /** The real database, counting key lookups, with a change listener that can be unplugged. */
 function observed(database: Database) {
-  const seen = { lookups: 0, news: new Set<string>() }
+  const seen = { lookups: 0, news: new Set<string>(), isListening: false }
   let plugged = true
   let setState: (state: 'up' | 'down') => void = () => {}
   const sql = new Proxy(database.sql, {
@@ -25,7 +25,11 @@ function observed(database: Database) {
       seen.news.add(payload)
       if (plugged) onPayload(payload)
     }
-    return database.listen(channel, hear, onState)
+    const toldState: typeof onState = (state) => {
+      seen.isListening = state === 'up'
+      onState?.(state)
+    }
+    return database.listen(channel, hear, toldState)
   }
   const unplug = () => {
     plugged = false
@@ -74,6 +78,7 @@ async function eventually(holds: () => boolean | Promise<boolean>): Promise<void
 
 /** Uses a key once all news of before has arrived, so that it is cached and stays so. */
 async function use(secret: string): Promise<Principal | null> {
+  await eventually(() => view.seen.isListening)
   const mark = `mark:${view.seen.news.size}`
   await database.sql`select pg_notify('tenancy', ${mark})`
   await eventually(() => view.seen.news.has(mark))
