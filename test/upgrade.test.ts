@@ -29,6 +29,7 @@ const landings: Record<string, (version: number) => boolean> = {
   '2026-11-28, noon': (version) => version <= 65,
   '2026-11-28, evening': (version) => version <= 70,
   '2026-11-28, night': (version) => version <= 79,
+  '2026-11-29': (version) => version <= 102,
 }
 
 const folder = fileURLToPath(new URL('../src/store/migrations', import.meta.url))

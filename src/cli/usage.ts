@@ -28,7 +28,10 @@ export function usageCommand(program: Command, context: CliContext): void {
     .description('what was used, from the ledger')
     .option('--from <time>', 'begin (default: 24 hours ago)', time)
     .option('--to <time>', 'end (default: now)', time)
-    .option('--by <list>', 'hour, tenant, project, key, model, class', list, ['tenant', 'model'])
+    .option('--by <list>', 'hour, day, tenant, project, key, model, class', list, [
+      'tenant',
+      'model',
+    ])
     .option('--tenant <tenant>', 'only this one, name or id')
     .addOption(new Option('--csv', 'print CSV').conflicts('json'))
     .action((flags: UsageFlags) => usage(context, flags))
@@ -69,6 +72,7 @@ async function copyCsv(
 function columnsBy(by: string[], names: Map<string, string>): Column<UsageRow>[] {
   const groups: Record<string, Column<UsageRow>> = {
     hour: { title: 'HOUR', value: ({ hour }) => moment(hour) },
+    day: { title: 'DAY', value: ({ day }) => `${day}` },
     tenant: {
       title: 'TENANT',
       value: ({ tenantId }) => names.get(tenantId ?? '') ?? `${tenantId}`,

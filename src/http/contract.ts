@@ -129,6 +129,8 @@ export interface KeyCreated extends KeyView {
 // where absent; groupBy is a list with commas, tenant,model where absent
 export interface UsageRow {
   hour: string | null
+  /** In UTC, such as 2026-11-29. */
+  day: string | null
   tenantId: string | null
   projectId: string | null
   keyId: string | null

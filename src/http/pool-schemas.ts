@@ -170,6 +170,7 @@ export const model = z
 export const usage = z
   .object({
     hour: z.string().nullable(),
+    day: z.string().nullable(),
     tenantId: z.string().nullable(),
     projectId: z.string().nullable(),
     keyId: z.string().nullable(),

@@ -86,3 +86,4 @@ export {
   type UsageRow,
   usageGroups,
 } from './usage.ts'
+export { foldUsage, keepUsageFolded } from './usage-hours.ts'

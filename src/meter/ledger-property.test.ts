@@ -3,7 +3,14 @@ import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createLogger, Registry, systemClock } from '../base/index.ts'
 import { type Database, openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createLedger, type Intent, type Ledger, type Settlement } from './index.ts'
+import {
+  createLedger,
+  foldUsage,
+  type Intent,
+  type Ledger,
+  queryUsage,
+  type Settlement,
+} from './index.ts'
 import { moveLowWater } from './low-water.ts'
 import { journalFolder, openTestJournal } from './test-journal.ts'
 
@@ -20,6 +27,7 @@ type Step =
   | { do: 'settle'; pick: number; tokens: number; twice: boolean }
   | { do: 'flush' }
   | { do: 'move' }
+  | { do: 'fold'; rows: number; twice: boolean }
   | { do: 'crash' }
 
 const picks = fc.nat(1000)
@@ -48,6 +56,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('fold' as const),
+      rows: fc.integer({ min: 1, max: 5 }),
+      twice: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
 )
 
@@ -115,6 +131,7 @@ class World {
   async run(next: Step): Promise<void> {
     if (next.do === 'crash') return await this.crash()
     if (next.do === 'move') return await this.#move()
+    if (next.do === 'fold') return await this.#fold(next.rows, next.twice)
     if (next.do === 'flush') {
       await this.ledger.flush(10_000)
       for (const id of this.fresh) this.durable.add(id)
@@ -135,6 +152,16 @@ class World {
   async #move(): Promise<void> {
     await database.sql`update ledger_mark set next_since = now() - interval '1 hour'`
     await moveLowWater(database.sql, systemClock)
+  }
+
+  /** By one gateway or by two at once; one that is killed takes its transaction along. */
+  async #fold(rows: number, twice: boolean): Promise<void> {
+    const killed = database.transaction(async (sql) => {
+      await foldUsage({ transaction: (work) => work(sql) }, rows)
+      throw new Error('killed')
+    })
+    await assert.rejects(killed, /killed/)
+    await Promise.all([foldUsage(database, rows), twice && foldUsage(database, rows)])
   }
 
   async #openSome(count: number, wait: boolean): Promise<void> {
@@ -217,4 +244,20 @@ async function check(steps: Step[]): Promise<void> {
     if (group === 'finished') assert.equal(outputTokens, world.settled.get(id))
   }
   for (const id of world.durable) assert.equal(booked.get(id)?.group, 'finished')
+  await sumsHold(rows)
+}
+
+/** What the hours say is what the requests come to, before and after all is folded. */
+async function sumsHold(rows: readonly { group: string | null; tokens: number }[]): Promise<void> {
+  const finished = rows.filter(({ group }) => group === 'finished').length
+  const tokens = rows.reduce((sum, row) => sum + row.tokens, 0)
+  const always = { fromMs: 0, toMs: Date.UTC(2100, 0) }
+  for (const isFolded of [false, true]) {
+    if (isFolded) await foldUsage(database)
+    const [sums] = (await queryUsage(database.sql, always, [], { limit: 1 })).rows
+    const found = [sums?.requests ?? 0, sums?.finished ?? 0, sums?.outputTokens ?? 0]
+    assert.deepEqual(found, [rows.length, finished, tokens], `folded: ${isFolded}`)
+  }
+  const [fresh] = await database.sql<{ n: number }[]>`select count(*) as n from usage_fresh`
+  assert.equal(fresh?.n, 0)
 }

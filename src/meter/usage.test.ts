@@ -5,6 +5,7 @@ import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import {
   exportUsageCsv,
   findRequest,
+  foldUsage,
   listRequests,
   queryFlow,
   queryUsage,
@@ -32,7 +33,12 @@ before(async () => {
   const random = seededRandom(seed)
   for (let i = 0; i < 400; i++) makeRequest(i, random)
   await writeIntents(database.sql, intents.map(rowOfIntent))
+  const later = settlements.splice(200)
   assert.deepEqual(await writeSettlements(database.sql, settlements), [])
+  assert.ok((await foldUsage(database, 7)) > 0)
+  // Some of them belong to hours that were folded.
+  assert.deepEqual(await writeSettlements(database.sql, later), [])
+  settlements.push(...later)
 })
 after(() => database.close())
 
@@ -90,6 +96,7 @@ function expected(filter: UsageFilter, groupBy: readonly UsageGroup[]): Map<stri
     const hour = new Date(Math.floor(s.settledAtMs / HOUR_MS) * HOUR_MS).toISOString()
     const key = JSON.stringify([
       has('hour', hour.replace('.000Z', 'Z')),
+      has('day', hour.slice(0, 10)),
       has('tenant', i.tenantId),
       has('project', i.projectId),
       has('key', i.keyId),
@@ -111,7 +118,7 @@ function expected(filter: UsageFilter, groupBy: readonly UsageGroup[]): Map<stri
 function asMap(rows: readonly UsageRow[]): Map<string, number[]> {
   return new Map(
     rows.map((r) => [
-      JSON.stringify([r.hour, r.tenantId, r.projectId, r.keyId, r.model, r.serviceClass]),
+      JSON.stringify([r.hour, r.day, r.tenantId, r.projectId, r.keyId, r.model, r.serviceClass]),
       [
         ...[r.requests, r.finished, r.cut, r.recovered, r.inputTokens, r.cachedTokens],
         ...[r.outputTokens, r.engineMs, r.queueMs, r.hits, r.hitInputTokens, r.hitOutputTokens],
@@ -156,6 +163,7 @@ describe('usage', () => {
       [],
       ...usageGroups.map((group) => [group]),
       ['hour', 'tenant'],
+      ['day', 'model'],
       ['tenant', 'project', 'key'],
       [...usageGroups],
     ]
@@ -168,8 +176,16 @@ describe('usage', () => {
 
   it('can be narrowed to tenants, a project, a key, a model and a time', async () => {
     const hours = { fromMs: FROM_MS + 5 * HOUR_MS, toMs: FROM_MS + 9 * HOUR_MS }
+    const within = (from: number, to: number) => {
+      return { fromMs: FROM_MS + from * HOUR_MS, toMs: FROM_MS + to * HOUR_MS }
+    }
     const filters: UsageFilter[] = [
       hours,
+      within(5.3, 9.6),
+      within(5, 5.5),
+      within(5.5, 6),
+      within(5.3, 5.6),
+      within(5.6, 6.4),
       { ...always, tenantIds: ['ten_1'] },
       { ...always, tenantIds: ['ten_0', 'ten_2', 'o"ha\\ra'] },
       { ...always, projectId: 'prj_1_0' },
@@ -185,7 +201,12 @@ describe('usage', () => {
   })
 
   it('comes in pages that together are the whole', async () => {
-    for (const groupBy of [['hour', 'tenant', 'model'], ['key', 'class'], ['hour']] as const) {
+    for (const groupBy of [
+      ['hour', 'tenant', 'model'],
+      ['key', 'class'],
+      ['hour'],
+      ['day', 'key'],
+    ] as const) {
       const whole = (await all(always, groupBy)).rows
       const paged: UsageRow[] = []
       let cursor: string | undefined

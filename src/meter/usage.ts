@@ -4,8 +4,9 @@ import type { Queries, Sql } from '../store/index.ts'
 import { type CsvValue, csvRecord } from './csv.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
 import { textArray } from './text-array.ts'
+import { usedWithin } from './usage-hours.ts'
 
-export const usageGroups = ['hour', 'tenant', 'project', 'key', 'model', 'class'] as const
+export const usageGroups = ['hour', 'day', 'tenant', 'project', 'key', 'model', 'class'] as const
 export type UsageGroup = (typeof usageGroups)[number]
 
 export interface UsageFilter {
@@ -23,6 +24,8 @@ export interface UsageFilter {
 export interface UsageRow {
   /** Start of the hour in UTC, ISO 8601. */
   hour: string | null
+  /** In UTC, such as 2026-11-29. */
+  day: string | null
   tenantId: string | null
   projectId: string | null
   keyId: string | null
@@ -55,11 +58,11 @@ export interface UsagePage {
   next: string | null
 }
 
-/** Sorts before every hour and every name. */
+/** Sorts before every time and every name. */
 const FIRST_CURSOR = ['-infinity', '', '', '', '', '']
 
 /**
- * One page of sums, ordered by hour, tenant, project, key, model and class served.
+ * One page of sums, ordered by hour or day, tenant, project, key, model and class served.
  * @param limit rows of the page
  * @throws GristmillError `invalid_value` for a foreign cursor
  */
@@ -70,9 +73,10 @@ export async function queryUsage(
   page: { limit: number; cursor?: string | undefined },
 ): Promise<UsagePage> {
   const after = page.cursor ? cursorValues(page.cursor) : FIRST_CURSOR
-  // Hours before the cursor's are on earlier pages.
-  const hourMs = groupBy.includes('hour') ? Date.parse(after[0] ?? '') : Number.NaN
-  const fromMs = Number.isNaN(hourMs) ? filter.fromMs : Math.max(filter.fromMs, hourMs)
+  // Times before the cursor's are on earlier pages.
+  const isByTime = groupBy.includes('hour') || groupBy.includes('day')
+  const timeMs = isByTime ? Date.parse(after[0] ?? '') : Number.NaN
+  const fromMs = Number.isNaN(timeMs) ? filter.fromMs : Math.max(filter.fromMs, timeMs)
   const found = await selectUsage(sql, { ...filter, fromMs }, groupBy, after, page.limit + 1)
   const rows = [...found].slice(0, page.limit)
   const last = rows.at(-1)
@@ -124,6 +128,7 @@ const CSV_COLUMNS = [
   'hits',
   'hitInputTokens',
   'hitOutputTokens',
+  'day',
 ] as const satisfies (keyof UsageRow)[]
 
 function usageCsvRecords(rows: readonly UsageRow[]): string {
@@ -150,34 +155,32 @@ function selectUsage(
   after: readonly string[],
   limit: number,
 ) {
-  const by = (group: UsageGroup, column: ReturnType<Sql>) =>
-    groupBy.includes(group) ? column : sql`null`
+  const has = (group: UsageGroup) => groupBy.includes(group)
+  const by = (group: UsageGroup, column: ReturnType<Sql>) => (has(group) ? column : sql`null`)
+  const day = by('day', sql`date_bin('1 day', hour, 'epoch')`)
   return sql<UsageRow[]>`
     with sums as (
-      select ${by('hour', sql`date_bin('1 hour', settled_at, 'epoch')`)}::timestamptz as hour,
+      select ${has('hour') ? sql`hour` : day}::timestamptz as start,
         ${by('tenant', sql`tenant_id`)}::text as tenant_id,
         ${by('project', sql`project_id`)}::text as project_id,
         ${by('key', sql`key_id`)}::text as key_id,
         ${by('model', sql`model`)}::text as model,
         ${by('class', sql`served_class`)}::text as served_class,
-        count(*) as requests,
-        count(*) filter (where settlement_group = 'finished') as finished,
-        count(*) filter (where settlement_group = 'cut') as cut,
-        count(*) filter (where settlement_group = 'recovered') as recovered,
-        sum(input_tokens)::int8 as input_tokens, sum(cached_tokens)::int8 as cached_tokens,
-        sum(output_tokens)::int8 as output_tokens, sum(engine_ms)::int8 as engine_ms,
-        sum(queue_ms)::int8 as queue_ms, count(rented_target) as rented,
-        coalesce(sum(spend_nanos), 0)::int8 as spend_nanos,
-        coalesce(sum(charge_nanos), 0)::text as charge_nanos,
-        count(*) - count(charge_nanos) as unpriced, count(hit_input_tokens) as hits,
-        coalesce(sum(hit_input_tokens), 0)::int8 as hit_input_tokens,
-        coalesce(sum(hit_output_tokens), 0)::int8 as hit_output_tokens
-      from ledger_settlements
-      where ${conditions(sql, filter)}
+        sum(requests)::int8 as requests, sum(finished)::int8 as finished, sum(cut)::int8 as cut,
+        sum(recovered)::int8 as recovered, sum(input_tokens)::int8 as input_tokens,
+        sum(cached_tokens)::int8 as cached_tokens, sum(output_tokens)::int8 as output_tokens,
+        sum(engine_ms)::int8 as engine_ms, sum(queue_ms)::int8 as queue_ms,
+        coalesce(sum(requests) filter (where rented_target is not null), 0)::int8 as rented,
+        sum(spend_nanos)::int8 as spend_nanos, sum(charge_nanos)::text as charge_nanos,
+        sum(unpriced)::int8 as unpriced, sum(hits)::int8 as hits,
+        sum(hit_input_tokens)::int8 as hit_input_tokens,
+        sum(hit_output_tokens)::int8 as hit_output_tokens
+      from (${usedWithin(sql, filter.fromMs, filter.toMs, narrowed(sql, filter))}) as used
       group by 1, 2, 3, 4, 5, 6
       having count(*) > 0
     )
-    select to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as hour,
+    select ${by('hour', sql`to_char(start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`)} as hour,
+      ${by('day', sql`to_char(start at time zone 'UTC', 'YYYY-MM-DD')`)} as day,
       tenant_id as "tenantId", project_id as "projectId", key_id as "keyId", model,
       served_class as "serviceClass", requests, finished, cut, recovered,
       input_tokens as "inputTokens", cached_tokens as "cachedTokens",
@@ -186,10 +189,10 @@ function selectUsage(
       hit_input_tokens as "hitInputTokens",
       hit_output_tokens as "hitOutputTokens"
     from sums
-    where (coalesce(hour, 'epoch'), ${sortedNames(sql)})
+    where (coalesce(start, 'epoch'), ${sortedNames(sql)})
       > (${after[0] ?? ''}::text::timestamptz, ${after[1] ?? ''}, ${after[2] ?? ''},
          ${after[3] ?? ''}, ${after[4] ?? ''}, ${after[5] ?? ''})
-    order by coalesce(hour, 'epoch'), ${sortedNames(sql)}
+    order by coalesce(start, 'epoch'), ${sortedNames(sql)}
     limit ${limit}`
 }
 
@@ -198,10 +201,11 @@ const sortedNames = (sql: Queries) => sql`
   coalesce(key_id, '') collate "C", coalesce(model, '') collate "C",
   coalesce(served_class, '') collate "C"`
 
-function conditions(sql: Queries, filter: UsageFilter) {
-  const { fromMs, toMs, tenantIds, projectId, keyId, model } = filter
-  return sql`settled_at >= to_timestamp(${fromMs}::float8 / 1000)
-    and settled_at < to_timestamp(${toMs}::float8 / 1000)
+function narrowed(
+  sql: Queries,
+  { tenantIds, projectId, keyId, model }: UsageFilter,
+): ReturnType<Queries> {
+  return sql`
     ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
     ${projectId === undefined ? sql`` : sql`and project_id = ${projectId}`}
     ${keyId === undefined ? sql`` : sql`and key_id = ${keyId}`}
@@ -209,9 +213,9 @@ function conditions(sql: Queries, filter: UsageFilter) {
 }
 
 function keyOf(row: UsageRow): string[] {
-  const { hour, tenantId, projectId, keyId, model, serviceClass } = row
+  const { hour, day, tenantId, projectId, keyId, model, serviceClass } = row
   const names = [tenantId, projectId, keyId, model, serviceClass].map((name) => name ?? '')
-  return [hour ?? '1970-01-01T00:00:00Z', ...names]
+  return [hour ?? `${day ?? '1970-01-01'}T00:00:00Z`, ...names]
 }
 
 function cursorValues(cursor: string): string[] {

@@ -2,7 +2,14 @@
 import type { Clock, Config, Logger, Random } from '../base/index.ts'
 import { DaySpend } from '../gateway/index.ts'
 import type { Home } from '../host/index.ts'
-import { Books, Budgets, PriceBook, type PriceOf, spendSince } from '../meter/index.ts'
+import {
+  Books,
+  Budgets,
+  keepUsageFolded,
+  PriceBook,
+  type PriceOf,
+  spendSince,
+} from '../meter/index.ts'
 import type { RouteBook } from '../route/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
 import type { DatabasePart } from './database-part.ts'
@@ -38,6 +45,8 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const { database } = part
   const { audit } = tenancy
   const { currency } = config
+  const folding = keepUsageFolded(database, clock, logger)
+  stack.defer(() => folding.stop())
   const seed = home.secret('statements')
   const books = new Books({ database, tenancy, clock, currency, seed })
   const prices = new PriceBook({ database, audit, clock, logger, currency })

@@ -138,6 +138,7 @@ test('the queue is a line for each tenant, class and model, headed by who starts
 test('usage by hour becomes one series for each tenant, with nothing where nothing was used', () => {
   const row = (hour: string, tenantId: string, outputTokens: number): UsageRow => ({
     hour,
+    day: null,
     tenantId,
     projectId: null,
     keyId: null,

@@ -1,0 +1,117 @@
+/**
+ * Sums of use by the hour. The statement that writes settlements notes them in `usage_fresh` (a
+ * trigger, so that whoever writes is counted); folding moves them into `usage_hours`. Both are one
+ * transaction each, so whatever dies at whatever moment, every settlement is in the sums once.
+ */
+import { type Clock, type Logger, Rounds } from '../base/index.ts'
+import type { Database, Queries } from '../store/index.ts'
+
+type Fragment = ReturnType<Queries>
+
+const FOLD_EVERY_MS = 30_000
+/** Moved at once, so that no transaction takes long. */
+const FOLD_ROWS = 10_000
+/** Any number, the same for every gateway. */
+const LOCK_KEY = 7_147_010
+
+/** What tells the rows of `usage_hours` apart, and what is summed up in them. */
+const KEYS = 'tenant_id, hour, project_id, key_id, model, served_class, rented_target'
+const SUMS = [
+  ...['requests', 'finished', 'cut', 'recovered', 'input_tokens', 'cached_tokens', 'output_tokens'],
+  ...['engine_ms', 'queue_ms', 'spend_nanos', 'charge_nanos', 'unpriced'],
+  ...['hits', 'hit_input_tokens', 'hit_output_tokens'],
+]
+const COLUMNS = `${KEYS}, ${SUMS.join(', ')}`
+
+/**
+ * Moves what was noted into the hours.
+ * @returns rows that were moved; 0 also where another gateway is at it
+ */
+export async function foldUsage(
+  database: Pick<Database, 'transaction'>,
+  rowsMax = FOLD_ROWS,
+): Promise<number> {
+  let folded = 0
+  for (;;) {
+    const count = await foldSome(database, rowsMax)
+    folded += count
+    if (count < rowsMax) return folded
+  }
+}
+
+function foldSome(database: Pick<Database, 'transaction'>, rowsMax: number): Promise<number> {
+  return database.transaction(async (sql) => {
+    const [lock] = await sql<{ taken: boolean }[]>`
+      select pg_try_advisory_xact_lock(${LOCK_KEY}) as taken`
+    if (!lock?.taken) return 0
+    const sums = SUMS.map((name) => `sum(${name})`).join(', ')
+    const added = SUMS.map((name) => `${name} = h.${name} + excluded.${name}`).join(', ')
+    const [moved] = await sql<{ count: number }[]>`
+      with taken as (
+        delete from usage_fresh
+        where id = any (array(select id from usage_fresh order by id limit ${rowsMax}))
+        returning *
+      ), added as (
+        insert into usage_hours as h (${sql.unsafe(COLUMNS)})
+        select ${sql.unsafe(KEYS)}, ${sql.unsafe(sums)} from taken
+        group by ${sql.unsafe(KEYS)} order by tenant_id, hour
+        on conflict (${sql.unsafe(KEYS)}) do update set ${sql.unsafe(added)}
+      )
+      select count(*) from taken`
+    return moved?.count ?? 0
+  })
+}
+
+/** Folds now and then until it is stopped. */
+export function keepUsageFolded(
+  database: Pick<Database, 'transaction'>,
+  clock: Clock,
+  logger: Logger,
+): Rounds {
+  const rounds = new Rounds(clock, FOLD_EVERY_MS, async () => {
+    try {
+      await foldUsage(database)
+    } catch (error) {
+      logger.warn({ err: error }, 'hours of usage were not summed up; tried again in half a minute')
+    }
+  })
+  rounds.start()
+  return rounds
+}
+
+const HOUR_MS = 3_600_000
+
+/**
+ * Rows as of `usage_hours` that add up to what was settled in a time: whole hours from the sums,
+ * what is left of hours at both ends from the settlements.
+ * @param filter conditions on columns that settlements have as well
+ */
+export function usedWithin(sql: Queries, fromMs: number, toMs: number, filter: Fragment): Fragment {
+  const fromHourMs = Math.ceil(fromMs / HOUR_MS) * HOUR_MS
+  const toHourMs = Math.max(fromHourMs, Math.floor(toMs / HOUR_MS) * HOUR_MS)
+  const hours = (table: string): Fragment => sql`
+    select ${sql.unsafe(COLUMNS)} from ${sql(table)}
+    where hour >= ${at(sql, fromHourMs)} and hour < ${at(sql, toHourMs)} ${filter}`
+  const edge = (from: number, to: number): Fragment =>
+    from < to ? sql`union all ${settledWithin(sql, from, to, filter)}` : sql``
+  return sql`
+    ${hours('usage_hours')} union all ${hours('usage_fresh')}
+    ${edge(fromMs, Math.min(fromHourMs, toMs))} ${edge(Math.max(toHourMs, fromMs), toMs)}`
+}
+
+/** A settlement as a row of `usage_hours`. */
+function settledWithin(sql: Queries, fromMs: number, toMs: number, filter: Fragment): Fragment {
+  return sql`
+  select tenant_id, date_bin('1 hour', settled_at, 'epoch') as hour, project_id, key_id, model,
+    served_class, rented_target, 1 as requests, (settlement_group = 'finished')::int as finished,
+    (settlement_group = 'cut')::int as cut, (settlement_group = 'recovered')::int as recovered,
+    input_tokens, cached_tokens, output_tokens, engine_ms, queue_ms,
+    coalesce(spend_nanos, 0) as spend_nanos, coalesce(charge_nanos, 0) as charge_nanos,
+    (charge_nanos is null)::int as unpriced, (hit_input_tokens is not null)::int as hits,
+    coalesce(hit_input_tokens, 0) as hit_input_tokens,
+    coalesce(hit_output_tokens, 0) as hit_output_tokens
+  from ledger_settlements
+  where settled_at >= ${at(sql, fromMs)} and settled_at < ${at(sql, toMs)} ${filter}`
+}
+
+const at = (sql: Queries, ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`
