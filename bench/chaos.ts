@@ -1,6 +1,7 @@
 /** `npm run -s chaos -- NAME [--seed S] [--json]`: breaks things and looks at what is left. */
 import { parseArgs } from 'node:util'
 import { chaosBatch } from './chaos-batch.ts'
+import { chaosBooks } from './chaos-books.ts'
 import { chaosFailover } from './chaos-failover.ts'
 import { chaosMixed } from './chaos-mixed.ts'
 import { chaosMonths } from './chaos-months.ts'
@@ -35,6 +36,7 @@ const names: Record<string, () => Promise<object>> = {
   mixed: () => chaosMixed({ seed, calls: Number(values.calls), model, log }),
   batch: () =>
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
+  books: () => chaosBooks({ seed, rounds: Number(values.rounds ?? 1000), log }),
   fuzz: () => fuzz({ seed, count: Number(values.count), log }),
   overflow: () => chaosOverflow({ seconds: Number(values.seconds), log }),
   months: () => chaosMonths({ seed, months: Number(values.rounds ?? 10_000), log }),
@@ -50,6 +52,7 @@ if (values.help || run === undefined) {
   console.error(
     'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n' +
       'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n' +
+      'npm run -s chaos -- books [--rounds N] [--seed N] [--json]\n' +
       'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n' +
       'npm run -s chaos -- failover [--seed N] [--seconds N] [--load SHARE] [--json]\n' +
       'npm run -s chaos -- months [--seed N] [--rounds N] [--json]\n' +
@@ -59,6 +62,7 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- rolling [--rounds N] [--seed N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
+      '  books   ledger, budgets and journal killed at any step, the database and the disk as well\n' +
       '  fuzz    hostile requests at every door, a hostile engine behind them\n' +
       '  failover  one of two engines killed, slow, failing, hanging; what clients see of it\n' +
       '  months    random months charged to tenants, against an oracle in SQL\n' +

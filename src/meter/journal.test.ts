@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { systemClock } from '../base/index.ts'
+import { childEnvironment, systemClock } from '../base/index.ts'
 import { Journal } from './journal.ts'
 import { journalFolder } from './test-journal.ts'
 
@@ -90,5 +91,30 @@ describe('a journal', () => {
       assert.ok([0, 2, 3].includes(left.length), `${left.length} rows`)
     })
     await fc.assert(property, { seed, numRuns: 60 })
+  })
+})
+
+/** Appends large rows until that fails, where no file may have more than half of its length. */
+const WRITER = `
+  const { Journal } = await import(${JSON.stringify(new URL('journal.ts', import.meta.url).href)})
+  const journal = await Journal.open(process.argv[1])
+  let durable = 0
+  try {
+    for (;;) {
+      await journal.append([JSON.stringify({ text: 'x'.repeat(100_000) })])
+      durable++
+    }
+  } catch {
+    console.log(durable)
+  }`
+
+describe('a disk that takes only a part of a write', () => {
+  it('is full, and what was durable before is there', async () => {
+    const folder = journalFolder()
+    const command = `ulimit -f 512; exec "$0" --input-type=module --eval "$1" "$2"`
+    const args = ['-c', command, process.execPath, WRITER, folder]
+    const durable = Number(execFileSync('bash', args, { env: childEnvironment() }))
+    assert.equal((await Journal.open(folder)).left.length, durable)
+    assert.deepEqual(filesIn(folder), [], 'a file without its full length is not kept')
   })
 })

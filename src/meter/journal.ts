@@ -110,7 +110,7 @@ export class Journal {
     record.writeUInt32LE(payload.length, 0)
     record.writeUInt32LE(crc32(payload, file.generation), 4)
     payload.copy(record, HEAD_BYTES)
-    await file.handle.write(record, 0, bytes, file.end)
+    await writeWhole(file.handle, record, file.end)
     file.end += bytes
     file.unbooked += rows.length
     return file
@@ -125,7 +125,7 @@ export class Journal {
     const head = Buffer.alloc(HEAD_BYTES)
     head.writeUInt32LE(MAGIC, 0)
     head.writeUInt32LE(generation, 4)
-    await file.handle.write(head, 0, HEAD_BYTES, 0)
+    await writeWhole(file.handle, head, 0)
     return Object.assign(file, { generation, end: HEAD_BYTES })
   }
 
@@ -133,13 +133,28 @@ export class Journal {
     const path = join(this.#directory, `${generation}${SUFFIX}`)
     const { O_CREAT, O_EXCL, O_RDWR, O_DSYNC } = constants
     const handle = await open(path, O_CREAT | O_EXCL | O_RDWR | O_DSYNC, 0o600)
+    try {
+      await writeWhole(handle, Buffer.alloc(FILE_BYTES), 0)
+    } catch (error) {
+      // One without its full length would be full before it is said to be.
+      await handle.close()
+      await rm(path, { force: true })
+      throw error
+    }
     const file = { path, handle, generation, end: 0, unbooked: 0 }
     this.#files.add(file)
-    await handle.write(Buffer.alloc(FILE_BYTES))
     const directory = await open(this.#directory)
     await directory.sync()
     await directory.close()
     return file
+  }
+}
+
+/** A disk that is nearly full takes a part and says so without an error. */
+async function writeWhole(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at + done)
+    done += bytesWritten
   }
 }
 
