@@ -5,6 +5,7 @@
  * `npm install @anthropic-ai/claude-code @openai/codex @continuedev/cli opencode-ai`,
  * `python3 -m venv venv && venv/bin/pip install open-webui`.
  */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { childEnvironment } from '../src/base/index.ts'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   beginStream,
   chatFrames,
@@ -24,7 +26,7 @@ import {
 } from '../src/engine/index.ts'
 import { freePort } from '../src/host/index.ts'
 import type { RequestView } from '../src/http/contract.ts'
-import { removeHome, startServer, type TestServer, until } from './server.ts'
+import { removeHome, startServer, type TestServer } from './server.ts'
 
 const dir = process.env.GRISTMILL_TEST_AGENTS ?? ''
 const skip = dir === '' && 'GRISTMILL_TEST_AGENTS is not set'
@@ -128,7 +130,7 @@ async function assertDone(said: string, door: string): Promise<void> {
     const { rows } = await server.api<{ rows: RequestView[] }>('GET', '/api/requests')
     return rows.filter(({ endpoint }) => endpoint === door)
   }
-  await until('all is settled', async () => (await own()).every(({ group }) => group !== null))
+  await eventually('all is settled', async () => (await own()).every(({ group }) => group !== null))
   const ends = (await own()).map(({ end }) => end)
   assert.ok(ends.length >= 2)
   assert.deepEqual(new Set(ends), new Set(['done']))
@@ -145,7 +147,7 @@ describe('agent programs', { skip }, () => {
     engine.pages.set('/v1/models', { object: 'list', data: models })
     server = await startServer({ model: null, args: ['--engine', 'none'] })
     await server.api('POST', '/api/engines', { url: engine.url, name: 'scripted' })
-    await until('the engine is there', async () => {
+    await eventually('the engine is there', async () => {
       const { rows } = await server.api<{ rows: object[] }>('GET', '/api/models')
       return rows.length > 0
     })
@@ -255,7 +257,7 @@ describe('agent programs', { skip }, () => {
           ({ ok }) => ok,
           () => false,
         )
-      await until('Open WebUI is up', isUp, RUN_MS_MAX)
+      await eventually('Open WebUI is up', isUp, RUN_MS_MAX)
       const headers: Record<string, string> = { 'content-type': 'application/json' }
       const ask = async (path: string, body?: object) => {
         const method = body === undefined ? 'GET' : 'POST'

@@ -1,9 +1,11 @@
 /** Batches on the real program with the official SDK: files in, files out, and the ledger. */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import OpenAI, { toFile } from 'openai'
+import { eventually } from '../src/base/test-eventually.ts'
 import type { BatchView, KeyCreated, Page, UsageRow } from '../src/http/index.ts'
-import { newHome, removeHome, startServer, type TestServer, until } from './server.ts'
+import { newHome, removeHome, startServer, type TestServer } from './server.ts'
 
 type Endpoint = OpenAI.BatchCreateParams['endpoint']
 
@@ -54,7 +56,7 @@ describe('batches on the real program', () => {
 
   async function ended(id: string): Promise<OpenAI.Batch> {
     let batch = await client.batches.retrieve(id)
-    await until(
+    await eventually(
       `${id} has ended`,
       async () => {
         batch = await client.batches.retrieve(id)
@@ -92,7 +94,7 @@ describe('batches on the real program', () => {
     assert.equal(view.tokens.output, output)
     assert.deepEqual(view.lines, { total: 40, completed: 40, failed: 0, queued: 0, running: 0 })
     assert.equal(view.forecast.basis, 'It has ended.')
-    await until('the ledger has all of it', async () => {
+    await eventually('the ledger has all of it', async () => {
       const path = `/api/usage?groupBy=class&tenant=${view.tenantId}`
       const { rows: usage } = await server.api<Page<UsageRow>>('GET', path)
       const [charged] = usage.filter((row) => row.serviceClass === 'batch')
@@ -156,7 +158,7 @@ describe('batches on the real program', () => {
 
   it('lets people pass while it runs, and can be cancelled with what it has', async () => {
     const { id } = await submit(Array.from({ length: 400 }, () => body(300)))
-    await until('some lines are done', async () => {
+    await eventually('some lines are done', async () => {
       const { request_counts: counts } = await client.batches.retrieve(id)
       return (counts?.completed ?? 0) >= 3
     })
@@ -184,7 +186,7 @@ describe('batches on the real program', () => {
     const { tenantId, keyId } = await server.api<BatchView>('GET', `/api/batches/${made.id}`)
     const path = `/api/batches/${made.id}`
     const second = await server.api<KeyCreated>('POST', '/api/keys', { tenantId })
-    await until('it runs', async () => {
+    await eventually('it runs', async () => {
       const { lines } = await server.api<BatchView>('GET', path)
       return lines.completed > 0
     })

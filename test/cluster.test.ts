@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type CountedEngine, startCountedEngine } from '../bench/counted-engine.ts'
+import { eventually } from '../src/base/test-eventually.ts'
 import { freePort } from '../src/host/index.ts'
 import type { ClusterView } from '../src/http/index.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
-import { until } from './sdk-clients.ts'
 import { beginServer, newHome, removeHome, startServer, type TestServer } from './server.ts'
 
 const KEY = Buffer.alloc(32, 7).toString('base64')
@@ -60,13 +60,13 @@ describe('two gateways at one database', () => {
   })
 
   it('both answer, and both say who schedules', async () => {
-    await until('the second one knows the engine', async () => (await ask(two)).status === 200)
+    await eventually('the second one knows the engine', async () => (await ask(two)).status === 200)
     for (const server of [one, two]) {
       const { status, text } = await ask(server)
       assert.equal(status, 200)
       assert.match(text, /\[DONE\]/)
     }
-    await until('both are connected', async () => {
+    await eventually('both are connected', async () => {
       return JSON.stringify(await statesAt(one)) === '["connected","scheduling"]'
     })
     const view = await cluster(one)
@@ -110,7 +110,7 @@ describe('two gateways at one database', () => {
     const { takeovers, answeredBy } = await cluster(two)
     assert.equal(takeovers[0]?.gatewayId, answeredBy)
     one = await start(homes[0] ?? '')
-    await until('it is connected', async () => (await ask(one)).status === 200)
+    await eventually('it is connected', async () => (await ask(one)).status === 200)
     assert.equal(
       engine.begun.size,
       [...engine.begun.values()].reduce((a, b) => a + b, 0),

@@ -3,8 +3,10 @@
  * `compatibility.json`, from which the tables in docs/compatibility.md are made; with
  * `GRISTMILL_TEST_RECORD=1` it is written there instead.
  */
+
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { eventually } from '../src/base/test-eventually.ts'
 import type { RequestView } from '../src/http/contract.ts'
 import { agentsChat, agentsResponses } from './clients/agents.ts'
 import { aiChat, aiMessages, aiResponses } from './clients/ai.ts'
@@ -19,7 +21,7 @@ import {
 } from './clients/client.ts'
 import { langchainChat, langchainResponses } from './clients/langchain.ts'
 import { openAiChat, openAiResponses } from './clients/openai.ts'
-import { holdSlot, openAi, thrownBy, until } from './sdk-clients.ts'
+import { holdSlot, openAi, thrownBy } from './sdk-clients.ts'
 import type { TestServer } from './server.ts'
 
 const clients = [
@@ -112,7 +114,7 @@ const features: Record<string, (client: Client, place: Place) => Promise<void>> 
     const abort = new AbortController()
     const to = connection(place, endless)
     await thrownBy(client.stream(to, abort.signal, () => abort.abort()))
-    await until('the engine was stopped', async () => {
+    await eventually('the engine was stopped', async () => {
       const { rows } = await place.server.api<{ rows: RequestView[] }>('GET', '/api/requests')
       return rows[0]?.end === 'client_gone'
     })
@@ -146,7 +148,7 @@ export const NOT_SENT = 'the client sends no `tool_choice`'
 /** What a client was told is what its tenant is charged with. */
 async function isOnLedger({ server }: Place, { inputTokens, outputTokens }: Said): Promise<void> {
   assert.ok((inputTokens ?? 0) > 0 && (outputTokens ?? 0) > 0, 'no usage is told')
-  await until('the ledger has the same usage', async () => {
+  await eventually('the ledger has the same usage', async () => {
     const { rows } = await server.api<{ rows: RequestView[] }>('GET', '/api/requests')
     const [row] = rows
     return row?.inputTokens === inputTokens && row?.outputTokens === outputTokens

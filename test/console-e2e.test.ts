@@ -2,14 +2,16 @@
  * The console in a browser on the real program: real PostgreSQL, the real engine with the toy
  * model. From the one-time link to signing out, each step by what a person sees and presses.
  */
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
+import { eventually } from '../src/base/test-eventually.ts'
 import { launch, openPage, withoutBrowser } from './console/browser.ts'
 import { buildConsole } from './console/build.ts'
 import { providerEnvironment, startProvider, type TestProvider } from './identity/provider.ts'
-import { removeHome, startServer, type TestServer, until } from './server.ts'
+import { removeHome, startServer, type TestServer } from './server.ts'
 
 const EMAIL = 'ada@example.org'
 const PASSWORDS = ['a first long password', 'another long password']
@@ -140,7 +142,7 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
   test('usage has its tokens, the audit log who changed what', async () => {
     await goTo('Usage')
     const support = page.getByRole('row').filter({ hasText: 'Support' })
-    await until('the answer is booked', async () => {
+    await eventually('the answer is booked', async () => {
       await page.reload()
       await page.getByRole('heading', { level: 1 }).waitFor()
       return (await support.count()) > 0

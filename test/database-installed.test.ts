@@ -1,7 +1,9 @@
 /** DATABASE_URL: the same program on PostgreSQL 15, alone on it, and while it is away. */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import postgres, { type Sql } from 'postgres'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   INSTALLED_15,
   type InstalledServer,
@@ -18,7 +20,6 @@ import {
   type ServerOptions,
   startServer,
   type TestServer,
-  until,
 } from './server.ts'
 
 interface Row {
@@ -67,7 +68,7 @@ describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, (
     const response = await server.v1('/chat/completions', chatBody(25), { key })
     const requestId = response.headers.get('x-gristmill-request-id') ?? ''
     assert.equal((await readStream(response)).finishReason, 'length')
-    await until('it is settled', async () => (await rowOf(requestId)).group === 'finished')
+    await eventually('it is settled', async () => (await rowOf(requestId)).group === 'finished')
     assert.equal((await rowOf(requestId)).outputTokens, 25)
     const usage = await server.api<{ rows: { tenantId: string; outputTokens: number }[] }>(
       'GET',
@@ -90,7 +91,7 @@ describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, (
     const newest = rows.at(0)?.id
     await server.api('DELETE', `/api/keys/${newest}`)
     const ask = async () => (await server.v1('/chat/completions', chatBody(1), { key })).status
-    await until('the key is refused', async () => (await ask()) === 401, 3000)
+    await eventually('the key is refused', async () => (await ask()) === 401)
   })
 
   it('a second gateway on it refuses to schedule, and names the first', async () => {
@@ -108,7 +109,7 @@ describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, (
     const [lock] = await admin.unsafe(`select pid, classid, objid from ${locks}`)
     // In line behind our server, which loses its connection and with it the right.
     const taken = other`select pg_advisory_lock(${lock?.objid})`.execute()
-    await until('it is in line', async () => {
+    await eventually('it is in line', async () => {
       return (await admin`select 1 from pg_locks where not granted`).length === 1
     })
     await admin`select pg_terminate_backend(${lock?.pid})`
@@ -118,11 +119,11 @@ describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, (
       await response.text()
       return response.status
     }
-    await until('new requests are refused', async () => (await status()) === 503)
+    await eventually('new requests are refused', async () => (await status()) === 503)
     const ready = await fetch(`${server.url}/readyz`)
     assert.match(await ready.text(), /Another gateway \(.*\) schedules on this database/)
     await other.end()
-    await until('they are served again', async () => (await status()) === 200)
+    await eventually('they are served again', async () => (await status()) === 200)
     await admin.end()
   })
 
@@ -131,7 +132,7 @@ describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, (
     const streaming = await begin(3500)
     await database.restart('stop', async () => {
       // The first may be taken before a write has failed; its intent is in the journal.
-      await until('new requests are refused', async () => {
+      await eventually('new requests are refused', async () => {
         const response = await server.v1('/chat/completions', chatBody(2))
         await response.text()
         return response.status === 503
@@ -152,12 +153,15 @@ describe('a server of its own under DATABASE_URL', { skip: skippedWithout15 }, (
       assert.deepEqual({ finishReason, error }, { finishReason: 'length', error: null })
       assert.ok(chunks > 1000)
     })
-    await until('requests are served again', async () => {
+    await eventually('requests are served again', async () => {
       const response = await server.v1('/chat/completions', chatBody(2))
       await response.text()
       return response.status === 200
     })
-    await until('the answer is settled', async () => (await rowOf(streaming.id)).group !== null)
+    await eventually(
+      'the answer is settled',
+      async () => (await rowOf(streaming.id)).group !== null,
+    )
     const { group, outputTokens } = await rowOf(streaming.id)
     assert.deepEqual({ group, outputTokens }, { group: 'finished', outputTokens: 3500 })
     const second = await beginServer(on()).ended

@@ -1,8 +1,10 @@
 /** Fairness as tenants feel it: real floods on the real engine, asserted as order and ratio. */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { eventually } from '../src/base/test-eventually.ts'
 import type { KeyCreated, Page, RequestView } from '../src/http/contract.ts'
-import { ask, askStream, openAi, until, waitingOf } from './sdk-clients.ts'
+import { ask, askStream, openAi, waitingOf } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -89,7 +91,7 @@ async function pour(key: string, count: number, changes: Record<string, unknown>
     await client.chat.completions.create({ ...question(100, tier), ...changes })
     finished++
   })
-  await until('they wait', async () => (await waitingOf(server, key)) > count / 2)
+  await eventually('they wait', async () => (await waitingOf(server, key)) > count / 2)
   return { done: Promise.all(all), finished: () => finished }
 }
 
@@ -146,7 +148,7 @@ describe('background work', () => {
     assert.equal(asked.length, 20)
     assert.ok(batch.finished() < 30, `${batch.finished()} of 40 were answered meanwhile`)
     await batch.done
-    const rows = await until('all are settled', async () => {
+    const rows = await eventually('all are settled', async () => {
       const path = `/api/requests?tenant=${id}&limit=100`
       const { rows } = await server.api<Page<RequestView>>('GET', path)
       return rows.every((row) => row.settledAt) && rows.length === 60 ? rows : undefined

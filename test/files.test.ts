@@ -4,12 +4,14 @@
  * With GRISTMILL_TEST_FILE_BYTES=209715200 the upload that is watched has 200 MB, more than memory
  * may grow by; the small one of every day only shows that all of it arrives.
  */
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import OpenAI, { toFile } from 'openai'
-import { openAi, thrownBy, until } from './sdk-clients.ts'
+import { eventually } from '../src/base/test-eventually.ts'
+import { openAi, thrownBy } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 const BYTES = Number(process.env.GRISTMILL_TEST_FILE_BYTES ?? 48 * 1024 * 1024)
@@ -210,7 +212,7 @@ describe('an upload', () => {
     const refused = assert.rejects(form.answer)
     await form.send()
     await refused
-    await until('the quota is free again', async () => {
+    await eventually('the quota is free again', async () => {
       const whole = sendForm(BYTES)
       await whole.send()
       const { status, json } = await whole.answer

@@ -1,7 +1,9 @@
 /** What the books, the queue and the audit log tell, against what clients were told themselves. */
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import { eventually } from '../src/base/test-eventually.ts'
 import type {
   AuditView,
   BudgetView,
@@ -13,16 +15,7 @@ import type {
   RequestView,
   UsageRow,
 } from '../src/http/contract.ts'
-import {
-  ask,
-  askStream,
-  collect,
-  holdSlot,
-  openAi,
-  settled,
-  thrownBy,
-  until,
-} from './sdk-clients.ts'
+import { ask, askStream, collect, holdSlot, openAi, settled, thrownBy } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -206,7 +199,7 @@ describe('charges', () => {
     const price = { plan: 'exact', ...rates, engineSecond: '0.01', hitShare: '0.25' }
     await server.api('POST', '/api/prices', { prices: [price] })
     const book = () => server.api<PriceBookView>('GET', '/api/prices')
-    await until('the price holds', async () => (await book()).prices[0]?.state === 'holds')
+    await eventually('the price holds', async () => (await book()).prices[0]?.state === 'holds')
     const given = { tenantId, responseCache: true }
     const { key } = await server.api<KeyCreated>('POST', '/api/keys', given)
     const ids = (await oneOfEach(key)).map(({ requestId }) => requestId)
@@ -336,7 +329,7 @@ describe('the queue', () => {
         .chat.completions.create(ask({ max_tokens: 3900, n: 8, ignore_eos: true }), { signal })
         .catch((error: Error) => error.constructor.name),
     )
-    const view = await until('they wait', async () => {
+    const view = await eventually('they wait', async () => {
       const seen = await queueOf(ours.key)
       return seen.own.length >= 2 && seen.othersWaiting >= 1 ? seen : undefined
     })
@@ -358,7 +351,7 @@ describe('the queue', () => {
     stop.abort()
     assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['APIUserAbortError']))
     await Promise.all(holders.map(async (holder) => (await holder).release()))
-    await until('nobody waits', async () => {
+    await eventually('nobody waits', async () => {
       const { own } = await server.api<QueueView>('GET', '/api/queue')
       return own.length === 0
     })

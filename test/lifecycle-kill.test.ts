@@ -1,9 +1,11 @@
 /** kill -9 of every part: nothing is left behind, nothing is lost, nothing hangs. */
+
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   beginServer,
   chatBody,
@@ -13,12 +15,9 @@ import {
   removeHome,
   startServer,
   type TestServer,
-  until,
 } from './server.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** All processes of a killed server are gone by then. */
-const GONE_MS_MAX = 10_000
 const homes: string[] = []
 after(() => {
   for (const home of homes) removeHome(home)
@@ -59,9 +58,11 @@ describe('kill -9 of the server', () => {
     await server.ended
     const database = pidOf(server, 'postgresql')
     const next = beginServer({ home: server.home })
-    await until('the next start says that it waits', () => /Waiting for/.test(next.notes.join()))
+    await eventually('the next start says that it waits', () =>
+      /Waiting for/.test(next.notes.join()),
+    )
     process.kill(database, 'SIGCONT')
-    await until('its children are gone', () => children.every(isGone), GONE_MS_MAX)
+    await eventually('its children are gone', () => children.every(isGone))
     const { url } = await next.ready
     assert.match(next.notes.join('\n'), /Waiting for postgresql \(process \d+\) .* to stop/)
     for (const { id, end } of streams) {
@@ -82,7 +83,7 @@ describe('kill -9 of the server', () => {
     const server = await startServer({ home: home(), env, command, cwd: root })
     const { end } = await running(server, 2000)
     server.process.kill('SIGKILL')
-    await until('nothing runs', () => processesOf(server.home).length === 0, GONE_MS_MAX)
+    await eventually('nothing runs', () => processesOf(server.home).length === 0)
     assert.equal((await end).finishReason, 'length')
   })
 })
@@ -94,7 +95,7 @@ describe('a first start that is ended half-way', () => {
       const args = ['--engine', 'none']
       const first = beginServer({ home: folder, args })
       const unfinished = join(folder, 'postgres', 'data.new', 'PG_VERSION')
-      await until('the database is being made', () => existsSync(unfinished))
+      await eventually('the database is being made', () => existsSync(unfinished))
       first.process.kill(signal)
       assert.deepEqual((await first.ended).stdout, '')
       const next = await startServer({ home: folder, args })
@@ -117,7 +118,10 @@ describe('kill -9 of the engine', () => {
     const engine = pidOf(server, 'engine')
     process.kill(engine, 'SIGSTOP')
     const early = server.v1('/chat/completions', chatBody(30))
-    await until('the second request is at the engine', async () => (await inFlight(server)) === 2)
+    await eventually(
+      'the second request is at the engine',
+      async () => (await inFlight(server)) === 2,
+    )
     process.kill(engine, 'SIGKILL')
 
     const { error, broken, done } = await streaming.end
@@ -141,7 +145,7 @@ describe('kill -9 of the database', () => {
     const streaming = await running(server, 3000)
     process.kill(pidOf(server, 'postgresql'), 'SIGKILL')
     const refusedOrServed = new Set<number>()
-    await until('requests are served again', async () => {
+    await eventually('requests are served again', async () => {
       const response = await server.v1('/chat/completions', chatBody(2))
       await response.text()
       refusedOrServed.add(response.status)
@@ -168,7 +172,7 @@ interface Row {
 async function settled(folder: string, url: string, id: string): Promise<Row> {
   const headers = { 'x-gristmill-local': readFileSync(join(folder, 'cli-token'), 'utf8') }
   let row: Row = { group: null, end: null }
-  await until(`request ${id} is settled`, async () => {
+  await eventually(`request ${id} is settled`, async () => {
     row = (await (await fetch(`${url}/api/requests/${id}`, { headers })).json()) as Row
     return row.group != null
   })

@@ -1,8 +1,10 @@
 /** What a person sees of the first start, of a second one, and who can reach what runs. */
+
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   beginServer,
   chatBody,
@@ -12,7 +14,6 @@ import {
   removeHome,
   startServer,
   type TestServer,
-  until,
 } from './server.ts'
 
 describe('a first start', () => {
@@ -44,7 +45,7 @@ describe('a first start', () => {
     assert.equal(end.finishReason, 'length')
     assert.ok(end.done && end.text.length > 0)
     const row = () => server.api<Record<string, unknown>>('GET', `/api/requests/${requestId}`)
-    await until('it is settled', async () => (await row()).group !== null)
+    await eventually('it is settled', async () => (await row()).group !== null)
     const { group, outputTokens } = await row()
     assert.deepEqual({ group, outputTokens }, { group: 'finished', outputTokens: 40 })
   })

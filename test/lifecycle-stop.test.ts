@@ -1,8 +1,10 @@
 /**
  * How a server ends: what becomes of running and waiting requests, and what the next start finds.
  */
+
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   chatBody,
   newHome,
@@ -11,7 +13,6 @@ import {
   removeHome,
   startServer,
   type TestServer,
-  until,
 } from './server.ts'
 
 interface Row {
@@ -81,7 +82,7 @@ describe('SIGINT while more runs than the time allows', () => {
     const server = await startServer({ home: home(), env })
     const long = await running(server, 4000)
     const waiting = server.v1('/chat/completions', chatBody(4000))
-    await until('the second request waits', async () => {
+    await eventually('the second request waits', async () => {
       const { own } = await server.api<{ own: unknown[] }>('GET', '/api/queue')
       return own.length === 1
     })

@@ -1,10 +1,12 @@
 /** Responses that are kept, on the real program with the official SDK. */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import OpenAI from 'openai'
+import { eventually } from '../src/base/test-eventually.ts'
 import type { Page, UsageRow } from '../src/http/index.ts'
 import { thrownBy } from './sdk-clients.ts'
-import { newHome, removeHome, startServer, type TestServer, until } from './server.ts'
+import { newHome, removeHome, startServer, type TestServer } from './server.ts'
 
 /** A field that the SDK has no type for. */
 const storeOf = (response: OpenAI.Responses.Response) => (response as { store?: boolean }).store
@@ -20,7 +22,7 @@ describe('responses that are kept', () => {
   /** Sets the policy of a tenant; resolves when the gateway goes by it. */
   const keepFor = async (id: string, key: OpenAI, responseDays: number) => {
     await server.api('PATCH', `/api/tenants/${id}`, { responseDays })
-    await until('the gateway knows the policy', async () => {
+    await eventually('the gateway knows the policy', async () => {
       const asked = { model: 'toy', input: 'Hi', max_output_tokens: 1 }
       return storeOf(await key.responses.create(asked)) === responseDays > 0
     })
@@ -152,7 +154,7 @@ describe('responses that are kept', () => {
     })
   const ended = async (id: string) => {
     let response = await client.responses.retrieve(id)
-    await until(`${id} has ended`, async () => {
+    await eventually(`${id} has ended`, async () => {
       response = await client.responses.retrieve(id)
       return response.status !== 'queued' && response.status !== 'in_progress'
     })
@@ -192,16 +194,16 @@ describe('responses that are kept', () => {
         (sum, { outputTokens }) => sum + outputTokens,
         0,
       )
-    await until('the ledger has those', async () => (await spent()) > 0)
+    await eventually('the ledger has those', async () => (await spent()) > 0)
     const before = await spent()
     const running = await inBackground(4000)
-    await until('it runs', isRunning(running.id))
+    await eventually('it runs', isRunning(running.id))
     const cancelled = await client.responses.cancel(running.id)
     assert.equal(cancelled.status, 'cancelled')
     assert.equal((await client.responses.cancel(running.id)).status, 'cancelled', 'once more')
     const goesOn = await thrownBy(ask('Go on.', { previous_response_id: running.id }))
     assert.ok(goesOn instanceof OpenAI.BadRequestError)
-    await until('the ledger has it', async () => {
+    await eventually('the ledger has it', async () => {
       const { rows } = await server.api<Page<{ end: string; outputTokens: number }>>(
         'GET',
         `/api/requests?tenant=${other.id}`,
@@ -212,7 +214,7 @@ describe('responses that are kept', () => {
 
     // Killed in the middle of one, with another one behind it.
     const first = await inBackground(4000)
-    await until('it runs', isRunning(first.id))
+    await eventually('it runs', isRunning(first.id))
     const second = await inBackground(5)
     server.process.kill('SIGKILL')
     await server.ended
@@ -223,7 +225,7 @@ describe('responses that are kept', () => {
       answers.map(({ usage }) => usage?.output_tokens),
       [4000, 5],
     )
-    await until('the ledger has both', async () => (await spent()) >= before + 4005)
+    await eventually('the ledger has both', async () => (await spent()) >= before + 4005)
     assert.equal(await spent(), before + 4005, 'and each once')
   })
 })

@@ -1,4 +1,5 @@
 /** What a builder does with Vercel's `ai` and its provider for OpenAI-compatible servers. */
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
@@ -14,16 +15,8 @@ import {
   tool,
 } from 'ai'
 import { z } from 'zod'
-import {
-  ask,
-  collect,
-  holdSlot,
-  inFlight,
-  openAi,
-  thrownBy,
-  until,
-  waitingOf,
-} from './sdk-clients.ts'
+import { eventually } from '../src/base/test-eventually.ts'
+import { ask, collect, holdSlot, inFlight, openAi, thrownBy, waitingOf } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -137,7 +130,7 @@ describe('an abort', () => {
       if (part.type === 'text-delta') abort.abort()
     }
     assert.equal(kinds.at(-1), 'abort')
-    await until('the slot is free', async () => (await inFlight(server)) === 0)
+    await eventually('the slot is free', async () => (await inFlight(server)) === 0)
   })
 })
 
@@ -179,7 +172,7 @@ describe('a failure', () => {
     const { key } = await server.tenant('busy', { limits })
     const held = await holdSlot(openAi(server, key))
     const waiting = openAi(server, key).chat.completions.create(ask())
-    await until('one waits', async () => (await waitingOf(server, key)) === 1)
+    await eventually('one waits', async () => (await waitingOf(server, key)) === 1)
     const call = await fails(
       ['full queue', 'AI_APICallError', '429'],
       generateText({ model: toy(key), ...question }),

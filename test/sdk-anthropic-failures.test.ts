@@ -2,13 +2,15 @@
  * What the official Anthropic client throws when something goes wrong, against the real server. The
  * table in docs/sdk-errors.md is checked against it.
  */
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import type Anthropic from '@anthropic-ai/sdk'
 import { APIError } from '@anthropic-ai/sdk'
+import { eventually } from '../src/base/test-eventually.ts'
 import { anthropic, askMessage as ask } from './anthropic-client.ts'
-import { holdSlot, inFlight, openAi, settled, thrownBy, until, waitingOf } from './sdk-clients.ts'
+import { holdSlot, inFlight, openAi, settled, thrownBy, waitingOf } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -129,7 +131,7 @@ describe('a server that is busy', () => {
     const { key } = await server.tenant('full', { limits: { concurrencyMax: 1, queueDepthMax: 1 } })
     const held = await holdSlot(openAi(server, key))
     const second = anthropic(server, key).messages.create(ask())
-    await until('one waits', async () => (await waitingOf(server, key)) === 1)
+    await eventually('one waits', async () => (await waitingOf(server, key)) === 1)
     const row: Row = ['full queue', 'RateLimitError', '429', 'rate_limit_error', 'queue_full']
     const error = await fails(row, () => anthropic(server, key).messages.create(ask()))
     assert.ok(Number(error.headers?.get('retry-after')) >= 1)
@@ -183,7 +185,7 @@ describe('an answer that breaks off', () => {
     const timeout: Row = ['client timeout', 'APIConnectionTimeoutError', '-', '-', '-']
     const slow = { ...endless, stop_sequences: ['zebra'] }
     await fails(timeout, () => client.messages.create(slow, { timeout: 300 }))
-    await until('nothing runs', async () => (await inFlight(server)) === 0)
+    await eventually('nothing runs', async () => (await inFlight(server)) === 0)
     const requestId = stream.request_id ?? ''
     const { group, end, estimated } = await settled(server, requestId)
     assert.deepEqual([group, end, estimated], ['cut', 'client_gone', false])
@@ -199,7 +201,7 @@ describe('an answer that breaks off', () => {
       stream: true,
     })
     const ended = thrownBy(read(stream))
-    await until('it runs', async () => (await inFlight(server)) === 1)
+    await eventually('it runs', async () => (await inFlight(server)) === 1)
     await server.api('DELETE', `/api/keys/${id}`)
     const row: Row = [
       'key revoked, stream begun',

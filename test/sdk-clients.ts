@@ -1,5 +1,7 @@
 /** Clients and questions that the scenario tests share: what an application would do, in short. */
+
 import OpenAI, { type ClientOptions } from 'openai'
+import { eventually } from '../src/base/test-eventually.ts'
 import type { RequestView } from '../src/http/contract.ts'
 import type { TestServer } from './server.ts'
 
@@ -79,25 +81,9 @@ export async function thrownBy(promise: PromiseLike<unknown>): Promise<Error> {
   throw new Error('it did not throw')
 }
 
-const POLL_MS = 25
-const POLLS_MAX = 400
-
-/** Asks again until there is an answer. */
-export async function until<Answer>(
-  what: string,
-  look: () => Promise<Answer | undefined | false> | Answer | undefined | false,
-): Promise<Answer> {
-  for (let i = 0; i < POLLS_MAX; i++) {
-    const answer = await look()
-    if (answer !== undefined && answer !== false) return answer
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-  }
-  throw new Error(`it did not come to this: ${what}`)
-}
-
 /** The ledger's row of a request, once it is settled. */
 export function settled(server: TestServer, requestId: string): Promise<RequestView> {
-  return until(`request ${requestId} is settled`, async () => {
+  return eventually(`request ${requestId} is settled`, async () => {
     const path = `/api/requests/${requestId}`
     const row = await server.api<RequestView>('GET', path).catch((error: Error) => {
       if (error.message.includes('404')) return undefined

@@ -3,10 +3,12 @@
  * application meets, provoked at the real server. The table in docs/sdk-errors.md is checked
  * against it.
  */
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import OpenAI, { APIError } from 'openai'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   ask,
   askStream,
@@ -18,7 +20,6 @@ import {
   settled,
   textOf,
   thrownBy,
-  until,
   waitingOf,
 } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
@@ -67,7 +68,7 @@ async function busyTenant(name: string, limits: Record<string, number> = {}) {
 }
 
 const isWaiting = (key: string, count: number) =>
-  until(`${count} wait`, async () => (await waitingOf(server, key)) === count)
+  eventually(`${count} wait`, async () => (await waitingOf(server, key)) === count)
 
 async function releaseAll(held: Held): Promise<void> {
   held.release()
@@ -282,7 +283,7 @@ describe('an answer that breaks off', () => {
     await fails(['aborted by the application', 'APIUserAbortError', '-', '-'], () =>
       client.chat.completions.create(slow, { signal }),
     )
-    await until('nothing runs', async () => (await inFlight(server)) === 0)
+    await eventually('nothing runs', async () => (await inFlight(server)) === 0)
   })
 
   it('meets nobody at the address', async () => {

@@ -1,11 +1,13 @@
 /**
  * What a builder does with the official OpenAI client when all goes well, against the real server.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type OpenAI from 'openai'
 import { zodFunction, zodResponseFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
+import { eventually } from '../src/base/test-eventually.ts'
 import {
   ask,
   askStream,
@@ -17,7 +19,6 @@ import {
   settled,
   textOf,
   thrownBy,
-  until,
 } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
@@ -291,7 +292,7 @@ describe('a client that goes away', () => {
     assert.equal(await inFlight(server), 1)
     held.release()
     await held.ended
-    await until('the slot is free', async () => (await inFlight(server)) === 0)
+    await eventually('the slot is free', async () => (await inFlight(server)) === 0)
     const row = await settled(server, held.requestId)
     assert.deepEqual([row.group, row.end, row.estimated], ['cut', 'client_gone', false])
     assert.ok(row.outputTokens > 0 && row.outputTokens < 3900)
@@ -308,7 +309,7 @@ describe('a client that goes away', () => {
     const slow = ask({ max_tokens: 3900, n: 8, ignore_eos: true })
     const error = await thrownBy(client.chat.completions.create(slow, { timeout: 500 }))
     assert.equal(error.constructor.name, 'APIConnectionTimeoutError')
-    await until('the slot is free', async () => (await inFlight(server)) === 0)
+    await eventually('the slot is free', async () => (await inFlight(server)) === 0)
   })
 
   it('leaves the next answer whole', async () => {

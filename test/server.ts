@@ -281,19 +281,3 @@ function worksOn(pid: number, home: string): boolean {
     throw error
   }
 }
-
-/**
- * Waits until something holds; looks every 20 ms.
- * @throws Error naming `what` when it still does not after `msMax`
- */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  msMax = 15_000,
-): Promise<void> {
-  const endMs = performance.now() + msMax
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`still not after ${msMax} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}

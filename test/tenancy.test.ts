@@ -1,7 +1,9 @@
 /** Tenants and keys as an operator sets them and a client meets them, at the real server. */
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import { eventually } from '../src/base/test-eventually.ts'
 import type {
   KeyCreated,
   KeyView,
@@ -9,7 +11,7 @@ import type {
   RouteExplanationView,
   TenantView,
 } from '../src/http/contract.ts'
-import { ask, collect, holdSlot, openAi, settled, thrownBy, until } from './sdk-clients.ts'
+import { ask, collect, holdSlot, openAi, settled, thrownBy } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -32,7 +34,7 @@ async function refusal(key: string): Promise<number | undefined> {
   return response.status === 200 ? undefined : response.status
 }
 
-const isRefused = (key: string) => until('the key is refused', async () => await refusal(key))
+const isRefused = (key: string) => eventually('the key is refused', async () => await refusal(key))
 
 /** A new tenant with a key as the values say. */
 async function newKey(values: Record<string, unknown> = {}, tenant: Record<string, unknown> = {}) {
@@ -100,7 +102,7 @@ describe('a key', () => {
       assert.equal(await refusal(secret), 401)
       const sha256 = createHash('sha256').update(secret).digest('hex')
       const key = await server.api<KeyView>('POST', '/api/keys/import', { tenantId, sha256 })
-      await until('it works', async () => (await refusal(secret)) === undefined)
+      await eventually('it works', async () => (await refusal(secret)) === undefined)
       assert.equal((await ledgerRow(chat(secret))).keyId, key.id)
     }
   })
@@ -120,7 +122,7 @@ describe('a key', () => {
     )
     assert.equal(await statusOf(inference.key, '/api/tenants'), 403)
     await change(reader, { scopes: ['inference'] })
-    await until('it may chat', async () => (await refusal(reader.key)) === undefined)
+    await eventually('it may chat', async () => (await refusal(reader.key)) === undefined)
   })
 
   it('reads nothing of another tenant', async () => {
@@ -142,7 +144,7 @@ describe('a key', () => {
     const error = await thrownBy(chat(slow.key, { max_tokens: 200 }))
     assert.match(error.message, /300 tokens per minute of key/)
     await change(slow, { limits: { tokensPerMinute: null } })
-    await until('the limit is gone', async () => (await refusal(slow.key)) === undefined)
+    await eventually('the limit is gone', async () => (await refusal(slow.key)) === undefined)
     const single = await newKey({ limits: { concurrencyMax: 1 } })
     const held = await holdSlot(openAi(server, single.key))
     const second = chat(single.key)
@@ -154,7 +156,7 @@ describe('a key', () => {
 })
 
 async function ownQueue(key: string, count: number): Promise<QueueView['own']> {
-  return until(`${count} wait`, async () => {
+  return eventually(`${count} wait`, async () => {
     const { own } = (await (await getAs(key, '/v1/queue')).json()) as QueueView
     return own.length === count ? own : undefined
   })
@@ -168,7 +170,7 @@ describe('a tenant', () => {
     assert.equal((await thrownBy(chat(key))).constructor.name, 'NotFoundError')
     assert.equal((await thrownBy(client.models.retrieve('toy'))).constructor.name, 'NotFoundError')
     await server.api('PATCH', `/api/tenants/${tenantId}`, { models: ['toy'] })
-    await until('it may', async () => (await refusal(key)) === undefined)
+    await eventually('it may', async () => (await refusal(key)) === undefined)
     assert.equal((await client.models.retrieve('toy')).id, 'toy')
   })
 

@@ -1,10 +1,12 @@
 /** A tenant that is told of the end of a batch by the real program. */
+
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, it } from 'node:test'
 import { toFile } from 'openai'
-import { openAi, until } from './sdk-clients.ts'
+import { eventually } from '../src/base/test-eventually.ts'
+import { openAi } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -44,16 +46,16 @@ it('hears of a batch that failed, again after a restart, until it says that it h
   const batch = await client.batches.create({ input_file_id, endpoint, completion_window: '24h' })
   type Deliveries = { deliveries: { state: string; reason: string | null }[] }
   const delivery = async () => (await server.api<Deliveries>('GET', path)).deliveries[0]
-  await until('a first attempt', async () => (await delivery())?.reason ?? false)
+  await eventually('a first attempt', async () => (await delivery())?.reason ?? false)
   assert.equal(received.length, 1)
   const { home, apiKey } = server
   await server.stop('SIGKILL')
   status = 200
   server = await startServer({ model: null, env: environment, home })
-  const second = await until('a second attempt', () => received[1])
+  const second = await eventually('a second attempt', () => received[1])
   const event = await openAi(server, apiKey).webhooks.unwrap(second.body, second.headers, secret)
   assert.equal(event.type, 'batch.failed')
   assert.deepEqual(event.data, { id: batch.id })
   assert.equal(second.headers['webhook-id'], received[0]?.headers['webhook-id'])
-  await until('the delivery is noted', async () => (await delivery())?.state === 'delivered')
+  await eventually('the delivery is noted', async () => (await delivery())?.state === 'delivered')
 })

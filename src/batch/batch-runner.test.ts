@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { GristmillError } from '../base/index.ts'
+import { eventually, until } from '../base/test-eventually.ts'
 import type { LineRequest } from '../gateway/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { cancelBatch, findBatch } from './batch-store.ts'
@@ -39,6 +40,13 @@ describe('batches', () => {
   after(() => database.close())
   beforeEach(() => database.reset())
   afterEach(() => batches.close())
+
+  /** As if it had been made, and would end, at these times. */
+  async function moveWindow(id: string, createdAt: Date, expiresAt: Date): Promise<void> {
+    await database.sql`
+      update batches set created_at = ${createdAt}, expires_at = ${expiresAt} where id = ${id}`
+    batches.runner.wake()
+  }
 
   it('answers every line once, in one file', async () => {
     batches = testBatches(database, goodAnswer)
@@ -185,8 +193,12 @@ describe('batches', () => {
       nameOf(line) === 'line-0' ? goodAnswer(line) : 'never',
     )
     batches.runner.start()
-    const expiresAt = new Date(Date.now() + 1000)
-    const batch = await batches.ended((await batches.make(lines(30), { expiresAt })).id)
+    const { id, createdAt } = await batches.make(lines(30))
+    await eventually('a line is done', async () => {
+      return (await findBatch(database.sql, id))?.linesCompleted === 1
+    })
+    await moveWindow(id, createdAt, new Date())
+    const batch = await batches.ended(id)
     assert.equal(batch.status, 'expired')
     assert.deepEqual([batch.linesCompleted, batch.linesFailed], [1, 0])
     const [row] = parsed(await batches.textOf(batch.errorFileId))
@@ -218,14 +230,15 @@ describe('batches', () => {
   it('raises what it has queued when its window comes to be at risk', async () => {
     batches = testBatches(database, () => 'never', { slots: 4 })
     batches.runner.start()
-    const expiresAt = new Date(Date.now() + 3000)
-    // A batch without pace is late once a tenth of its window is left.
-    const createdAt = new Date(expiresAt.getTime() - 12_000)
-    const { id } = await batches.make(lines(5), { createdAt, expiresAt })
-    while (batches.requests.length < 5) await tick()
+    const { id } = await batches.make(lines(5))
+    await until(() => batches.requests.length === 5)
     assert.ok(batches.requests.every(({ line, isHurried }) => !line.urgent && !isHurried))
+    // A batch without pace is late once a tenth of its window is left.
+    const nowMs = Date.now()
+    await moveWindow(id, new Date(nowMs - 3_600_000), new Date(nowMs + 300_000))
+    await until(() => batches.requests.every(({ isHurried }) => isHurried))
+    await moveWindow(id, new Date(nowMs - 3_600_000), new Date())
     await batches.ended(id)
-    assert.ok(batches.requests.every(({ isHurried }) => isHurried))
   })
 
   it('stores nothing once another gateway has taken over', async () => {

@@ -7,6 +7,7 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import OpenAI from 'openai'
 import { createLogger, FakeClock, seededRandom, systemRandom } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { OutboundAddresses, type Resolve } from '../host/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { WebhookSender, WebhookStore } from './index.ts'
@@ -230,7 +231,3 @@ describe('webhooks', () => {
     assert.equal(row?.sealed.includes(bytes), false)
   })
 })
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10))
-}

@@ -173,8 +173,9 @@ describe('a batch from the command line', () => {
     assert.match(early.err, /has not ended \(in progress, 8 of 10 lines.*batch watch batch_/)
     assert.ok(!existsSync(at('early.jsonl')))
 
-    const watching = batch('watch', id, '--json')
-    await systemClock.sleep(100)
+    const shown = Promise.withResolvers<void>()
+    const watching = cli(['batch', 'watch', id, '--json'], own, undefined, shown.resolve)
+    await shown.promise
     go()
     const { code, out, err } = await watching
     assert.equal(code, 0, err)

@@ -17,11 +17,13 @@ const noStart: StartServer = async () => {
 /**
  * @param words the command line after the program's name
  * @param environment variables that the command sees; nothing else is in its environment
+ * @param onStatus told when it shows how far it is
  */
 export async function cli(
   words: string[],
   environment: Record<string, string>,
   start: StartServer = noStart,
+  onStatus: () => void = () => {},
 ): Promise<Outcome> {
   let out = ''
   let err = ''
@@ -37,6 +39,7 @@ export async function cli(
     },
     status: (...lines) => {
       err += `${lines.join('\n')}\n`
+      onStatus()
     },
     paint: (_, text) => text,
     isInteractive: false,

@@ -9,6 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { EngineRegistry } from './engine-registry.ts'
 import type { EngineRegistryOptions } from './engine-registry-types.ts'
@@ -60,14 +61,6 @@ function statesOf(registry: EngineRegistry): string[] {
     removed: () => states.push('removed'),
   })
   return states
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const endMs = systemClock.monotonicMs() + 10_000
-  while (!isTrue()) {
-    if (systemClock.monotonicMs() > endMs) throw new Error(`never: ${isTrue.toString()}`)
-    await systemClock.sleep(10)
-  }
 }
 
 test('an engine is added by its address alone and known again after a restart', async () => {

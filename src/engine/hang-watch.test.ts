@@ -2,18 +2,22 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { systemClock } from '../base/index.ts'
+import { FakeClock } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { watchForHang } from './hang-watch.ts'
 
 /** A server that answers until it is told to fall silent. */
 async function startServer() {
   let isSilent = false
+  let asked = 0
   const server = createServer((_, response) => {
+    asked++
     if (!isSilent) response.end('ok')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
+    asked: () => asked,
     healthUrl: `http://127.0.0.1:${port}/health`,
     fallSilent: () => {
       isSilent = true
@@ -25,25 +29,30 @@ async function startServer() {
   }
 }
 
+const PERIOD_MS = 5000
+const SILENT_MS = 30_000
+
 test('an engine that answers is left alone; one that falls silent is told once', async () => {
   const server = await startServer()
+  const clock = new FakeClock()
   const hangs: number[] = []
   const timer = watchForHang({
     healthUrl: server.healthUrl,
-    clock: systemClock,
+    clock,
     pid: () => 1,
     onHang: (silentMs) => hangs.push(silentMs),
-    periodMs: 20,
-    silentMsMax: 400,
   })
   try {
-    await systemClock.sleep(900)
+    clock.advance(PERIOD_MS)
+    for (let looks = 1; looks <= 12; looks++) {
+      clock.advance(PERIOD_MS)
+      await until(() => server.asked() === looks)
+    }
     assert.deepEqual(hangs, [])
     server.fallSilent()
-    for (let i = 0; i < 100 && hangs.length === 0; i++) await systemClock.sleep(50)
-    await systemClock.sleep(200)
+    clock.advance(4 * SILENT_MS)
     assert.equal(hangs.length, 1)
-    assert.ok((hangs[0] ?? 0) >= 400)
+    assert.ok((hangs[0] ?? 0) >= SILENT_MS)
   } finally {
     timer.cancel()
     server.close()
@@ -53,22 +62,21 @@ test('an engine that answers is left alone; one that falls silent is told once',
 test('a process that is being started again is not judged by the one before', async () => {
   const server = await startServer()
   server.fallSilent()
+  const clock = new FakeClock()
   let pid: number | undefined = 1
   const hangs: number[] = []
   const timer = watchForHang({
     healthUrl: server.healthUrl,
-    clock: systemClock,
+    clock,
     pid: () => {
       pid = pid === undefined ? undefined : pid + 1
       return pid
     },
     onHang: (silentMs) => hangs.push(silentMs),
-    periodMs: 10,
-    silentMsMax: 100,
   })
-  await systemClock.sleep(400)
+  clock.advance(4 * SILENT_MS)
   pid = undefined
-  await systemClock.sleep(200)
+  clock.advance(4 * SILENT_MS)
   timer.cancel()
   server.close()
   assert.deepEqual(hangs, [])

@@ -9,6 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { openTestDatabase } from '../store/index.ts'
 import { EngineRegistry } from './engine-registry.ts'
 import { resolveHost } from './replica-set.ts'
@@ -19,14 +20,6 @@ const limits = Object.fromEntries(
   Object.entries(limitTable).map(([name, entry]) => [name, entry.default]),
 ) as Limits
 const PERIOD_MS = 10_000
-
-/** Lets what was begun over real sockets happen. */
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; !isTrue(); turn++) {
-    if (turn > 2000) throw new Error(`never: ${isTrue.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 test('the system finds the addresses of a name', async () => {
   assert.ok((await resolveHost('localhost')).includes('127.0.0.1'))

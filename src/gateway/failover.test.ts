@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -11,7 +12,7 @@ import {
   type TestEngine,
 } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
-import { startTestGateway, type TestGateway, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway } from './test-gateway.ts'
 
 let mill: TestGateway
 let well: TestEngine
@@ -76,10 +77,12 @@ describe('an engine that is not well beside one that is', () => {
       assert.ok(sick.seen.length < 20, `it was asked ${sick.seen.length} times`)
       assert.ok(attempts <= 220, `${attempts} attempts`)
       mill.pool.close()
+      // There is a row for every minute in which it ran.
       const failures = (url: string) =>
         mill.minutes.filter(({ engineId }) => engineId === url).map((one) => one.failures)
-      assert.deepEqual(failures(well.url), [{}])
-      assert.ok((failures(sick.url)[0]?.status_500 ?? 0) >= 3, 'the sick one failed requests')
+      assert.ok(failures(well.url).every((one) => Object.keys(one).length === 0))
+      const failed = failures(sick.url).reduce((sum, one) => sum + (one.status_500 ?? 0), 0)
+      assert.ok(failed >= 3, 'the sick one failed requests')
     })
 
     it(`costs little where it fails half the time, ${stream ? 'streamed' : 'whole'}`, async () => {
@@ -119,7 +122,7 @@ describe('an engine that is not well beside one that is', () => {
     const text = streamed()
     await until(() => finish !== undefined)
     mill.setEngine(well, { cap: 4 })
-    await until(() => mill.pool.health.of(sick.url).state === 'open', 10_000)
+    await until(() => mill.pool.health.of(sick.url).state === 'open')
     finish?.()
     assert.equal(await text, 'onetwo')
     assert.equal(well.seen.length, 0)
@@ -131,7 +134,7 @@ describe('an engine that is not well beside one that is', () => {
     const state = () => mill.pool.health.of(sick.url).state
     assert.notEqual(state(), 'closed')
     sick.answer((one) => answerChat(one, ['back']))
-    await until(() => state() === 'half-open', 20_000)
+    await until(() => state() === 'half-open')
     // How many of them it is tried with follows the time that each takes.
     for (let round = 0; round < 10 && state() !== 'closed'; round++) await askMany(20, false)
     assert.equal(state(), 'closed')
@@ -179,7 +182,7 @@ describe('an engine that a route asks for by its name', () => {
     route(sick.url)
     sick.answer((one) => sendJson(one.response, 500, { error: { message: 'no' } }))
     await askMany(30, false)
-    await until(() => mill.pool.health.of(sick.url).state === 'open', 10_000)
+    await until(() => mill.pool.health.of(sick.url).state === 'open')
     sick.answer((one) => answerChat(one, ['back']))
     const asked = well.seen.length
     const [waits, gives] = await Promise.all([

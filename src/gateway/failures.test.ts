@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -12,12 +13,7 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../engine/index.ts'
-import {
-  startTestGateway,
-  type TestGateway,
-  type TestGatewayOptions,
-  until,
-} from './test-gateway.ts'
+import { startTestGateway, type TestGateway, type TestGatewayOptions } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine
@@ -182,7 +178,7 @@ test('a client that leaves stops the engine and gives the slot back', async () =
 
 test('a silent engine is given up, before and within its answer', async () => {
   await start({
-    limits: { engineFirstByteMsMax: 300, engineIdleMsMax: 300, engineAnswerMsMax: 300 },
+    limits: { engineFirstByteMsMax: 1000, engineIdleMsMax: 300, engineAnswerMsMax: 300 },
   })
   engine.answer(() => {})
   assert.equal((await client.chat.completions.create(body).catch((e) => e)).code, 'engine_timeout')
@@ -246,7 +242,7 @@ test('a client that does not read costs bounded memory and is cut in the end', a
   })
   const before = process.memoryUsage().rss
   const socket = await deafClient()
-  await until(() => isStopped, 10_000)
+  await until(() => isStopped)
   const mb = 1024 * 1024
   assert.ok(written < 32 * mb, `the engine was held back at ${Math.round(written / mb)} MiB`)
   assert.ok(process.memoryUsage().rss - before < 128 * mb)

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { after, afterEach, before, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -13,7 +14,7 @@ import {
   type TestEngine,
 } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
-import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine

@@ -1,8 +1,9 @@
 /** What `chaos fuzz` has found: requests and answers that are wrong in ways nobody thinks of. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
+import { until } from '../base/test-eventually.ts'
 import { type SeenRequest, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
-import { startTestGateway, type TestGateway, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Random, seededRandom, systemClock, systemRandom } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -13,7 +14,7 @@ import {
   sendJson,
   startTestEngine,
 } from '../engine/index.ts'
-import { noLimits, startTestGateway, testPrincipal, until } from './test-gateway.ts'
+import { noLimits, startTestGateway, testPrincipal } from './test-gateway.ts'
 
 const REQUESTS = 400
 const AT_ONCE = 24

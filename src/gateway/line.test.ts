@@ -2,16 +2,11 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
 import type { LineEnd, LineRequest } from './line.ts'
-import {
-  noLimits,
-  startTestGateway,
-  type TestGateway,
-  testPrincipal,
-  until,
-} from './test-gateway.ts'
+import { noLimits, startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -16,7 +17,6 @@ import {
   type TestGateway,
   type TestGatewayOptions,
   testPrincipal,
-  until,
 } from './test-gateway.ts'
 
 let mill: TestGateway

@@ -4,12 +4,13 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 import OpenAI from 'openai'
 import { FakeClock, seededRandom } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { courseFor } from './course.ts'
 import { DaySpend } from './day-spend.ts'
-import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let own: TestEngine

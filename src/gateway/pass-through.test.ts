@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
+import { until } from '../base/test-eventually.ts'
 import { type SeenRequest, startTestEngine, type TestEngine } from '../engine/index.ts'
-import { startTestGateway, type TestGateway, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway } from './test-gateway.ts'
 
 let service: TestEngine
 let mill: TestGateway

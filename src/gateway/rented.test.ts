@@ -7,6 +7,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import fc from 'fast-check'
 import OpenAI from 'openai'
 import { limitTable } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import {
   messagesRequest,
   type SeenRequest,
@@ -14,7 +15,7 @@ import {
   type TestEngine,
 } from '../engine/index.ts'
 import { chatFields } from './messages/request.ts'
-import { startTestGateway, type TestGateway, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway } from './test-gateway.ts'
 
 let service: TestEngine
 let mill: TestGateway

@@ -4,9 +4,10 @@ import { after, afterEach, before, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { FakeClock } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine, usage } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
-import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine

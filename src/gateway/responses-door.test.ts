@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -9,7 +10,7 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../engine/index.ts'
-import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine

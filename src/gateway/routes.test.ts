@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import { answerChat, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
-import { startTestGateway, type TestGateway, testPrincipal, until } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let own: TestEngine

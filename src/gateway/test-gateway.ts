@@ -311,13 +311,3 @@ const plainProfile: EngineProfile = {
   tellsLoad: false,
   advice: null,
 }
-
-/** Waits until `isTrue`, for things that happen soon after what a test has done. */
-export async function until(isTrue: () => boolean, limitMs = 5000): Promise<void> {
-  const endMs = systemClock.monotonicMs() + limitMs
-  while (!isTrue()) {
-    if (systemClock.monotonicMs() > endMs)
-      throw new Error(`not within ${limitMs} ms: ${isTrue.toString()}`)
-    await systemClock.sleep(5)
-  }
-}

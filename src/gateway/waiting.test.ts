@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
+import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
   beginStream,
@@ -12,13 +13,7 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../engine/index.ts'
-import {
-  noLimits,
-  startTestGateway,
-  type TestGateway,
-  testPrincipal,
-  until,
-} from './test-gateway.ts'
+import { noLimits, startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine
@@ -81,7 +76,7 @@ test('a wait limit passed before the headers are out is a 504 with the time to w
 })
 
 test('a stream that waits longer gets 200 and comments, then a refusal as one event', async () => {
-  await start({ limits: { commitAfterMs: 200, keepAliveMs: 150 } })
+  await start({ limits: { commitAfterMs: 200, keepAliveMs: 50 } })
   const free = await occupy()
   const response = await rawStream({ 'x-gristmill-max-wait-ms': '900' })
   assert.equal(response.status, 200)

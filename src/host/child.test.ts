@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, describe, it } from 'node:test'
-import { childEnvironment, systemClock } from '../base/index.ts'
+import { childEnvironment } from '../base/index.ts'
+import { eventually } from '../base/test-eventually.ts'
 import { type ChildOptions, startChild } from './child.ts'
 import { commandLine, isRunning, processStart } from './processes.ts'
 
@@ -27,14 +28,6 @@ function javascript(code: string, more: Partial<ChildOptions> = {}): ChildOption
 }
 
 const FOREVER = 'setInterval(() => {}, 1000)'
-
-async function waitUntil(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = systemClock.monotonicMs() + 10_000
-  while (!isTrue()) {
-    assert.ok(systemClock.monotonicMs() < deadline, `waited in vain until ${what}`)
-    await systemClock.sleep(10)
-  }
-}
 
 /** What to run in a process of its own that starts a child, says its pid and waits. */
 const parentCode = (options: ChildOptions) => `
@@ -59,7 +52,7 @@ describe('a child process', () => {
       }),
     )
     assert.deepEqual(await child.exited, { code: 7, signal: null })
-    await waitUntil('both lines came', () => lines.length === 2)
+    await eventually('both lines came', () => lines.length === 2)
     assert.deepEqual(lines, ['one', 'two'])
   })
 
@@ -79,7 +72,7 @@ describe('a child process', () => {
         onStdoutLine: (line) => lines.push(line),
       }),
     )
-    await waitUntil('it ignores SIGTERM', () => lines.includes('up'))
+    await eventually('it ignores SIGTERM', () => lines.includes('up'))
     assert.equal((await child.stop()).signal, 'SIGKILL')
   })
 
@@ -92,7 +85,7 @@ describe('a child process', () => {
     const start = processStart(childPid)
     assert.ok(isRunning(childPid, start))
     parent.kill('SIGKILL')
-    await waitUntil('the child is gone', () => !isRunning(childPid, start))
+    await eventually('the child is gone', () => !isRunning(childPid, start))
   })
 
   it('ends when its parent is killed with -9 although it ignores SIGTERM', async () => {
@@ -100,7 +93,7 @@ describe('a child process', () => {
     const { parent, childPid } = await startParent(javascript(stubborn))
     const start = processStart(childPid)
     parent.kill('SIGKILL')
-    await waitUntil('the child is gone', () => !isRunning(childPid, start))
+    await eventually('the child is gone', () => !isRunning(childPid, start))
   })
 
   it('ends when its watcher is killed, and its parent hears of it', async () => {
@@ -111,7 +104,7 @@ describe('a child process', () => {
     assert.match(commandLine(watcherPid) ?? '', /watcher-process/)
     process.kill(watcherPid, 'SIGKILL')
     assert.match((await child.exited).reason ?? '', /watcher/)
-    await waitUntil('the child is gone', () => !isRunning(child.pid, start))
+    await eventually('the child is gone', () => !isRunning(child.pid, start))
   })
 
   it('is out of reach of Ctrl-C in our terminal', async () => {
@@ -127,7 +120,7 @@ describe('a child process', () => {
     const code = 'for (let i = 0; i < 3000; i++) console.error("line " + i)'
     const child = await startChild(javascript(code, { log }))
     await child.exited
-    await waitUntil('the log is complete', () =>
+    await eventually('the log is complete', () =>
       readFileSync(log.path, 'utf8').includes('line 2999'),
     )
     assert.ok(statSync(log.path).size <= log.maxBytes)

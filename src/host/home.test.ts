@@ -112,21 +112,28 @@ describe('the data home', () => {
 
   it('waits for children of a killed holder to stop, and says so', async () => {
     const path = newPath()
+    const goOn = newPath()
     const holder = await openElsewhere(
       path,
-      `const slow = "process.on('SIGTERM', () => setTimeout(process.exit, 700));" +
+      `const slow = "const isDone = () => require('fs').existsSync(process.argv[1]);" +
+        "process.on('SIGTERM', () => setInterval(() => isDone() && process.exit(), 20));" +
         "setInterval(() => {}, 1000); console.log('up')"
       const ready = Promise.withResolvers()
       await startChild({
-        name: 'engine', command: process.execPath, args: ['-e', slow], env: {},
-        stop: [], orphanStop: [{ signal: 'SIGTERM', waitMs: 5000 }],
+        name: 'engine', command: process.execPath, env: {},
+        args: ['-e', slow, ${JSON.stringify(goOn)}],
+        stop: [], orphanStop: [{ signal: 'SIGTERM', waitMs: 60_000 }],
         onStdoutLine: ready.resolve, pidFile: home.folder('run') + '/engine.json',
       })
       await ready.promise`,
     )
     await kill(holder)
     const waits: string[] = []
-    const home = await open(path, { onWait: (message) => waits.push(message) })
+    const onWait = (message: string) => {
+      waits.push(message)
+      writeFileSync(goOn, '')
+    }
+    const home = await open(path, { onWait })
     assert.equal(waits.length, 1)
     assert.match(waits[0] ?? '', /Waiting for engine \(process \d+\)/)
     home.release()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
 import { systemClock } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { Driver, type Runner } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, SampledToken } from './generation.ts'
@@ -62,7 +63,8 @@ function setUp(slots: number, waitingMax = 10) {
     { length: slots },
     (_, i) => new CountingRunner('abcdef'[i] ?? '', log),
   )
-  const pace = new Pace({ readTokensMax: 40, readStepMs: 250 })
+  // Pieces are as long as they may be, however slow this machine is.
+  const pace = new Pace({ readTokensMax: 40, readStepMs: 60_000 })
   const driver = new Driver({
     runners,
     clock: systemClock,
@@ -114,13 +116,22 @@ test('a better-ranked prompt is read before the next step of worse-ranked stream
 test('those who wait are served best rank first; too many are refused', async () => {
   const { driver } = setUp(1, 3)
   const order: string[] = []
-  const ask = (name: string, priority: number) =>
-    driver.run(request(5, { priority })).then(() => order.push(name))
-  const all = [ask('first', 0)]
-  await systemClock.sleep(3)
-  all.push(ask('low', 9), ask('high', 1), ask('middle', 5))
-  assert.throws(() => driver.run(request(5)), { code: 'engine_queue_full' })
-  await Promise.all(all)
+  const asked: Promise<unknown>[] = []
+  const ask = (name: string, fields: Partial<GenerationRequest>) => {
+    asked.push(driver.run(request(5, fields)).then(() => order.push(name)))
+  }
+  // The others come while the first one runs.
+  const onToken = () => {
+    if (asked.length > 1) return true
+    ask('low', { priority: 9 })
+    ask('high', { priority: 1 })
+    ask('middle', { priority: 5 })
+    assert.throws(() => driver.run(request(5)), { code: 'engine_queue_full' })
+    return true
+  }
+  ask('first', { priority: 0, onToken })
+  await asked[0]
+  await Promise.all(asked)
   assert.deepEqual(order, ['first', 'high', 'middle', 'low'])
 })
 
@@ -144,13 +155,13 @@ test('only those without a sequence count as waiting, not those who join at the 
 test('an aborted request gives its sequence back, waiting or running', async () => {
   const { driver, runners } = setUp(1)
   const stop = new AbortController()
-  const running = driver.run(
-    request(5, { tokensMax: 1000, signal: stop.signal, onToken: () => true }),
-  )
+  const onToken = () => {
+    stop.abort()
+    driver.wake()
+    return true
+  }
+  const running = driver.run(request(5, { tokensMax: 1000, signal: stop.signal, onToken }))
   const waiting = driver.run(request(5, { signal: stop.signal }))
-  await systemClock.sleep(20)
-  stop.abort()
-  driver.wake()
   assert.deepEqual(await Promise.all([running, waiting]), ['aborted', 'aborted'])
   assert.equal(await driver.run(request(5)), 'length')
   assert.equal(runners[0]?.computing, 0)
@@ -178,6 +189,7 @@ test('a paused stream costs nothing and goes on when it is woken', async () => {
     return true
   }
   const one = driver.run(request(5, { onToken, isPaused: () => paused, tokensMax: 9 }))
+  await until(() => log.length > 1)
   await systemClock.sleep(15)
   // The step that was under way when the client fell behind is the last one.
   assert.deepEqual(log, ['a start 5', 'a next'])

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, GristmillError, Registry, systemClock } from '../base/index.ts'
+import { eventually } from '../base/test-eventually.ts'
 import { signalProcess } from '../host/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import {
@@ -74,14 +75,6 @@ function settlement(requestId: string): Settlement {
   }
 }
 
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 1500; i++) {
-    if (condition()) return
-    await systemClock.sleep(20)
-  }
-  assert.fail(`${what} did not happen`)
-}
-
 const isUnavailable = (error: unknown) => {
   assert.ok(error instanceof GristmillError)
   assert.equal(error.code, 'ledger_unavailable')
@@ -131,10 +124,10 @@ describe('the database goes away and comes back', () => {
     ledger.onHealthChange((healthy) => changes.push(healthy))
     await killDatabase()
     for (const { requestId } of running) ledger.settle(settlement(requestId))
-    await until('the ledger notices', () => !ledger.healthy())
+    await eventually('the ledger notices', () => !ledger.healthy())
     await assert.rejects(ledger.open(intent()), isUnavailable)
     assert.equal(ledger.pendingSettlements(), 50)
-    await until('the ledger is back', () => ledger.healthy())
+    await eventually('the ledger is back', () => ledger.healthy())
     await ledger.flush(10_000)
     assert.deepEqual(changes, [false, true])
     assert.deepEqual(await counts(), { intents: 50, settled: 50, open: 0 })
@@ -164,7 +157,7 @@ describe('the database goes away and comes back', () => {
     await systemClock.sleep(700)
     await killDatabase()
     await callers
-    await until('the ledger is back', () => ledger.healthy())
+    await eventually('the ledger is back', () => ledger.healthy())
     await ledger.flush(10_000)
     assert.ok(acknowledged.length > 100, `${acknowledged.length} acknowledged`)
     assert.ok(refused > 0)
@@ -185,10 +178,10 @@ describe('the database does not answer', () => {
     const given = [intent(), intent(), intent()]
     await Promise.all(given.map((one) => ledger.open(one)))
     for (const { requestId } of given) ledger.settle(settlement(requestId))
-    await until('the ledger notices', () => !ledger.healthy())
+    await eventually('the ledger notices', () => !ledger.healthy())
     await assert.rejects(ledger.open(intent()), isUnavailable)
     await unlock()
-    await until('the ledger is back', () => ledger.healthy())
+    await eventually('the ledger is back', () => ledger.healthy())
     await ledger.flush(10_000)
     assert.deepEqual(await counts(), { intents: 3, settled: 3, open: 0 })
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, GristmillError, systemClock, systemRandom } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createTenancy, type Tenancy } from '../tenancy/index.ts'
 import { RouteBook } from './route-book.ts'
@@ -40,14 +41,6 @@ const codeOf = (work: Promise<unknown>) =>
     () => 'done',
     (error: GristmillError) => error.code,
   )
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const endMs = systemClock.monotonicMs() + 5000
-  while (!isTrue()) {
-    assert.ok(systemClock.monotonicMs() < endMs, isTrue.toString())
-    await systemClock.sleep(5)
-  }
-}
 
 describe('routes', () => {
   it('hold as soon as they are stored, here and at every other gateway', async () => {

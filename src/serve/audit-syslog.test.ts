@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, FakeClock, systemClock, systemRandom } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createTenancy, type Tenancy } from '../tenancy/index.ts'
 import { sendAudit } from './audit-syslog.ts'
@@ -24,14 +25,6 @@ beforeEach(() => database.reset())
 
 const note = (subject: string, detail: Record<string, unknown> = {}) =>
   tenancy.audit.record(actor, { action: 'test.note', subject, tenantId: null, detail })
-
-async function until(holds: () => boolean): Promise<void> {
-  const endMs = systemClock.monotonicMs() + 5000
-  while (!holds()) {
-    assert.ok(systemClock.monotonicMs() < endMs, 'it did not come')
-    await systemClock.sleep(5)
-  }
-}
 
 /** Messages of a stream with octet counts before them. */
 function framed(text: string): string[] {

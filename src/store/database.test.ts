@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { systemClock as clock, createLogger, GristmillError } from '../base/index.ts'
+import { eventually } from '../base/test-eventually.ts'
 import { freePort, signalProcess } from '../host/index.ts'
 import type { ListenerState } from './channels.ts'
 import { connect, isUnreachable } from './connection.ts'
@@ -23,14 +24,6 @@ const refusedWith = (code: string, pattern: RegExp) => (error: unknown) => {
   return true
 }
 
-async function waitUntil(what: string, isTrue: () => boolean): Promise<void> {
-  const deadlineMs = clock.monotonicMs() + 20_000
-  while (!isTrue()) {
-    assert.ok(clock.monotonicMs() < deadlineMs, `waited in vain until ${what}`)
-    await clock.sleep(10)
-  }
-}
-
 interface Server {
   url: string
   /** Ends the server without warning; resolves once it answers again. */
@@ -45,7 +38,7 @@ async function embedded18(): Promise<Server> {
   const crash = async () => {
     const pid = server.pid() as number
     signalProcess(pid, 'SIGKILL')
-    await waitUntil('the server is back', () => ![undefined, pid].includes(server.pid()))
+    await eventually('the server is back', () => ![undefined, pid].includes(server.pid()))
   }
   return { url: server.url, crash, stop: () => database.close() }
 }
@@ -124,12 +117,12 @@ for (const { name, version, start, skip } of servers) {
         (state) => states.push(state),
       )
       await database.sql.notify('keys changed', 'one')
-      await waitUntil('the first came', () => payloads.length === 1)
+      await eventually('the first came', () => payloads.length === 1)
       await server.crash()
-      await waitUntil('the listener is up again', () => states.length === 3)
+      await eventually('the listener is up again', () => states.length === 3)
       assert.deepEqual(states, ['up', 'down', 'up'])
       await database.sql.notify('keys changed', 'two')
-      await waitUntil('the second came', () => payloads.length === 2)
+      await eventually('the second came', () => payloads.length === 2)
       assert.deepEqual(payloads, ['one', 'two'])
       stop()
     })
@@ -137,7 +130,7 @@ for (const { name, version, start, skip } of servers) {
     it('loses nothing that was committed when the server is killed with -9', async () => {
       for (let id = 100; id < 200; id++) await database.sql`insert into note values (${id}, 'x')`
       await server.crash()
-      await waitUntil('it is up', () => database.isUp())
+      await eventually('it is up', () => database.isUp())
       const [row] = await database.sql<
         { n: number }[]
       >`select count(*) as n from note where id >= 100`
@@ -149,7 +142,11 @@ for (const { name, version, start, skip } of servers) {
         () => undefined,
         (error: unknown) => error,
       )
-      await clock.sleep(50)
+      await eventually('it runs', async () => {
+        const found = await database.sql`
+          select from pg_stat_activity where query = 'select pg_sleep(30)' and state = 'active'`
+        return found.length > 0
+      })
       await server.crash()
       assert.ok(isUnreachable(await running))
     })
@@ -207,7 +204,7 @@ for (const { name, version, start, skip } of servers) {
       const options = { url: server.url, clock, logger, gatewayUrl: 'http://one:4400', onState }
       const lease = await takeSchedulerLease(options)
       await server.crash()
-      await waitUntil('it is held again', () => states.length === 3)
+      await eventually('it is held again', () => states.length === 3)
       assert.deepEqual(states, ['held', 'lost', 'held'])
       await lease.release()
     })

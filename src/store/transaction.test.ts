@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, systemClock } from '../base/index.ts'
+import { eventually } from '../base/test-eventually.ts'
 import { openDatabase, openTestDatabase, type TestDatabase } from './index.ts'
 
 let database: TestDatabase
@@ -14,7 +15,7 @@ beforeEach(() => database.sql`truncate letters`)
 
 /** As when the server is shut down or crashes: every connection that is in a transaction ends. */
 const endTransactions = () => database.sql`
-  select pg_terminate_backend(pid) from pg_stat_activity
+  select pg_terminate_backend(pid, 20000) from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null`
 
 const letters = async () => {
@@ -49,7 +50,11 @@ describe('a transaction', () => {
   it('that loses its connection within a statement rejects, too', async () => {
     const work = database.transaction((sql) => sql`select pg_sleep(20)`)
     const rejected = assert.rejects(work)
-    await systemClock.sleep(50)
+    await eventually('it runs', async () => {
+      const found = await database.sql`
+        select from pg_stat_activity where query = 'select pg_sleep(20)' and state = 'active'`
+      return found.length > 0
+    })
     await endTransactions()
     await rejected
     assert.equal(await letters(), '')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, FakeClock, systemClock, systemRandom } from '../base/index.ts'
+import { until } from '../base/test-eventually.ts'
 import { type Database, openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
 import { createTenancy, type Principal, type Tenancy } from './index.ts'
 import { KeyCache } from './key-cache.ts'
@@ -67,21 +68,12 @@ afterEach(async () => {
   await elsewhere.close()
 })
 
-/** Waits until the change listener has brought what it should; fails after two seconds. */
-async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = systemClock.monotonicMs() + 2000
-  while (!(await holds())) {
-    assert.ok(systemClock.monotonicMs() < endMs, 'it did not come true within two seconds')
-    await systemClock.sleep(5)
-  }
-}
-
 /** Uses a key once all news of before has arrived, so that it is cached and stays so. */
 async function use(secret: string): Promise<Principal | null> {
-  await eventually(() => view.seen.isListening)
+  await until(() => view.seen.isListening)
   const mark = `mark:${view.seen.news.size}`
   await database.sql`select pg_notify('tenancy', ${mark})`
-  await eventually(() => view.seen.news.has(mark))
+  await until(() => view.seen.news.has(mark))
   await tenancy.authenticate(secret)
   view.seen.lookups = 0
   return cached(secret)
@@ -109,7 +101,7 @@ describe('a key that was used before', () => {
     tenancy.onRevoked((keyId) => told.push(keyId))
     assert.ok(await use(secret))
     await elsewhere.keys.revoke(key.id, actor)
-    await eventually(async () => (await tenancy.authenticate(secret)) === null)
+    await until(async () => (await tenancy.authenticate(secret)) === null)
     assert.deepEqual(told, [key.id])
   })
 
@@ -118,15 +110,15 @@ describe('a key that was used before', () => {
     const policy = async () => (await tenancy.authenticate(secret))?.policy
     await policy()
     await elsewhere.keys.change(key.id, { limits: { concurrencyMax: 2 } }, actor)
-    await eventually(async () => (await policy())?.keyLimits.concurrencyMax === 2)
+    await until(async () => (await policy())?.keyLimits.concurrencyMax === 2)
     await elsewhere.keys.change(key.id, { responseCache: true }, actor)
-    await eventually(async () => (await policy())?.responseCache === true)
+    await until(async () => (await policy())?.responseCache === true)
     await elsewhere.keys.change(key.id, { tags: ['eu', 'trial'] }, actor)
-    await eventually(async () => (await policy())?.tags.join() === 'eu,trial')
+    await until(async () => (await policy())?.tags.join() === 'eu,trial')
     await elsewhere.projects.change(key.projectId, { weight: 4 }, actor)
-    await eventually(async () => (await policy())?.projectWeight === 4)
+    await until(async () => (await policy())?.projectWeight === 4)
     await elsewhere.tenants.change(tenantId, { weight: 5, models: ['small'] }, actor)
-    await eventually(async () => (await policy())?.tenantWeight === 5)
+    await until(async () => (await policy())?.tenantWeight === 5)
     assert.deepEqual((await policy())?.models, ['small'])
   })
 
@@ -135,7 +127,7 @@ describe('a key that was used before', () => {
     const other = await elsewhere.tenants.create({ name: 'Sales' }, actor)
     await use(secret)
     await elsewhere.tenants.change(other.id, { weight: 9 }, actor)
-    await eventually(() => tenancy.labels().get(other.id)?.weight === 9)
+    await until(() => tenancy.labels().get(other.id)?.weight === 9)
     assert.ok(cached(secret))
   })
 
@@ -144,7 +136,7 @@ describe('a key that was used before', () => {
     await use(secret)
     assert.equal((await elsewhere.keys.get(key.id)).lastUsedAt, null)
     clock.advance(60_000)
-    await eventually(async () => (await elsewhere.keys.get(key.id)).lastUsedAt !== null)
+    await until(async () => (await elsewhere.keys.get(key.id)).lastUsedAt !== null)
     assert.ok(cached(secret), 'noting the use must not empty the cache')
   })
 })
@@ -178,7 +170,7 @@ describe('while the change listener is down', () => {
     view.unplug()
     await elsewhere.keys.revoke(key.id, actor)
     view.plugIn()
-    await eventually(() => told.includes(key.id))
+    await until(() => told.includes(key.id))
     assert.equal(await tenancy.authenticate(secret), null)
   })
 })
@@ -188,12 +180,12 @@ describe('when the connection for changes is cut', () => {
     const real = await createTenancy({ random: systemRandom, logger, clock: systemClock, database })
     try {
       const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
-      await eventually(async () => (await real.authenticate(secret)) !== null)
+      await until(async () => (await real.authenticate(secret)) !== null)
       await database.sql`
         select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = 'gristmill notifications' and datname = current_database()`
       await elsewhere.keys.revoke(key.id, actor)
-      await eventually(async () => (await real.authenticate(secret)) === null)
+      await until(async () => (await real.authenticate(secret)) === null)
     } finally {
       await real.close()
     }
@@ -214,7 +206,7 @@ describe('an unknown key', () => {
     assert.equal(await tenancy.authenticate('sk-moved'), null)
     const { hashSecret } = await import('./secret.ts')
     await elsewhere.keys.importHash(tenantId, hashSecret('sk-moved'), {}, actor)
-    await eventually(async () => (await tenancy.authenticate('sk-moved')) !== null)
+    await until(async () => (await tenancy.authenticate('sk-moved')) !== null)
   })
 
   it('in a flood of others costs few reads, not one each', async () => {

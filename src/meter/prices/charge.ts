@@ -64,6 +64,7 @@ export function chargeMax(
 }
 
 const largest = (...values: bigint[]) =>
+  // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
   values.reduce((most, value) => (value > most ? value : most))
 
 /** The exact charge in millionths of a nano. */

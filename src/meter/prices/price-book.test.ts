@@ -8,6 +8,7 @@ import {
   systemClock,
   systemRandom,
 } from '../../base/index.ts'
+import { until } from '../../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
 import { createTenancy, type Tenancy } from '../../tenancy/index.ts'
 import { createLedger } from '../ledger.ts'
@@ -58,14 +59,6 @@ const standard: PriceSubject = {
 }
 const inputFor = (subject: Partial<PriceSubject>, of = book) =>
   of.find({ ...standard, ...subject }, clock.nowMs())?.rates.input
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const endMs = systemClock.monotonicMs() + 5000
-  while (!isTrue()) {
-    assert.ok(systemClock.monotonicMs() < endMs, isTrue.toString())
-    await systemClock.sleep(5)
-  }
-}
 
 describe('prices', () => {
   it('hold from their moment on at every gateway, and requests that came before keep theirs', async () => {
