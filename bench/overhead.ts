@@ -50,7 +50,7 @@ const RATE_PER_S = 200
 const LATENCY_PARTS = 4
 
 export async function benchOverhead(options: OverheadOptions = {}) {
-  const { pairs = 5, requests = 20_000, streams = 480, latencyRequests = 20_000 } = options
+  const { pairs = 15, requests = 60_000, streams = 480, latencyRequests = 20_000 } = options
   const { tenants = 1000, keys = 10_000, seed = 1, connections = CONNECTIONS } = options
   const { memoryRequests = 0 } = options
   const log = options.log ?? (() => undefined)

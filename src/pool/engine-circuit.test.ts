@@ -6,7 +6,7 @@ import { RetryBudget } from './retry-budget.ts'
 
 type Outcome = 'ok' | 'failed'
 
-const QUIET = { readMs: 0, runningPaceMs: null, peerPaceMs: null }
+const QUIET = { readMs: 0, runningPaceMs: null, peer: null }
 
 /** Ends requests one after another, a tenth of a second apart. */
 function end(circuit: EngineCircuit, fromMs: number, outcomes: readonly Outcome[]): number {
@@ -15,7 +15,7 @@ function end(circuit: EngineCircuit, fromMs: number, outcomes: readonly Outcome[
     nowMs += 100
     circuit.began(nowMs)
     circuit.heard(nowMs)
-    if (outcome === 'ok') circuit.succeeded(nowMs, 10)
+    if (outcome === 'ok') circuit.succeeded(nowMs, 10, 1)
     else circuit.failed(nowMs)
     circuit.left()
   }
@@ -103,7 +103,7 @@ describe('the circuit of an engine', () => {
     for (let nowMs = 0; nowMs < 60_000; nowMs += 6000) {
       circuit.began(nowMs)
       circuit.heard(nowMs + 5000)
-      circuit.succeeded(nowMs + 5000, 10)
+      circuit.succeeded(nowMs + 5000, 10, 1)
       circuit.left()
     }
     circuit.began(60_000)
@@ -114,16 +114,18 @@ describe('the circuit of an engine', () => {
   })
 
   it('opens for one that has fallen behind itself and its peers, not behind only one of them', () => {
-    const seen = (runningPaceMs: number, peerPaceMs: number | null) => {
+    const seen = (runningPaceMs: number, peerMs: number | null, slowdown = 1) => {
       const circuit = new EngineCircuit()
       const nowMs = end(circuit, 0, times(10, 'ok'))
       circuit.began(nowMs)
-      circuit.look(nowMs + 1000, { readMs: 0, runningPaceMs, peerPaceMs })
+      const peer = peerMs === null ? null : { ms: peerMs, slowdown }
+      circuit.look(nowMs + 1000, { readMs: 0, runningPaceMs, peer })
       return circuit.state
     }
     assert.equal(seen(100, 12), 'open')
     assert.equal(seen(30, 5), 'closed', 'a slow engine among fast ones is no fault')
-    assert.equal(seen(100, 90), 'closed', 'everybody is slow')
+    assert.equal(seen(100, 12, 8), 'closed', 'everybody is slow')
+    assert.equal(seen(100, 90), 'closed', 'slow as it is, the other is no better')
     assert.equal(seen(100, null), 'closed', 'there is nobody else')
   })
 
@@ -131,10 +133,43 @@ describe('the circuit of an engine', () => {
     const circuit = new EngineCircuit()
     let nowMs = end(circuit, 0, times(10, 'ok'))
     circuit.began(nowMs)
-    circuit.look(nowMs, { readMs: 0, runningPaceMs: 100, peerPaceMs: 10 })
+    circuit.look(nowMs, { readMs: 0, runningPaceMs: 100, peer: { ms: 10, slowdown: 1 } })
     nowMs = untilHalfOpen(circuit, nowMs)
-    circuit.succeeded(nowMs, 100)
+    circuit.succeeded(nowMs, 100, 1)
+    assert.equal(circuit.state, 'half-open', 'one may be chance')
+    circuit.succeeded(nowMs, 100, 1)
     assert.equal(circuit.state, 'open')
+  })
+
+  it('closes for answers that are slow where its peers are as slow', () => {
+    const circuit = new EngineCircuit()
+    let nowMs = end(circuit, 0, [...times<Outcome>(10, 'ok'), ...times<Outcome>(3, 'failed')])
+    nowMs = untilHalfOpen(circuit, nowMs)
+    circuit.look(nowMs, { ...QUIET, peer: { ms: 100, slowdown: 8 } })
+    circuit.succeeded(nowMs, 100, 1)
+    circuit.succeeded(nowMs, 100, 1)
+    assert.equal(circuit.state, 'closed')
+  })
+
+  it('compares a lone request with lone ones, which are quicker than those among many', () => {
+    const circuit = new EngineCircuit()
+    const many = 8
+    for (let round = 0; round < 10; round++) {
+      end(circuit, round * 10_000, ['ok'])
+      const begun = times(many, 0).map(() => circuit.began(round * 10_000 + 1000))
+      for (const running of begun) {
+        circuit.succeeded(round * 10_000 + 2000, 50, running)
+        circuit.left()
+      }
+    }
+    circuit.began(100_000)
+    circuit.look(100_000, { readMs: 0, runningPaceMs: 500, peer: { ms: 50, slowdown: 1 } })
+    circuit.left()
+    const nowMs = untilHalfOpen(circuit, 100_000)
+    circuit.began(nowMs)
+    circuit.succeeded(nowMs, 100, 1)
+    circuit.succeeded(nowMs, 100, 1)
+    assert.equal(circuit.state, 'open', 'twice as slow as among many, ten times as alone')
   })
 
   it('never takes more than one untried request, and always comes to be tried again', () => {
@@ -150,7 +185,7 @@ describe('the circuit of an engine', () => {
           else if (one === 'begin' && circuit.takesMore) circuit.began(nowMs)
           else if (circuit.running > 0 && one !== 'begin') {
             if (one === 'failed') circuit.failed(nowMs)
-            else circuit.succeeded(nowMs, one === 'slow' ? 500 : 10)
+            else circuit.succeeded(nowMs, one === 'slow' ? 500 : 10, 1)
             circuit.left()
           }
           if (before === 'closed') assert.notEqual(circuit.state, 'half-open')

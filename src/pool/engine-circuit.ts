@@ -6,6 +6,7 @@
  * The states are those of M. Nygard, Release It! (2007), "Circuit Breaker"; the growing time out
  * those of Envoy's outlier detection.
  */
+import { PACED_LEAST, UsualPace } from './usual-pace.ts'
 import { RollingSum } from './windows.ts'
 
 export type CircuitState = 'closed' | 'open' | 'half-open'
@@ -20,7 +21,7 @@ const FAILED_SHARE = 0.3
 const IN_A_ROW = 3
 const OPEN_MS_FIRST = 1000
 const OPEN_MS_MOST = 30_000
-/** Good answers in a row that close it again. */
+/** So many good answers close it again, as many slow ones keep it open. */
 const PROBES = 2
 /** After so long without opening, the next time out is a short one again. */
 const FORGIVEN_AFTER_MS = 60_000
@@ -29,12 +30,20 @@ const SILENT_MS_LEAST = 1500
 const SILENT_FACTOR = 3
 /** The usual longest silence is forgotten by this share with every second. */
 const SILENCE_FADES = 0.005
-/** How many times its own usual pace, and that of its best peer, is an outlier. */
+/** How many times as long as usual a token takes of an outlier. */
 const SLOW_FACTOR = 4
-const SLOW_LEAST = 3
-/** Weight of one more request in the usual pace, and in that of the moment. */
-const USUAL_WEIGHT = 0.02
+/** Where its peers are slower than usual too, it is one only if it is so many times as slow. */
+const PEER_FACTOR = 2
+/** Weight of one more request in the pace of the moment. */
 const RECENT_WEIGHT = 0.34
+
+/** How an engine answers at the moment. */
+export interface Pace {
+  /** Milliseconds per token. */
+  ms: number
+  /** How many times as long as usual that is, with as many requests there. */
+  slowdown: number
+}
 
 export class EngineCircuit {
   state: CircuitState = 'closed'
@@ -50,15 +59,17 @@ export class EngineCircuit {
   readonly #failed = new RollingSum(STEP_MS, KEPT_STEPS)
   #failedInARow = 0
   #goodProbes = 0
+  #slowProbes = 0
   #openings = 0
   #openUntilMs = 0
   #changedAtMs = Number.NEGATIVE_INFINITY
   #heardAtMs = 0
   #longestSilenceMs = 0
-  /** Milliseconds per token of requests that have ended; 0 while unknown. */
-  #usualPaceMs = 0
-  #recentPaceMs = 0
+  readonly #usual = new UsualPace()
+  readonly #recent: Pace = { ms: 0, slowdown: 1 }
   #paced = 0
+  /** Of the best peer, when last looked at. */
+  #peerSlowdown = 1
 
   /** Attempts that ended in the last `spanMs`, up to a minute. */
   attempts(nowMs: number, spanMs: number): number {
@@ -70,9 +81,10 @@ export class EngineCircuit {
     return this.state === 'closed' || (this.state === 'half-open' && this.running < this.places)
   }
 
-  /** A request was sent there. */
-  began(nowMs: number): void {
+  /** A request was sent there. @returns how many run there now */
+  began(nowMs: number): number {
     if (this.running++ === 0) this.#heardAtMs = nowMs
+    return this.running
   }
 
   /** A request has left, however it ended. */
@@ -89,13 +101,17 @@ export class EngineCircuit {
     }
   }
 
-  /** @param paceMs how long the answer took for each of its tokens; null where it had none */
-  succeeded(nowMs: number, paceMs: number | null): void {
+  /**
+   * @param paceMs how long the answer took for each of its tokens; null where it had none
+   * @param runningAtBegin requests there when it was sent, itself among them
+   */
+  succeeded(nowMs: number, paceMs: number | null, runningAtBegin: number): void {
     this.#good.add(nowMs, 1)
     this.#failedInARow = 0
-    if (paceMs !== null) this.#notePace(paceMs)
+    const slowdown = paceMs === null ? 1 : this.#notePace(paceMs, runningAtBegin)
     if (this.state !== 'half-open') return
-    if (paceMs !== null && this.#isSlow(paceMs)) {
+    if (slowdown > Math.max(SLOW_FACTOR, PEER_FACTOR * this.#peerSlowdown)) {
+      if (++this.#slowProbes < PROBES) return
       this.#open(nowMs, 'It answers, but far more slowly than it used to.')
     } else if (++this.#goodProbes >= PROBES) this.#become('closed', nowMs, '')
   }
@@ -117,15 +133,16 @@ export class EngineCircuit {
    * Looks at what runs there.
    * @param readMs what reading the prompts there takes at most, during which silence means nothing
    * @param runningPaceMs time per token of what streams there; null where too little does
-   * @param peerPaceMs recent pace of the best other engine of its models; null where none is known
+   * @param peer recent pace of the best other engine of its models; null where none is known
    */
   look(
     nowMs: number,
-    seen: { readMs: number; runningPaceMs: number | null; peerPaceMs: number | null },
+    seen: { readMs: number; runningPaceMs: number | null; peer: Pace | null },
   ): void {
     this.#longestSilenceMs *= 1 - SILENCE_FADES
+    this.#peerSlowdown = seen.peer?.slowdown ?? 1
     if (this.state === 'open' && nowMs >= this.#openUntilMs) {
-      this.#goodProbes = 0
+      this.#goodProbes = this.#slowProbes = 0
       this.places = this.running + 1
       this.#become('half-open', nowMs, 'It is tried again, one request at a time.')
     }
@@ -136,33 +153,38 @@ export class EngineCircuit {
       this.#open(nowMs, `It has been silent for ${Math.round(silenceMs)} ms with work in hand.`)
       return
     }
-    const { peerPaceMs } = seen
-    const paceMs = Math.max(this.#recentPaceMs, seen.runningPaceMs ?? 0)
-    if (peerPaceMs === null || this.#paced < SLOW_LEAST || !this.#isSlow(paceMs)) return
-    if (paceMs > SLOW_FACTOR * peerPaceMs) {
-      const [is, usual] = [paceMs, this.#usualPaceMs].map(Math.round)
-      this.#open(nowMs, `A token takes it ${is} ms instead of the usual ${usual} ms.`)
-    }
+    this.#compare(nowMs, seen.runningPaceMs ?? 0, seen.peer)
   }
 
-  /** Time per token of the last requests; null while too few have ended. */
-  get paceMs(): number | null {
-    return this.#paced < SLOW_LEAST ? null : this.#recentPaceMs
+  /** Pace of the last requests; null while too few have ended. */
+  get pace(): Pace | null {
+    return this.#paced < PACED_LEAST ? null : this.#recent
   }
 
-  #notePace(paceMs: number): void {
-    this.#paced++
-    if (this.#paced === 1) this.#usualPaceMs = this.#recentPaceMs = paceMs
-    this.#recentPaceMs += RECENT_WEIGHT * (paceMs - this.#recentPaceMs)
+  #compare(nowMs: number, runningPaceMs: number, peer: Pace | null): void {
+    const usualMs = this.#usual.at(this.running)
+    if (peer === null || usualMs === 0) return
+    const slowdown = Math.max(this.#recent.slowdown, runningPaceMs / usualMs)
+    const ms = Math.max(this.#recent.ms, runningPaceMs)
+    if (slowdown <= SLOW_FACTOR || slowdown <= PEER_FACTOR * peer.slowdown) return
+    // One that is slow by its own measure and still no slower than the others is of use.
+    if (ms <= PEER_FACTOR * peer.ms) return
+    const times = slowdown.toFixed(1)
+    this.#open(nowMs, `A token takes it ${Math.round(ms)} ms, ${times} times as long as usual.`)
+  }
+
+  /** @returns how many times as long as usual it took */
+  #notePace(paceMs: number, runningAtBegin: number): number {
+    // One that was sent first among many, or is the last of them to end, was not alone.
+    const running = Math.max(this.running, runningAtBegin)
+    const usualMs = this.#usual.at(running)
+    const slowdown = usualMs > 0 ? paceMs / usualMs : 1
+    const weight = this.#paced++ === 0 ? 1 : RECENT_WEIGHT
+    this.#recent.ms += weight * (paceMs - this.#recent.ms)
+    this.#recent.slowdown += weight * (slowdown - this.#recent.slowdown)
     // What is out of the usual does not become usual.
-    if (this.#paced <= SLOW_LEAST) this.#usualPaceMs = this.#recentPaceMs
-    else if (this.state === 'closed' && !this.#isSlow(paceMs)) {
-      this.#usualPaceMs += USUAL_WEIGHT * (paceMs - this.#usualPaceMs)
-    }
-  }
-
-  #isSlow(paceMs: number): boolean {
-    return this.#usualPaceMs > 0 && paceMs > SLOW_FACTOR * this.#usualPaceMs
+    if (this.state === 'closed' && slowdown <= SLOW_FACTOR) this.#usual.note(running, paceMs)
+    return slowdown
   }
 
   #open(nowMs: number, reason: string): void {
@@ -180,6 +202,9 @@ export class EngineCircuit {
     this.#changedAtMs = nowMs
     this.#failedInARow = 0
     this.#heardAtMs = nowMs
-    if (state === 'closed') this.#recentPaceMs = this.#usualPaceMs
+    if (state === 'closed') {
+      this.#recent.slowdown = 1
+      this.#recent.ms = this.#usual.at(this.running)
+    }
   }
 }

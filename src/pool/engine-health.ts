@@ -3,7 +3,7 @@
  * with each other, since an engine is only passed over while another can take its place.
  */
 import type { Logger } from '../base/index.ts'
-import { EngineCircuit } from './engine-circuit.ts'
+import { EngineCircuit, type Pace } from './engine-circuit.ts'
 import { pinnedModel } from './engine-places.ts'
 import { RetryBudget } from './retry-budget.ts'
 import type { PoolTicket } from './ticket.ts'
@@ -15,6 +15,8 @@ const READS_PER_S = 500
 /** Means over fewer tokens say nothing of the pace. */
 const PACE_TOKENS_LEAST = 4
 const PACE_MS_LEAST = 500
+/** Part of its time from which an answer counts as streamed. */
+const STREAMED_SHARE_LEAST = 0.1
 
 interface Engines {
   readonly engines: ReadonlyMap<string, PoolEngine>
@@ -76,7 +78,7 @@ export class EngineHealth {
     circuit.heard(nowMs)
     if (end.outcome === 'engine_failed' || end.outcome === 'timeout') circuit.failed(nowMs)
     else if (end.outcome === 'kept' || end.outcome === 'late') {
-      circuit.succeeded(nowMs, paceOf(ticket, nowMs, end.outputTokens))
+      circuit.succeeded(nowMs, paceOf(ticket, nowMs, end.outputTokens), ticket.runningAtBegin)
     }
   }
 
@@ -106,7 +108,7 @@ export class EngineHealth {
       circuit.look(nowMs, {
         readMs: (1000 * unread) / (profile.capacityUnitsPerS ?? READS_PER_S),
         runningPaceMs: paces.get(engine.id) ?? null,
-        peerPaceMs: this.#bestPaceBeside(engine.id),
+        peer: this.#bestPaceBeside(engine.id),
       })
       isAny ||= circuit.isNews || circuit.state !== 'closed'
     }
@@ -150,9 +152,11 @@ export class EngineHealth {
     )
   }
 
-  #bestPaceBeside(engineId: string): number | null {
-    const paces = this.#peersOf(engineId).flatMap(({ engine }) => this.of(engine.id).paceMs ?? [])
-    return paces.length === 0 ? null : Math.min(...paces)
+  #bestPaceBeside(engineId: string): Pace | null {
+    const paces = this.#peersOf(engineId).flatMap(({ engine }) => this.of(engine.id).pace ?? [])
+    if (paces.length === 0) return null
+    const least = (of: (pace: Pace) => number) => Math.min(...paces.map(of))
+    return { ms: least(({ ms }) => ms), slowdown: least(({ slowdown }) => slowdown) }
   }
 
   /** By engine the mean time per token of what streams there. */
@@ -168,10 +172,15 @@ export class EngineHealth {
   }
 }
 
-/** Time per token of an answer: between its first and last, or where it came whole, in all. */
+/**
+ * Time per token of an answer: between its first and last, or where it came whole, in all. Null
+ * where that says nothing: of a few tokens, or of many that came at once after a long wait.
+ */
 function paceOf(ticket: PoolTicket, nowMs: number, tokens: number): number | null {
   if (tokens < PACE_TOKENS_LEAST) return null
   const { firstTokenAtMs = nowMs, lastTokenAtMs, dispatchedAtMs } = ticket
-  if (lastTokenAtMs > firstTokenAtMs) return (lastTokenAtMs - firstTokenAtMs) / (tokens - 1)
-  return (nowMs - dispatchedAtMs) / tokens
+  if (lastTokenAtMs <= firstTokenAtMs) return (nowMs - dispatchedAtMs) / tokens
+  const streamedMs = lastTokenAtMs - firstTokenAtMs
+  if (streamedMs < STREAMED_SHARE_LEAST * (lastTokenAtMs - dispatchedAtMs)) return null
+  return streamedMs / (tokens - 1)
 }

@@ -322,7 +322,7 @@ export class Pool implements TicketOwner {
     this.running.set(ticket.id, ticket)
     ticket.engineId = engineId
     ticket.circuit = this.health.of(engineId)
-    ticket.circuit.began(nowMs)
+    ticket.runningAtBegin = ticket.circuit.began(nowMs)
     ticket.dispatchedAtMs = nowMs
     const { estimatedInputTokens, outputTokensMax } = ticket.request
     this.quotas.took(engineId, ticket.id, estimatedInputTokens + outputTokensMax)

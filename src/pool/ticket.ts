@@ -36,6 +36,8 @@ export class PoolTicket implements Ticket {
   engineId: string | undefined
   /** Of its engine. */
   circuit: EngineCircuit | undefined
+  /** Requests at its engine when it was sent there, itself among them. */
+  runningAtBegin = 0
   holder: TicketHolder | undefined
   /** Its place in the queue, once it has one. */
   queued: TicketState | undefined
