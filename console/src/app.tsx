@@ -11,24 +11,7 @@ import { Shell } from './shell/shell.tsx'
 
 const SignIn = lazy(() => import('./sign-in/sign-in.tsx'))
 const FirstRun = lazy(() => import('./sign-in/first-run.tsx'))
-const Playground = lazy(() => import('./playground/playground.tsx'))
-const Batches = lazy(() => import('./batches/batches.tsx'))
-const Batch = lazy(() => import('./batches/batch.tsx'))
-const Plan = lazy(() => import('./plan/plan.tsx'))
-const Engines = lazy(() => import('./engines/engines.tsx'))
-const Cluster = lazy(() => import('./cluster/cluster.tsx'))
-const Routes = lazy(() => import('./routes/routes.tsx'))
-const EditRoutes = lazy(() => import('./routes/edit-routes.tsx'))
-const Prices = lazy(() => import('./prices/prices.tsx'))
-const Tenants = lazy(() => import('./tenants/tenants.tsx'))
-const Tenant = lazy(() => import('./tenants/tenant.tsx'))
-const Keys = lazy(() => import('./keys/keys.tsx'))
-const Usage = lazy(() => import('./usage/usage.tsx'))
-const Requests = lazy(() => import('./requests/requests.tsx'))
-const Request = lazy(() => import('./requests/request.tsx'))
-const Audit = lazy(() => import('./audit/audit.tsx'))
-const People = lazy(() => import('./people/people.tsx'))
-const NotFound = lazy(() => import('./shell/not-found.tsx'))
+const Pages = lazy(() => import('./pages.tsx'))
 
 const client = new QueryClient({
   queryCache: new QueryCache({
@@ -81,35 +64,12 @@ function Behind() {
     <SignedInContext value={{ session, user: session.user }}>
       <Shell>
         <Suspense fallback={<Loading />}>
-          <Pages />
+          <Switch>
+            <Route path="/" component={MillFloor} />
+            <Route component={Pages} />
+          </Switch>
         </Suspense>
       </Shell>
     </SignedInContext>
-  )
-}
-
-function Pages() {
-  return (
-    <Switch>
-      <Route path="/" component={MillFloor} />
-      <Route path="/playground" component={Playground} />
-      <Route path="/batches" component={Batches} />
-      <Route path="/batches/:id">{({ id }) => <Batch id={id} />}</Route>
-      <Route path="/plan" component={Plan} />
-      <Route path="/engines" component={Engines} />
-      <Route path="/cluster" component={Cluster} />
-      <Route path="/routes" component={Routes} />
-      <Route path="/routes/edit" component={EditRoutes} />
-      <Route path="/prices" component={Prices} />
-      <Route path="/tenants" component={Tenants} />
-      <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>
-      <Route path="/keys" component={Keys} />
-      <Route path="/usage" component={Usage} />
-      <Route path="/requests" component={Requests} />
-      <Route path="/requests/:id">{({ id }) => <Request id={id} />}</Route>
-      <Route path="/audit" component={Audit} />
-      <Route path="/people" component={People} />
-      <Route component={NotFound} />
-    </Switch>
   )
 }

@@ -29,21 +29,6 @@ export function rate(value: number): string {
   return value < 10 ? one.format(value) : plain.format(value)
 }
 
-/** Money in billionths of its unit, to a millionth. */
-export function money(nanos: number): string {
-  return (nanos / 1e9).toFixed(6)
-}
-
-const moneyForm = new Intl.NumberFormat('en-US', {
-  minimumFractionDigits: 2,
-  maximumFractionDigits: 6,
-})
-
-/** The same from exact nanos, with as many decimals as it needs up to six. */
-export function amount(nanos: string): string {
-  return moneyForm.format(Number(nanos) / 1e9)
-}
-
 /** @param share 0 to 1 */
 export function percent(share: number, decimals = 0): string {
   return `${(share * 100).toFixed(decimals)}${gap}%`

@@ -5,6 +5,7 @@ import type { ChargebackView, ChargedTenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { closeCommands } from './ledger-close.ts'
 import { statementCommands } from './ledger-statements.ts'
+import { trendCommand } from './ledger-trend.ts'
 import { verifyCommand } from './ledger-verify.ts'
 import { type Column, printTable } from './table.ts'
 import { count, duration, moment, money } from './units.ts'
@@ -37,6 +38,7 @@ export function ledgerCommands(program: Command, context: CliContext): void {
         .default('operator'),
     )
     .action((flags: ChargebackFlags) => chargeback(context, flags))
+  trendCommand(group, context)
   closeCommands(group, context)
   statementCommands(group, context)
   verifyCommand(group, context)

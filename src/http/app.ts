@@ -13,9 +13,11 @@ import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
 import { budgetRoutes } from './budget-routes.ts'
+import { chargeRoutes } from './charge-routes.ts'
 import { chargebackRoutes } from './chargeback-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { costRoutes } from './cost-routes.ts'
+import { costTrendRoutes } from './cost-trend-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
 import { engineKeyRoutes } from './engine-key-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
@@ -82,8 +84,10 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   clusterRoutes(api, options)
   costRoutes(api, options)
   chargebackRoutes(api, options)
+  costTrendRoutes(api, options)
   ledgerRoutes(api, options)
   usageRoutes(api, options)
+  chargeRoutes(api, options)
   priceRoutes(api, options)
   budgetRoutes(api, options)
   batchRoutes(api, options)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { type Clock, systemClock } from '../base/index.ts'
 import { type CapacityMinute, recordCapacity } from '../meter/index.ts'
 import { openTestServer, type TestServer } from './test-server.ts'
+import { standIns } from './test-services.ts'
 
 const FROM_MS = Date.UTC(2026, 10, 1)
 const query = 'from=2026-11-01T00:00:00Z&to=2026-11-01T01:00:00Z'
@@ -10,7 +12,12 @@ describe('chargeback', () => {
   let server: TestServer
   let mine: string
   before(async () => {
-    server = await openTestServer()
+    // The running month is that of the test, whenever it runs.
+    const clock: Clock = { ...systemClock, nowMs: () => Date.UTC(2026, 10, 2) }
+    const price = { model: '*', serviceClass: null, plan: null, note: '', actor: 'cli' }
+    const prices = [{ ...price, version: 1, effectiveAtMs: 0, atMs: 0, rates }]
+    const book = { currency: 'USD', prices, add: async () => [] }
+    server = await openTestServer({ ...standIns({ prices: book }), clock })
     const actor = { name: 'system', from: 'local' }
     mine = (await server.tenancy.tenants.create({ name: 'Mine' }, actor)).id
     // The tenant is younger than the period.
@@ -18,11 +25,18 @@ describe('chargeback', () => {
       insert into tenant_weights (tenant_id, from_at, weight)
       values (${mine}, '2026-10-01', 1), ('ten_other', '2026-10-01', 1)`
     await server.database.sql`
+      insert into ledger_intents (request_id, tenant_id, project_id, key_id, model, endpoint,
+        service_class, estimated_input_tokens, output_tokens_max, arrived_at)
+      values ('req_1', ${mine}, 'prj_1', 'key_1', 'small', '/v1/chat/completions', 'standard', 1, 1,
+        '2026-11-01T00:29:00Z')`
+    await server.database.sql`
       insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
         service_class, served_class, settlement_group, end_reason, estimated, input_tokens,
-        cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, rented_target, spend_nanos)
+        cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, rented_target, spend_nanos,
+        charge_nanos, price_version)
       values ('req_1', ${mine}, 'prj_1', 'key_1', 'small', 'standard', 'standard', 'finished',
-        'done', false, 100, 40, 10, 0, 5, '2026-11-01T00:30:00Z', 'openai/gpt-x', 1500)`
+        'done', false, 100, 40, 10, 0, 5, '2026-11-01T00:30:00Z', 'openai/gpt-x', 1500,
+        10009000, 1)`
     const units = { interactiveUnits: 10, backgroundUnits: 0, entitledUnits: 0, waste: {} }
     const tenants = [{ tenantId: mine, engineS: 40, ...units }]
     await recordCapacity(server.database, 'run', [{ ...minute, tenants }])
@@ -48,6 +62,53 @@ describe('chargeback', () => {
       ],
     )
     assert.equal(own.overflow[0].amount, '0.0000015')
+    assert.deepEqual(own.overflow[0].byClass, { standard: '0.0000015' })
+    // Nothing that it settled is from that engine.
+    assert.deepEqual(own.lines[1].byClass, { unsettled: '0.03' })
+  })
+
+  it('is a CSV whose amounts add up to what everything cost', async () => {
+    const path = `/api/chargeback?${query}&format=csv`
+    const { text } = await server.ask('GET', path, { local: true })
+    const [head = '', ...rows] = text.trim().split('\r\n')
+    const [amountAt, tenantAt] = ['amount', 'tenant'].map((name) => head.split(',').indexOf(name))
+    const amounts = rows.map((row) => Number(row.split(',')[amountAt ?? 0]))
+    const sum = amounts.reduce((all, amount) => all + amount, 0)
+    assert.equal(sum.toFixed(9), '0.060001500')
+    const tenants = new Set(rows.map((row) => row.split(',')[tenantAt ?? 0]))
+    assert.deepEqual(tenants, new Set(['Mine', 'unallocated']))
+  })
+
+  it('has a trend by month, and a forecast only where there are days enough', async () => {
+    const { json } = await server.ask('GET', '/api/costs', { local: true })
+    const november = json.months.find(({ fromAt }: { fromAt: string }) =>
+      fromAt.startsWith('2026-11'),
+    )
+    assert.deepEqual([november.used, november.idle, november.rented], ['0.04', '0.02', '0.0000015'])
+    assert.equal(json.forecast.month, null)
+  })
+
+  it('goes down to the requests of the time, and to what one is charged for', async () => {
+    const list = (span: string) => server.ask('GET', `/api/requests?${span}`, { local: true })
+    const { rows } = (await list(query)).json
+    assert.deepEqual(
+      rows.map(({ id }: { id: string }) => id),
+      ['req_1'],
+    )
+    const before = 'from=2026-10-01T00:00:00Z&to=2026-11-01T00:30:00Z'
+    assert.deepEqual((await list(before)).json.rows, [])
+    const { json } = await server.ask('GET', '/api/requests/req_1/charge', { local: true })
+    assert.deepEqual(json, {
+      currency: 'USD',
+      version: 1,
+      lines: [
+        { what: 'input', quantity: 60, rate: '0.15', amount: '0.000009' },
+        { what: 'cachedInput', quantity: 40, rate: '0.000001', amount: '0.00000000004' },
+        { what: 'engineSecond', quantity: 0.005, rate: '2', amount: '0.01' },
+      ],
+      hitShare: null,
+      total: '0.010009',
+    })
   })
 
   it('shows whoever is bound to a tenant no other', async () => {
@@ -68,6 +129,11 @@ describe('chargeback', () => {
     assert.deepEqual([status, json.error.param], [400, 'from'])
   })
 })
+
+const rates = {
+  ...{ input: 150_000_000n, cachedInput: 1000n, cacheWrite: 0n, output: 0n, reasoning: 0n },
+  ...{ embedding: 0n, request: 0n, engineSecond: 2_000_000_000n, hitMillionths: 0n },
+}
 
 const minute: CapacityMinute = {
   engineId: 'eng_1',

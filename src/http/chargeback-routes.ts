@@ -1,8 +1,9 @@
 /** The route of chargeback: what a period cost, and who pays for it. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { decimalOf, GristmillError } from '../base/index.ts'
-import { type ChargeLine, idleRules, type PeriodCosts, periodCosts } from '../meter/index.ts'
-import { type Api, answer, needs } from './api.ts'
+import { GristmillError } from '../base/index.ts'
+import { idleRules, periodCosts, readClassShares } from '../meter/index.ts'
+import { type Api, needs } from './api.ts'
+import { chargebackCsv, chargebackView } from './chargeback-view.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions } from './services.ts'
 
@@ -13,6 +14,8 @@ const SPAN_MS_MAX = 370 * DAY_MS
 
 const time = z.iso.datetime({ offset: true })
 
+const byClass = z.record(z.string(), z.string())
+
 const line = z
   .object({
     engineId: z.string(),
@@ -20,6 +23,7 @@ const line = z
     cause: z.string(),
     engineS: z.number(),
     amount: z.string(),
+    byClass,
   })
   .openapi('ChargeLine') satisfies z.ZodType<contract.ChargeLineView>
 
@@ -30,6 +34,7 @@ const overflow = z.object({
   inputTokens: z.number().int(),
   outputTokens: z.number().int(),
   amount: z.string(),
+  byClass,
 })
 
 const chargedTenant = z
@@ -79,15 +84,25 @@ const readChargeback = createRoute({
       rule: z.enum(idleRules).default('operator').openapi({
         description: "Who pays for what was nobody's.",
       }),
+      format: z.enum(['json', 'csv']).default('json'),
     }),
   },
-  responses: { 200: answer('The chargeback.', chargeback) },
+  responses: {
+    200: {
+      description: 'The chargeback, or its lines as CSV.',
+      content: {
+        'application/json': { schema: chargeback },
+        'text/csv': { schema: z.string() },
+      },
+    },
+  },
 })
 
 /** @param api where the route is added */
-export function chargebackRoutes(api: Api, { database, engines, clock }: HttpOptions): void {
+export function chargebackRoutes(api: Api, options: HttpOptions): void {
+  const { database, engines, tenancy, clock } = options
   api.openapi(readChargeback, async (c) => {
-    const { from, to, rule } = c.req.valid('query')
+    const { from, to, rule, format } = c.req.valid('query')
     const toMs = wholeMinute(to === undefined ? clock.nowMs() : Date.parse(to))
     const fromMs = wholeMinute(from === undefined ? toMs - DAY_MS : Date.parse(from))
     if (fromMs >= toMs || toMs - fromMs > SPAN_MS_MAX) {
@@ -95,72 +110,16 @@ export function chargebackRoutes(api: Api, { database, engines, clock }: HttpOpt
       throw new GristmillError('invalid_value', { param: 'from', reason })
     }
     const costs = await periodCosts(database.sql, fromMs, toMs, rule)
+    const shares = await readClassShares(database.sql, fromMs, toMs)
     const names = new Map(engines.list().map(({ id, name }) => [id, name]))
-    return c.json(chargebackView(costs, names, c.get('access').tenantIds), 200)
+    const view = chargebackView(costs, shares, names, c.get('access').tenantIds)
+    if (format === 'json') return c.json(view, 200)
+    const headers = {
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': 'attachment; filename="chargeback.csv"',
+    }
+    return c.body(chargebackCsv(view, tenancy.labels()), 200, headers) as never
   })
 }
 
 const wholeMinute = (ms: number) => Math.floor(ms / MINUTE_MS) * MINUTE_MS
-const inSeconds = (us: bigint) => Number(us) / 1e6
-const sumOf = (rows: readonly { nanos: bigint }[]) =>
-  rows.reduce((sum, { nanos }) => sum + nanos, 0n)
-
-/** @param reach only these tenants; null means all */
-function chargebackView(
-  costs: PeriodCosts,
-  names: ReadonlyMap<string, string>,
-  reach: readonly string[] | null,
-): contract.ChargebackView {
-  const { fromMs, toMs, rule, engines, lines } = costs
-  const unallocated = lines.filter(({ tenantId }) => tenantId === null)
-  return {
-    fromAt: new Date(fromMs).toISOString(),
-    toAt: new Date(toMs).toISOString(),
-    rule,
-    engines: engines.map(({ engineId, registeredUs, nanos, uncostedUs, unexplainedUs }) => ({
-      engineId,
-      name: names.get(engineId) ?? engineId,
-      registeredS: inSeconds(registeredUs),
-      uncostedS: inSeconds(uncostedUs),
-      unexplainedS: inSeconds(unexplainedUs),
-      cost: decimalOf(nanos),
-    })),
-    tenants: tenantsIn(costs)
-      .filter((tenantId) => reach === null || reach.includes(tenantId))
-      .map((tenantId) => tenantView(costs, tenantId)),
-    unallocated:
-      reach === null
-        ? { total: decimalOf(sumOf(unallocated)), lines: unallocated.map(lineView) }
-        : null,
-    engineCost: decimalOf(sumOf(engines)),
-    overflowCost: decimalOf(sumOf(costs.overflow)),
-  }
-}
-
-function tenantsIn({ lines, overflow: rented, savings, lentUs }: PeriodCosts): string[] {
-  const ids = [...lines, ...rented, ...savings].map(({ tenantId }) => tenantId)
-  const known = new Set([...ids, ...lentUs.keys()].filter((id) => id !== null))
-  return [...known].sort((a, b) => (a < b ? -1 : 1))
-}
-
-function tenantView(costs: PeriodCosts, tenantId: string): contract.ChargedTenantView {
-  const isOf = (row: { tenantId: string | null }) => row.tenantId === tenantId
-  const lines = costs.lines.filter(isOf)
-  const rented = costs.overflow.filter(isOf)
-  const { cachedTokens = 0, hitTokens = 0 } = costs.savings.find(isOf) ?? {}
-  return {
-    tenantId,
-    total: decimalOf(sumOf(lines) + sumOf(rented)),
-    lines: lines.map(lineView),
-    overflow: rented.map(({ target, model, requests, inputTokens, outputTokens, nanos }) => {
-      return { target, model, requests, inputTokens, outputTokens, amount: decimalOf(nanos) }
-    }),
-    lentS: inSeconds(costs.lentUs.get(tenantId) ?? 0n),
-    cachedTokens,
-    hitTokens,
-  }
-}
-
-function lineView({ engineId, kind, cause, engineUs, nanos }: ChargeLine): contract.ChargeLineView {
-  return { engineId, kind, cause, engineS: inSeconds(engineUs), amount: decimalOf(nanos) }
-}

@@ -17,7 +17,7 @@ export interface EngineCostView {
   at: string
 }
 
-// GET /api/chargeback?from=…&to=…&rule=operator|weight|use
+// GET /api/chargeback?from=…&to=…&rule=operator|weight|use; with format=csv, its lines
 export interface ChargebackView {
   fromAt: string
   toAt: string
@@ -46,20 +46,28 @@ export interface ChargedTenantView {
   total: string
   lines: ChargeLineView[]
   /** Work of rented services, at their prices. */
-  overflow: {
-    target: string
-    model: string
-    requests: number
-    inputTokens: number
-    outputTokens: number
-    amount: string
-  }[]
+  overflow: (OverflowView & { byClass: AmountsByClass })[]
   /** Engine-seconds of its share that others used; they paid for them. */
   lentS: number
   /** Tokens that no engine worked for again: of prompts, and of whole answers. */
   cachedTokens: number
   hitTokens: number
 }
+
+export interface OverflowView {
+  target: string
+  model: string
+  requests: number
+  inputTokens: number
+  outputTokens: number
+  amount: string
+}
+
+/**
+ * An amount by the class served, adding up to it: of an engine by service units that were settled
+ * there, `unsettled` where none were. Empty for what was nobody's.
+ */
+export type AmountsByClass = Record<string, string>
 
 export interface ChargeLineView {
   engineId: string
@@ -72,6 +80,57 @@ export interface ChargeLineView {
   cause: string
   engineS: number
   amount: string
+  byClass: AmountsByClass
+}
+
+// GET /api/costs?months=…: what engines and rented services cost by month, in UTC
+export interface CostTrendView {
+  /** Those in which anything cost, the oldest first; days are rounded each for itself. */
+  months: {
+    fromAt: string
+    /** Engines while they worked for somebody, and while nobody used them or could. */
+    used: string
+    idle: string
+    rented: string
+  }[]
+  /** Of the running month. */
+  forecast: {
+    fromAt: string
+    toAt: string
+    soFar: string
+    /** Whole days that it is made of. */
+    days: number
+    /** null: fewer than seven days are too few; nine times out of ten it is from low to high. */
+    month: { expected: string; low: string; high: string } | null
+  }
+}
+
+// GET /api/requests/:id/charge: why it is charged what it is
+export interface ChargeView {
+  currency: string
+  /** Of the price; null: none held. */
+  version: number | null
+  lines: {
+    what:
+      | 'input'
+      | 'cachedInput'
+      | 'cacheWrite'
+      | 'embedding'
+      | 'output'
+      | 'reasoning'
+      | 'request'
+      | 'engineSecond'
+    /** Tokens, requests, or seconds on an engine. */
+    quantity: number
+    /** For a million tokens, a request or a second. */
+    rate: string
+    /** Exact; only their sum is rounded. */
+    amount: string
+  }[]
+  /** Of an answer out of the response cache, the share of the sum that is charged. */
+  hitShare: string | null
+  /** What was booked; null: nothing yet. */
+  total: string | null
 }
 
 // GET /api/statements, the newest first; POST /api/ledger/close
@@ -115,7 +174,7 @@ export interface StatementDetailView extends StatementView {
       engineS: string
       amount: string
     }[]
-    overflow: ChargedTenantView['overflow']
+    overflow: OverflowView[]
     usage: {
       projectId: string
       model: string

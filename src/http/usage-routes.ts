@@ -80,6 +80,8 @@ const listLedgerRequests = createRoute({
       key: id,
       session: z.string().max(128).optional(),
       model: z.string().max(200).optional(),
+      from: time.optional().openapi({ description: 'Settled from then on.' }),
+      to: time.optional().openapi({ description: 'Settled before then.' }),
       before: z.string().max(500).optional().openapi({ description: 'The same as cursor.' }),
       ...pageQuery,
     }),
@@ -128,11 +130,20 @@ export function usageRoutes(api: Api, options: HttpOptions): void {
   requestRoutes(api, options)
 }
 
-function requestRoutes(api: Api, { database, ledger, limits }: HttpOptions): void {
+function requestRoutes(api: Api, { database, ledger, limits, clock }: HttpOptions): void {
   api.openapi(listLedgerRequests, async (c) => {
     const query = c.req.valid('query')
     const tenantIds = tenantsInReach(c.get('access'), query.tenant) ?? undefined
-    const filter = { tenantIds, keyId: query.key, sessionId: query.session, model: query.model }
+    const { from, to } = query
+    const settled =
+      from === undefined && to === undefined
+        ? undefined
+        : {
+            fromMs: from === undefined ? 0 : Date.parse(from),
+            toMs: to === undefined ? clock.nowMs() : Date.parse(to),
+          }
+    const { key: keyId, session: sessionId, model } = query
+    const filter = { tenantIds, keyId, sessionId, model, settled }
     const { limit, cursor } = pageFrom(query, limits)
     const page = { limit, before: cursor ?? query.before }
     return c.json(await listRequests(database.sql, filter, page), 200)

@@ -13,6 +13,15 @@ export {
   idleRules,
 } from './books/chargeback-types.ts'
 export {
+  byClass,
+  type ClassShares,
+  engineKey,
+  readClassShares,
+  rentedKey,
+} from './books/class-shares.ts'
+export { costDays } from './books/cost-days.ts'
+export { costForecast, costMonths, monthOf } from './books/cost-trend.ts'
+export {
   addEngineCost,
   type EngineCost,
   engineCosts,
@@ -67,7 +76,8 @@ export {
 export { type FlowFilter, type FlowRow, queryFlow } from './flow.ts'
 export { Journal } from './journal.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
-export { chargeMax, type Rates } from './prices/charge.ts'
+export { type ChargedWork, chargeMax, type Rates } from './prices/charge.ts'
+export { chargedFor, chargeLines, type PriceLine } from './prices/charge-lines.ts'
 export { PriceBook, type PriceBookOptions } from './prices/price-book.ts'
 export { type PriceInput, type PricesInput, priceInput } from './prices/price-input.ts'
 export type * from './prices/price-types.ts'

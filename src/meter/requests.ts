@@ -59,6 +59,8 @@ export interface RequestFilter {
   keyId?: string | undefined
   sessionId?: string | undefined
   model?: string | undefined
+  /** Settled from here (inclusive) to there (exclusive), milliseconds; open ones are left out. */
+  settled?: { fromMs: number; toMs: number } | undefined
 }
 
 type Part = 'open' | 'ended'
@@ -75,7 +77,8 @@ export async function listRequests(
   filter: RequestFilter,
   page: { limit: number; before?: string | undefined },
 ): Promise<{ rows: RequestRow[]; next: string | null }> {
-  const [part, before] = page.before ? cursorValues(page.before) : (['open', undefined] as const)
+  const first = filter.settled === undefined ? 'open' : 'ended'
+  const [part, before] = page.before ? cursorValues(page.before) : ([first, undefined] as const)
   const limit = page.limit + 1
   const open = sql`select * from (${openPage(sql, filter, before, limit)}) as open`
   const ended = endedPage(sql, filter, part === 'ended' ? before : undefined, limit)
@@ -132,7 +135,12 @@ function endedPage(
   before: string | undefined,
   limit: number,
 ): Fragment {
-  const { tenantIds, keyId, sessionId } = filter
+  const { tenantIds, keyId, sessionId, settled } = filter
+  const within: Fragment =
+    settled === undefined
+      ? sql``
+      : sql`and s.settled_at >= to_timestamp(${settled.fromMs}::float8 / 1000)
+          and s.settled_at < to_timestamp(${settled.toMs}::float8 / 1000)`
   const after: Fragment =
     before === undefined
       ? sql``
@@ -140,7 +148,7 @@ function endedPage(
           (select settled_at from ledger_settlements where request_id = ${before}), ${before})`
   const page = (condition: Fragment, narrowed: RequestFilter): Fragment => sql`
     select s.request_id, s.settled_at from ledger_settlements as s
-    where ${condition} and ${conditions(sql, sql`s`, narrowed)} ${after}
+    where ${condition} and ${conditions(sql, sql`s`, narrowed)} ${within} ${after}
     order by s.settled_at desc, s.request_id desc limit ${limit}`
   if (tenantIds === undefined || (keyId ?? sessionId) !== undefined) return page(sql`true`, filter)
   return sql`

@@ -50,6 +50,12 @@ export const consolePages: ConsolePage[] = [
   { name: 'tenant', path: '/tenants/ten_0000', sentence: /Support is due 25\s% of the pool/ },
   { name: 'keys', path: '/keys', sentence: /5 keys work: 1 never used/ },
   { name: 'people', path: '/people', sentence: /4 people may sign in/ },
+  {
+    name: 'costs',
+    path: '/costs?tenant=ten_0000',
+    sentence:
+      /has cost .*\sUSD so far; 28\s% of it for engines that nobody used\. Research pays the most/,
+  },
   { name: 'prices', path: '/prices', sentence: /^3 prices hold; the next takes effect/ },
   { name: 'usage', path: '/usage', sentence: /4 tenants used .* service units/ },
   { name: 'usage-week', path: '/usage?span=week&by=key', sentence: /in the last 7 days/ },

@@ -280,7 +280,7 @@ describe('a request’s way', () => {
       sent ?? '',
       /^1000 .* target big on rented, so as not to be late: after 1.0 s in the queue, as flex$/,
     )
-    assert.match(ended ?? '', /; it cost 0\.002000$/)
+    assert.match(ended ?? '', /; it cost 0\.002$/)
   })
 
   test('invents no moment that the ledger does not have', () => {

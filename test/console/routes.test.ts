@@ -4,46 +4,38 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Browser, Page } from 'playwright-core'
 import { type Fixture, startFixture } from '../../console/fixture/server.ts'
-import { layoutFlow, OTHERS } from '../../console/src/routes/flow-layout.ts'
+import { layoutFlow, OTHERS } from '../../console/src/parts/flow-layout.ts'
 import { lineAt, placeOfPath, placesIn } from '../../console/src/routes/json-places.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
 
-const rows = fc.array(
-  fc.record({
-    tenantId: fc.integer({ min: 1, max: 14 }).map((id) => `ten_${id}`),
-    model: fc.constantFrom('small', 'large', 'toy'),
-    engineId: fc.constantFrom('eng_1', 'eng_2', null),
-    rentedTarget: fc.constantFrom('hosted', null),
-    requests: fc.integer({ min: 1, max: 500 }),
-    cut: fc.constant(0),
-  }),
+const COLUMNS = 4
+const named = (prefix: string, max: number) =>
+  fc.integer({ min: 1, max }).map((id) => `${prefix}_${id}`)
+const flows = fc.array(
+  fc
+    .record({
+      ids: fc.tuple(named('ten', 14), named('small', 3), named('eng', 2), named('end', 9)),
+      amount: fc.integer({ min: 1, max: 500 }),
+    })
+    .map(({ ids, amount }) => ({ ids, amount, owner: ids[0], marked: 0 })),
   { minLength: 1, maxLength: 40 },
 )
 
-describe('the picture of who goes where', () => {
-  test('loses and doubles no request, and fills every node on both sides', () => {
+describe('the picture of what goes where', () => {
+  test('loses and doubles nothing, and fills every node on both sides', () => {
     fc.assert(
-      fc.property(rows, (given) => {
-        const total = given.reduce((sum, { requests }) => sum + requests, 0)
-        const { nodes, bands } = layoutFlow(given)
-        for (const side of bands) {
-          assert.equal(
-            side.reduce((sum, { requests }) => sum + requests, 0),
-            total,
-          )
-        }
-        for (const { id, column, requests, top, height } of nodes) {
-          const [left, right] = bands
-          const out = column === 'tenant' ? left : right
-          const own = column === 'answer' ? [] : out.filter(({ from }) => from === id)
-          const into = column === 'name' ? left : column === 'answer' ? right : []
-          const ends = into.filter(({ to }) => to === id)
+      fc.property(flows, (given) => {
+        const sum = (rows: readonly { amount: number }[]) =>
+          rows.reduce((all, { amount }) => all + amount, 0)
+        const { nodes, bands } = layoutFlow(given, COLUMNS)
+        assert.equal(bands.length, COLUMNS - 1)
+        for (const side of bands) assert.equal(sum(side), sum(given))
+        for (const { id, column, amount, top, height } of nodes) {
+          const own = (bands[column] ?? []).filter(({ from }) => from === id)
+          const ends = (bands[column - 1] ?? []).filter(({ to }) => to === id)
           for (const met of [own, ends].filter(({ length }) => length > 0)) {
-            assert.equal(
-              met.reduce((sum, one) => sum + one.requests, 0),
-              requests,
-            )
+            assert.equal(sum(met), amount)
           }
           const last = Math.max(...own.map(({ fromTop, fromHeight }) => fromTop + fromHeight))
           if (own.length > 0) assert.ok(Math.abs(last - top - height) < 0.001, 'is filled')
@@ -52,16 +44,11 @@ describe('the picture of who goes where', () => {
     )
   })
 
-  test('puts the smallest of many tenants together, last', () => {
-    const many = Array.from({ length: 12 }, (_, at) => ({
-      tenantId: `ten_${at}`,
-      model: 'small',
-      engineId: 'eng_1',
-      rentedTarget: null,
-      requests: 100 - at,
-      cut: 0,
-    }))
-    const tenants = layoutFlow(many).nodes.filter(({ column }) => column === 'tenant')
+  test('puts the smallest of many together, last', () => {
+    const many = Array.from({ length: 12 }, (_, at) => {
+      return { ids: [`ten_${at}`, 'small'], owner: `ten_${at}`, amount: 100 - at, marked: 0 }
+    })
+    const tenants = layoutFlow(many, 2).nodes.filter(({ column }) => column === 0)
     assert.deepEqual([tenants.length, tenants.at(-1)?.id, tenants.at(-1)?.count], [8, OTHERS, 5])
   })
 })

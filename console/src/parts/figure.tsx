@@ -32,7 +32,9 @@ export function Figure({ label, value, unit, basis, definition }: FigureProps) {
       <p className="mt-0.5 text-[1.7rem] tabular-nums leading-[1.3] font-[620] tracking-[-0.025em]">
         {value ?? <span className="text-[1.1rem] font-medium text-soft">unknown</span>}
         {value !== null && unit !== undefined && (
-          <small className="ml-1 text-sm font-medium tracking-normal text-soft">{unit}</small>
+          <small className="ml-1 text-sm whitespace-nowrap font-medium tracking-normal text-soft">
+            {unit}
+          </small>
         )}
       </p>
       <p className="text-[0.78rem] text-soft">{basis}</p>

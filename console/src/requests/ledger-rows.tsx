@@ -2,8 +2,9 @@
 import type { RequestView } from '../api/contract.ts'
 import { useSignedIn } from '../api/session.ts'
 import { DataTable } from '../parts/data-table.tsx'
+import { money } from '../parts/money.ts'
 import { NOTHING } from '../parts/table-looks.ts'
-import { amount, count, duration, moment } from '../units.ts'
+import { count, duration, moment } from '../units.ts'
 import { endInWords } from './ends.ts'
 
 interface LedgerRow {
@@ -79,5 +80,5 @@ function rowsOf(request: RequestView, currency: string): LedgerRow[] {
 
 function chargeOf({ chargeNanos, priceVersion }: RequestView, currency: string): string {
   if (chargeNanos === null) return 'no price held'
-  return `${amount(chargeNanos)} ${currency}, by version ${priceVersion} of the prices`
+  return `${money(BigInt(chargeNanos), currency)}, by version ${priceVersion} of the prices`
 }

@@ -1,6 +1,7 @@
 /** What the ledger has of a request's way, moment by moment; nothing is guessed between them. */
 import type { RequestView } from '../api/contract.ts'
-import { count, duration, money } from '../units.ts'
+import { money } from '../parts/money.ts'
+import { count, duration } from '../units.ts'
 import { endInWords, isFailure } from './ends.ts'
 
 export interface Moment {
@@ -102,6 +103,6 @@ function firstNote(request: RequestView): string {
 function endNote(request: RequestView): string {
   const { inputTokens, cachedTokens, outputTokens, spendNanos } = request
   const tokens = `${count(inputTokens)} tokens in (${count(cachedTokens)} cached), ${count(outputTokens)} out`
-  const spend = spendNanos === null ? '' : `; it cost ${money(spendNanos)}`
+  const spend = spendNanos === null ? '' : `; it cost ${money(BigInt(spendNanos))}`
   return `${endInWords(request)}: ${tokens}${spend}`
 }

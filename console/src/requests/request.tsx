@@ -5,6 +5,7 @@ import { get } from '../api/client.ts'
 import type { GuardOutcomeName, RequestView } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
 import { useKeys, useProjects, useTenantNames } from '../api/lists.ts'
+import { useMay } from '../api/session.ts'
 import { Card } from '../parts/card.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
@@ -16,6 +17,7 @@ import { TenantName } from '../parts/tenant-name.tsx'
 import { count, duration, durationParts, moment } from '../units.ts'
 import { endInWords, unitsOf } from './ends.ts'
 import { LedgerRows } from './ledger-rows.tsx'
+import { PriceLines } from './price-lines.tsx'
 import { RequestPath } from './request-path.tsx'
 
 export default function Request({ id }: { id: string }) {
@@ -31,6 +33,7 @@ export default function Request({ id }: { id: string }) {
 function Found({ request }: { request: RequestView }) {
   const { id, tenantId, inputTokens, cachedTokens, outputTokens, ttftMs, tokenGapMs } = request
   const tenant = useTenantNames().get(tenantId)
+  const mayReadPrices = useMay('prices:read')
   const first = ttftMs === null ? null : durationParts(ttftMs)
   const pace = tokenGapMs === null || tokenGapMs === 0 ? null : 1000 / tokenGapMs
   return (
@@ -80,6 +83,7 @@ function Found({ request }: { request: RequestView }) {
         <RequestPath request={request} />
         <Particulars request={request} tenant={tenant} />
         <LedgerRows request={request} />
+        {mayReadPrices && request.settledAt !== null && <PriceLines id={id} />}
       </div>
     </>
   )

@@ -19,6 +19,8 @@ export default function Requests() {
     key: search.get('key') ?? undefined,
     session: search.get('session') ?? undefined,
     model: search.get('model') ?? undefined,
+    from: search.get('from') ?? undefined,
+    to: search.get('to') ?? undefined,
   }
   const list = usePaged<RequestView>('/api/requests', filter)
   const listed = list.data?.pages.flatMap((page) => page.rows)
@@ -30,6 +32,8 @@ export default function Requests() {
     { name: 'key', value: filter.key, words: keyName(filter.key ?? '', keys) },
     { name: 'session', value: filter.session, words: filter.session?.slice(0, 12) },
     { name: 'model', value: filter.model, words: filter.model },
+    { name: 'from', value: filter.from, words: filter.from && moment(filter.from) },
+    { name: 'to', value: filter.to, words: filter.to && moment(filter.to) },
   ].filter(({ value }) => value !== undefined)
   return (
     <>
@@ -56,7 +60,11 @@ export default function Requests() {
       />
       <DataTable
         title="Requests"
-        note="running first, then the last that ended"
+        note={
+          filter.from === undefined && filter.to === undefined
+            ? 'running first, then the last that ended'
+            : 'the last that ended first'
+        }
         name="requests"
         columns={columns((id) => names.get(id))}
         rows={rows}

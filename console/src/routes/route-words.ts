@@ -7,7 +7,8 @@ import type {
   TargetChangeView,
   TargetOutcomeView,
 } from '../api/contract.ts'
-import { count, listed, money, percent, plural } from '../units.ts'
+import { money } from '../parts/money.ts'
+import { count, listed, percent, plural } from '../units.ts'
 
 const CLASSES = 4
 
@@ -105,7 +106,8 @@ function outcomeInWords(outcome: TargetOutcomeView): string {
   const { share, isUp, allowanceNanos } = outcome
   const place = placeOf(outcome)
   if (allowanceNanos === 0) return `${place} never: no allowance`
-  if (allowanceNanos !== null) return `${place} by overflow, up to ${money(allowanceNanos)} a day`
+  if (allowanceNanos !== null)
+    return `${place} by overflow, up to ${money(BigInt(allowanceNanos))} a day`
   const down = isUp ? '' : ' (down now)'
   if (share === 1) return `${place}${down}`
   return share > 0 ? `${percent(share)} ${place}${down}` : `then ${place}${down}`

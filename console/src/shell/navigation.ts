@@ -41,7 +41,10 @@ export const navigation: PlaceGroup[] = [
   },
   {
     title: 'Money',
-    places: [{ path: '/prices', name: 'Prices', key: 'm', permission: 'prices:read' }],
+    places: [
+      { path: '/costs', name: 'Costs', key: 'd', permission: 'costs:read' },
+      { path: '/prices', name: 'Prices', key: 'm', permission: 'prices:read' },
+    ],
   },
   {
     title: 'Record',

@@ -1,8 +1,9 @@
 /** The sums over everything the usage page shows. */
 import type { UsageRow } from '../api/contract.ts'
 import { Figure, Figures } from '../parts/figure.tsx'
+import { money } from '../parts/money.ts'
 import { unitsOf } from '../requests/ends.ts'
-import { amount, compact, count, duration, durationParts, percent } from '../units.ts'
+import { compact, count, duration, durationParts, percent } from '../units.ts'
 
 export function UsageFigures({
   rows,
@@ -37,7 +38,7 @@ export function UsageFigures({
       {priced > 0 && (
         <Figure
           label="Charged"
-          value={amount(String(charged))}
+          value={money(BigInt(charged))}
           unit={currency}
           basis={
             priced === requests

@@ -7,10 +7,11 @@ import { useMay, useSignedIn } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
+import { money } from '../parts/money.ts'
 import { withParameter } from '../parts/tenant-filter.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { unitsOf } from '../requests/ends.ts'
-import { amount, compact, count, duration, money, percent } from '../units.ts'
+import { compact, count, duration, percent } from '../units.ts'
 import { useProjectNames } from './project-names.ts'
 import { boundsOf, type Grouping, groupings, type UsageView } from './usage-query.ts'
 
@@ -188,8 +189,8 @@ function chargeColumns(currency: string, rows: readonly UsageRow[] = []): Column
       note: `In ${currency}, by the prices that held when the requests came`,
       show: ({ chargeNanos, unpriced }) =>
         unpriced === 0
-          ? amount(chargeNanos)
-          : `${amount(chargeNanos)} (${count(unpriced)} without a price)`,
+          ? money(BigInt(chargeNanos))
+          : `${money(BigInt(chargeNanos))} (${count(unpriced)} without a price)`,
       csv: ({ chargeNanos }) => exact(chargeNanos),
       isNumber: true,
     },
@@ -236,7 +237,7 @@ function rentedColumns(rows: readonly UsageRow[] = []): Column<UsageRow>[] {
     {
       title: 'Spent',
       note: 'What they cost, in the unit of the routes’ prices',
-      show: ({ spendNanos }) => money(spendNanos),
+      show: ({ spendNanos }) => money(BigInt(spendNanos)),
       csv: ({ spendNanos }) => spendNanos / 1e9,
       isNumber: true,
     },

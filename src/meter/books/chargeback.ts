@@ -17,7 +17,7 @@ import type {
   Weights,
 } from './chargeback-types.ts'
 import { addTo, type CostSpan, LENT_SCALE } from './cost-span.ts'
-import { type EngineCost, hourlyNanos, inForce } from './engine-costs.ts'
+import { costAt, type EngineCost, hourlyNanos } from './engine-costs.ts'
 import { type IdlePart, type SharingBasis, shareIdle } from './idle-share.ts'
 import { addUse, linesOf } from './tenant-use.ts'
 import { weightsAt } from './weights.ts'
@@ -26,7 +26,7 @@ const HOUR_US = 3_600_000_000n
 const MINUTE_US = 60_000_000n
 
 export class ChargebackSum {
-  readonly #costs = new Map<string, EngineCost[]>()
+  readonly #costs: readonly EngineCost[]
   readonly #weights: readonly Weights[]
   readonly #spans = new Map<string, CostSpan>()
 
@@ -35,11 +35,7 @@ export class ChargebackSum {
    * @param weights as `weightSpans` makes them
    */
   constructor(costs: readonly EngineCost[], weights: readonly Weights[]) {
-    for (const cost of costs) {
-      const known = this.#costs.get(cost.engineId)
-      if (known) known.push(cost)
-      else this.#costs.set(cost.engineId, [cost])
-    }
+    this.#costs = costs
     this.#weights = weights
   }
 
@@ -69,7 +65,7 @@ export class ChargebackSum {
   }
 
   #spanOf({ engineId, atMs }: EngineMinute): CostSpan {
-    const cost = this.#costOf(engineId, atMs)
+    const cost = costAt(this.#costs, engineId, atMs)
     const weights = weightsAt(this.#weights, atMs)
     const key = `${engineId} ${cost?.fromMs ?? ''} ${weights.fromMs}`
     let span = this.#spans.get(key)
@@ -79,12 +75,6 @@ export class ChargebackSum {
       this.#spans.set(key, span)
     }
     return span
-  }
-
-  /** A replica, `eng_1-2`, costs what its entry does, unless it has a cost of its own. */
-  #costOf(engineId: string, atMs: number): EngineCost | undefined {
-    const of = (id: string) => inForce(this.#costs.get(id) ?? [], atMs)
-    return of(engineId) ?? of(engineId.replace(/-\d+$/, ''))
   }
 }
 

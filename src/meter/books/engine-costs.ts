@@ -78,6 +78,20 @@ export function inForce(costs: readonly EngineCost[], atMs: number): EngineCost 
   return costs.findLast(({ fromMs }) => fromMs <= atMs)
 }
 
+/**
+ * What holds for an engine; a replica, `eng_1-2`, costs what its entry does, unless it has a cost
+ * of its own.
+ * @param costs of all engines, as `engineCosts` orders them
+ */
+export function costAt(
+  costs: readonly EngineCost[],
+  engineId: string,
+  atMs: number,
+): EngineCost | undefined {
+  const of = (id: string) => costs.findLast((one) => one.engineId === id && one.fromMs <= atMs)
+  return of(engineId) ?? of(engineId.replace(/-\d+$/, ''))
+}
+
 /** What a closed period cost does not change any more. */
 async function refuseClosed(sql: Queries, fromMs: number): Promise<void> {
   const [later] = await standingStatements(sql, fromMs, Date.UTC(9999, 0))

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { dividedHalfEven } from '../../base/index.ts'
 import { type ChargedWork, charge, chargeMax, chargeOfHit, type Rates } from './charge.ts'
+import { chargeLines } from './charge-lines.ts'
 
 const seed = Number(process.env.SEED ?? 7)
 const check = <T extends unknown[]>(property: fc.IProperty<T>) =>
@@ -63,6 +65,15 @@ describe('charges', () => {
         const off = 2n * (nanos * 1_000_000n - exact)
         assert.ok(off <= 1_000_000n && off >= -1_000_000n)
         if (off === 1_000_000n || off === -1_000_000n) assert.equal(nanos % 2n, 0n)
+      }),
+    )
+  })
+
+  it('are what their lines add up to', () => {
+    check(
+      fc.property(rates, work, (some, done) => {
+        const sum = chargeLines(some, done).reduce((all, { millionths }) => all + millionths, 0n)
+        assert.equal(dividedHalfEven(sum, 1_000_000n), charge(some, done))
       }),
     )
   })
