@@ -7,11 +7,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Random, seededRandom } from '../src/base/index.ts'
-import { openTestDatabase, parseAddress, type TestDatabase } from '../src/store/index.ts'
+import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
 import { type CountedEngine, startCountedEngine } from './counted-engine.ts'
 import { percentile } from './quantiles.ts'
-import { type FaultName, Replica, waitFor } from './replica.ts'
+import { type FaultName, type Replica, waitFor } from './replica.ts'
 import { ReplicaLoad } from './replica-load.ts'
+import { holderOf, startReplicas } from './replicas.ts'
 import { createTenant } from './server.ts'
 
 export interface ReplicasOptions {
@@ -82,39 +83,6 @@ export async function chaosReplicas(options: ReplicasOptions = {}): Promise<Repl
   } finally {
     await stack.disposeAsync()
   }
-}
-
-/** Gateways `one`, `two` and `three` at a database, ready. */
-export async function startReplicas(
-  folder: string,
-  database: TestDatabase,
-  random: Random,
-  log: (line: string) => void,
-  stack: AsyncDisposableStack,
-): Promise<Replica[]> {
-  const keys = {
-    GRISTMILL_SECRET_KEY: Buffer.from(random.bytes(32)).toString('base64'),
-    GRISTMILL_CONTENT_KEY: Buffer.from(random.bytes(32)).toString('base64'),
-  }
-  const cutIds = new Set<string>()
-  const replicas: Replica[] = []
-  for (const name of ['one', 'two', 'three']) {
-    const home = join(folder, name)
-    const address = parseAddress(database.url)
-    const replica = new Replica({
-      name,
-      home,
-      databaseUrl: database.url,
-      address,
-      keys,
-      cutIds,
-      log,
-    })
-    replicas.push(replica)
-  }
-  stack.defer(async () => void (await Promise.all(replicas.map((one) => one.close()))))
-  await Promise.all(replicas.map((one) => one.open()))
-  return replicas
 }
 
 class ReplicasRun {
@@ -236,16 +204,8 @@ class ReplicasRun {
     return maxOf(marks.slice(1).map((at, i) => at - (marks[i] ?? at)))
   }
 
-  async #holder(): Promise<Replica> {
-    let holder: Replica | undefined
-    await waitFor('somebody schedules', 15_000, async () => {
-      const [row] = await this.#database.sql<{ url: string }[]>`
-        select g.url from scheduler_lease l join gateways g on g.id = l.gateway_id
-        where l.expires_at > clock_timestamp()`
-      holder = this.#replicas.find(({ clusterUrl }) => clusterUrl === row?.url)
-      return holder !== undefined
-    })
-    return holder as Replica
+  #holder(): Promise<Replica> {
+    return holderOf(this.#replicas, this.#database)
   }
 
   async #hasTaken(target: Replica): Promise<boolean> {

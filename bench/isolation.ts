@@ -90,13 +90,13 @@ const ENOUGH = 100
 const INPUT_WEIGHT = 1
 const OUTPUT_WEIGHT = 2
 
-interface Tenants {
+export interface Tenants {
   light: Target
   flood: Target
 }
 
 /** What ran between two moments. */
-interface Arm {
+export interface Arm {
   light: Call[]
   flood: Call[]
   fromMs: number
@@ -157,7 +157,7 @@ async function fcfsArm(
 }
 
 /** Runs traffic for `ms`; the flood, if there is one, begins earlier. */
-async function playArm(ms: number, seed: number, tenants: Partial<Tenants>): Promise<Arm> {
+export async function playArm(ms: number, seed: number, tenants: Partial<Tenants>): Promise<Arm> {
   const stop = new AbortController()
   const loads: Load[] = []
   const [forLight, forFlood] = [seededRandom(seed), seededRandom(seed + 1_000_000)]
@@ -192,7 +192,7 @@ async function capOf({ admin }: Server): Promise<number> {
 }
 
 /** Times to first token, milliseconds; a request without one counts with the time it waited. */
-function ttfts(arms: Arm[]): number[] {
+export function ttfts(arms: Arm[]): number[] {
   return arms.flatMap(({ light, untilMs }) =>
     light.map(({ sentMs, tokenMs }) => (tokenMs[0] ?? untilMs) - sentMs),
   )

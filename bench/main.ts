@@ -62,6 +62,24 @@ const benches: Record<string, Bench> = {
       return { ...result, ...circumstances() }
     },
   },
+  gateways: {
+    help: 'a light tenant beside a flood, and requests a second, through one gateway and through more [--model NAME|PATH] [--pairs N] [--requests N] [--seconds N] [--seed N]',
+    async run(flags, log) {
+      const { benchGateways } = await import('./gateways.ts')
+      const { circumstances } = await import('./harness.ts')
+      const result = await benchGateways({
+        model: typeof flags.model === 'string' ? flags.model : undefined,
+        ...given({
+          pairs: number(flags, 'pairs'),
+          requests: number(flags, 'requests'),
+          seconds: number(flags, 'seconds'),
+          seed: number(flags, 'seed'),
+        }),
+        log,
+      })
+      return { ...result, ...circumstances() }
+    },
+  },
   utilisation: {
     help: 'how full batch makes an engine, and what first tokens pay [--model NAME|PATH] [--engine vllm|vllm-priority --dir DIR] [--seed N] [--runs N] [--seconds N] [--calibration N] [--samples FILE] [--curve]',
     async run(flags, log) {

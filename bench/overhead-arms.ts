@@ -58,8 +58,8 @@ export async function startArms(stack: AsyncDisposableStack, options: ArmsOption
   const nginx = await startNginx(mock.ready.url)
   if (nginx) stack.defer(nginx.stop)
   const arms: Arms = {
-    ...(nginx && { nginx: { target: targetOf(nginx.url, gateway.key), pid: nginx.pid } }),
-    bare: { target: targetOf(bare.ready.url, gateway.key), pid: bare.pid },
+    ...(nginx && { nginx: { target: chatTarget(nginx.url, gateway.key), pid: nginx.pid } }),
+    bare: { target: chatTarget(bare.ready.url, gateway.key), pid: bare.pid },
     ...(base && { base: base.arm }),
     gristmill: gateway.arm,
   }
@@ -93,14 +93,14 @@ async function startGateway(
   await warmUp(server, secrets)
   const random = seededRandom(seed)
   const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
-  const arm: Arm = { target: targetOf(server.url, key), pid: server.pid }
+  const arm: Arm = { target: chatTarget(server.url, key), pid: server.pid }
   return { arm, key, admin: server.admin, inspectorUrl: () => inspectorUrl }
 }
 
 /** So that none is looked up in the measured part, and code gets hot. */
 async function warmUp({ url }: Server, secrets: readonly string[]): Promise<void> {
   let next = 0
-  const each = targetOf(url, () => secrets[next++ % secrets.length] ?? '')
+  const each = chatTarget(url, () => secrets[next++ % secrets.length] ?? '')
   await closedLoop(each, { connections: CONNECTIONS, count: secrets.length })
 }
 
@@ -147,7 +147,7 @@ async function openParts(
   })
   const stream = (fields: (text: string) => Fields) => targetFrom(url, key, fields)
   return {
-    direct: targetOf(url, key),
+    direct: chatTarget(url, key),
     routed: targetFrom(url, key, (text) => chatFields(text, 'routed')),
     guarded: targetFrom(url, key, (text) => chatFields(text, 'guarded')),
     guardedChat: (length) => stream((text) => chatFields(text, 'guarded', length)),
@@ -183,8 +183,8 @@ function chatFields(text: string, model: string, stream?: number): Fields {
   return { path: '/v1/chat/completions', body }
 }
 
-/** Chat requests, each with a key drawn at random. */
-const targetOf = (url: string, key: () => string, stream?: number): Target =>
+/** Chat requests of 1 kB to the mock engine, as streams of so many chunks where a number is given. */
+export const chatTarget = (url: string, key: () => string, stream?: number): Target =>
   targetFrom(url, key, (text) => chatFields(text, 'mock', stream))
 
 /** Requests of 1 kB. */
@@ -203,4 +203,4 @@ function targetFrom(url: string, key: () => string, fields: (text: string) => Fi
 }
 
 export const streamTarget = ({ url, next }: Target, length: number): Target =>
-  targetOf(url, () => String(next().headers[3]).slice('Bearer '.length), length)
+  chatTarget(url, () => String(next().headers[3]).slice('Bearer '.length), length)
