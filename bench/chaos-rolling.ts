@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '../src/base/index.ts'
 import { openTestDatabase } from '../src/store/index.ts'
+import { checkOutBase } from './base-worktree.ts'
 import { startCountedEngine } from './counted-engine.ts'
 import { percentile } from './quantiles.ts'
 import type { Replica } from './replica.ts'
@@ -19,12 +20,15 @@ import { createTenant } from './server.ts'
 export interface RollingOptions {
   /** Restarts; each gateway in turn. */
   rounds?: number
+  /** Commit that all of them run until they are restarted, which makes it an upgrade. */
+  base?: string | undefined
   seed?: number
   log?: (line: string) => void
 }
 
 export interface RollingResult {
   rounds: number
+  baseCommit?: string
   requests: number
   /** Requests that no gateway answered, or answered with an error. */
   lost: number
@@ -44,7 +48,7 @@ const ENGINE = { cap: 8, express: 1, model: MODEL, contextTokens: 512, tokenMs: 
 const SETTLE_MS = 1500
 
 export async function chaosRolling(options: RollingOptions = {}): Promise<RollingResult> {
-  const { rounds = 3, seed = 1, log = () => undefined } = options
+  const { rounds = 3, seed = 1, base, log = () => undefined } = options
   const random = seededRandom(seed)
   const stack = new AsyncDisposableStack()
   try {
@@ -54,7 +58,13 @@ export async function chaosRolling(options: RollingOptions = {}): Promise<Rollin
     stack.defer(() => database.close())
     const engine = await startCountedEngine(ENGINE)
     stack.defer(() => engine.close())
-    const replicas = await startReplicas(folder, database, random, log, stack)
+    const tree = base === undefined ? undefined : checkOutBase(base)
+    if (tree) {
+      stack.defer(tree.remove)
+      // With the schema of then, which its gateways make.
+      await database.sql.unsafe('drop schema public cascade; create schema public')
+    }
+    const replicas = await startReplicas(folder, database, random, log, stack, tree?.path)
     const [first] = replicas as [Replica, ...Replica[]]
     const { key } = await createTenant(first.server, 'a', 1)
     await first.server.admin.post('/api/engines', { url: engine.url, name: 'engine' })
@@ -70,7 +80,8 @@ export async function chaosRolling(options: RollingOptions = {}): Promise<Rollin
       log(`round ${round + 1} of ${rounds}: ${replica.name} left after ${drainMs.at(-1)} ms`)
     }
     await sleep(SETTLE_MS)
-    return { rounds, ...verdictOf(await load.stop()), drainMs, seed }
+    const from = tree && { baseCommit: tree.commit }
+    return { rounds, ...from, ...verdictOf(await load.stop()), drainMs, seed }
   } finally {
     await stack.disposeAsync()
   }

@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
     kills: { type: 'string', default: '20' },
     count: { type: 'string', default: '100000' },
     rounds: { type: 'string' },
+    base: { type: 'string' },
     seconds: { type: 'string', default: '60' },
     load: { type: 'string', default: '0.6' },
     model: { type: 'string', default: 'toy' },
@@ -41,7 +42,7 @@ const names: Record<string, () => Promise<object>> = {
   overflow: () => chaosOverflow({ seconds: Number(values.seconds), log }),
   months: () => chaosMonths({ seed, months: Number(values.rounds ?? 10_000), log }),
   replicas: () => chaosReplicas({ seed, rounds: Number(values.rounds ?? 50), log }),
-  rolling: () => chaosRolling({ seed, rounds: Number(values.rounds ?? 3), log }),
+  rolling: () => chaosRolling({ seed, rounds: Number(values.rounds ?? 3), base: values.base, log }),
   overshoot: () => chaosOvershoot({ seed, rounds: Number(values.rounds ?? 50), log }),
   failover: () =>
     chaosFailover({ seed, seconds: Number(values.seconds), load: Number(values.load), log }),
@@ -59,7 +60,7 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- overflow [--seconds N] [--json]\n' +
       'npm run -s chaos -- overshoot [--seed N] [--rounds N] [--json]\n' +
       'npm run -s chaos -- replicas [--rounds N] [--seed N] [--json]\n' +
-      'npm run -s chaos -- rolling [--rounds N] [--seed N] [--json]\n\n' +
+      'npm run -s chaos -- rolling [--rounds N] [--base REF] [--seed N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
       '  books   ledger, budgets and journal killed at any step, the database and the disk as well\n' +

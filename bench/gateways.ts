@@ -1,8 +1,8 @@
 /**
- * `bench gateways`: what it costs that several gateways share one scheduler. A light tenant beside a
- * flood, through the gateway that schedules alone and through three in turn, in front of one engine;
- * and requests per second, and CPU for each, through one, two and three in front of a mock engine. Beside it how soon
- * changes hold at the other gateways.
+ * `bench gateways`: what it costs that several gateways share one scheduler. A light tenant beside
+ * a flood, through the gateway that schedules alone and through three in turn, before one engine;
+ * requests per second, and CPU for each, through one, two and three before a mock engine; and how
+ * soon changes hold at the other gateways.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ export interface GatewaysOptions {
   model?: string | undefined
   /** Turns of each arm. */
   pairs?: number
-  /** Length of each arm beside the flood and without it; 62 s hold 21 requests of the light tenant. */
+  /** Length of each arm, with the flood and without; 62 s hold 21 requests of the light one. */
   seconds?: number
   /** Requests of each turn in front of the mock engine. */
   requests?: number

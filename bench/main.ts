@@ -18,7 +18,7 @@ const given = <Key extends string>(values: Record<Key, number | undefined>) =>
 
 const benches: Record<string, Bench> = {
   overhead: {
-    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--parts] [--base REF] [--profile DIR]',
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--parts] [--base REF] [--charged] [--profile DIR]',
     async run(flags, log) {
       const { benchOverhead } = await import('./overhead.ts')
       return benchOverhead({
@@ -34,6 +34,7 @@ const benches: Record<string, Bench> = {
         profile: typeof flags.profile === 'string' ? flags.profile : undefined,
         base: typeof flags.base === 'string' ? flags.base : undefined,
         parts: flags.parts === true,
+        charged: flags.charged === true,
         log,
       })
     },
@@ -209,6 +210,7 @@ const options: ParseArgsOptionsConfig = {
   quick: flag,
   curve: flag,
   parts: flag,
+  charged: flag,
   guidellm: flag,
   ...Object.fromEntries(
     [

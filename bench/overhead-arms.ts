@@ -39,6 +39,8 @@ export interface ArmsOptions {
   isInspected: boolean
   profile?: string | undefined
   base?: string | undefined
+  /** A price and hard budgets, at the gateway of this commit alone. */
+  charged?: boolean
 }
 
 /**
@@ -54,7 +56,12 @@ export async function startArms(stack: AsyncDisposableStack, options: ArmsOption
   const tree = options.base === undefined ? undefined : checkOutBase(options.base)
   if (tree) stack.defer(tree.remove)
   const base =
-    tree && (await startGateway(stack, mock.ready.url, { ...options, repository: tree.path }))
+    tree &&
+    (await startGateway(stack, mock.ready.url, {
+      ...options,
+      charged: false,
+      repository: tree.path,
+    }))
   const nginx = await startNginx(mock.ready.url)
   if (nginx) stack.defer(nginx.stop)
   const arms: Arms = {
@@ -76,8 +83,9 @@ export async function startArms(stack: AsyncDisposableStack, options: ArmsOption
 async function startGateway(
   stack: AsyncDisposableStack,
   engineUrl: string,
-  { tenants, keys, seed, isInspected, profile, repository }: ArmsOptions & { repository?: string },
+  options: ArmsOptions & { repository?: string },
 ) {
+  const { tenants, keys, seed, isInspected, profile, repository } = options
   let inspectorUrl: string | undefined
   const server = await startServer({
     engine: 'none',
@@ -90,11 +98,21 @@ async function startGateway(
   stack.defer(server.stop)
   const secrets = await populate(databaseUrlOf(server), tenants, keys)
   await server.admin.post('/api/engines', { url: engineUrl, name: 'mock' })
+  if (options.charged) await charge(server, tenants)
   await warmUp(server, secrets)
   const random = seededRandom(seed)
   const key = () => secrets[Math.floor(random.next() * secrets.length)] ?? ''
   const arm: Arm = { target: chatTarget(server.url, key), pid: server.pid }
   return { arm, key, admin: server.admin, inspectorUrl: () => inspectorUrl }
+}
+
+/** A price for the mock's model, and a hard budget of money for every tenant. */
+async function charge({ admin }: Server, tenants: number): Promise<void> {
+  await admin.post('/api/prices', { prices: [{ model: 'mock', input: '1', output: '2' }] })
+  for (let i = 0; i < tenants; i++) {
+    const limits = { unit: 'money', period: 'month', limit: '1000000', isHard: true }
+    await admin.post('/api/budgets', { tenantId: `ten_bench${i}`, name: 'month', ...limits })
+  }
 }
 
 /** So that none is looked up in the measured part, and code gets hot. */
@@ -183,7 +201,7 @@ function chatFields(text: string, model: string, stream?: number): Fields {
   return { path: '/v1/chat/completions', body }
 }
 
-/** Chat requests of 1 kB to the mock engine, as streams of so many chunks where a number is given. */
+/** Chat requests of 1 kB to the mock engine; streams of so many chunks where a number is given. */
 export const chatTarget = (url: string, key: () => string, stream?: number): Target =>
   targetFrom(url, key, (text) => chatFields(text, 'mock', stream))
 

@@ -42,6 +42,8 @@ export interface OverheadOptions {
   parts?: boolean
   /** Commit whose gateway is measured as well, in the same turns. */
   base?: string | undefined
+  /** Whether the model has a price and every tenant a hard budget; not at the base. */
+  charged?: boolean
   log?: (text: string) => void
 }
 

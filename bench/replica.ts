@@ -15,6 +15,8 @@ export interface ReplicaOptions {
   /** Where the database listens. */
   address: { socketPath: string | undefined; host: string; port: number }
   keys: Record<string, string>
+  /** Folder of the code that it runs until its first restart; this one where absent. */
+  firstRepository?: string | undefined
   /** Identifiers of gateways that are cut off. */
   cutIds: Set<string>
   log: (line: string) => void
@@ -69,7 +71,7 @@ export class Replica {
       const at = this.#server?.url
       return at === undefined ? undefined : connect(Number(new URL(at).port), '127.0.0.1')
     }, isCut)
-    await this.#start()
+    await this.#start(this.#options.firstRepository)
   }
 
   async fault(kind: FaultName): Promise<void> {
@@ -131,7 +133,7 @@ export class Replica {
     this.#peers?.apply()
   }
 
-  async #start(): Promise<void> {
+  async #start(repository?: string): Promise<void> {
     const { home, databaseUrl, keys, log } = this.#options
     mkdirSync(home, { recursive: true })
     const url = new URL(databaseUrl)
@@ -141,6 +143,7 @@ export class Replica {
     this.#server = await startServer({
       engine: 'none',
       home,
+      ...(repository !== undefined && { repository }),
       environment: {
         ...keys,
         DATABASE_URL: url.href,

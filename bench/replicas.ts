@@ -4,13 +4,17 @@ import type { Random } from '../src/base/index.ts'
 import { parseAddress, type TestDatabase } from '../src/store/index.ts'
 import { Replica, waitFor } from './replica.ts'
 
-/** Gateways `one`, `two` and `three` at a database, ready. */
+/**
+ * Gateways `one`, `two` and `three` at a database, ready.
+ * @param firstRepository folder of the code that each runs until its first restart
+ */
 export async function startReplicas(
   folder: string,
   database: TestDatabase,
   random: Random,
   log: (line: string) => void,
   stack: AsyncDisposableStack,
+  firstRepository?: string,
 ): Promise<Replica[]> {
   const keys = {
     GRISTMILL_SECRET_KEY: Buffer.from(random.bytes(32)).toString('base64'),
@@ -28,6 +32,7 @@ export async function startReplicas(
       address,
       keys,
       cutIds,
+      firstRepository,
       log,
     })
     replicas.push(replica)

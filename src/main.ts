@@ -231,7 +231,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   stack.defer(() => traces?.close())
   const gateway = createGateway({
     telemetry: traces,
-    ...queueingOf(pool, member, toll.allowances, clock),
+    ...queueingOf({ pool, member, toll, clock, logger, stack }),
     ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
     routes,

@@ -23,20 +23,26 @@ export class DaySpend implements Allowances {
   }
 
   /**
-   * Takes over what the ledger knows of today.
+   * Learns what the ledger knows of today; what is known here already and not there yet stays.
    * @param routeOf the route that a name in the ledger stands for
    */
-  async open(since: SpendSince, routeOf: (model: string) => string): Promise<void> {
+  async learn(since: SpendSince, routeOf: (model: string) => string): Promise<void> {
     this.#turn()
-    for (const { tenantId, model, spendNanos } of await since(this.#day * DAY_MS)) {
-      this.#add(keyOf(tenantId, routeOf(model)), spendNanos)
+    const day = this.#day
+    const booked = new Map<string, number>()
+    for (const { tenantId, model, spendNanos } of await since(day * DAY_MS)) {
+      const key = keyOf(tenantId, routeOf(model))
+      booked.set(key, (booked.get(key) ?? 0) + spendNanos)
     }
+    this.#turn()
+    if (day !== this.#day) return
+    for (const [key, nanos] of booked) this.#spent.set(key, Math.max(nanos, this.#at(key)))
   }
 
   reserve(tenantId: string, route: string, nanos: number, allowance: number): Reservation | null {
     this.#turn()
     const key = keyOf(tenantId, route)
-    if ((this.#spent.get(key) ?? 0) + nanos > allowance) return null
+    if (this.#at(key) + nanos > allowance) return null
     this.#add(key, nanos)
     return { key, nanos, day: this.#day }
   }
@@ -47,7 +53,11 @@ export class DaySpend implements Allowances {
   }
 
   #add(key: string, nanos: number): void {
-    this.#spent.set(key, Math.max(0, (this.#spent.get(key) ?? 0) + nanos))
+    this.#spent.set(key, Math.max(0, this.#at(key) + nanos))
+  }
+
+  #at(key: string): number {
+    return this.#spent.get(key) ?? 0
   }
 
   #turn(): void {

@@ -234,7 +234,7 @@ describe('what is spent in a day', () => {
     const clock = new FakeClock()
     const spend = new DaySpend(clock)
     const rows = [{ tenantId: 'a', model: 'alias', spendNanos: 90 }]
-    await spend.open(
+    await spend.learn(
       async () => rows,
       () => 'r',
     )

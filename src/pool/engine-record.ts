@@ -3,9 +3,15 @@
  * reason. Decides nothing; whoever made it writes the rows.
  */
 import type { Clock } from '../base/index.ts'
-import type { CapacityMinute, EngineChange, EngineHealthState } from '../meter/index.ts'
+import type {
+  AttemptFailure,
+  CapacityMinute,
+  EngineChange,
+  EngineHealthState,
+} from '../meter/index.ts'
 import { CapacityMeter } from './capacity-meter.ts'
 import type { EngineCircuit } from './engine-circuit.ts'
+import type { PoolTicket } from './ticket.ts'
 import type { PoolEngine } from './types.ts'
 
 export interface RecordSink {
@@ -54,6 +60,11 @@ export class EngineRecord {
     this.#states.set(id, health)
     const reason = health === 'degraded' ? circuit.reason : place.reason
     this.#sink.recordChange({ engineId: id, atMs: nowMs, state: health, reason })
+  }
+
+  /** A request has left its engine, if it was at one. @param failure how it was failed there */
+  left({ engineId = '', request }: PoolTicket, failure: AttemptFailure | undefined): void {
+    this.meter.left(engineId, request.tenantId, this.#clock.nowMs(), failure)
   }
 
   /** Writes the minutes that have ended. @returns false where none has */

@@ -86,6 +86,23 @@ function setUp(cap = 2) {
   return { clock, pool, rows, changes }
 }
 
+test('a request whose end opens the circuit of its engine leaves the minute once', async () => {
+  const { clock, pool, rows } = setUp()
+  pool.setEngine(engine('peer'), profile(2), 'up', 'It answers.')
+  for (let i = 0; i < 3; i++) {
+    const ticket = pool.submit(request('a', { model: pinnedModel('e') }))
+    await ticket.granted
+    clock.advance(100)
+    const failed = { ...end(0), outcome: 'engine_failed' as const, failure: 'status_500' as const }
+    ticket.finish(failed)
+  }
+  assert.equal(pool.health.of('e').state, 'open')
+  clock.advance(60_000)
+  const slotS = rows.filter(({ engineId }) => engineId === 'e').map((row) => row.slotS)
+  assert.ok(slotS.length > 0 && slotS.every((one) => one >= 0 && one < 1), slotS.join(', '))
+  pool.close()
+})
+
 const end = (outputTokens: number) => ({
   inputTokens: 10,
   cachedTokens: 0,

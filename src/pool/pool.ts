@@ -334,10 +334,10 @@ export class Pool implements TicketOwner {
     this.scheduler.finish(placeOf(ticket))
     const { engineId, circuit } = ticket
     this.quotas.ended(engineId, ticket.id)
+    // Before its circuit is heeded, which notes the engine as it is without this request.
+    this.#record.left(ticket, failure)
     circuit?.left()
     if (circuit?.isNews) this.#heed()
-    if (engineId === undefined) return
-    this.#record.meter.left(engineId, ticket.request.tenantId, this.#clock.nowMs(), failure)
   }
 
   #expire(): void {

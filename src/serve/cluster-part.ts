@@ -1,27 +1,34 @@
 /** What differs where several gateways share the database, joined with the parts of one gateway. */
 import type { Clock, Logger } from '../base/index.ts'
 import type { Member } from '../cluster/index.ts'
-import type { Allowances, ExpectedWaits, GatewayOptions } from '../gateway/index.ts'
+import type { ExpectedWaits, GatewayOptions } from '../gateway/index.ts'
 import type { CountOf, Ledger, PriceOf, StoredAnswers } from '../meter/index.ts'
 import { type Pool, queueOf } from '../pool/index.ts'
+import { HolderAllowances } from './holder-allowances.ts'
+import type { TollPart } from './toll-part.ts'
 
 const SETTLE_EVERY_MS = 10_000
 
-/** Where the gateway queues its requests, and who judges their rates. */
+export interface QueueingOptions {
+  pool: Pool
+  member: Member | undefined
+  toll: Pick<TollPart, 'allowances' | 'learnSpent'>
+  clock: Clock
+  logger: Logger
+  stack: AsyncDisposableStack
+}
+
+/** Where the gateway queues its requests, and who judges their rates and allowances. */
 export function queueingOf(
-  pool: Pool,
-  member: Member | undefined,
-  allowances: Allowances,
-  clock: Clock,
+  options: QueueingOptions,
 ): Pick<GatewayOptions, 'pool' | 'rates' | 'expectedWaits' | 'allowances'> {
+  const { pool, member, toll, clock, logger, stack } = options
+  const { allowances, learnSpent: learn } = toll
   const expectedWaits: ExpectedWaits = (rowsMax) => queueOf(pool, clock, undefined, rowsMax)
   if (member === undefined) return { pool, expectedWaits, allowances }
-  // What a day's allowance has left is known to one gateway only.
-  const reserve: Allowances['reserve'] = (...wanted) =>
-    member.mayStart() ? allowances.reserve(...wanted) : null
-  const settle: Allowances['settle'] = (...spent) => allowances.settle(...spent)
-  const { rates } = member
-  return { pool: member.pool, rates, expectedWaits, allowances: { reserve, settle } }
+  const shared = new HolderAllowances({ holding: member, allowances, learn, clock, logger })
+  stack.defer(() => shared.close())
+  return { pool: member.pool, rates: member.rates, expectedWaits, allowances: shared }
 }
 
 /** True where this gateway writes down what becomes of engines. */

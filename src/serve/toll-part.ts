@@ -18,6 +18,8 @@ export interface TollPart {
   prices: PriceBook
   budgets: Budgets
   allowances: DaySpend
+  /** Reads anew what tenants have spent of their allowances today. */
+  learnSpent: () => Promise<void>
   /** What the admin API reads and changes. */
   services: { prices: PriceBook; budgets: Budgets; books: Books }
   /** The price that held for a request that a crash left open. */
@@ -63,13 +65,15 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   stack.defer(() => budgets.close())
   const allowances = new DaySpend(clock)
   const routeOf = (model: string) => routes.find(model)?.name
-  await allowances.open(
-    (fromMs) => spendSince(database.sql, fromMs),
-    (model) => routeOf(model) ?? model,
-  )
+  const learnSpent = () =>
+    allowances.learn(
+      (fromMs) => spendSince(database.sql, fromMs),
+      (model) => routeOf(model) ?? model,
+    )
+  await learnSpent()
   const priceOf: PriceOf = ({ tenantId, model, serviceClass, arrivedAtMs }) => {
     const plan = tenancy.labels().get(tenantId)?.pricePlan ?? null
     return prices.find({ model, route: routeOf(model), serviceClass, plan }, arrivedAtMs)
   }
-  return { prices, budgets, services: { prices, budgets, books }, allowances, priceOf }
+  return { prices, budgets, services: { prices, budgets, books }, allowances, learnSpent, priceOf }
 }
