@@ -16,6 +16,7 @@ import {
   queryUsage,
   verifyRequests,
   verifyStatements,
+  verifyUsage,
 } from '../src/meter/index.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
 import { createTenancy } from '../src/tenancy/index.ts'
@@ -73,9 +74,10 @@ export async function benchBooks(options: {
     const fold = await timed('fold', () => foldUsage(database))
     await unbounded(database, 'vacuum analyze usage_hours, usage_fresh')
     const [size] = await database.sql<{ rows: number; hours: number }[]>`
-      select pg_total_relation_size('ledger_intents')
-        + pg_total_relation_size('ledger_settlements') as rows,
-        pg_total_relation_size('usage_hours') as hours`
+      select sum(pg_total_relation_size(inhrelid))::int8 as rows,
+        pg_total_relation_size('usage_hours') as hours
+      from pg_inherits join pg_class as parent on parent.oid = inhparent
+      where parent.relname in ('ledger_intents', 'ledger_settlements')`
     const perMillion = (bytes: number) => Math.round((bytes / requests) * 1e6)
     const days = await usagePages(database, seededRandom(seed), 'day')
     const hours = await usagePages(database, seededRandom(seed), 'hour')
@@ -222,6 +224,11 @@ async function prove({ sql }: TestDatabase): Promise<string | null> {
     const { next, broken } = await verifyRequests(sql, after)
     if (broken) return `${broken.id}: ${broken.what}`
     after = next
+  }
+  for (let after: number | null | undefined = undefined; after !== null; ) {
+    const { next, broken } = await verifyUsage(sql, after)
+    if (broken) return `${broken.id}: ${broken.what}`
+    after = next === null ? null : Number(next)
   }
   for (let after: number | null = 0; after !== null; ) {
     const { next, broken } = await verifyStatements(sql, after)

@@ -113,6 +113,11 @@ export const limitTable = {
     'GRISTMILL_FILE_RETENTION_DAYS',
     'age at which a file is destroyed, unless it says otherwise, days',
   ),
+  requestMonths: limit(
+    1200,
+    'GRISTMILL_REQUEST_MONTHS',
+    'whole months that single requests are kept on the ledger once they are on statements; totals are kept for ever',
+  ),
   uploadsMax: limit(32, 'GRISTMILL_UPLOADS_MAX', 'files that one gateway receives at once'),
   uploadMsMax: limit(
     1_800_000,

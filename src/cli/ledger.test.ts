@@ -25,7 +25,9 @@ const server = createServer((request, response) => {
     } else if (pathname === '/api/ledger/verify') {
       const isFirst = searchParams.get('part') === 'requests' && !searchParams.has('after')
       const next = isFirst ? 'req_9' : null
-      response.end(JSON.stringify({ checked: 20, open: 0, next, broken: isFirst ? null : broken }))
+      const dropped = { requests: 7, before: '2026-01-01T00:00:00.000Z' }
+      const found = { checked: 20, open: 0, next, broken: isFirst ? null : broken, dropped }
+      response.end(JSON.stringify(found))
     } else if (searchParams.has('format')) response.end('<!doctype html>')
     else response.end(JSON.stringify(statement))
   })
@@ -63,11 +65,19 @@ test('a statement is printed as its page, and taken back with a reason', async (
 test('the proof goes through all parts, and fails at the first broken row', async () => {
   const whole = await run('ledger verify')
   assert.equal(whole.code, 0, whole.err)
-  assert.match(whole.out, /The books are whole: 40 requests, .* 20 statements\./)
+  assert.match(
+    whole.out,
+    /The books are whole: 40 requests, .* 20 days; 20 statements\.\s+7 requests of before 2026-01/,
+  )
   const path = '/api/ledger/verify?part'
   assert.deepEqual(
     seen.map(({ line }) => line),
-    [`GET ${path}=requests`, `GET ${path}=requests&after=req_9`, `GET ${path}=statements`],
+    [
+      `GET ${path}=requests`,
+      `GET ${path}=requests&after=req_9`,
+      `GET ${path}=usage`,
+      `GET ${path}=statements`,
+    ],
   )
   broken = { id: 'req_17', what: 'never closed' }
   const { code, out } = await run('ledger verify')

@@ -214,4 +214,6 @@ export interface VerifiedPartView {
   next: string | null
   /** The first row that is wrong; nothing behind it was looked at. */
   broken: { id: string; what: string } | null
+  /** Requests of which only sums are left; null: none. */
+  dropped: { requests: number; before: string } | null
 }

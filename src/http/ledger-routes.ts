@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { GristmillError } from '../base/index.ts'
 import {
   idleRules,
+  readDropped,
   readStatement,
   readStatements,
   type Statement,
@@ -10,6 +11,7 @@ import {
   statementBases,
   verifyRequests,
   verifyStatements,
+  verifyUsage,
 } from '../meter/index.ts'
 import { type Api, answer, body, checkReach, needs, pageFrom, tenantsInReach } from './api.ts'
 import type * as contract from './contract.ts'
@@ -112,7 +114,7 @@ const verifyPart = createRoute({
   summary: 'Prove one part of the books; begin with no `after`, go on with `next`',
   request: {
     query: z.object({
-      part: z.enum(['requests', 'statements']),
+      part: z.enum(['requests', 'usage', 'statements']),
       after: z.string().max(100).optional(),
     }),
   },
@@ -125,6 +127,7 @@ const verifyPart = createRoute({
           open: z.number().int(),
           next: z.string().nullable(),
           broken: z.object({ id: z.string(), what: z.string() }).nullable(),
+          dropped: z.object({ requests: z.number().int(), before: z.iso.datetime() }).nullable(),
         })
         .openapi('VerifiedPart') satisfies z.ZodType<contract.VerifiedPartView>,
     ),
@@ -183,11 +186,20 @@ export function ledgerRoutes(api: Api, options: HttpOptions): void {
       throw new GristmillError('forbidden', { actor: actor.name, action })
     }
     const { part, after = '' } = c.req.valid('query')
-    const found =
-      part === 'requests'
-        ? await verifyRequests(database.sql, after)
-        : await verifyStatements(database.sql, number.safeParse(after).data ?? 0)
-    return c.json(found, 200)
+    const { sql } = database
+    const day = z.coerce
+      .number()
+      .int()
+      .safeParse(after || undefined).data
+    const proofs = {
+      requests: () => verifyRequests(sql, after),
+      usage: () => verifyUsage(sql, day),
+      statements: () => verifyStatements(sql, number.safeParse(after).data ?? 0),
+    }
+    const found = await proofs[part]()
+    const dropped = await readDropped(sql)
+    const gone = dropped && { ...dropped, before: dropped.before.toISOString() }
+    return c.json({ ...found, dropped: gone }, 200)
   })
 }
 

@@ -41,6 +41,7 @@ export {
 } from './books/statement-types.ts'
 export { type VerifiedPart, verifyRequests } from './books/verify-requests.ts'
 export { verifyStatements } from './books/verify-statements.ts'
+export { type Dropped, readDropped, verifyUsage } from './books/verify-usage.ts'
 export { readWeights, weightSpans } from './books/weights.ts'
 export {
   type BudgetChange,
@@ -84,6 +85,7 @@ export type * from './prices/price-types.ts'
 export { costOf, priced } from './prices/priced.ts'
 export type { CountOf, PriceOf, StoredAnswers } from './recovery.ts'
 export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'
+export { keepMonths } from './retention.ts'
 export { openTestJournal } from './test-journal.ts'
 export type * from './types.ts'
 export {

@@ -89,29 +89,84 @@ const HOUR_MS = 3_600_000
 export function usedWithin(sql: Queries, fromMs: number, toMs: number, filter: Fragment): Fragment {
   const fromHourMs = Math.ceil(fromMs / HOUR_MS) * HOUR_MS
   const toHourMs = Math.max(fromHourMs, Math.floor(toMs / HOUR_MS) * HOUR_MS)
-  const hours = (table: string): Fragment => sql`
-    select ${sql.unsafe(COLUMNS)} from ${sql(table)}
-    where hour >= ${at(sql, fromHourMs)} and hour < ${at(sql, toHourMs)} ${filter}`
   const edge = (from: number, to: number): Fragment =>
-    from < to ? sql`union all ${settledWithin(sql, from, to, filter)}` : sql``
+    from < to ? sql`union all ${settled(sql, at(sql, from), at(sql, to), filter)}` : sql``
   return sql`
-    ${hours('usage_hours')} union all ${hours('usage_fresh')}
+    ${hoursWithin(sql, at(sql, fromHourMs), at(sql, toHourMs), filter)}
     ${edge(fromMs, Math.min(fromHourMs, toMs))} ${edge(Math.max(toHourMs, fromMs), toMs)}`
 }
 
-/** A settlement as a row of `usage_hours`. */
-function settledWithin(sql: Queries, fromMs: number, toMs: number, filter: Fragment): Fragment {
+/**
+ * The same from the settlements, as long as there are any: hours whose requests were dropped count
+ * where they begin within the time.
+ */
+export function settledWithin(
+  sql: Queries,
+  fromMs: number,
+  toMs: number,
+  filter: Fragment,
+): Fragment {
+  const [from, to] = [at(sql, fromMs), at(sql, toMs)]
+  const kept = keptFrom(sql)
   return sql`
-  select tenant_id, date_bin('1 hour', settled_at, 'epoch') as hour, project_id, key_id, model,
-    served_class, rented_target, 1 as requests, (settlement_group = 'finished')::int as finished,
-    (settlement_group = 'cut')::int as cut, (settlement_group = 'recovered')::int as recovered,
-    input_tokens, cached_tokens, output_tokens, engine_ms, queue_ms,
-    coalesce(spend_nanos, 0) as spend_nanos, coalesce(charge_nanos, 0) as charge_nanos,
-    (charge_nanos is null)::int as unpriced, (hit_input_tokens is not null)::int as hits,
-    coalesce(hit_input_tokens, 0) as hit_input_tokens,
-    coalesce(hit_output_tokens, 0) as hit_output_tokens
-  from ledger_settlements
-  where settled_at >= ${at(sql, fromMs)} and settled_at < ${at(sql, toMs)} ${filter}`
+    ${settled(sql, sql`greatest(${from}, ${kept})`, to, filter)}
+    union all ${hoursWithin(sql, from, sql`least(${to}, ${kept})`, filter)}`
 }
 
-const at = (sql: Queries, ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`
+/** All settlements from then on are there. */
+export const keptFrom = (sql: Queries): Fragment =>
+  sql`(select coalesce(max(hours_before), '-infinity') from ledger_drops)`
+
+/**
+ * The first hour in which the sums are not those of the settlements, in words; null where there is
+ * none. Both ends are whole hours, and later than what was dropped.
+ */
+export async function differingHour(
+  sql: Queries,
+  fromMs: number,
+  toMs: number,
+): Promise<string | null> {
+  const from: Fragment = sql`greatest(${at(sql, fromMs)}, ${keptFrom(sql)})`
+  const to = at(sql, toMs)
+  const taken = SUMS.map((name) => `-${name}`).join(', ')
+  const isOff = SUMS.map((name) => `sum(${name}) <> 0`).join(' or ')
+  const [row] = await sql<{ tenantId: string; hour: Date }[]>`
+    select tenant_id as "tenantId", hour from (
+      ${settled(sql, from, to, sql``)}
+      union all select ${sql.unsafe(`${KEYS}, ${taken}`)} from (
+        ${hoursWithin(sql, from, to, sql``)}) as summed) as both_sides
+    group by ${sql.unsafe(KEYS)} having ${sql.unsafe(isOff)} order by hour, tenant_id limit 1`
+  return row ? `usage of ${row.tenantId} in the hour ${row.hour.toISOString()}` : null
+}
+
+/** What is in the hours of a time, and what is not in them yet. */
+export function hoursWithin(
+  sql: Queries,
+  from: Fragment,
+  to: Fragment,
+  filter: Fragment,
+): Fragment {
+  const part = (table: string): Fragment => sql`
+    select ${sql.unsafe(COLUMNS)} from ${sql(table)}
+    where hour >= ${from} and hour < ${to} ${filter}`
+  return sql`${part('usage_hours')} union all ${part('usage_fresh')}`
+}
+
+/** A settlement as a row of `usage_hours`. */
+function settled(sql: Queries, from: Fragment, to: Fragment, filter: Fragment): Fragment {
+  return sql`
+    select tenant_id, date_bin('1 hour', settled_at, 'epoch') as hour, project_id, key_id,
+      model collate "C" as model, served_class collate "C" as served_class,
+      rented_target collate "C" as rented_target, 1 as requests,
+      (settlement_group = 'finished')::int as finished,
+      (settlement_group = 'cut')::int as cut, (settlement_group = 'recovered')::int as recovered,
+      input_tokens, cached_tokens, output_tokens, engine_ms, queue_ms,
+      coalesce(spend_nanos, 0) as spend_nanos, coalesce(charge_nanos, 0) as charge_nanos,
+      (charge_nanos is null)::int as unpriced, (hit_input_tokens is not null)::int as hits,
+      coalesce(hit_input_tokens, 0) as hit_input_tokens,
+      coalesce(hit_output_tokens, 0) as hit_output_tokens
+    from ledger_settlements
+    where settled_at >= ${from} and settled_at < ${to} ${filter}`
+}
+
+const at = (sql: Queries, ms: number): Fragment => sql`to_timestamp(${ms}::float8 / 1000)`

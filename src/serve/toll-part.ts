@@ -5,6 +5,7 @@ import type { Home } from '../host/index.ts'
 import {
   Books,
   Budgets,
+  keepMonths,
   keepUsageFolded,
   PriceBook,
   type PriceOf,
@@ -49,6 +50,9 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const { currency } = config
   const folding = keepUsageFolded(database, clock, logger)
   stack.defer(() => folding.stop())
+  const months = config.limits.requestMonths
+  const dropping = await keepMonths({ database, audit, clock, logger, months })
+  stack.defer(() => dropping.stop())
   const seed = home.secret('statements')
   const books = new Books({ database, tenancy, clock, currency, seed })
   const prices = new PriceBook({ database, audit, clock, logger, currency })

@@ -12,6 +12,7 @@ import { FIRST_HASH, hashOf, StatementSigner } from './statement-chain.ts'
 import { allocationOf, creditNoteOf, statementOf, textOf } from './statement-document.ts'
 import {
   insertStatement,
+  lockStatements,
   readStatement,
   readStatements,
   readUsageLines,
@@ -74,7 +75,7 @@ export class Books {
       throw refused(`the period has to have ended ${SETTLED_MS / 60_000} minutes ago`)
     }
     return database.transaction(async (sql) => {
-      await lock(sql)
+      await lockStatements(sql)
       await refuseOpen(sql, toMs)
       const costs = await periodCosts(sql, fromMs, toMs, rule)
       const usage = await readUsageLines(sql, fromMs, toMs)
@@ -99,7 +100,7 @@ export class Books {
    */
   reopen(number: number, reason: string, actor: Actor): Promise<Statement> {
     return this.#options.database.transaction(async (sql) => {
-      await lock(sql)
+      await lockStatements(sql)
       const found = await readStatement(sql, number)
       if (!found) throw new GristmillError('not_found', { kind: 'statement', id: String(number) })
       const { document, correctedBy } = found
@@ -148,8 +149,6 @@ export class Books {
 }
 
 const refused = (reason: string) => new GristmillError('period_refused', { reason })
-
-const lock = (sql: Transaction) => sql`lock table ledger_statements in share row exclusive mode`
 
 async function refuseOpen(sql: Transaction, toMs: number): Promise<void> {
   const { ids, count } = await openBefore(sql, toMs, IDS_NAMED)

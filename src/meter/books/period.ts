@@ -1,5 +1,6 @@
 /** The chargeback of a period out of the ledger: engines, rented services, and what was saved. */
 import type { Queries } from '../../store/index.ts'
+import { settledWithin } from '../usage-hours.ts'
 import { ChargebackSum } from './chargeback.ts'
 import type { Chargeback, IdleRule } from './chargeback-types.ts'
 import { engineCosts } from './engine-costs.ts'
@@ -51,17 +52,14 @@ export async function periodCosts(
   return { fromMs, toMs, ...sum.finish(rule), overflow, savings }
 }
 
-const settledWithin = (sql: Queries, fromMs: number, toMs: number) => sql`
-  settled_at >= to_timestamp(${fromMs}::float8 / 1000)
-  and settled_at < to_timestamp(${toMs}::float8 / 1000)`
-
 async function readOverflow(sql: Queries, fromMs: number, toMs: number): Promise<Overflow[]> {
+  const rented: ReturnType<Queries> = sql`and rented_target is not null`
   const rows = await sql<(Omit<Overflow, 'nanos'> & { nanos: string })[]>`
-    select tenant_id as "tenantId", rented_target as target, model, count(*) as requests,
+    select tenant_id as "tenantId", rented_target collate "default" as target,
+      model collate "default" as model, sum(requests)::int8 as requests,
       sum(input_tokens)::int8 as "inputTokens", sum(output_tokens)::int8 as "outputTokens",
-      coalesce(sum(spend_nanos), 0)::text as nanos
-    from ledger_settlements
-    where rented_target is not null and ${settledWithin(sql, fromMs, toMs)}
+      sum(spend_nanos)::text as nanos
+    from (${settledWithin(sql, fromMs, toMs, rented)}) as settled
     group by 1, 2, 3 order by 1, 2, 3`
   return rows.map((row) => ({ ...row, nanos: BigInt(row.nanos) }))
 }
@@ -69,10 +67,8 @@ async function readOverflow(sql: Queries, fromMs: number, toMs: number): Promise
 async function readSavings(sql: Queries, fromMs: number, toMs: number): Promise<Saving[]> {
   const rows = await sql<Saving[]>`
     select tenant_id as "tenantId", sum(cached_tokens)::int8 as "cachedTokens",
-      coalesce(sum(hit_input_tokens + hit_output_tokens), 0)::int8 as "hitTokens"
-    from ledger_settlements
-    where (cached_tokens > 0 or hit_input_tokens is not null)
-      and ${settledWithin(sql, fromMs, toMs)}
-    group by 1 order by 1`
+      sum(hit_input_tokens + hit_output_tokens)::int8 as "hitTokens"
+    from (${settledWithin(sql, fromMs, toMs, sql``)}) as settled
+    group by 1 having sum(cached_tokens) > 0 or sum(hits) > 0 order by 1`
   return [...rows]
 }

@@ -1,7 +1,8 @@
 /** The table of statements, which can only grow, and what of the ledger stands on them. */
 import { decimalOf } from '../../base/index.ts'
-import type { Queries } from '../../store/index.ts'
+import type { Queries, Transaction } from '../../store/index.ts'
 import { textArray } from '../text-array.ts'
+import { settledWithin } from '../usage-hours.ts'
 import type { AnyDocument, Statement, UsageLine } from './statement-types.ts'
 
 export interface StatementFilter {
@@ -15,6 +16,10 @@ export interface StatementFilter {
 interface Row extends Omit<Statement, 'document'> {
   text: string
 }
+
+/** Nothing is closed, opened again or dropped until the transaction has ended. */
+export const lockStatements = (sql: Transaction) =>
+  sql`lock table ledger_statements in share row exclusive mode`
 
 export async function readStatements(
   sql: Queries,
@@ -83,19 +88,17 @@ export async function readUsageLines(
   toMs: number,
   tenantId?: string,
 ): Promise<Map<string, UsageLine[]>> {
+  const only: ReturnType<Queries> =
+    tenantId === undefined ? sql`` : sql`and tenant_id = ${tenantId}`
   const rows = await sql<(UsageLine & { tenantId: string; nanos: string })[]>`
     select tenant_id as "tenantId", project_id as "projectId", model,
-      served_class as "serviceClass", count(*) as requests,
+      served_class as "serviceClass", sum(requests)::int8 as requests,
       sum(input_tokens)::int8 as "inputTokens", sum(cached_tokens)::int8 as "cachedTokens",
-      sum(output_tokens)::int8 as "outputTokens",
-      count(*) filter (where price_version is null) as unpriced,
-      coalesce(sum(charge_nanos), 0)::text as nanos
-    from ledger_settlements
-    where settled_at >= to_timestamp(${fromMs}::float8 / 1000)
-      and settled_at < to_timestamp(${toMs}::float8 / 1000)
-      ${tenantId === undefined ? sql`` : sql`and tenant_id = ${tenantId}`}
+      sum(output_tokens)::int8 as "outputTokens", sum(unpriced)::int8 as unpriced,
+      sum(charge_nanos)::text as nanos
+    from (${settledWithin(sql, fromMs, toMs, only)}) as settled
     group by tenant_id, project_id, model, served_class
-    order by tenant_id, project_id, model collate "C", served_class`
+    order by tenant_id, project_id, model, served_class collate "default"`
   const lines = new Map<string, UsageLine[]>()
   for (const { tenantId: id, nanos, ...line } of rows) {
     const known = lines.get(id) ?? []

@@ -1,0 +1,78 @@
+/**
+ * The months that requests are kept in: both tables of them are split by ranges of identifiers,
+ * which begin with their time. A month is there before it begins, so no request waits for it.
+ */
+import { type Clock, idsFrom } from '../base/index.ts'
+import type { Database, Queries, Transaction } from '../store/index.ts'
+
+const TABLES = ['ledger_intents', 'ledger_settlements'] as const
+/** Requests wait behind whoever waits for a lock, so nobody waits long; it is tried again. */
+const LOCK_MS_MAX = 1000
+
+export interface Month {
+  /** End of the names of its tables. */
+  name: string
+  /** The least identifier that is after it. */
+  untilId: string
+}
+
+/** Months in their order, that of before there were months first. */
+export async function readMonths(sql: Queries): Promise<Month[]> {
+  const rows = await sql<Month[]>`
+    select * from (
+      select substring(c.relname from ${`${TABLES[0]}_(.*)`}) as name,
+        substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \\(''([^'']*)''\\)') as "untilId"
+      from pg_inherits as p join pg_class as c on c.oid = p.inhrelid
+      where p.inhparent = ${TABLES[0]}::regclass) as months
+    where "untilId" is not null order by "untilId" collate "C"`
+  return [...rows]
+}
+
+/**
+ * Adds this month and the next where they are missing.
+ * @throws what the database throws; `lock_not_available` where somebody reads for long
+ */
+export async function addMonths(
+  database: Pick<Database, 'sql' | 'transaction'>,
+  clock: Clock,
+): Promise<void> {
+  const now = new Date(clock.nowMs())
+  for (const ahead of [0, 1]) {
+    const from = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead)
+    const to = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead + 1)
+    const name = new Date(from).toISOString().slice(0, 7).replace('-', '')
+    const month = { name, untilId: idsFrom('req', to) }
+    const isIn = ({ name: known, untilId }: Month) =>
+      known === name || (known === 'first' && untilId > idsFrom('req', from))
+    if ((await readMonths(database.sql)).some(isIn)) continue
+    await database.transaction(async (sql) => {
+      await limitLocks(sql)
+      await sql`lock table ledger_drops in share row exclusive mode`
+      // Another gateway may have been quicker.
+      if (!(await readMonths(sql)).some(isIn)) await addMonth(sql, month, idsFrom('req', from))
+    })
+  }
+}
+
+async function addMonth(sql: Transaction, { name, untilId }: Month, fromId: string): Promise<void> {
+  for (const table of TABLES) {
+    const part = `${table}_${name}`
+    // Made apart and attached, which asks for a weaker lock than making it as a part.
+    await sql.unsafe(
+      `create table ${part} (like ${table} including defaults including constraints)`,
+    )
+    await sql.unsafe(
+      `alter table ${table} attach partition ${part} for values from ('${fromId}') to ('${untilId}')`,
+    )
+    await sql.unsafe(`create trigger append_only before update or delete or truncate on ${part}
+      for each statement execute function ledger_refuse_change()`)
+  }
+}
+
+/** @throws what the database throws; `lock_not_available` where somebody reads for long */
+export async function dropMonth(sql: Transaction, { name }: Month): Promise<void> {
+  await limitLocks(sql)
+  for (const table of TABLES) await sql.unsafe(`drop table ${table}_${name}`)
+}
+
+const limitLocks = (sql: Transaction) => sql.unsafe(`set local lock_timeout = ${LOCK_MS_MAX}`)

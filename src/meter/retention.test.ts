@@ -1,0 +1,153 @@
+/** Old requests are dropped by the month once they are closed; what they came to stays. */
+import assert from 'node:assert/strict'
+import { after, before, it } from 'node:test'
+import { createLogger, FakeClock, idsFrom, systemClock, systemRandom } from '../base/index.ts'
+import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { createTenancy, type Tenancy } from '../tenancy/index.ts'
+import {
+  Books,
+  findRequest,
+  queryUsage,
+  readDropped,
+  verifyRequests,
+  verifyStatements,
+  verifyUsage,
+} from './index.ts'
+import { addMonths, readMonths } from './ledger-months.ts'
+import { dropOld } from './retention.ts'
+
+const actor = { name: 'cli', from: 'local' }
+const logger = createLogger('silent', 'test')
+const HOUR_MS = 3_600_000
+/** Months from that in which the ledger was made, since that is where its first part ends. */
+const today = new Date(systemClock.nowMs())
+const monthMs = (n: number) => Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + n)
+
+let database: TestDatabase
+let tenancy: Tenancy
+let books: Books
+const clock = new FakeClock(monthMs(1))
+const retention = () => ({ database, audit: tenancy.audit, clock, months: 1 })
+const always = { fromMs: 0, toMs: monthMs(9) }
+const usage = async () =>
+  (await queryUsage(database.sql, always, ['hour', 'tenant', 'model'], { limit: 100 })).rows
+
+before(async () => {
+  database = await openTestDatabase()
+  tenancy = await createTenancy({ database, clock, random: systemRandom, logger })
+  const seed = new Uint8Array(32).fill(5)
+  books = new Books({ database, tenancy, clock, currency: 'EUR', seed })
+})
+after(async () => {
+  await tenancy.close()
+  await database.close()
+})
+
+async function ask(tenantId: string, atMs: number, settledAtMs?: number): Promise<string> {
+  const id = `${idsFrom('req', atMs)}${tenantId}`
+  const { sql } = database
+  await sql`
+    insert into ledger_intents (request_id, tenant_id, project_id, key_id, model, endpoint,
+      service_class, estimated_input_tokens, output_tokens_max, arrived_at)
+    values (${id}, ${tenantId}, 'prj', 'key', 'small', 'chat', 'standard', 1, 1, ${new Date(atMs)})`
+  if (settledAtMs !== undefined) await settle(id, tenantId, settledAtMs)
+  return id
+}
+
+const settle = (id: string, tenantId: string, atMs: number) => database.sql`
+  insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
+    service_class, served_class, settlement_group, end_reason, estimated, input_tokens,
+    cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, rented_target, spend_nanos)
+  values (${id}, ${tenantId}, 'prj', 'key', 'small', 'standard', 'standard', 'finished', 'done',
+    false, 100, 3, 10, 0, 5, ${new Date(atMs)}, 'far/small', 70)`
+
+const close = (n: number) => {
+  const period = { fromMs: monthMs(n), toMs: monthMs(n + 1) }
+  return books.close({ ...period, rule: 'operator', basis: 'cost' }, actor)
+}
+
+async function proof(): Promise<string | null> {
+  const { sql } = database
+  const parts = [await verifyRequests(sql, '')]
+  for (let day: string | null | undefined = undefined; day !== null; ) {
+    const part = await verifyUsage(sql, day === undefined ? undefined : Number(day))
+    parts.push(part)
+    day = part.next
+  }
+  parts.push(await verifyStatements(sql, 0))
+  return parts.find(({ broken }) => broken !== null)?.broken?.id ?? null
+}
+
+it('requests go with their month when it is closed, and what they came to stays', async () => {
+  for (const n of [1, 2, 3, 4]) await addMonths(database, new FakeClock(monthMs(n)))
+  await addMonths(database, clock)
+  const names = (await readMonths(database.sql)).map(({ name }) => name)
+  assert.deepEqual([names[0], names.length, new Set(names).size], ['first', 6, 6])
+  const first = await ask('ten_a', monthMs(0), monthMs(0) + HOUR_MS)
+  const late = await ask('ten_b', monthMs(2) - 1000)
+  const kept = await ask('ten_a', monthMs(2), monthMs(2) + HOUR_MS / 4)
+  await ask('ten_a', monthMs(2) + 3 * HOUR_MS, monthMs(2) + 3 * HOUR_MS)
+  clock.advance(monthMs(3) + 24 * HOUR_MS - clock.nowMs())
+
+  const before = await dropOld(retention())
+  assert.equal(before.dropped, 0)
+  assert.match(before.reason ?? '', /no statement of ten_a has the whole hour/)
+  await close(0)
+  const second = await dropOld(retention())
+  assert.deepEqual(second, { dropped: 1, reason: `${late} is open` })
+  assert.equal(await findRequest(database.sql, first), undefined)
+
+  await settle(late, 'ten_b', monthMs(2) + HOUR_MS / 2)
+  const whole = await usage()
+  assert.equal(
+    whole.reduce((sum, row) => sum + row.requests, 0),
+    4,
+  )
+  // It ended in the month that follows, which is not closed.
+  assert.match((await dropOld(retention())).reason ?? '', /no statement of ten_a/)
+  await close(2)
+  assert.deepEqual(await dropOld(retention()), { dropped: 1, reason: null })
+  assert.equal(await findRequest(database.sql, late), undefined)
+  assert.equal((await findRequest(database.sql, kept))?.inputTokens, 100)
+  assert.deepEqual(await usage(), whole)
+  const noted = { requests: 2, before: new Date(monthMs(2) + HOUR_MS) }
+  assert.deepEqual(await readDropped(database.sql), noted)
+  assert.equal(await proof(), null)
+  const { rows } = await tenancy.audit.list({ action: 'ledger.drop' }, { limit: 10 })
+  assert.deepEqual(rows.map(({ subject }) => subject).sort(), [
+    `requests:${names[1]}`,
+    'requests:first',
+  ])
+  // A dropped period can still be opened and closed again, to the same amount.
+  await books.reopen(1, 'again', actor)
+  const { statements } = await close(0)
+  assert.deepEqual(
+    statements.map(({ document }) => document.total),
+    ['0.00000007'],
+  )
+  assert.equal(await proof(), null)
+})
+
+it('an hour that says something else is found, dropped or not', async () => {
+  const hours = await database.sql<{ hour: Date }[]>`
+    select distinct hour from usage_fresh order by hour`
+  const change = (hour: Date | undefined, by: number) => database.sql`
+    update usage_fresh set input_tokens = input_tokens + ${by} where hour = ${hour ?? null}`
+  for (const [hour, id] of [
+    [hours[0]?.hour, `hours before ${new Date(monthMs(2) + HOUR_MS).toISOString()}`],
+    [hours.at(-1)?.hour, `usage of ten_a in the hour ${hours.at(-1)?.hour.toISOString()}`],
+  ] as const) {
+    await change(hour, 1)
+    assert.equal(await proof(), id)
+    await change(hour, -1)
+  }
+  assert.equal(await proof(), null)
+})
+
+it('what can be dropped cannot be changed', async () => {
+  const [, month] = await readMonths(database.sql)
+  for (const table of ['ledger_intents', `ledger_settlements_${month?.name}`]) {
+    const deleting = database.sql.unsafe(`delete from ${table}`)
+    await assert.rejects(deleting, /append-only/)
+  }
+})
