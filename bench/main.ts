@@ -63,6 +63,19 @@ const benches: Record<string, Bench> = {
       return { ...result, ...circumstances() }
     },
   },
+  soak: {
+    help: 'mixed work for an hour; what must not grow [--minutes N] [--model NAME|PATH] [--seed N]',
+    async run(flags, log) {
+      const { benchSoak } = await import('./soak.ts')
+      const { circumstances } = await import('./harness.ts')
+      const result = await benchSoak({
+        model: typeof flags.model === 'string' ? flags.model : undefined,
+        ...given({ minutes: number(flags, 'minutes'), seed: number(flags, 'seed') }),
+        log,
+      })
+      return { ...result, ...circumstances() }
+    },
+  },
   gateways: {
     help: 'a light tenant beside a flood, and requests a second, through one gateway and through more [--model NAME|PATH] [--pairs N] [--requests N] [--seconds N] [--seed N]',
     async run(flags, log) {
@@ -230,6 +243,7 @@ const options: ParseArgsOptionsConfig = {
       'keep',
       'yields',
       'days',
+      'minutes',
       'runs',
       'seconds',
       'calibration',
