@@ -44,6 +44,7 @@ const CALLERS = 6
 const CALLS_PER_CALLER = 8
 const MODEL = 'mock'
 const ENDPOINT = '/v1/chat/completions'
+const GATEWAY = { gatewayId: 'gw_books', isAlone: true }
 const OPEN_MS_MAX = 30_000
 
 const tell = (news: News) => void process.send?.(news)
@@ -114,13 +115,19 @@ async function open(task: Extract<Order, { kind: 'open' }>): Promise<Books> {
   const { audit } = tenancy
   const registry = new Registry()
   const journal = steppedJournal(await Journal.open(task.journal))
-  const limits = { ledgerPendingMax: 10_000, ledgerStallMs: 2000, ledgerWaitMs: 2000 }
+  const limits = {
+    databaseAwayMsMax: 60_000,
+    ledgerPendingMax: 10_000,
+    ledgerStallMs: 2000,
+    ledgerWaitMs: 2000,
+  }
   const ledger = createLedger({ database, journal, clock, logger, registry, limits })
   const prices = new PriceBook({ database: connected, audit, clock, logger, currency: CURRENCY })
   await prices.open()
   const common = { database, audit, clock, random: systemRandom, logger, currency: CURRENCY }
   const zoneOf = () => 'UTC'
-  const budgets = new Budgets({ ...common, zoneOf, waitMsMax: 5000, leaseMs: LEASE_MS })
+  const budgets = new Budgets({ ...common, zoneOf, waitMsMax: 5000, leaseMs: LEASE_MS, ...GATEWAY })
+  await ledger.replay()
   const recovered = await ledger.recover(undefined, undefined, ({ arrivedAtMs }) =>
     priceAt(prices, arrivedAtMs),
   )

@@ -16,6 +16,7 @@ import {
 } from '../src/base/index.ts'
 import { signalProcess } from '../src/host/index.ts'
 import { Budgets, PriceBook, priceInput, verifyRequests } from '../src/meter/index.ts'
+import { addMonths } from '../src/meter/ledger-months.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
 import { createTenancy, type Tenancy } from '../src/tenancy/index.ts'
 import { BooksChild } from './books-child-process.ts'
@@ -103,6 +104,8 @@ async function makeScene(database: TestDatabase, disk: SmallDisk, chance: Random
   const logger = createLogger('error', 'books')
   const actor = { name: 'chaos', from: 'local' } as const
   const common = { database, clock: systemClock, random: systemRandom, logger }
+  // As every gateway does; clocks may jump over the end of one.
+  await addMonths(database, systemClock)
   const tenancy: Tenancy = await createTenancy(common)
   const { audit } = tenancy
   const prices = new PriceBook({ ...common, audit, currency: CURRENCY })
@@ -113,7 +116,13 @@ async function makeScene(database: TestDatabase, disk: SmallDisk, chance: Random
   const made = []
   for (const name of ['budgeted', 'free']) made.push(await tenancy.tenants.create({ name }, actor))
   const tenants = made.map(({ id }) => id)
-  const leases = { zoneOf: () => 'UTC', waitMsMax: 0, leaseMs: LEASE_MS }
+  const leases = {
+    zoneOf: () => 'UTC',
+    waitMsMax: 0,
+    leaseMs: LEASE_MS,
+    gatewayId: 'chaos',
+    isAlone: false,
+  }
   const budgets = new Budgets({ ...common, audit, currency: CURRENCY, ...leases })
   const { id: budgetId } = await budgets.create(
     {

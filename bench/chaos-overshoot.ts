@@ -252,6 +252,8 @@ class Round {
       zoneOf: () => 'UTC',
       waitMsMax: 0,
       leaseMs: LEASE_MS,
+      gatewayId: 'chaos',
+      isAlone: false,
     })
     const { id } = await budgets.create(
       {

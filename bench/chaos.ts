@@ -1,5 +1,6 @@
 /** `npm run -s chaos -- NAME [--seed S] [--json]`: breaks things and looks at what is left. */
 import { parseArgs } from 'node:util'
+import { chaosAway } from './chaos-away.ts'
 import { chaosBatch } from './chaos-batch.ts'
 import { chaosBooks } from './chaos-books.ts'
 import { chaosFailover } from './chaos-failover.ts'
@@ -35,6 +36,7 @@ const seed = Number(values.seed)
 const { model } = values
 const names: Record<string, () => Promise<object>> = {
   mixed: () => chaosMixed({ seed, calls: Number(values.calls), model, log }),
+  away: () => chaosAway({ seed, seconds: Number(values.seconds), log }),
   batch: () =>
     chaosBatch({ seed, lines: Number(values.lines), kills: Number(values.kills), model, log }),
   books: () => chaosBooks({ seed, rounds: Number(values.rounds ?? 1000), log }),
@@ -52,6 +54,7 @@ const run = names[positionals[0] ?? '']
 if (values.help || run === undefined) {
   console.error(
     'npm run -s chaos -- mixed [--seed N] [--calls N] [--model toy|NAME|PATH] [--json]\n' +
+      'npm run -s chaos -- away [--seconds N] [--seed N] [--json]\n' +
       'npm run -s chaos -- batch [--seed N] [--lines N] [--kills N] [--model toy|real] [--json]\n' +
       'npm run -s chaos -- books [--rounds N] [--seed N] [--json]\n' +
       'npm run -s chaos -- fuzz [--seed N] [--count N] [--json]\n' +
@@ -62,6 +65,7 @@ if (values.help || run === undefined) {
       'npm run -s chaos -- replicas [--rounds N] [--seed N] [--json]\n' +
       'npm run -s chaos -- rolling [--rounds N] [--base REF] [--seed N] [--json]\n\n' +
       '  mixed   calls of the openai SDK, two engine kills, one gateway kill; then the ledger\n' +
+      '  away    the database lost under load, for that long; what each kind of tenant meets\n' +
       '  batch   one batch beside people who stream; kills of gateway, engine and PostgreSQL\n' +
       '  books   ledger, budgets and journal killed at any step, the database and the disk as well\n' +
       '  fuzz    hostile requests at every door, a hostile engine behind them\n' +

@@ -8,6 +8,8 @@ export interface CutProxy {
   port: number
   /** Cuts what `isCut` says, of connections that are there and of new ones. */
   apply(): void
+  /** Ends every connection, as a server does that is killed. */
+  breakAll(): void
   close(): Promise<void>
 }
 
@@ -46,17 +48,21 @@ export async function startCutProxy(
     join(pair, () => pairs.delete(pair))
     heed(pair)
   })
+  const breakAll = () => {
+    for (const { client, server } of pairs) {
+      client.destroy()
+      server.destroy()
+    }
+  }
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   return {
     port: (listener.address() as AddressInfo).port,
     apply: () => {
       for (const pair of pairs) heed(pair)
     },
+    breakAll,
     close: async () => {
-      for (const { client, server } of pairs) {
-        client.destroy()
-        server.destroy()
-      }
+      breakAll()
       await new Promise<void>((resolve) => listener.close(() => resolve()))
     },
   }

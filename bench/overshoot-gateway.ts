@@ -73,7 +73,12 @@ const ledger = createLedger({
   clock,
   logger,
   registry: new Registry(),
-  limits: { ledgerPendingMax: 10_000, ledgerStallMs: 10_000, ledgerWaitMs: 10_000 },
+  limits: {
+    databaseAwayMsMax: 0,
+    ledgerPendingMax: 10_000,
+    ledgerStallMs: 10_000,
+    ledgerWaitMs: 10_000,
+  },
 })
 const budgets = new Budgets({
   database,
@@ -85,6 +90,8 @@ const budgets = new Budgets({
   zoneOf: () => 'UTC',
   waitMsMax: WAIT_MS_MAX,
   leaseMs: LEASE_MS,
+  gatewayId: task.name,
+  isAlone: false,
 })
 await budgets.open()
 await Promise.all(Array.from({ length: task.callers }, call))

@@ -203,18 +203,20 @@ interface DataPlane {
 }
 
 async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane> {
-  const { database, lease, member } = part
+  const { database, lease, member, awayMsMax } = part
   const { config, home, clock, logger, registry, stack } = base
   const { limits } = config
   const random = systemRandom
   const logins = loginPart(config, home, database, clock)
   const { tokens } = logins
-  const tenancy = await createTenancy({ database, clock, random, logger, tokens })
+  const tenancy = await createTenancy({ database, clock, random, logger, tokens, awayMsMax })
   stack.defer(() => tenancy.close())
   const journal = await Journal.open(home.folder('journal'))
-  const ledgerParts = { database, journal, clock, logger, registry, limits }
+  const ledgerLimits = { ...limits, databaseAwayMsMax: awayMsMax }
+  const ledgerParts = { database, journal, clock, logger, registry, limits: ledgerLimits }
   const ledger = createLedger({ ...ledgerParts, gateway: member?.membership.number })
   stack.defer(async () => void (await ledger.close()))
+  await ledger.replay()
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
   const pool = openPool(base, part, calibrations)

@@ -102,6 +102,11 @@ export const limitTable = {
     'GRISTMILL_LEDGER_STALL_MS',
     'time without an answer after which the database counts as away for the ledger, milliseconds',
   ),
+  databaseAwayMsMax: limit(
+    300_000,
+    'GRISTMILL_DATABASE_AWAY_MS_MAX',
+    'time without the database for which a gateway that is alone takes requests into its journal and trusts the keys that it knows, milliseconds; 0 refuses at once',
+  ),
   fileBytesMax: limit(200 * 1024 * 1024, 'GRISTMILL_FILE_BYTES_MAX', 'largest file, bytes'),
   tenantFileBytesMax: limit(
     10 * 1024 * 1024 * 1024,

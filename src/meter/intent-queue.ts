@@ -66,7 +66,7 @@ export class IntentQueue {
     const stalled = this.#inFlight.length > 0 && this.#sentAtMs <= dueMs
     if (stalled) {
       const cause = new Error(`the disk took longer than ${waitMsMax} ms`)
-      health.failed(cause)
+      health.diskFailed(cause)
       for (const entry of this.#inFlight) this.#options.onStalled(entry, cause)
     }
     if (this.#waiting.length > 0 && (stalled || this.#waitingSinceMs <= dueMs)) {
@@ -93,7 +93,7 @@ export class IntentQueue {
         this.#options.onDurable(entry)
       })
     } catch (error) {
-      health.failed(error)
+      health.diskFailed(error)
       this.#finish((entry) => this.#options.onDoubtful(entry, error))
     }
     this.#endedAtMs = clock.monotonicMs()

@@ -69,19 +69,19 @@ export class Journal {
   }
 
   /**
-   * Makes a group durable; one at a time.
+   * Makes a group durable; one after another.
    * @param rows as JSON, together less than a mebibyte
    * @returns the file they are in, to be told as they are booked
    * @throws what the file system throws; the rows may be in the journal all the same
    */
   async append(rows: readonly string[]): Promise<JournalFile> {
     if (this.#isClosed) throw new Error('the journal is closed')
-    const writing = this.#append(rows)
+    const writing = this.#writing.then(() => this.#append(rows))
     this.#writing = writing.catch(() => undefined)
     return await writing
   }
 
-  /** The database has one more row of a file. */
+  /** The database has one more row of a file, or it is not needed any more. */
   booked(file: JournalFile): void {
     file.unbooked--
   }
@@ -160,6 +160,7 @@ async function writeWhole(handle: FileHandle, bytes: Buffer, at: number): Promis
 
 async function readLeft(directory: string): Promise<Left> {
   const left: Left = { paths: [], rows: [], generation: 0 }
+  const files: { generation: number; rows: string[] }[] = []
   for (const name of await readdir(directory)) {
     if (!name.endsWith(SUFFIX)) continue
     const path = join(directory, name)
@@ -170,8 +171,11 @@ async function readLeft(directory: string): Promise<Left> {
     if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(0) !== MAGIC) continue
     const generation = bytes.readUInt32LE(4)
     left.generation = Math.max(left.generation, generation)
-    left.rows.push(...rowsIn(bytes, generation))
+    files.push({ generation, rows: rowsIn(bytes, generation) })
   }
+  // In the order in which they were written.
+  files.sort((a, b) => a.generation - b.generation)
+  left.rows = files.flatMap(({ rows }) => rows)
   return left
 }
 

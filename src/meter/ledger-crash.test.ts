@@ -24,7 +24,8 @@ const WRITER = `
   const logger = createLogger('silent', 'writer')
   const clock = systemClock
   const database = await openDatabase({ url: process.argv[1], clock, logger })
-  const limits = { ledgerPendingMax: 50_000, ledgerStallMs: 1000, ledgerWaitMs: 2000 }
+  const waits = { databaseAwayMsMax: 0, ledgerStallMs: 1000, ledgerWaitMs: 2000 }
+  const limits = { ...waits, ledgerPendingMax: 50_000 }
   const journal = await Journal.open(process.argv[3])
   const registry = new Registry()
   const ledger = createLedger({ database, journal, clock, logger, registry, limits })
@@ -91,7 +92,12 @@ describe('a gateway killed with -9', () => {
     assert.ok(promised.length > 200, `${promised.length} promised`)
     // Connections of the dead may still commit what they were sent.
     await systemClock.sleep(200)
-    const limits = { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 2000 }
+    const limits = {
+      databaseAwayMsMax: 0,
+      ledgerPendingMax: 1000,
+      ledgerStallMs: 1000,
+      ledgerWaitMs: 2000,
+    }
     const logger = createLogger('silent', 'test')
     const clock = systemClock
     const journal = await openTestJournal(folder)

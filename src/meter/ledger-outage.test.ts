@@ -3,7 +3,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, GristmillError, Registry, systemClock } from '../base/index.ts'
 import { eventually } from '../base/test-eventually.ts'
 import { signalProcess } from '../host/index.ts'
-import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { openDatabase, openTestDatabase, type TestDatabase } from '../store/index.ts'
 import {
   createLedger,
   type Intent,
@@ -18,7 +18,12 @@ let ledger: Ledger
 let folder: string
 let nextId = 0
 
-const limits = { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 1000 }
+const limits = {
+  databaseAwayMsMax: 0,
+  ledgerPendingMax: 1000,
+  ledgerStallMs: 1000,
+  ledgerWaitMs: 1000,
+}
 const logger = createLogger('silent', 'test')
 
 before(async () => {
@@ -195,6 +200,51 @@ describe('the database does not answer', () => {
     assert.equal(await next.recover(), 20)
     await next.close()
     assert.deepEqual(await counts(), { intents: 20, settled: 20, open: 0 })
+  })
+
+  it('has what ended meanwhile in its journal, so that a crash takes no more of it', async () => {
+    const { url } = database
+    const own = await openDatabase({ url, clock: systemClock, logger, connections: 1 })
+    const options = { ...limits, ledgerStallMs: 100, databaseAwayMsMax: 60_000 }
+    const doomed = createLedger({
+      database: own,
+      journal: await openTestJournal(folder),
+      clock: systemClock,
+      logger,
+      registry: new Registry(),
+      limits: options,
+    })
+    const unlock = await lock('ledger_settlements')
+    const [ended, running] = [20, 5].map((length) => Array.from({ length }, () => intent()))
+    await Promise.all([...(ended ?? []), ...(running ?? [])].map((one) => doomed.open(one)))
+    for (const { requestId } of ended ?? []) doomed.settle(settlement(requestId))
+    const { engineId, ...counts } = { ...settlement(''), engineId: 'eng_a', outputTokens: 7 }
+    await eventually('the ledger notices', () => doomed.awayMsLeft() < 60_000)
+    assert.ok(doomed.healthy())
+    await doomed.open(intent())
+    for (const { requestId } of running ?? []) doomed.progress(requestId, { ...counts, engineId })
+    const kept = async () => {
+      const rows = (await openTestJournal(folder)).left
+      const settled = rows.filter((row) => row.includes('settlement_group')).length
+      return settled === 20 && new Set(rows.filter((row) => row.includes(':7,'))).size === 5
+    }
+    for (let i = 0; i < 1500 && !(await kept()); i++) await systemClock.sleep(20)
+    await own.close()
+    await unlock()
+    const next = await startLedger()
+    assert.equal(await next.recover(), 6)
+    await Promise.all([next.close(), doomed.close(0)])
+    const rows = await database.sql<{ group: string; tokens: number; requests: number }[]>`
+      select settlement_group as "group", output_tokens as tokens, count(*)::int as requests
+      from ledger_settlements group by 1, 2 order by 1, 2`
+    assert.deepEqual(
+      [...rows],
+      [
+        { group: 'finished', tokens: 5, requests: 20 },
+        { group: 'recovered', tokens: 0, requests: 1 },
+        { group: 'recovered', tokens: 7, requests: 5 },
+      ],
+    )
   })
 
   it('closes within its limit and leaves the rest to the next start', async () => {

@@ -109,7 +109,12 @@ class World {
       clock: systemClock,
       logger: createLogger('silent', 'test'),
       registry: new Registry(),
-      limits: { ledgerPendingMax: 10_000, ledgerStallMs: 1000, ledgerWaitMs: 5000 },
+      limits: {
+        databaseAwayMsMax: 0,
+        ledgerPendingMax: 10_000,
+        ledgerStallMs: 1000,
+        ledgerWaitMs: 5000,
+      },
     })
     await this.ledger.recover()
   }

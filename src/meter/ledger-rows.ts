@@ -67,7 +67,12 @@ export async function writeProgress(
   sql: Queries,
   notes: readonly (readonly [requestId: string, progress: Progress])[],
 ): Promise<void> {
-  const rows = encode(notes.map(progressRow))
+  await writeProgressRows(sql, notes.map(rowOfProgress))
+}
+
+/** @param given rows as `rowOfProgress` makes them, one for a request */
+export async function writeProgressRows(sql: Queries, given: readonly string[]): Promise<void> {
+  const rows = `[${given.join(',')}]`
   await sql`
     insert into ledger_open (request_id, engine_id, served_class, input_tokens, cached_tokens,
       output_tokens, queue_ms, engine_ms, ttft_ms)
@@ -78,7 +83,8 @@ export async function writeProgress(
     set engine_id = excluded.engine_id, served_class = excluded.served_class,
         input_tokens = excluded.input_tokens, cached_tokens = excluded.cached_tokens,
         output_tokens = excluded.output_tokens, queue_ms = excluded.queue_ms,
-        engine_ms = excluded.engine_ms, ttft_ms = excluded.ttft_ms`
+        engine_ms = excluded.engine_ms, ttft_ms = excluded.ttft_ms
+    where excluded.output_tokens >= ledger_open.output_tokens`
 }
 
 /**
@@ -89,8 +95,20 @@ export async function writeSettlements(
   sql: Queries,
   settlements: readonly Settlement[],
 ): Promise<NotWritten[]> {
-  const rows = encode(settlements.map(settlementRow))
   const isBudgeted = settlements.some((settlement) => settlement.isBudgeted === true)
+  return await writeSettlementRows(sql, encode(settlements.map(settlementRow)), isBudgeted)
+}
+
+/**
+ * The same for rows as `rowOfSettlement` makes them.
+ * @param rows a list in JSON
+ * @param isBudgeted whether budgets are to be booked
+ */
+export async function writeSettlementRows(
+  sql: Queries,
+  rows: string,
+  isBudgeted: boolean,
+): Promise<NotWritten[]> {
   // Lateral with a limit, so that each row is one look-up by key whatever the planner believes
   // about the size of the intents.
   const refused = await sql<NotWritten[]>`
@@ -198,6 +216,16 @@ export function rowOfIntent(intent: Intent, gateway?: number): string {
     gateway,
     reserved: intent.reserved,
   })
+}
+
+/** A settlement as a row of JSON. */
+export function rowOfSettlement(settlement: Settlement): string {
+  return encode(settlementRow(settlement))
+}
+
+/** How far a request is, as a row of JSON. */
+export function rowOfProgress(note: readonly [requestId: string, progress: Progress]): string {
+  return encode(progressRow(note))
 }
 
 function progressRow([requestId, progress]: readonly [string, Progress]) {

@@ -26,7 +26,12 @@ beforeEach(async () => {
 })
 afterEach(() => ledger.close())
 
-const limits = { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 1000 }
+const limits = {
+  databaseAwayMsMax: 0,
+  ledgerPendingMax: 1000,
+  ledgerStallMs: 1000,
+  ledgerWaitMs: 1000,
+}
 
 async function startLedger(): Promise<Ledger> {
   registry = new Registry()

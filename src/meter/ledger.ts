@@ -15,14 +15,20 @@ import {
 import type { Database } from '../store/index.ts'
 import { IntentQueue } from './intent-queue.ts'
 import type { Journal } from './journal.ts'
+import { replayJournal } from './journal-replay.ts'
 import { LedgerHealth } from './ledger-health.ts'
 import { createLedgerMetrics, type LedgerMetrics } from './ledger-metrics.ts'
-import { rowOfIntent, writeIntents } from './ledger-rows.ts'
+import { rowOfIntent } from './ledger-rows.ts'
 import { type OpenEntry, refusedSettlement } from './open-entry.ts'
 import { type CountOf, type PriceOf, recoverOpen, type StoredAnswers } from './recovery.ts'
 import { SettlementQueue } from './settlement-queue.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
-import { writeAround } from './write-lane.ts'
+
+/** `databaseAwayMsMax` is 0 where other gateways may use what this one has leased of budgets. */
+type LedgerLimits = Pick<
+  Limits,
+  'databaseAwayMsMax' | 'ledgerPendingMax' | 'ledgerStallMs' | 'ledgerWaitMs'
+>
 
 export interface LedgerOptions {
   database: Pick<Database, 'sql'>
@@ -33,15 +39,13 @@ export interface LedgerOptions {
   registry: Registry
   /** Number of this gateway, where several share the database. */
   gateway?: number | undefined
-  limits: Pick<Limits, 'ledgerPendingMax' | 'ledgerStallMs' | 'ledgerWaitMs'>
+  limits: LedgerLimits
 }
 
 const TICK_MS = 250
 /** Half of what is promised, so that progress is durable within a second. */
 const TICKS_PER_PROGRESS = 2
 const TICKS_PER_MARK = 40
-/** Rows of an earlier run that are booked together. */
-const LEFT_ROWS = 1000
 
 export class Ledger {
   readonly #options: LedgerOptions
@@ -57,7 +61,8 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     const { clock, logger, registry, limits } = options
     const { sql } = options.database
-    const health = new LedgerHealth(logger)
+    const { databaseAwayMsMax: awayMsMax } = limits
+    const health = new LedgerHealth({ clock, logger, awayMsMax })
     const metrics = createLedgerMetrics(registry, {
       openIntents: () => this.openIntents(),
       pendingIntents: () => this.#intents.size + this.#settlements.unbooked,
@@ -94,11 +99,13 @@ export class Ledger {
     })
     this.#settlements = new SettlementQueue({
       sql,
+      journal: options.journal,
       clock,
       logger,
       health,
       metrics,
       stallMsMax: limits.ledgerStallMs,
+      isAlone: awayMsMax > 0,
       onBooked: (entry) => {
         if (entry.file) options.journal.booked(entry.file)
         entry.isBooked = true
@@ -187,6 +194,18 @@ export class Ledger {
   }
 
   /**
+   * Books what the journal of an earlier run has; to be called before anybody looks at what open
+   * requests have set aside.
+   */
+  async replay(): Promise<void> {
+    const { journal, database, logger } = this.#options
+    await replayJournal(journal, database.sql, (kind, error) => {
+      this.#metrics.badRows.inc({ kind })
+      logger.error({ err: error, kind }, 'the database refuses a row of the journal')
+    })
+  }
+
+  /**
    * Settles what an earlier run left open, as `recovered`; to be called before requests come.
    * @param countOf asks an engine for the exact count; its answer wins over the last progress
    * @param storedAnswers knows which lines of batches have their answers
@@ -201,7 +220,7 @@ export class Ledger {
     gateways?: readonly number[],
   ): Promise<number> {
     const { clock, logger, database } = this.#options
-    await this.#bookLeft()
+    await this.replay()
     const isOurs = (requestId: string) => this.#open.has(requestId)
     const { sql } = database
     const known = { countOf, storedAnswers, priceOf, gateways }
@@ -218,9 +237,17 @@ export class Ledger {
     return this.#settlements.size
   }
 
-  /** False while requests are refused: the database is away, a queue is full, or it is closing. */
+  /**
+   * False while requests are refused: the database has been away for too long, the journal cannot
+   * be written, a queue is full, or it is closing.
+   */
   healthy(): boolean {
     return this.#health.healthy
+  }
+
+  /** How much longer requests are taken without the database, milliseconds. */
+  awayMsLeft(): number {
+    return this.#health.awayMsLeft
   }
 
   /** Calls back at each change of `healthy`. Returns what ends that. */
@@ -253,6 +280,7 @@ export class Ledger {
         { err: error, settlements },
         'the ledger closes with unwritten rows',
       )
+      await this.#settlements.keep()
     }
     this.#ticker.cancel()
     this.#settlements.stop()
@@ -295,29 +323,13 @@ export class Ledger {
     if (++this.#ticks % TICKS_PER_PROGRESS === 0) this.#settlements.flushProgress()
     if (this.#ticks % TICKS_PER_MARK === 0) this.#settlements.moveLowWater()
     this.#checkFull()
+    this.#health.tell()
   }
 
   #checkFull(): void {
     const max = this.#options.limits.ledgerPendingMax
     const intents = this.#intents.size + this.#settlements.unbooked
     this.#health.setFull(intents >= max || this.pendingSettlements() >= max)
-  }
-
-  /** What the journal of an earlier run has. */
-  async #bookLeft(): Promise<void> {
-    const { journal, database, logger } = this.#options
-    for (let at = 0; at < journal.left.length; at += LEFT_ROWS) {
-      const rows = journal.left.slice(at, at + LEFT_ROWS)
-      await writeAround(
-        rows,
-        (some) => writeIntents(database.sql, some),
-        (_row, error) => {
-          this.#metrics.badRows.inc({ kind: 'intent' })
-          logger.error({ err: error }, 'the database refuses an intent of the journal')
-        },
-      )
-    }
-    await journal.forgetLeft()
   }
 
   /** It is in the journal, or may be. */

@@ -220,7 +220,12 @@ describe('a database from before the mark', () => {
     await earlier.sql`update ledger_open set output_tokens = 4 where request_id = ${streaming}`
     await writeSettlements(earlier.sql, [refusedSettlement(intent(ended), clock.nowMs())])
     await migrate({ url: url.href, logger })
-    const limits = { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 2000 }
+    const limits = {
+      databaseAwayMsMax: 0,
+      ledgerPendingMax: 1000,
+      ledgerStallMs: 1000,
+      ledgerWaitMs: 2000,
+    }
     const registry = new Registry()
     const journal = await openTestJournal()
     const ledger = createLedger({ database: earlier, journal, clock, logger, registry, limits })

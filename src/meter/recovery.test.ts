@@ -20,7 +20,12 @@ const newLedger = async (): Promise<Ledger> =>
     clock: systemClock,
     logger: createLogger('silent', 'test'),
     registry: new Registry(),
-    limits: { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 2000 },
+    limits: {
+      databaseAwayMsMax: 0,
+      ledgerPendingMax: 1000,
+      ledgerStallMs: 1000,
+      ledgerWaitMs: 2000,
+    },
   })
 
 const intent = (requestId: string, batchId?: string): Intent => ({

@@ -4,6 +4,8 @@
  */
 import type { Clock, Logger } from '../base/index.ts'
 import type { Queries } from '../store/index.ts'
+import type { Journal } from './journal.ts'
+import { KeptRows } from './kept-rows.ts'
 import type { LedgerHealth } from './ledger-health.ts'
 import type { LedgerMetrics, RowKind } from './ledger-metrics.ts'
 import { writeIntents, writeProgress, writeSettlements } from './ledger-rows.ts'
@@ -22,12 +24,19 @@ const RETRY_MS_MAX = 1000
 
 export interface SettlementQueueOptions {
   sql: Queries
+  /** Where settlements and progress are durable while the database is away. */
+  journal: Journal
   clock: Clock
   logger: Logger
   health: LedgerHealth
   metrics: LedgerMetrics
   /** How long the database may take before requests are refused. */
   stallMsMax: number
+  /**
+   * False: what was set aside in budgets for an intent that the database does not have may be
+   * somebody else's when it is back.
+   */
+  isAlone: boolean
   /** The database has an intent, or refuses it for good. */
   onBooked: (entry: OpenEntry) => void
   /** A request is closed for good, or its settlement could not be written at all. */
@@ -48,9 +57,11 @@ export class SettlementQueue {
   #failures = 0
   #busySinceMs: number | undefined
   #stopped = false
+  readonly #kept: KeptRows
 
   constructor(options: SettlementQueueOptions) {
     this.#options = options
+    this.#kept = new KeptRows(options.journal)
     this.#lane = new WriteLane(options.clock, () => this.#cycle())
   }
 
@@ -108,6 +119,24 @@ export class SettlementQueue {
     if (this.#busySinceMs === undefined) return
     if (clock.monotonicMs() - this.#busySinceMs < stallMsMax) return
     health.failed(new Error(`the database took longer than ${stallMsMax} ms`))
+    void this.keep()
+  }
+
+  /** Into the journal with what the database does not have. */
+  async keep(): Promise<void> {
+    const { health, isAlone } = this.#options
+    const unbooked = new Set(isAlone ? [] : this.#intents.map(({ intent }) => intent.requestId))
+    const settlements = this.#settlements.filter(
+      (one) => one.isBudgeted !== true || !unbooked.has(one.requestId),
+    )
+    const entries = this.#dirty.filter(
+      ({ intent }) => intent.reserved === undefined || !unbooked.has(intent.requestId),
+    )
+    try {
+      await this.#kept.keep(settlements, notesOf(entries))
+    } catch (error) {
+      health.diskFailed(error)
+    }
   }
 
   stop(): void {
@@ -124,6 +153,7 @@ export class SettlementQueue {
       await this.#writeProgress()
       await this.#writeSettlements(closable)
       await this.#moveLowWater()
+      if (this.#dirty.length === 0) this.#kept.progressed()
       this.#failures = 0
       health.wrote()
       onCycle()
@@ -132,6 +162,7 @@ export class SettlementQueue {
       return rows < GATHER_ROWS ? GATHER_MS : 0
     } catch (error) {
       health.failed(error)
+      await this.keep()
       return this.#stopped ? null : Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)
     } finally {
       this.#busySinceMs = undefined
@@ -158,18 +189,17 @@ export class SettlementQueue {
     if (!this.#progressDue) return
     const given = this.#dirty
     this.#dirty = []
-    const notes: [string, Progress][] = []
     for (const entry of given) {
       entry.dirty = false
       // What waits for its intent to be durable stays on the list.
       if (entry.state === 'waiting') this.noteProgress(entry)
-      else if (entry.state === 'open' && !entry.settlement && entry.progress)
-        notes.push([entry.intent.requestId, entry.progress])
     }
+    const notes = notesOf(given)
     try {
       if (notes.length > 0)
         await this.#write('progress', notes, (rows) => writeProgress(this.#options.sql, rows))
       this.#progressDue = false
+      this.#kept.progressed()
     } catch (error) {
       for (const entry of given) if (!entry.dirty) this.noteProgress(entry)
       throw error
@@ -189,6 +219,7 @@ export class SettlementQueue {
       throw error
     }
     this.#settlements.splice(0, group.length)
+    this.#kept.closed(group)
     this.#sentBefore = Math.max(0, this.#sentBefore - group.length)
     for (const { requestId } of group) this.#options.onClosed(requestId)
   }
@@ -233,4 +264,11 @@ export class SettlementQueue {
     metrics.groupRows.observe(kind, group.length)
     metrics.writeSeconds.observe(kind, (clock.monotonicMs() - startedMs) / 1000)
   }
+}
+
+/** Of those that run, how far they are. */
+function notesOf(entries: readonly OpenEntry[]): [requestId: string, progress: Progress][] {
+  return entries.flatMap(({ state, settlement, progress, intent }) =>
+    state === 'open' && !settlement && progress ? [[intent.requestId, progress]] : [],
+  )
 }

@@ -24,6 +24,10 @@ export interface DatabasePart {
   work: { isOurs(): boolean; fence(): Fence }
   /** This gateway among others; undefined where it is alone. */
   member: Member | undefined
+  /** Tells the data home from others. */
+  gatewayId: string
+  /** How long this gateway goes on without the database, milliseconds; 0 where it is not alone. */
+  awayMsMax: number
 }
 
 export interface DatabasePartOptions {
@@ -59,8 +63,17 @@ export async function openDatabasePart(
   const lease = await takeSchedulerLease({ url, clock, logger, gatewayUrl })
   stack.defer(() => lease.release())
   const isOurs = () => otherHolder(lease) === undefined
-  return { database, lease, work: { isOurs, fence: () => lease.fence() }, member: undefined }
+  return {
+    database,
+    lease,
+    work: { isOurs, fence: () => lease.fence() },
+    member: undefined,
+    gatewayId: gatewayIdOf(home),
+    awayMsMax: config.limits.databaseAwayMsMax,
+  }
 }
+
+const gatewayIdOf = (home: Home) => `gw_${home.secret('gateway').toString('hex').slice(0, 16)}`
 
 /** A secret of this gateway; the same at all of them where several share the database. */
 export function sharedSecret(config: Config, home: Home, name: string): Buffer {
@@ -77,7 +90,7 @@ async function openShared(
   const right = await shareDatabase({ url: database.url, clock, gatewayUrl: clusterUrl })
   stack.defer(() => right.close())
   const own = {
-    id: `gw_${home.secret('gateway').toString('hex').slice(0, 16)}`,
+    id: gatewayIdOf(home),
     run: newId('run', clock, systemRandom),
     url: clusterUrl,
     version,
@@ -86,7 +99,9 @@ async function openShared(
   const random = systemRandom
   const member = new Member({ own, secret, right, database, clock, random, logger })
   await member.join()
-  return { database, lease: { state: () => right.state() }, work: member, member }
+  const lease = { state: () => right.state() }
+  // Another gateway may schedule by then, and have what this one has leased.
+  return { database, lease, work: member, member, gatewayId: own.id, awayMsMax: 0 }
 }
 
 async function startOwn(

@@ -7,13 +7,15 @@ import { otherHolder } from './scheduling-right.ts'
 
 export function readiness(
   { database, lease, member }: DatabasePart,
-  ledger: Pick<Ledger, 'healthy'>,
+  ledger: Pick<Ledger, 'healthy' | 'awayMsLeft'>,
   pool: Pool,
   isStopping: boolean,
 ): Readiness {
   const reasons: string[] = []
   if (isStopping) reasons.push('The gateway is shutting down.')
-  if (!database.isUp()) reasons.push('The database cannot be reached.')
+  const isAway = !database.isUp()
+  const awayMsLeft = ledger.awayMsLeft()
+  if (isAway && awayMsLeft === 0) reasons.push('The database cannot be reached.')
   else if (!ledger.healthy()) reasons.push('The ledger cannot be written.')
   const other = otherHolder(lease)
   if (other !== undefined) reasons.push(`Another gateway (${other}) schedules on this database.`)
@@ -21,6 +23,11 @@ export function readiness(
     reasons.push('No gateway that schedules can be reached.')
   }
   const ready = reasons.length === 0
+  if (isAway && ready) {
+    const seconds = Math.round(awayMsLeft / 1000)
+    const words = 'requests are written into the journal, for'
+    reasons.push(`The database cannot be reached; ${words} up to ${seconds} s more.`)
+  }
   if (member?.role === 'lost') reasons.push('No gateway that schedules is connected right now.')
   const engines = [...pool.engines.values()]
   if (engines.length === 0) reasons.push('No engine is registered yet.')

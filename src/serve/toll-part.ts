@@ -41,11 +41,13 @@ export interface TollOptions {
 
 /** After the end of a gateway, what it had leased of budgets is nobody's for so long. */
 const LEASE_MS = 10_000
+/** Of the time without the database, so that a lease renewed a while before lasts for all of it. */
+const AWAY_SHARE = 1.25
 
 /** @throws GristmillError `invalid_config` where the prices are in another currency */
 export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const { config, home, part, tenancy, routes, clock, random, logger, stack } = options
-  const { database } = part
+  const { database, gatewayId, awayMsMax } = part
   const { audit } = tenancy
   const { currency } = config
   const folding = keepUsageFolded(database, clock, logger)
@@ -63,7 +65,9 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
     ...base,
     zoneOf: (tenantId) => tenancy.labels().get(tenantId)?.timeZone ?? 'UTC',
     waitMsMax: config.limits.budgetWaitMsMax,
-    leaseMs: LEASE_MS,
+    leaseMs: LEASE_MS + AWAY_SHARE * awayMsMax,
+    gatewayId,
+    isAlone: part.member === undefined,
   })
   await budgets.open()
   stack.defer(() => budgets.close())

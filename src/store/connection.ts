@@ -165,6 +165,19 @@ const REASONS: Record<string, string> = {
   '53300': 'it has no connection free',
 }
 
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EACCES',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'CONNECT_TIMEOUT',
+  '57P03',
+  '53300',
+])
+
 const REFUSALS: Record<string, string> = {
   '28P01': 'the user or the password is wrong',
   '28000': 'it does not let this user in',
@@ -174,6 +187,11 @@ const REFUSALS: Record<string, string> = {
 /** Whether an error means that the database is away, so that trying again later makes sense. */
 export function isUnreachable(error: unknown): boolean {
   return codeOf(error) in REASONS
+}
+
+/** Whether what was asked for did not get as far as the server, so that it was not done. */
+export function wasNeverSent(error: unknown): boolean {
+  return NEVER_SENT.has(codeOf(error))
 }
 
 /** An error of connecting as `database_unreachable` with a reason; any other unchanged. */

@@ -7,6 +7,7 @@ export {
   type Queries,
   type Sql,
   type Transaction,
+  wasNeverSent,
 } from './connection.ts'
 export {
   type Database,

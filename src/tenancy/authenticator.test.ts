@@ -11,13 +11,15 @@ const logger = createLogger('silent', 'test')
 
 /** The real database, counting key lookups, with a change listener that can be unplugged. */
 function observed(database: Database) {
-  const seen = { lookups: 0, news: new Set<string>(), isListening: false }
+  const seen = { lookups: 0, news: new Set<string>(), isListening: false, isAway: false }
   let plugged = true
   let setState: (state: 'up' | 'down') => void = () => {}
   const sql = new Proxy(database.sql, {
     apply(target, self, args: [TemplateStringsArray, ...unknown[]]) {
-      if (args[0].some?.((part) => part.includes('from key_secrets s'))) seen.lookups++
-      return Reflect.apply(target, self, args) as unknown
+      const isLookup = args[0].some?.((part) => part.includes('from key_secrets s'))
+      if (isLookup) seen.lookups++
+      if (!isLookup || !seen.isAway) return Reflect.apply(target, self, args) as unknown
+      return Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
     },
   }) as Sql
   const listen: Database['listen'] = async (channel, onPayload, onState) => {
@@ -43,6 +45,8 @@ function observed(database: Database) {
   return { database: { ...database, sql, listen }, seen, unplug, plugIn }
 }
 
+const AWAY_MS_MAX = 60_000
+
 let database: TestDatabase
 let view: ReturnType<typeof observed>
 let clock: FakeClock
@@ -59,7 +63,8 @@ beforeEach(async () => {
   clock = new FakeClock(systemClock.nowMs())
   view = observed(database)
   const shared = { random: systemRandom, logger }
-  tenancy = await createTenancy({ ...shared, clock, database: view.database })
+  const options = { ...shared, clock, database: view.database, awayMsMax: AWAY_MS_MAX }
+  tenancy = await createTenancy(options)
   elsewhere = await createTenancy({ ...shared, clock: systemClock, database })
   tenantId = (await elsewhere.tenants.create({ name: 'Support' }, actor)).id
 })
@@ -189,6 +194,27 @@ describe('when the connection for changes is cut', () => {
     } finally {
       await real.close()
     }
+  })
+})
+
+describe('while the database is away', () => {
+  it('a key that was used before counts for a set time, any other does not', async () => {
+    const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)
+    const other = await elsewhere.keys.create(tenantId, {}, actor)
+    const isRefused = { code: 'ECONNREFUSED' }
+    assert.ok(await use(secret))
+    view.unplug()
+    view.seen.isAway = true
+    clock.advance(2000)
+    assert.ok(await tenancy.authenticate(secret))
+    assert.ok(cached(secret), 'nobody waits for the database again')
+    await assert.rejects(async () => tenancy.authenticate(other.secret), isRefused)
+    clock.advance(AWAY_MS_MAX)
+    await assert.rejects(async () => tenancy.authenticate(secret), isRefused)
+    await elsewhere.keys.revoke(key.id, actor)
+    view.seen.isAway = false
+    view.plugIn()
+    assert.equal(await tenancy.authenticate(secret), null)
   })
 })
 

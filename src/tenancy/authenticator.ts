@@ -3,10 +3,11 @@
  *
  * What must stay true: a revoked or changed key stops working within a second. While the change
  * listener is up a notification drops what changed; while it is down an entry counts for one
- * second from when it was read; and after it was down nothing from before counts.
+ * second from when it was read; and after it was down nothing from before counts. While the
+ * database itself is away, which nothing can be revoked in, an entry counts for a set time.
  */
 import type { Clock, Logger, Timer } from '../base/index.ts'
-import type { Database } from '../store/index.ts'
+import { type Database, isUnreachable } from '../store/index.ts'
 import { type CachedKey, KeyCache, type KeyCacheBounds } from './key-cache.ts'
 import { type KeyEntry, KeyLookup } from './key-lookup.ts'
 import { hashSecret } from './secret.ts'
@@ -22,11 +23,15 @@ export interface AuthenticatorOptions {
   bounds?: KeyCacheBounds
   /** Who calls with tokens of an identity provider; null: nobody. */
   tokens: TokenBearers | null
+  /** How long entries count while the database is away, milliseconds. */
+  awayMsMax: number
 }
 
 const BOUNDS: KeyCacheBounds = { entriesMax: 50_000, unknownMax: 10_000 }
 const COUNTS_WITHOUT_LISTENER_MS = 1000
 const UNKNOWN_COUNTS_MS = 5000
+/** A database that takes longer for a key that was known is as good as away. */
+const AWAY_AFTER_MS = 1000
 const NOTE_USE_EVERY_MS = 60_000
 /** Clocks of gateways that revoke may differ from ours by this much. */
 const CLOCK_SLACK_MS = 60_000
@@ -40,6 +45,8 @@ export class Authenticator {
   #changes = 0
   #listening = false
   #downSinceMs: number | undefined
+  /** Monotonic milliseconds since when the database is known to be away. */
+  #awaySinceMs: number | undefined
   #used = new Map<string, number>()
   #noteRound = 0
   #timer: Timer | undefined
@@ -67,7 +74,8 @@ export class Authenticator {
       // A token is looked at again, and says itself what is wrong with it.
       if (answer !== null || !cached.isToken) return answer
     }
-    return this.#miss(sha256, secret)
+    if (cached === undefined || this.#listening) return this.#miss(sha256, secret)
+    return this.#readAgain(sha256, secret, cached)
   }
 
   /** Calls back with every key revoked from now on, so that what runs with it can be ended. */
@@ -99,6 +107,7 @@ export class Authenticator {
       return
     }
     this.#cache.clear()
+    this.#awaySinceMs = undefined
     const sinceMs = this.#downSinceMs
     this.#downSinceMs = undefined
     if (sinceMs === undefined) return
@@ -135,7 +144,10 @@ export class Authenticator {
 
   #counts(readAtMs: number): boolean {
     if (this.#listening) return true
-    return this.#options.clock.monotonicMs() - readAtMs < COUNTS_WITHOUT_LISTENER_MS
+    const { clock, awayMsMax } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - readAtMs < COUNTS_WITHOUT_LISTENER_MS) return true
+    return this.#awaySinceMs !== undefined && nowMs - this.#awaySinceMs < awayMsMax
   }
 
   #unknownCounts(foundAtMs: number): boolean {
@@ -178,6 +190,7 @@ export class Authenticator {
     const changes = this.#changes
     const readAtMs = clock.monotonicMs()
     const entry = await this.#find(sha256, secret)
+    this.#awaySinceMs = undefined
     const isCurrent = changes === this.#changes
     if (entry === null || clock.nowMs() >= entry.validUntilMs) {
       if (isCurrent) this.#cache.putUnknown(sha256, readAtMs)
@@ -187,6 +200,26 @@ export class Authenticator {
     const principal = this.#answer(sha256, cached)
     if (!isCurrent) this.#cache.forget(sha256)
     return principal
+  }
+
+  /** What the database says now; while it is away, what it said before. */
+  async #readAgain(sha256: string, secret: string, cached: CachedKey): Promise<Principal | null> {
+    const { clock } = this.#options
+    const reading = this.#read(sha256, secret)
+    const enough = new AbortController()
+    const late = clock.sleep(AWAY_AFTER_MS, enough.signal).then(() => 'late' as const)
+    try {
+      const found = await Promise.race([reading, late])
+      if (found !== 'late') return found
+      reading.catch(() => undefined)
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+    } finally {
+      late.catch(() => undefined)
+      enough.abort()
+    }
+    if (!this.#listening) this.#awaySinceMs ??= clock.monotonicMs()
+    return this.#counts(cached.readAtMs) ? this.#answer(sha256, cached) : await reading
   }
 
   #tellRevoked(keyId: string): void {

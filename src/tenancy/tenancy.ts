@@ -23,6 +23,8 @@ export interface TenancyOptions {
   random: Random
   logger: Logger
   cacheBounds?: KeyCacheBounds
+  /** How long known keys count while the database is away, milliseconds; 0 where absent. */
+  awayMsMax?: number
   /** What tokens of an identity provider are taken by; absent: none are. */
   tokens?: TokenOptions | undefined
 }
@@ -73,12 +75,12 @@ const SYSTEM: Actor = { name: 'system', from: 'local' }
 
 /** Opens the room on a migrated database and begins to listen for changes. */
 export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
-  const { database, clock, random, logger, cacheBounds } = options
+  const { database, clock, random, logger, cacheBounds, awayMsMax = 0 } = options
   const context: Context = { database, clock, random }
   const bounds = cacheBounds === undefined ? {} : { bounds: cacheBounds }
   const rules = accessRules(context)
   const tokens = options.tokens ? new TokenBearers({ ...context, rules }, options.tokens) : null
-  const authenticator = new Authenticator({ database, clock, logger, tokens, ...bounds })
+  const authenticator = new Authenticator({ database, clock, logger, tokens, awayMsMax, ...bounds })
   const directory = new TenantDirectory(database, logger)
   const unlisten = await database.listen(
     'tenancy',

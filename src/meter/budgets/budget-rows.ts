@@ -115,6 +115,14 @@ export async function renewLeases(
   return rows.map(({ counterId }) => counterId)
 }
 
+/** Ends the leases of all holders whose names begin so, but for one and what belongs to it. */
+export async function expireLeases(sql: Queries, prefix: string, except: string): Promise<void> {
+  await sql`
+    update budget_leases set expires_at = clock_timestamp()
+    where starts_with(holder, ${prefix}) and not starts_with(holder, ${except})
+      and expires_at > clock_timestamp()`
+}
+
 /** Takes from holders that are gone what their open requests do not need. @returns how many */
 export async function reclaimLeases(sql: Queries): Promise<number> {
   const [row] = await sql<{ reclaimed: number }[]>`select reclaim_budget_leases() as reclaimed`

@@ -7,7 +7,14 @@ import type { Database } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { type BudgetChange, type BudgetInput, limitIn } from './budget-input.ts'
 import { type Applied, BudgetList, standingOf } from './budget-list.ts'
-import { endBudget, insertBudget, readBudgets, readCounters, updateBudget } from './budget-rows.ts'
+import {
+  endBudget,
+  expireLeases,
+  insertBudget,
+  readBudgets,
+  readCounters,
+  updateBudget,
+} from './budget-rows.ts'
 import type { Budget, BudgetStanding, Spender } from './budget-types.ts'
 import type { Hold } from './hold.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -26,25 +33,35 @@ export interface BudgetsOptions {
   waitMsMax: number
   /** How long a lease lasts that is not renewed, milliseconds. */
   leaseMs: number
+  /** Tells the data home of this gateway from others; one process at a time has it. */
+  gatewayId: string
+  /** True where no other gateway shares the database. */
+  isAlone: boolean
 }
 
 export class Budgets {
   readonly #options: BudgetsOptions
   readonly #keeper: LeaseKeeper
+  readonly #holder: string
   #list: BudgetList
   #unlisten: (() => void) | undefined
 
   constructor(options: BudgetsOptions) {
-    const { database, clock, random, logger, leaseMs } = options
-    const holder = newId('run', clock, random)
+    const { database, clock, random, logger, leaseMs, gatewayId, isAlone } = options
     this.#options = options
-    this.#keeper = new LeaseKeeper({ database, clock, logger, holder, leaseMs })
+    this.#holder = `${gatewayId}:${newId('run', clock, random)}`
+    const holder = this.#holder
+    this.#keeper = new LeaseKeeper({ database, clock, logger, holder, leaseMs, isAlone })
     this.#list = new BudgetList([], options.zoneOf)
   }
 
-  /** Reads the budgets and listens for changes. */
+  /**
+   * Reads the budgets and listens for changes. What earlier runs of this gateway had leased ends;
+   * the journal that they left has to be in the database.
+   */
   async open(): Promise<void> {
-    const { database, logger } = this.#options
+    const { database, logger, gatewayId } = this.#options
+    await expireLeases(database.sql, `${gatewayId}:`, this.#holder)
     const look = () => {
       this.#refresh().catch((error: unknown) =>
         // The listener reports `up` when the database is back, and we read again.

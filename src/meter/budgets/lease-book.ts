@@ -118,6 +118,12 @@ export class LeaseBook {
     return unused
   }
 
+  /** What was taken out of a lease is in it after all. */
+  putBack({ counterId, amount, epoch }: Taken): void {
+    const held = this.#held.get(counterId)
+    if (held?.epoch === epoch) held.lease += amount
+  }
+
   /** Counters with a lease, the ones whose lease has run out included. */
   leases(): { counterId: string; epoch: number; isIdle: boolean; usedAtMs: number }[] {
     return [...this.#held].flatMap(([counterId, { lease, reserved, epoch, usedAtMs }]) =>
@@ -151,8 +157,10 @@ export class LeaseBook {
 
 /** Requests that a lease should be enough for, so that one in so many asks the database. */
 const BLOCK_REQUESTS = 16n
+/** Where nobody else wants any of it. */
+const BLOCK_REQUESTS_ALONE = 1024n
 
 /** How much to ask for where so much is missing. */
-export function wanted(amount: bigint): bigint {
-  return amount * BLOCK_REQUESTS
+export function wanted(amount: bigint, isAlone: boolean): bigint {
+  return amount * (isAlone ? BLOCK_REQUESTS_ALONE : BLOCK_REQUESTS)
 }

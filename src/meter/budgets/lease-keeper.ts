@@ -3,27 +3,37 @@
  * elsewhere, renews what is in use. What may be done with them is for the lease book to say.
  */
 import { type Clock, GristmillError, type Logger, type Timer } from '../../base/index.ts'
-import type { Database } from '../../store/index.ts'
+import { type Database, wasNeverSent } from '../../store/index.ts'
 import { leaseBudget, reclaimLeases, releaseBudget, renewLeases } from './budget-rows.ts'
 import { type Claim, type CounterState, LeaseBook, type Taken, wanted } from './lease-book.ts'
 
 export interface LeaseKeeperOptions {
-  database: Pick<Database, 'sql'>
+  database: Pick<Database, 'sql' | 'isUp'>
   clock: Clock
   logger: Logger
   /** Tells this run of this gateway from all others. */
   holder: string
   /** How long a lease lasts that is not renewed. */
   leaseMs: number
+  /**
+   * True where no other gateway wants any of it: more is leased, and kept for longer, so that it
+   * lasts while the database is away.
+   */
+  isAlone: boolean
 }
 
 const TICK_MS = 500
 const IDLE_MS = 2000
+const IDLE_ALONE_MS = 60_000
 /** How long after somebody else needed more, nothing is kept that is not in use. */
 const WANTED_MS = 2000
 /** After a refusal nothing is fetched ahead for so long. */
 const REFUSED_MS = 500
 const FORGOTTEN_MS = 3_600_000
+/** How often leases are renewed in the time that they last. */
+const RENEWALS = 4
+const RENEWALS_ALONE = 16
+const RECLAIM_MS_MAX = 5000
 /** The clock here may go slower than that of the database. */
 const VALID_SHARE = 0.9
 /** Requests that are to fit before more is fetched ahead. */
@@ -80,11 +90,13 @@ export class LeaseKeeper {
   }
 
   /**
-   * Asks for so much of a counter that an amount would fit; one at a time for each counter.
+   * Asks for so much of a counter that an amount would fit; one at a time for each counter. While
+   * the database is away, what is leased stays and there is no more.
    * @returns how it stands; there may be room now or not
    * @throws GristmillError `ledger_unavailable`
    */
   async ask({ counterId, amount }: Claim): Promise<CounterState> {
+    if (!this.#options.database.isUp()) throw unavailable()
     let asking = this.#asking.get(counterId)
     if (asking === undefined) {
       asking = this.#lease(counterId, amount).finally(() => this.#asking.delete(counterId))
@@ -133,6 +145,7 @@ export class LeaseKeeper {
   }
 
   #fetchAhead({ counterId, amount }: Claim): void {
+    if (!this.#options.database.isUp()) return
     if (this.#book.stateOf(counterId) === undefined) {
       this.ask({ counterId, amount: 0n }).catch((error: unknown) => this.#warn(error))
       return
@@ -145,7 +158,7 @@ export class LeaseKeeper {
   }
 
   async #lease(counterId: string, amount: bigint): Promise<void> {
-    const { database, leaseMs, clock } = this.#options
+    const { database, leaseMs, clock, isAlone } = this.#options
     const room = this.room(counterId)
     // What has run out may be somebody else's by now.
     if (room === 0n && this.#book.hasRunOut(counterId, this.#now())) this.#book.lost(counterId)
@@ -153,7 +166,7 @@ export class LeaseKeeper {
     const need = amount > room ? amount - room : 0n
     const sentMs = clock.monotonicMs()
     try {
-      const asked = { need, want: wanted(need) }
+      const asked = { need, want: wanted(need, isAlone) }
       const holder = this.holderOf({ epoch })
       const { granted, state } = await leaseBudget(database.sql, counterId, holder, asked, leaseMs)
       const lease = { counterId, amount: granted, epoch }
@@ -162,35 +175,39 @@ export class LeaseKeeper {
       else if (need > 0n) this.#refusedAtMs.set(counterId, this.#now())
     } catch (error) {
       // Whether it was granted is not known; what it was is left to expire.
-      this.#book.lost(counterId)
+      if (!wasNeverSent(error)) this.#book.lost(counterId)
       throw unavailable(error)
     }
   }
 
   async #release(counterId: string): Promise<void> {
+    if (!this.#options.database.isUp()) return
     const epoch = this.#book.epochOf(counterId)
     const amount = this.#book.takeUnused(counterId)
     if (amount === 0n) return
     try {
       await releaseBudget(this.#options.database.sql, counterId, this.holderOf({ epoch }), amount)
     } catch (error) {
-      this.#book.lost(counterId)
+      if (wasNeverSent(error)) this.#book.putBack({ counterId, amount, epoch })
+      else this.#book.lost(counterId)
       this.#warn(error)
     }
   }
 
   async #tick(): Promise<void> {
-    const { leaseMs, database } = this.#options
+    const { leaseMs, database, isAlone } = this.#options
+    if (!database.isUp()) return
     const nowMs = this.#now()
     try {
       const leases = this.#book.leases()
-      const idle = leases.filter((one) => one.isIdle && nowMs - one.usedAtMs > IDLE_MS)
+      const idleMs = isAlone ? IDLE_ALONE_MS : IDLE_MS
+      const idle = leases.filter((one) => one.isIdle && nowMs - one.usedAtMs > idleMs)
       await Promise.all(idle.map(({ counterId }) => this.#release(counterId)))
-      if (nowMs - this.#renewedAtMs >= leaseMs / 4) {
+      if (nowMs - this.#renewedAtMs >= leaseMs / (isAlone ? RENEWALS_ALONE : RENEWALS)) {
         this.#renewedAtMs = nowMs
         await this.#renew()
       }
-      if (nowMs - this.#reclaimedAtMs >= leaseMs / 2) {
+      if (nowMs - this.#reclaimedAtMs >= Math.min(leaseMs / 2, RECLAIM_MS_MAX)) {
         this.#reclaimedAtMs = nowMs
         await reclaimLeases(database.sql)
       }

@@ -130,7 +130,12 @@ describe('prices', () => {
         clock: systemClock,
         logger,
         registry: new Registry(),
-        limits: { ledgerPendingMax: 1000, ledgerStallMs: 1000, ledgerWaitMs: 2000 },
+        limits: {
+          databaseAwayMsMax: 0,
+          ledgerPendingMax: 1000,
+          ledgerStallMs: 1000,
+          ledgerWaitMs: 2000,
+        },
       })
     const crashed = await open()
     await crashed.open({
