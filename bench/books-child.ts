@@ -255,14 +255,20 @@ async function stream(
 function wanted(price: PriceInForce | null) {
   return {
     costMax: (outputTokens: number) => {
-      const bounds = { inputTokens: INPUT_TOKENS_MAX, outputTokens, isEmbedding: false }
-      const money = price === null ? 0n : (chargeMax(price.rates, bounds) ?? 0n)
+      const bounds = {
+        inputTokens: INPUT_TOKENS_MAX,
+        outputTokens,
+        engineMs: 0,
+        isEmbedding: false,
+      }
+      const money = price === null ? 0n : chargeMax(price.rates, bounds)
       return { money, tokens: BigInt(INPUT_TOKENS_MAX + outputTokens), engine_seconds: 0n }
     },
     outputTokens: OUTPUT_TOKENS_MAX,
     outputTokensMin: 1,
     mayClamp: false,
     waitMsMax: 5000,
+    costsTime: false,
   }
 }
 

@@ -49,18 +49,20 @@ const tell = (news: GatewayNews) => process.send?.(news)
 const bounds = {
   inputTokens: INPUT_TOKENS_MAX,
   outputTokens: OUTPUT_TOKENS_MAX,
+  engineMs: 0,
   isEmbedding: false,
 }
-const needed = chargeMax(price.rates, bounds) ?? 0n
+const needed = chargeMax(price.rates, bounds)
 const wanted: BudgetRequest = {
   costMax: (outputTokens) => {
-    const money = chargeMax(price.rates, { ...bounds, outputTokens }) ?? 0n
+    const money = chargeMax(price.rates, { ...bounds, outputTokens })
     return { money, tokens: BigInt(INPUT_TOKENS_MAX + outputTokens), engine_seconds: 0n }
   },
   outputTokens: OUTPUT_TOKENS_MAX,
   outputTokensMin: 1,
   mayClamp: false,
   waitMsMax: WAIT_MS_MAX,
+  costsTime: false,
 }
 
 const logger = createLogger('error', task.name)

@@ -345,6 +345,12 @@ export const errorTable = {
     'Wait for the time in Retry-After, ask for a shorter answer, or send fewer requests at once.',
     true,
   ),
+  engine_time_used_up: entry(
+    402,
+    'rate_limit_error',
+    'The request has used up the {seconds} s at an engine that were set aside for it in its budget.',
+    'Ask for a stream, which ends with what there is by then, or for a shorter answer.',
+  ),
   budget_unbounded: entry(
     400,
     'invalid_request_error',

@@ -150,7 +150,7 @@ export class Booking {
       servedClass,
       engineId: engineId === '' ? null : engineId,
       queueMs: dispatchedAtMs === undefined ? waited(options, endedAtMs) : queueMs,
-      engineMs: dispatchedAtMs === undefined ? 0 : Math.round(endedAtMs - dispatchedAtMs),
+      engineMs: dispatchedAtMs === undefined ? 0 : engineMsOf(endedAtMs - dispatchedAtMs, hold),
       ttftMs: ttftMs === null ? null : Math.round(ttftMs),
       tokenGapMs,
       settledAtMs: clock.nowMs(),
@@ -254,6 +254,7 @@ function gapOf({ firstContentAtMs, lastContentAtMs }: LifeProgress, tokens: numb
 const OUTCOMES: Record<Exclude<EndReason, 'done'>, TicketEnd['outcome']> = {
   client_gone: 'client_gone',
   key_revoked: 'client_gone',
+  budget: 'late',
   engine_failed: 'engine_failed',
   gateway_crash: 'engine_failed',
   timeout: 'timeout',
@@ -272,6 +273,11 @@ function outcomeOf(
   const { serviceClass } = life.options.standing
   const gapMsMax = end.grant?.tokenGapMsMax ?? 0
   return keptPromise(serviceClass, ttftMs ?? queueMs, tokenGapMs, gapMsMax) ? 'kept' : 'late'
+}
+
+/** What comes late to its end is charged no more than what was set aside for it. */
+function engineMsOf(tookMs: number, hold: RequestLife['options']['hold']): number {
+  return Math.min(Math.round(tookMs), hold?.engineMsMax ?? Number.POSITIVE_INFINITY)
 }
 
 function waited(options: RequestLife['options'], endedAtMs: number): number {

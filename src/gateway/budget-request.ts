@@ -8,6 +8,12 @@ import type { ReplyHeaders } from './reply.ts'
 /** What templates put around messages, and around a conversation. */
 const TOKENS_PER_MESSAGE = 16
 const TOKENS_PER_CHAT = 512
+/**
+ * What is set aside of an engine's time: a prompt and slow tokens. It is no bound of what an engine
+ * takes, but of what it is left to take.
+ */
+const ENGINE_MS = 30_000
+const ENGINE_MS_PER_TOKEN = 100
 /** Templates explain tools, and write their schemas with room between the lines. */
 const TOKENS_FOR_TOOLS = 1024
 const BYTES_PER_TOOL_BYTE = 3
@@ -25,15 +31,17 @@ export function budgetRequestOf({
   return {
     costMax: (outputTokens) => {
       if (inputTokens === null) return null
-      const bounds = { inputTokens, outputTokens, isEmbedding }
+      const engineMs = ENGINE_MS + ENGINE_MS_PER_TOKEN * outputTokens
+      const bounds = { inputTokens, outputTokens, engineMs, isEmbedding }
       const money = price === null ? 0n : chargeMax(price.rates, bounds)
-      if (money === null) return null
-      return { money, tokens: BigInt(inputTokens + outputTokens), engine_seconds: 0n }
+      const tokens = BigInt(inputTokens + outputTokens)
+      return { money, tokens, engine_seconds: BigInt(engineMs) }
     },
     outputTokens: (outputTokensMax(request, outputTokensDefault) / request.choices) * answers,
     outputTokensMin: answers,
     mayClamp: !isEmbedding && answers === request.choices && isTranslatable(request),
     waitMsMax: standing.waitMsMax,
+    costsTime: price !== null && price.rates.engineSecond > 0n,
   }
 }
 

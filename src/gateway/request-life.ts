@@ -12,10 +12,11 @@ import {
   wireTier,
 } from '../base/index.ts'
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
-import type { AttemptFailure, EndReason, TokenCounts } from '../meter/index.ts'
+import type { AttemptFailure, EndReason, Hold, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
 import { budgetHeaders } from './budget-request.ts'
 import { outputTokensMax } from './canonical.ts'
+import { hasUsedUp, lengthEnd } from './early-end.ts'
 import {
   failureError,
   failureOfStatus,
@@ -133,8 +134,24 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
 
   /** Called every 100 ms: the few things that happen by time. */
   tick(nowMs: number): void {
-    if (this.#state === 'running') this.#reportProgress()
+    if (this.#state === 'running') {
+      this.#reportProgress()
+      const { hold } = this.options
+      if (hold !== null && hasUsedUp(hold, this.progress, nowMs)) this.#endEarly(hold)
+    }
     if (!this.#reply.tick(nowMs, this.isDurable)) this.#end('client_gone')
+  }
+
+  /** Ends it with what there is. */
+  #endEarly({ engineMsMax }: Hold): void {
+    const { request, requestId, arrivedAtMs } = this.options
+    if (request.stream && this.isDurable && !request.ownWords?.isPassing) {
+      this.#reply.end(lengthEnd(request, requestId, arrivedAtMs, 'budget'))
+      this.#end('budget')
+    } else {
+      const seconds = Number(engineMsMax) / 1000
+      this.#end('budget', { refusal: new GristmillError('engine_time_used_up', { seconds }) })
+    }
   }
 
   // The ticket

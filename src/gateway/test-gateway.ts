@@ -153,13 +153,15 @@ export interface TestGatewayOptions {
   models?: ModelEntry[]
   /** Addresses that guards may ask though they are not public. */
   addresses?: string[]
+  /** None where absent. */
+  budgets?: GatewayOptions['budgets']
 }
 
 /** Nothing is charged; what rented targets may cost is counted. */
-const noPrices = (clock: Clock) => ({
+const noPrices = (clock: Clock, budgets?: GatewayOptions['budgets']) => ({
   allowances: new DaySpend(clock),
   prices: { find: () => null },
-  budgets: { isEmpty: true, hold: () => null },
+  budgets: budgets ?? { isEmpty: true, hold: () => null },
 })
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -189,7 +191,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     routes: tableOf(() => held),
     addresses: new OutboundAddresses(options.addresses ?? []),
     places: new TargetPlaces(pool),
-    ...noPrices(clock),
+    ...noPrices(clock, options.budgets),
     models: { find: (name) => models.find((m) => m.name === name), list: () => models },
     clock,
     random: systemRandom,

@@ -66,6 +66,8 @@ export type EndReason =
   | 'timeout'
   | 'refused'
   | 'key_revoked'
+  /** The time at an engine was used up that was set aside for it in budgets. */
+  | 'budget'
   | 'shutdown'
   | 'gateway_crash'
 

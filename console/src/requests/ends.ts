@@ -8,6 +8,7 @@ const ends: Record<string, string> = {
   timeout: 'ran out of time',
   refused: 'refused',
   key_revoked: 'its key was revoked',
+  budget: 'used up the engine time of its budget',
   shutdown: 'the gateway stopped',
   gateway_crash: 'the gateway was killed',
 }

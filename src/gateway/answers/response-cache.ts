@@ -149,7 +149,8 @@ export class ResponseCache {
     const spender = { tenantId, projectId, keyId, endUser: standing.endUser }
     const tokens = { outputTokens: 0, outputTokensMin: 0, mayClamp: false }
     const { waitMsMax } = standing
-    return await budgets.hold(spender, { costMax: () => cost, ...tokens, waitMsMax })
+    const known = { costMax: () => cost, costsTime: false }
+    return await budgets.hold(spender, { ...known, ...tokens, waitMsMax })
   }
 
   /** Resolves when every hit has been handed to the ledger. */

@@ -33,10 +33,6 @@ export const budgetInput = z
   .refine(({ projectId, keyId, endUser }) => {
     return [projectId, keyId, endUser].filter((one) => one != null).length <= 1
   }, 'a budget is for a project, a key or an end user, or for the whole tenant')
-  .refine(({ unit, isHard }) => !(isHard && unit === 'engine_seconds'), {
-    message: 'nobody can say before how long an engine takes, so it cannot be hard',
-    path: ['isHard'],
-  })
 export type BudgetInput = z.infer<typeof budgetInput>
 
 export const budgetChange = z.strictObject({

@@ -154,10 +154,6 @@ export class Budgets {
       ...Object.fromEntries(named),
       ...(limit !== undefined && { limit: limitIn(before.unit, limit) }),
     }
-    if (budget.isHard && budget.unit === 'engine_seconds') {
-      const reason = 'nobody can say before how long an engine takes'
-      throw new GristmillError('invalid_value', { param: 'isHard', reason })
-    }
     await database.transaction(async (sql) => {
       if (!(await updateBudget(sql, budget))) {
         throw new GristmillError('not_found', { kind: 'budget', id })

@@ -13,28 +13,36 @@ export interface TightestBudget {
   renewsAtMs: number
 }
 
+export interface HoldOptions {
+  keeper: LeaseKeeper
+  applied: readonly Applied[]
+  /** As many as are applied. */
+  taken: readonly Taken[]
+  outputTokens: number
+  isClamped: boolean
+  engineMsMax: number | null
+}
+
 export class Hold {
   /** Output tokens that it is enough for; fewer than were asked for where it was clamped. */
   readonly outputTokens: number
   readonly isClamped: boolean
+  /** Time at an engine that it is enough for, milliseconds; null where nothing depends on it. */
+  readonly engineMsMax: number | null
   readonly #keeper: LeaseKeeper
   readonly #parts: readonly { applied: Applied; taken: Taken }[]
   #isSettled = false
 
-  constructor(
-    keeper: LeaseKeeper,
-    applied: readonly Applied[],
-    taken: readonly Taken[],
-    outputTokens: number,
-    isClamped: boolean,
-  ) {
-    this.#keeper = keeper
+  constructor(options: HoldOptions) {
+    const { applied, taken } = options
+    this.#keeper = options.keeper
     this.#parts = applied.flatMap((one, index) => {
       const part = taken[index]
       return part === undefined ? [] : [{ applied: one, taken: part }]
     })
-    this.outputTokens = outputTokens
-    this.isClamped = isClamped
+    this.outputTokens = options.outputTokens
+    this.isClamped = options.isClamped
+    this.engineMsMax = options.engineMsMax
   }
 
   /** As the intent carries it. */

@@ -7,7 +7,7 @@ import { type Clock, decimalOf, GristmillError } from '../../base/index.ts'
 import type { Applied } from './budget-list.ts'
 import type { Budget, Cost } from './budget-types.ts'
 import { Hold, leftOf } from './hold.ts'
-import type { Claim, CounterState } from './lease-book.ts'
+import type { Claim, CounterState, Taken } from './lease-book.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 
 /** A request as far as budgets depend on it. */
@@ -22,6 +22,8 @@ export interface BudgetRequest {
   mayClamp: boolean
   /** Longest wait that it takes, milliseconds. */
   waitMsMax: number
+  /** True where money depends on the time at an engine. */
+  costsTime: boolean
 }
 
 export interface ReservingOptions {
@@ -48,7 +50,7 @@ export function reserve(
   const { outputTokens } = request
   const claims = claimsOf(applied, request, outputTokens)
   const taken = keeper.take(claims)
-  if (typeof taken !== 'string') return new Hold(keeper, applied, taken, outputTokens, false)
+  if (typeof taken !== 'string') return held(keeper, applied, request, taken, outputTokens)
   return waitFor(options, applied, request)
 }
 
@@ -63,7 +65,7 @@ async function waitFor(
   const untilMs = clock.monotonicMs() + Math.min(options.waitMsMax, request.waitMsMax)
   for (;;) {
     const taken = keeper.take(claims)
-    if (typeof taken !== 'string') return new Hold(keeper, applied, taken, outputTokens, false)
+    if (typeof taken !== 'string') return held(keeper, applied, request, taken, outputTokens)
     const short = applied[claims.findIndex(({ counterId }) => counterId === taken)]
     const claim = claims.find(({ counterId }) => counterId === taken)
     if (short === undefined || claim === undefined) throw new Error(`nothing asks for ${taken}`)
@@ -105,7 +107,24 @@ async function clampedTo(
     if (keeper.room(claim.counterId) < claim.amount) await keeper.ask(claim)
   }
   const taken = keeper.take(claims)
-  return typeof taken === 'string' ? null : new Hold(keeper, applied, taken, fits, true)
+  return typeof taken === 'string' ? null : held(keeper, applied, request, taken, fits)
+}
+
+function held(
+  keeper: LeaseKeeper,
+  applied: readonly Applied[],
+  request: BudgetRequest,
+  taken: readonly Taken[],
+  outputTokens: number,
+): Hold {
+  const isTimed = applied.some(
+    ({ budget: { isHard, unit } }) =>
+      isHard && (unit === 'engine_seconds' || (unit === 'money' && request.costsTime)),
+  )
+  const ms = isTimed ? request.costMax(outputTokens)?.engine_seconds : undefined
+  const isClamped = outputTokens < request.outputTokens
+  const engineMsMax = ms === undefined ? null : Number(ms)
+  return new Hold({ keeper, applied, taken, outputTokens, isClamped, engineMsMax })
 }
 
 /** What is here already, and what the database had left when it was asked. */

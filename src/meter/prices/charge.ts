@@ -48,19 +48,19 @@ export function chargeOfHit(rates: Rates, work: ChargedWork): bigint {
 }
 
 /**
- * What work of at most so many tokens can be charged at most, whatever kinds they turn out to be;
- * null where it depends on time, which nobody knows before.
+ * What work of at most so many tokens and so much time can be charged at most, whatever kinds the
+ * tokens turn out to be.
  */
 export function chargeMax(
   rates: Rates,
-  { inputTokens, outputTokens, isEmbedding }: Omit<ChargedWork, 'cachedTokens' | 'engineMs'>,
-): bigint | null {
-  if (rates.engineSecond > 0n) return null
+  { inputTokens, outputTokens, engineMs, isEmbedding }: Omit<ChargedWork, 'cachedTokens'>,
+): bigint {
   const read = isEmbedding ? rates.embedding : rates.input
   const input = largest(read, rates.cachedInput, rates.cacheWrite)
   const output = largest(rates.output, rates.reasoning)
   const tokens = BigInt(inputTokens) * input + BigInt(outputTokens) * output
-  return dividedHalfEven(tokens + rates.request * MILLION, MILLION)
+  const time = BigInt(engineMs) * rates.engineSecond * 1000n
+  return dividedHalfEven(tokens + rates.request * MILLION + time, MILLION)
 }
 
 const largest = (...values: bigint[]) =>
