@@ -15,8 +15,16 @@ import type {
   RequestView,
   UsageRow,
 } from '../src/http/contract.ts'
-import { ask, askStream, collect, holdSlot, openAi, settled, thrownBy } from './sdk-clients.ts'
+import { ask, holdSlot, openAi, settled, thrownBy } from './sdk-clients.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
+import {
+  abandoned,
+  countedByEngine,
+  oneOfEach,
+  otherDoors,
+  type Told,
+  toldBy,
+} from './told-calls.ts'
 
 let server: TestServer
 
@@ -27,46 +35,6 @@ after(async () => {
   await server.stop()
   removeHome(server.home)
 })
-
-interface Told {
-  requestId: string
-  input: number
-  cached: number
-  output: number
-}
-
-interface WireUsage {
-  prompt_tokens: number
-  completion_tokens?: number
-  prompt_tokens_details?: { cached_tokens?: number }
-}
-
-function toldBy(requestId: string | null | undefined, usage: unknown): Told {
-  const { prompt_tokens, completion_tokens = 0, prompt_tokens_details } = usage as WireUsage
-  const cached = prompt_tokens_details?.cached_tokens ?? 0
-  return { requestId: requestId ?? '', input: prompt_tokens, cached, output: completion_tokens }
-}
-
-/** One call of every kind; what each client was told. */
-async function oneOfEach(key: string): Promise<Told[]> {
-  const client = openAi(server, key)
-  const params = askStream({ stream_options: { include_usage: true } })
-  const stream = await client.chat.completions.create(params).withResponse()
-  const chunks = await collect(stream.data)
-  const tool = { type: 'function', function: { name: 'grind', parameters: { type: 'object' } } }
-  const [many, called, text, vectors] = await Promise.all([
-    client.chat.completions.create(ask({ n: 3 })).withResponse(),
-    client.chat.completions
-      .create(ask({ tools: [tool], tool_choice: 'required', service_tier: 'flex' }))
-      .withResponse(),
-    client.completions.create({ model: 'toy', prompt: 'The mill', max_tokens: 9 }).withResponse(),
-    client.embeddings.create({ model: 'toy', input: ['a mill', 'a river'] }).withResponse(),
-  ])
-  return [
-    toldBy(stream.request_id, chunks.at(-1)?.usage),
-    ...[many, called, text, vectors].map(({ data, request_id }) => toldBy(request_id, data.usage)),
-  ]
-}
 
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
 const totals = (told: Told[]) => [
@@ -99,7 +67,7 @@ describe('the books', () => {
     const path = `/api/tenants/${tenantId}/projects`
     const { id: projectId } = await server.api<ProjectView>('POST', path, { name: 'second' })
     const second = await server.api<KeyCreated>('POST', '/api/keys', { tenantId, projectId })
-    const told = await Promise.all([first, first, second.key].map(oneOfEach))
+    const told = await Promise.all([first, first, second.key].map((one) => oneOfEach(server, one)))
     const all = told.flat()
     for (const { requestId } of all) await settled(server, requestId)
     for (const groupBy of ['tenant', 'key', 'project,class', 'model', 'hour,key,model,class']) {
@@ -122,7 +90,7 @@ describe('the books', () => {
 
   it('tell of one request what its client was told, by its id', async () => {
     const { id: tenantId, key } = await server.tenant('traced')
-    for (const one of await oneOfEach(key)) {
+    for (const one of await oneOfEach(server, key)) {
       const row = await settled(server, one.requestId)
       assert.equal(row.tenantId, tenantId)
       assert.deepEqual(
@@ -185,6 +153,31 @@ describe('the books', () => {
   })
 })
 
+describe('every door', () => {
+  it('is booked as its client was told, and all of them as the engine has counted', async () => {
+    const { id: tenantId, key } = await server.tenant('doors')
+    const before = await countedByEngine(server)
+    const told = [...(await oneOfEach(server, key)), ...(await otherDoors(server, key))]
+    const left = await abandoned(server, key)
+    for (const one of told) {
+      const row = await settled(server, one.requestId)
+      const { group, inputTokens, cachedTokens, outputTokens } = row
+      const want = ['finished', one.input, one.cached, one.output]
+      assert.deepEqual([group, inputTokens, cachedTokens, outputTokens], want, row.endpoint)
+    }
+    const groups = await Promise.all(left.map(async (id) => (await settled(server, id)).group))
+    // The others may have come to their end before it was known that nobody reads them.
+    assert.equal(groups[0], 'cut')
+    const after = await countedByEngine(server)
+    const [row] = await usage(`tenant=${tenantId}&groupBy=tenant`)
+    assert.deepEqual([row?.requests, (row?.finished ?? 0) + (row?.cut ?? 0)], [13, 13])
+    assert.deepEqual(
+      [row?.inputTokens, row?.cachedTokens, row?.outputTokens],
+      after.map((count, i) => count - (before[i] ?? 0)),
+    )
+  })
+})
+
 describe('charges', () => {
   it('are those of the price that held, for every kind of end, and add up to the nano', async () => {
     const { id: tenantId } = await server.tenant('charged')
@@ -202,7 +195,7 @@ describe('charges', () => {
     await eventually('the price holds', async () => (await book()).prices[0]?.state === 'holds')
     const given = { tenantId, responseCache: true }
     const { key } = await server.api<KeyCreated>('POST', '/api/keys', given)
-    const ids = (await oneOfEach(key)).map(({ requestId }) => requestId)
+    const ids = (await oneOfEach(server, key)).map(({ requestId }) => requestId)
     const client = openAi(server, key)
     const held = await holdSlot(client)
     held.release()
