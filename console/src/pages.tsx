@@ -10,7 +10,9 @@ const Engines = lazy(() => import('./engines/engines.tsx'))
 const Cluster = lazy(() => import('./cluster/cluster.tsx'))
 const Routes = lazy(() => import('./routes/routes.tsx'))
 const EditRoutes = lazy(() => import('./routes/edit-routes.tsx'))
+const Budgets = lazy(() => import('./budgets/budgets.tsx'))
 const Costs = lazy(() => import('./costs/costs.tsx'))
+const Statements = lazy(() => import('./statements/statements.tsx'))
 const Prices = lazy(() => import('./prices/prices.tsx'))
 const Tenants = lazy(() => import('./tenants/tenants.tsx'))
 const Tenant = lazy(() => import('./tenants/tenant.tsx'))
@@ -33,7 +35,9 @@ export default function Pages() {
       <Route path="/cluster" component={Cluster} />
       <Route path="/routes" component={Routes} />
       <Route path="/routes/edit" component={EditRoutes} />
+      <Route path="/budgets" component={Budgets} />
       <Route path="/costs" component={Costs} />
+      <Route path="/statements" component={Statements} />
       <Route path="/prices" component={Prices} />
       <Route path="/tenants" component={Tenants} />
       <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>

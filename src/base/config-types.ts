@@ -63,6 +63,8 @@ export interface Config {
   engineContext: number | undefined
   /** Code of the currency that money is in. */
   currency: string
+  /** Who statements are from, line by line. */
+  statementIssuer: string | undefined
   /** Header that names the end user, trusted only from keys with scope `end_users`. */
   endUserHeader: string | undefined
   revokeEndsStreams: boolean

@@ -4,6 +4,7 @@
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { moneyVariables } from './config-money.ts'
 import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
 import type { Config, OidcConfig, SyslogConfig, TracesConfig } from './config-types.ts'
 import { GristmillError } from './errors.ts'
@@ -157,11 +158,7 @@ const schema = z.object({
     .max(1_048_576)
     .optional()
     .describe('its tokens of context per request, over what memory and model allow'),
-  GRISTMILL_CURRENCY: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'must be a code such as USD')
-    .default('USD')
-    .describe('code of the currency that prices and budgets are in'),
+  ...moneyVariables,
   GRISTMILL_END_USER_HEADER: z
     .string()
     .toLowerCase()
@@ -267,6 +264,7 @@ function configOf(env: Parsed, environment: Environment, limits: Limits): Config
     engineThreads: env.GRISTMILL_ENGINE_THREADS,
     engineContext: env.GRISTMILL_ENGINE_CONTEXT,
     currency: env.GRISTMILL_CURRENCY,
+    statementIssuer: env.GRISTMILL_STATEMENT_ISSUER,
     endUserHeader: env.GRISTMILL_END_USER_HEADER,
     revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,

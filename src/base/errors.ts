@@ -582,6 +582,12 @@ export const errorTable = {
     'Nothing was changed, because nobody confirmed it.',
     'Say --yes to go on without a question.',
   ),
+  no_browser: entry(
+    500,
+    'server_error',
+    'No browser was found that prints a PDF.',
+    'Install Chromium, Chrome or Edge here, or print the page of --format html in any browser.',
+  ),
   runtime_missing: entry(500, 'server_error', '{what} is missing.', '{how}'),
 } satisfies Record<string, ErrorEntry>
 

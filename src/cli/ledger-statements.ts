@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { StatementDetailView, StatementView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { printPdf } from './print-pdf.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import type { Terminal } from './terminal.ts'
@@ -9,6 +10,7 @@ import { month, statementNumber } from './values.ts'
 
 interface StatementFlags extends RemoteFlags {
   format?: 'html' | 'csv'
+  pdf?: string
 }
 
 export function statementCommands(group: Command, context: CliContext): void {
@@ -33,15 +35,27 @@ export function statementCommands(group: Command, context: CliContext): void {
   example(
     remote(group.command('statement <number>')),
     'ledger statement 12',
-    'ledger statement 12 --format html > statement-12.html',
+    'ledger statement 12 --pdf statement-12.pdf',
   )
-    .description('one statement; as a page that a browser prints, also to PDF, or as CSV')
+    .description('one statement; as a page, as PDF, or as CSV')
     .addOption(
       new Option('--format <format>', 'instead of text').choices(['html', 'csv']).conflicts('json'),
     )
-    .action(async (given: string, { format, ...flags }: StatementFlags) => {
+    .addOption(
+      new Option(
+        '--pdf <file>',
+        'print it into a file; needs Chromium, Chrome or Edge here',
+      ).conflicts(['json', 'format']),
+    )
+    .action(async (given: string, { format, pdf, ...flags }: StatementFlags) => {
       const client = connect(context, flags)
       const path = `/api/statements/${statementNumber(given)}`
+      if (pdf !== undefined) {
+        const page = await client.open('GET', `${path}?format=html`)
+        await printPdf(await page.text(), pdf)
+        terminal.print(`Printed ${pdf}.`)
+        return
+      }
       if (format !== undefined) {
         const response = await client.open('GET', `${path}?format=${format}`)
         terminal.write(await response.text())

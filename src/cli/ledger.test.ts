@@ -1,7 +1,10 @@
 /** The books on the command line, against a stand-in of the API. */
 import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
 import { cli } from './test-cli.ts'
 
@@ -60,6 +63,21 @@ test('a statement is printed as its page, and taken back with a reason', async (
   const line = 'POST /api/statements/12/reopen'
   assert.deepEqual(seen.at(-1), { line, body: { reason: 'wrong' } })
   assert.equal((await run('ledger reopen twelve --reason wrong')).code, 2)
+})
+
+test('a statement is printed into a PDF by a browser of the machine', {
+  skip: existsSync('/usr/bin/chromium') ? false : 'needs Chromium: apt-get install chromium',
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gristmill-print-'))
+  try {
+    const file = join(folder, 'statement 12.pdf')
+    const { code, err } = await cli(['ledger', 'statement', '12', '--pdf', file], environment)
+    assert.equal(code, 0, err)
+    assert.equal(readFileSync(file).subarray(0, 5).toString(), '%PDF-')
+    assert.deepEqual(readdirSync(folder), ['statement 12.pdf'])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('the proof goes through all parts, and fails at the first broken row', async () => {

@@ -59,7 +59,10 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
     await next()
     c.header(REQUEST_ID_HEADER, c.get('requestId'))
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
-    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value)
+    for (const [name, value] of Object.entries(securityHeaders)) {
+      // A page of its own says itself what it may load.
+      if (!c.res.headers.has(name)) c.header(name, value)
+    }
   })
   const standard = Math.min(BODY_BYTES_MAX, limits.bodyBytesMax)
   api.use(async (c, next) => {

@@ -141,6 +141,8 @@ export interface StatementView {
   kind: 'statement' | 'credit_note'
   tenantId: string
   tenantName: string
+  /** Who it is from, line by line. */
+  issuer: string | null
   fromAt: string
   toAt: string
   currency: string

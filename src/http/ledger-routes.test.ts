@@ -67,7 +67,12 @@ describe('closed periods', () => {
     assert.deepEqual([first.json.rows[0].number, first.json.next], [2, '2'])
     assert.equal((await server.ask('GET', '/api/statements/2', { headers: bound })).status, 404)
     const page = await server.ask('GET', '/api/statements/1?format=html', { headers: bound })
-    assert.match(page.text, /<h1>Statement 1<\/h1>\s*<p>Mine &amp; &lt;Co&gt; /)
+    assert.match(page.text, /<h1>Statement 1<\/h1>/)
+    assert.match(page.text, /<dt>For<\/dt><dd>Mine &amp; &lt;Co&gt;\n/)
+    assert.match(page.text, /<dt>Period, UTC<\/dt><dd>October 2026</)
+    assert.match(page.text, /Rented services<\/td>.*<td class="n">1\.50<\/td>/)
+    const policy = page.headers.get('content-security-policy') ?? ''
+    assert.match(policy, /^default-src 'none'; style-src 'sha256-[^' ]+'; frame-ancestors 'none'$/)
     assert.ok(page.text.includes(own.json.statements[0].hash))
     assert.match(page.headers.get('content-disposition') ?? '', /statement-1\.html/)
     const csv = await server.ask('GET', '/api/statements/1?format=csv', { headers: bound })

@@ -19,7 +19,7 @@ import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 import { statementCsv } from './statement-csv.ts'
 import { focusHeader, focusRecords } from './statement-focus.ts'
-import { statementPage } from './statement-page.ts'
+import { type StatementNames, statementPage } from './statement-page.ts'
 import { statement, statementDetail, statementDetailView, statementView } from './statement-view.ts'
 
 const tags = ['ledger']
@@ -203,7 +203,21 @@ export function ledgerRoutes(api: Api, options: HttpOptions): void {
   })
 }
 
-function singleStatements(api: Api, { database, books }: HttpOptions): void {
+const PROJECTS_NAMED_MAX = 1000
+
+async function namesFor(
+  { engines, tenancy }: HttpOptions,
+  { tenantId }: contract.StatementView,
+): Promise<StatementNames> {
+  const found = await tenancy.projects.list(tenantId, { limit: PROJECTS_NAMED_MAX })
+  return {
+    engines: new Map(engines.list().map(({ id, name }) => [id, name])),
+    projects: new Map(found.rows.map(({ id, name }) => [id, name])),
+  }
+}
+
+function singleStatements(api: Api, options: HttpOptions): void {
+  const { database, books } = options
   const find = async (wanted: number): Promise<Statement> => {
     const found = await readStatement(database.sql, wanted)
     if (found) return found
@@ -216,12 +230,19 @@ function singleStatements(api: Api, { database, books }: HttpOptions): void {
     checkReach(c.get('access'), found.document.tenantId, 'statement', String(wanted))
     const view = statementDetailView(found)
     if (format === 'json') return c.json(view, 200)
-    const text = format === 'csv' ? statementCsv(view) : statementPage(view)
-    const headers = {
-      'content-type': `text/${format}; charset=utf-8`,
-      'content-disposition': `attachment; filename="statement-${wanted}.${format}"`,
+    const fileName = `filename="statement-${wanted}.${format}"`
+    const type = { 'content-type': `text/${format}; charset=utf-8` }
+    if (format === 'csv') {
+      const headers = { ...type, 'content-disposition': `attachment; ${fileName}` }
+      return c.body(statementCsv(view), 200, headers) as never
     }
-    return c.body(text, 200, headers) as never
+    const { html, contentSecurityPolicy } = statementPage(view, await namesFor(options, view))
+    const headers = {
+      ...type,
+      'content-disposition': `inline; ${fileName}`,
+      'content-security-policy': contentSecurityPolicy,
+    }
+    return c.body(html, 200, headers) as never
   })
   api.openapi(reopen, async (c) => {
     const wanted = c.req.valid('param').number

@@ -1,29 +1,44 @@
-/** A statement as a page of its own, made to be printed; it needs nothing else. */
+/** A statement as a page of its own, made to be printed on A4; it needs nothing else. */
+import { createHash } from 'node:crypto'
+import { decimalOf, nanosOf } from '../base/index.ts'
 import type { StatementDetailView } from './contract.ts'
+import { type PageColumn, type PageRow, safe, table, withPlaces } from './statement-table.ts'
 
 const STYLE = `
-@page { size: A4; margin: 18mm 16mm 20mm }
 * { box-sizing: border-box }
-body { font: 10.5pt/1.5 Inter, system-ui, sans-serif; color: #1c1a17; max-width: 178mm;
-  margin: 12mm auto; font-variant-numeric: tabular-nums }
-header { display: flex; justify-content: space-between; gap: 10mm; align-items: baseline;
-  border-bottom: 1px solid #1c1a17; padding-bottom: 3mm }
-h1 { font-size: 17pt; font-weight: 620; letter-spacing: -.01em; margin: 0 }
-h2 { font-size: 11pt; font-weight: 620; margin: 8mm 0 1mm; break-after: avoid }
-p { margin: 1mm 0 }
-.total { font-size: 15pt; font-weight: 620; white-space: nowrap }
-.soft { color: #6b655c }
+body { font: 10pt/1.45 "Inter Variable", Inter, system-ui, -apple-system, "Segoe UI", Roboto,
+  "Liberation Sans", Arial, sans-serif; color: #1c1a17; max-width: 178mm; margin: 12mm auto;
+  padding: 0 4mm; font-variant-numeric: tabular-nums; -webkit-print-color-adjust: exact;
+  print-color-adjust: exact }
+header { display: flex; justify-content: space-between; gap: 10mm; align-items: flex-end;
+  border-bottom: 1.5pt solid #1c1a17; padding-bottom: 3mm }
+h1 { font-size: 20pt; line-height: 1.15; font-weight: 620; letter-spacing: -.015em; margin: 0 }
+h2 { font-size: 11pt; font-weight: 620; margin: 8mm 0 1.5mm; break-after: avoid }
+p { margin: 1mm 0; orphans: 3; widows: 3 }
+.total { text-align: right; white-space: nowrap }
+.total b { display: block; font-size: 16pt; line-height: 1.2; font-weight: 620 }
+.soft, dt { color: #6b655c }
+dl { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 3mm 8mm; margin: 5mm 0 0 }
+dt { font-size: 8.5pt } dd { margin: 0; white-space: pre-line; overflow-wrap: anywhere }
 table { width: 100%; border-collapse: collapse }
-th, td { text-align: left; padding: 1mm 3mm 1mm 0; border-bottom: 1px solid #ddd6ca;
+th, td { text-align: left; padding: 1.1mm 3mm 1.1mm 0; border-bottom: .5pt solid #ddd6ca;
   vertical-align: top; overflow-wrap: anywhere }
-th { font-weight: 500; color: #6b655c; font-size: 9pt }
-.n { text-align: right; padding-right: 0; padding-left: 3mm; white-space: nowrap }
+thead { display: table-header-group }
+th { font-weight: 500; color: #6b655c; font-size: 8.5pt; vertical-align: bottom }
+.n { text-align: right; padding-right: 0; padding-left: 4mm; white-space: nowrap }
 tr { break-inside: avoid }
-tfoot td { border-bottom: 0; font-weight: 620 }
-footer { margin-top: 10mm; border-top: 1px solid #ddd6ca; padding-top: 3mm; font-size: 8pt;
-  color: #6b655c; overflow-wrap: anywhere; break-inside: avoid }
-code { font-family: ui-monospace, monospace }
-@media print { body { margin: 0; max-width: none } }`
+tr.sum td { border-bottom: 0; border-top: 1pt solid #1c1a17; font-weight: 620 }
+tbody tr:nth-last-child(2), tr.head { break-after: avoid }
+tr.head td { font-weight: 560; padding-top: 2.5mm }
+tr.head .soft { font-weight: 400; font-size: 8.5pt; padding-left: 1mm }
+.note { border: 1pt solid #1c1a17; border-radius: 2mm; padding: 2mm 3mm; margin-top: 5mm;
+  break-inside: avoid }
+footer { margin-top: 9mm; border-top: .5pt solid #ddd6ca; padding-top: 3mm; font-size: 8pt;
+  color: #6b655c; break-inside: avoid }
+footer dl { grid-template-columns: 18mm 1fr; gap: .5mm 2mm; margin: 2mm 0 0 }
+footer dt { font-size: 8pt }
+code { font: 7.5pt/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace }
+@media print { body { margin: 0; max-width: none; padding: 0 } }`
 
 const kinds = {
   entitled: 'Use within the share',
@@ -39,93 +54,221 @@ const causes: Record<string, string> = {
   down: 'down',
   calibration: 'calibration',
   unmeasured: 'not measured',
-  client_gone: 'client gone',
   engine_failed: 'engine failed',
+  timeout: 'timed out',
+  shutdown: 'gateway stopped',
 }
 
 const rules = {
   operator: 'kept by the operator',
-  weight: 'shared by weight',
-  use: 'shared by use',
+  weight: 'shared among tenants by weight',
+  use: 'shared among tenants by use',
+}
+
+/** What engines and projects are called now, by id; the document has their ids only. */
+export interface StatementNames {
+  engines: ReadonlyMap<string, string>
+  projects: ReadonlyMap<string, string>
+}
+
+export interface StatementPage {
+  html: string
+  /** Lets the page have its one style, and nothing else. */
+  contentSecurityPolicy: string
 }
 
 /** Amounts stand as they are booked, to the nano-unit; nothing on the page is rounded. */
-export function statementPage(view: StatementDetailView): string {
-  const { number, kind, tenantName, tenantId, fromAt, toAt, currency, total } = view
+export function statementPage(view: StatementDetailView, names: StatementNames): StatementPage {
+  const { number, kind, tenantName, hash } = view
   const title = kind === 'statement' ? `Statement ${number}` : `Credit note ${number}`
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${title}, ${safe(tenantName)}</title>
-<style>${STYLE}</style></head><body>
-<header><div><h1>${title}</h1>
-<p>${safe(tenantName)} <span class="soft">${safe(tenantId)}</span></p>
-<p class="soft">${moment(fromAt)} to ${moment(toAt)} UTC, the end not included</p></div>
-<div class="total">${total} ${safe(currency)}</div></header>
-${view.correctedBy === null ? '' : `<p>Taken back by credit note ${view.correctedBy}.</p>`}
-${content(view)}
-<footer><p>Closed ${moment(view.closedAt)} UTC by ${safe(view.actor)}. Statements are numbered
-without gaps and chained: this one’s hash is SHA-256 over the hash before it and its document, and
-is signed with Ed25519. <code>gristmill ledger verify</code> proves all of them.</p>
-<p>Hash <code>${view.hash}</code><br>After <code>${view.previousHash}</code><br>
-Signature <code>${view.signature}</code><br>Key <code>${view.publicKey}</code></p></footer>
-</body></html>
+  const style = STYLE + pageStyle(`${title} · ${hash.slice(0, 16)}`)
+  const digest = createHash('sha256').update(style).digest('base64')
+  const html = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${title}, ${safe(tenantName)}</title>
+<style>${style}</style></head><body>
+${head(view, title)}
+${notes(view)}
+${content(view, names)}
+${foot(view)}</body></html>
 `
+  const policy = `default-src 'none'; style-src 'sha256-${digest}'; frame-ancestors 'none'`
+  return { html, contentSecurityPolicy: policy }
 }
 
-function content({ content: given, corrects, reason }: StatementDetailView): string {
-  if (given === null) {
-    return `<h2>Takes statement ${corrects} back</h2><p>${safe(reason ?? '')}</p>`
+/** Which statement a sheet is of, and which of its sheets. @param words plain */
+const pageStyle = (words: string) => `
+@page { size: A4; margin: 16mm 16mm 19mm;
+  @bottom-left { content: "${words}"; font: 7.5pt Arial, sans-serif; color: #6b655c }
+  @bottom-right { content: "Page " counter(page) " of " counter(pages);
+    font: 7.5pt Arial, sans-serif; color: #6b655c } }`
+
+function head(view: StatementDetailView, title: string): string {
+  const { tenantName, tenantId, issuer, fromAt, toAt, currency, total, closedAt } = view
+  const facts = [
+    ['From', issuer === null ? '' : safe(issuer)],
+    ['For', `${safe(tenantName)}\n<span class="soft">${safe(tenantId)}</span>`],
+    ['Period, UTC', `${periodOf(fromAt, toAt)}`],
+    ['Closed', `${moment(closedAt)} UTC`],
+    ['Billed', basisOf(view)],
+  ].filter(([, value]) => value !== '')
+  const list = facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`)
+  return `<header><h1>${title}</h1>
+<div class="total"><span class="soft">Total</span><b>${grouped(total)} ${safe(currency)}</b></div>
+</header><dl>${list.join('')}</dl>`
+}
+
+function basisOf({ content: given }: StatementDetailView): string {
+  if (given === null) return ''
+  return given.basis === 'cost' ? 'share of costs' : 'use at the price book'
+}
+
+/** A whole month by its name; else from when to when, the end not included. */
+function periodOf(fromAt: string, toAt: string): string {
+  const from = new Date(fromAt)
+  const isWhole =
+    fromAt.slice(8, 19) === '01T00:00:00' &&
+    Date.parse(toAt) === Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1, 1)
+  if (!isWhole) return `${moment(fromAt)} to\n${moment(toAt)}, not included`
+  return from.toLocaleDateString('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' })
+}
+
+/** What has come of it since, or what it takes back. */
+function notes({ number, correctedBy, corrects, reason }: StatementDetailView): string {
+  if (corrects !== null) {
+    return `<p class="note">Takes statement ${corrects} back, whole. ${safe(reason ?? '')}</p>`
   }
-  const { basis, costs, overflow, usage, allocation, lentS, cachedTokens, hitTokens } = given
+  if (correctedBy === null) return ''
+  return `<p class="note">Credit note ${correctedBy} has taken statement ${number} back; it is not
+to be paid.</p>`
+}
+
+function content({ content: given, currency }: StatementDetailView, names: StatementNames): string {
+  if (given === null) return ''
+  const { basis, allocation, lentS, cachedTokens, hitTokens, usage } = given
   const isCost = basis === 'cost'
-  const costTitle = isCost
-    ? 'Share of what engines cost'
-    : 'For information: share of what engines cost'
-  const useTitle = isCost ? 'For information: use at the price book' : 'Use at the price book'
-  const costTable = table(
-    ['Engine', 'What for', 'n Engine seconds', 'n Amount'],
-    costs.map(({ engineId, kind, cause, engineS, amount }) => {
-      const words = causes[cause] ?? cause
-      return [engineId, kinds[kind] + (words === '' ? '' : `: ${words}`), engineS, amount]
-    }),
-  )
-  const rented = table(
-    ['Rented service', 'Model', 'n Requests', 'n Amount'],
-    overflow.map((line) => [line.target, line.model, count(line.requests), line.amount]),
-  )
-  const used = table(
-    ['Model', 'Class', 'Project', 'n Requests', 'n Tokens in', 'n Tokens out', 'n Charge'],
-    usage.map((line) => {
-      const { model, serviceClass, projectId, requests, inputTokens, outputTokens, charge } = line
-      const counts = [requests, inputTokens, outputTokens].map(count)
-      return [model, serviceClass, projectId, ...counts, charge]
-    }),
-  )
+  const cost = `<h2>${isCost ? '' : 'For information: '}Share of what engines cost</h2>
+${costTables(given, names, currency)}`
+  const use = `<h2>${isCost ? 'For information: use' : 'Use'} at the price book</h2>
+${usageTable(given, names, currency)}`
   const unpriced = usage.reduce((sum, line) => sum + line.unpriced, 0)
-  const tables = [
-    `<h2>${costTitle}</h2>${costTable}${overflow.length === 0 ? '' : rented}`,
-    `<h2>${useTitle}</h2>${used}`,
-  ]
-  return `${(isCost ? tables : tables.toReversed()).join('')}
+  return `${isCost ? cost + use : use + cost}
 ${unpriced === 0 ? '' : `<p>${count(unpriced)} requests had no price.</p>`}
 <h2>How it was shared</h2>
-<p>Engines cost ${allocation.engineCost} in all and rented services ${allocation.overflowCost};
-${allocation.unallocated} is unallocated. What was nobody’s is ${rules[allocation.rule]}.</p>
-<p>Lent to others: ${lentS} engine seconds, for which they paid. Saved: ${count(cachedTokens)}
-prompt tokens out of prefix caches, ${count(hitTokens)} tokens of kept answers.</p>`
+<p>Engines cost ${grouped(allocation.engineCost)} ${currency} in all, rented services
+${grouped(allocation.overflowCost)}; ${grouped(allocation.unallocated)} is unallocated. All
+tenants and what is unallocated add up to that exactly. What was nobody’s is
+${rules[allocation.rule]}.</p>
+<p>Lent to others: ${grouped(lentS)} engine seconds, for which they paid. Saved:
+${count(cachedTokens)} prompt tokens out of prefix caches, ${count(hitTokens)} tokens of kept
+answers.</p>`
 }
 
-/** @param columns a leading `n ` makes one of numbers */
-function table(columns: string[], rows: string[][]): string {
-  if (rows.length === 0) return '<p class="soft">Nothing.</p>'
-  const mark = (at: number) => (columns[at]?.startsWith('n ') ? ' class="n"' : '')
-  const head = columns.map((name, at) => `<th${mark(at)}>${name.replace(/^n /, '')}</th>`)
-  const cells = (row: string[]) => row.map((text, at) => `<td${mark(at)}>${safe(text)}</td>`)
-  const lines = rows.map((row) => `<tr>${cells(row).join('')}</tr>`)
-  return `<table><thead><tr>${head.join('')}</tr></thead><tbody>${lines.join('')}</tbody></table>`
+type Content = NonNullable<StatementDetailView['content']>
+
+function costTables(
+  { costs, overflow }: Content,
+  { engines }: StatementNames,
+  currency: string,
+): string {
+  const columns: PageColumn[] = [
+    { title: 'Engine and what for' },
+    { title: 'Engine seconds', isNumber: true },
+    { title: `Amount, ${currency}`, isNumber: true },
+  ]
+  const ids = [...new Set(costs.map(({ engineId }) => engineId))]
+  const groups = ids.map((id) => ({ id, lines: costs.filter(({ engineId }) => engineId === id) }))
+  const seconds = withPlaces(costs.map(({ engineS }) => engineS))
+  const sums = [...groups.map((group) => sumOf(group.lines)), sumOf(costs)]
+  const amounts = withPlaces([...costs.map(({ amount }) => amount), ...sums])
+  const rows = groups.flatMap(({ id, lines: own }, at): PageRow[] => [
+    { cells: [named(engines, id), '', amounts[costs.length + at] ?? ''], isHead: true },
+    ...own.map((line) => {
+      const place = costs.indexOf(line)
+      return { cells: [whatFor(line), seconds[place] ?? '', amounts[place] ?? ''] }
+    }),
+  ])
+  const lines = table(columns, rows, ['Engines', '', amounts.at(-1) ?? ''])
+  if (overflow.length === 0) return lines
+  const prices = withPlaces([...overflow, { amount: sumOf(overflow) }].map(({ amount }) => amount))
+  const rented = table(
+    [
+      { title: 'Rented service' },
+      { title: 'Model' },
+      { title: 'Requests', isNumber: true },
+      { title: `Amount, ${currency}`, isNumber: true },
+    ],
+    overflow.map(({ target, model, requests }, at) => {
+      return { cells: [safe(target), safe(model), count(requests), prices[at] ?? ''] }
+    }),
+    ['Rented services', '', '', prices.at(-1) ?? ''],
+  )
+  return `${lines}<h2>Work of rented services</h2>${rented}`
+}
+
+function whatFor({ kind, cause }: Content['costs'][number]): string {
+  const words = kind === 'shared' ? (causes[cause] ?? safe(cause)) : ''
+  return kinds[kind] + (words === '' ? '' : `: ${words}`)
+}
+
+function usageTable({ usage }: Content, { projects }: StatementNames, currency: string): string {
+  const charges = withPlaces([...usage.map(({ charge }) => charge), sumOfCharges(usage)])
+  const total = (of: (line: Content['usage'][number]) => number) =>
+    count(usage.reduce((sum, line) => sum + of(line), 0))
+  return table(
+    [
+      { title: 'Model' },
+      { title: 'Class' },
+      { title: 'Project' },
+      { title: 'Requests', isNumber: true },
+      { title: 'Tokens in', isNumber: true },
+      { title: 'Tokens out', isNumber: true },
+      { title: `Charge, ${currency}`, isNumber: true },
+    ],
+    usage.map(({ model, serviceClass, projectId, requests, inputTokens, outputTokens }, at) => {
+      const counts = [requests, inputTokens, outputTokens].map(count)
+      const project = projects.get(projectId) ?? projectId
+      const names = [model, serviceClass, project].map(safe)
+      return { cells: [...names, ...counts, charges[at] ?? ''] }
+    }),
+    [
+      'All',
+      '',
+      '',
+      total((line) => line.requests),
+      total((line) => line.inputTokens),
+      total((line) => line.outputTokens),
+      charges.at(-1) ?? '',
+    ],
+  )
+}
+
+function foot({ actor, hash, previousHash, signature, publicKey }: StatementDetailView): string {
+  const values = [
+    ['Hash', hash],
+    ['After', previousHash],
+    ['Signature', signature],
+    ['Key', publicKey],
+  ]
+  const list = values.map(([name, value]) => `<dt>${name}</dt><dd><code>${value}</code></dd>`)
+  return `<footer><p>Closed by ${safe(actor)}. Statements are numbered without gaps and chained: the
+hash is SHA-256 over the one before it and this document, signed with Ed25519, so whoever has a
+later statement can tell that this one was not changed. <code>gristmill ledger verify</code> proves
+all of them.</p><dl>${list.join('')}</dl></footer>`
+}
+
+const sumOf = (lines: readonly { amount: string }[]) => sum(lines.map(({ amount }) => amount))
+const sumOfCharges = (lines: readonly { charge: string }[]) =>
+  sum(lines.map(({ charge }) => charge))
+const sum = (amounts: readonly string[]) =>
+  decimalOf(amounts.reduce((all, amount) => all + (nanosOf(amount) ?? 0n), 0n))
+
+function named(names: ReadonlyMap<string, string>, id: string): string {
+  const name = names.get(id)
+  return name === undefined ? safe(id) : `${safe(name)} <span class="soft">${safe(id)}</span>`
 }
 
 const count = (value: number) => value.toLocaleString('en-US')
 const moment = (iso: string) => iso.slice(0, 16).replace('T', ' ')
-
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-const safe = (text: string) => text.replace(/[&<>"]/g, (one) => entities[one] ?? one)
+const grouped = (decimal: string) => withPlaces([decimal])[0] ?? decimal

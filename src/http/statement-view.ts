@@ -11,6 +11,7 @@ export const statement = z
     kind: z.enum(['statement', 'credit_note']),
     tenantId: z.string(),
     tenantName: z.string(),
+    issuer: z.string().nullable(),
     fromAt: z.iso.datetime(),
     toAt: z.iso.datetime(),
     currency: z.string(),
@@ -78,9 +79,9 @@ export const statementDetail = statement
 
 export function statementView(given: Statement): contract.StatementView {
   const { number, document, hash, previousHash, signature, publicKey, actor } = given
-  const { kind, tenantId, tenantName, fromAt, toAt, currency, total } = document
+  const { kind, tenantId, tenantName, issuer = null, fromAt, toAt, currency, total } = document
   return {
-    ...{ number, kind, tenantId, tenantName, fromAt, toAt, currency, total },
+    ...{ number, kind, tenantId, tenantName, issuer, fromAt, toAt, currency, total },
     corrects: document.kind === 'credit_note' ? document.corrects : null,
     correctedBy: given.correctedBy,
     closedAt: new Date(given.closedAtMs).toISOString(),

@@ -49,14 +49,14 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const { config, home, part, tenancy, routes, clock, random, logger, stack } = options
   const { database, gatewayId, awayMsMax } = part
   const { audit } = tenancy
-  const { currency } = config
+  const { currency, statementIssuer: issuer } = config
   const folding = keepUsageFolded(database, clock, logger)
   stack.defer(() => folding.stop())
   const months = config.limits.requestMonths
   const dropping = await keepMonths({ database, audit, clock, logger, months })
   stack.defer(() => dropping.stop())
   const seed = home.secret('statements')
-  const books = new Books({ database, tenancy, clock, currency, seed })
+  const books = new Books({ database, tenancy, clock, currency, issuer, seed })
   const prices = new PriceBook({ database, audit, clock, logger, currency })
   await prices.open()
   stack.defer(() => prices.close())

@@ -43,6 +43,8 @@ export const navigation: PlaceGroup[] = [
     title: 'Money',
     places: [
       { path: '/costs', name: 'Costs', key: 'd', permission: 'costs:read' },
+      { path: '/budgets', name: 'Budgets', key: 'v', permission: 'budgets:read' },
+      { path: '/statements', name: 'Statements', key: 's', permission: 'statements:read' },
       { path: '/prices', name: 'Prices', key: 'm', permission: 'prices:read' },
     ],
   },

@@ -25,6 +25,8 @@ export interface BooksOptions {
   tenancy: Pick<Tenancy, 'audit' | 'tenants'>
   clock: Clock
   currency: string
+  /** Who statements are from, line by line. */
+  issuer?: string | undefined
   /** 32 secret bytes that statements are signed with; the same over restarts. */
   seed: Uint8Array
 }
@@ -84,8 +86,8 @@ export class Books {
       const statements: Statement[] = []
       for (const tenantId of tenantIds) {
         const tenantName = await this.#nameOf(tenantId)
-        const { currency } = this.#options
-        const head = { tenantId, tenantName, currency, basis: closing.basis }
+        const { currency, issuer } = this.#options
+        const head = { tenantId, tenantName, currency, issuer, basis: closing.basis }
         const make = (number: number) =>
           statementOf({ ...head, number }, costs, usage.get(tenantId) ?? [])
         statements.push(await this.#append(sql, make, actor, 'ledger.close'))

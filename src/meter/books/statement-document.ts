@@ -16,6 +16,7 @@ export interface StatementHead {
   tenantId: string
   tenantName: string
   currency: string
+  issuer: string | undefined
   basis: StatementBasis
 }
 
@@ -25,7 +26,7 @@ export function statementOf(
   costs: PeriodCosts,
   usage: UsageLine[],
 ): StatementDocument {
-  const { number, tenantId, tenantName, currency, basis } = head
+  const { number, tenantId, tenantName, currency, issuer, basis } = head
   const { cachedTokens = 0, hitTokens = 0 } =
     costs.savings.find((saving) => saving.tenantId === tenantId) ?? {}
   const lines = tenantLines(costs, tenantId)
@@ -34,6 +35,7 @@ export function statementOf(
     number,
     tenantId,
     tenantName,
+    ...(issuer !== undefined && { issuer }),
     fromAt: new Date(costs.fromMs).toISOString(),
     toAt: new Date(costs.toMs).toISOString(),
     currency,
@@ -68,12 +70,13 @@ export function creditNoteOf(
   number: number,
   reason: string,
 ): CreditNoteDocument {
-  const { tenantId, tenantName, fromAt, toAt, currency, total } = statement
+  const { tenantId, tenantName, issuer, fromAt, toAt, currency, total } = statement
   return {
     kind: 'credit_note',
     number,
     tenantId,
     tenantName,
+    ...(issuer !== undefined && { issuer }),
     fromAt,
     toAt,
     currency,

@@ -52,6 +52,8 @@ export interface StatementDocument {
   number: number
   tenantId: string
   tenantName: string
+  /** Who it is from, line by line; absent where nobody said. */
+  issuer?: string
   fromAt: string
   toAt: string
   currency: string
@@ -72,6 +74,8 @@ export interface CreditNoteDocument {
   number: number
   tenantId: string
   tenantName: string
+  /** Who it is from, line by line; absent where nobody said. */
+  issuer?: string
   fromAt: string
   toAt: string
   currency: string
