@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test'
 import OpenAI, { toFile } from 'openai'
 import { eventually } from '../src/base/test-eventually.ts'
 import type { BatchView, KeyCreated, Page, UsageRow } from '../src/http/index.ts'
-import { newHome, removeHome, startServer, type TestServer } from './server.ts'
+import { removeHome, startServer, type TestServer } from './server.ts'
 
 type Endpoint = OpenAI.BatchCreateParams['endpoint']
 
@@ -27,18 +27,17 @@ const chat = { model: 'toy', messages: [{ role: 'user', content: 'Tell me about 
 const body = (tokens: number) => ({ ...chat, max_tokens: tokens, ignore_eos: true })
 
 describe('batches on the real program', () => {
-  const home = newHome()
   let server: TestServer
   let client: OpenAI
 
   before(async () => {
-    server = await startServer({ home })
+    server = await startServer()
     const { key } = await server.tenant('Millers')
     client = clientWith(key)
   })
   after(async () => {
     await server.stop()
-    removeHome(home)
+    removeHome(server.home)
   })
 
   const clientWith = (apiKey: string) =>

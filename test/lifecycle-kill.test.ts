@@ -10,6 +10,7 @@ import {
   beginServer,
   chatBody,
   newHome,
+  preparedHome,
   processesOf,
   readStream,
   removeHome,
@@ -23,8 +24,8 @@ after(() => {
   for (const home of homes) removeHome(home)
 })
 
-function home(): string {
-  const made = newHome()
+async function home(): Promise<string> {
+  const made = await preparedHome()
   homes.push(made)
   return made
 }
@@ -48,7 +49,7 @@ const isGone = (pid: number) => !existsSync(`/proc/${pid}`)
 
 describe('kill -9 of the server', () => {
   it('leaves no child, and the next start waits for the last one and books what was open', async () => {
-    const server = await startServer({ home: home() })
+    const server = await startServer({ home: await home() })
     const streams = await Promise.all([running(server, 4000), running(server, 4000)])
     const children = processesOf(server.home).filter((pid) => pid !== server.line.pid)
     assert.ok(children.length >= 4, 'engine and database, and a watcher of each')
@@ -80,7 +81,7 @@ describe('kill -9 of the server', () => {
     const PATH = folders.filter((path) => !path.includes('node_modules')).join(delimiter)
     const env = { PATH, GRISTMILL_PARENTS: undefined, npm_lifecycle_event: undefined }
     const command = ['npm', 'run', 'gristmill', '--']
-    const server = await startServer({ home: home(), env, command, cwd: root })
+    const server = await startServer({ home: await home(), env, command, cwd: root })
     const { end } = await running(server, 2000)
     server.process.kill('SIGKILL')
     await eventually('nothing runs', () => processesOf(server.home).length === 0)
@@ -91,7 +92,8 @@ describe('kill -9 of the server', () => {
 describe('a first start that is ended half-way', () => {
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     it(`by ${signal} leaves no process, and the next one starts over`, async () => {
-      const folder = home()
+      const folder = newHome()
+      homes.push(folder)
       const args = ['--engine', 'none']
       const first = beginServer({ home: folder, args })
       const unfinished = join(folder, 'postgres', 'data.new', 'PG_VERSION')
@@ -109,7 +111,7 @@ describe('a first start that is ended half-way', () => {
 describe('kill -9 of the engine', () => {
   let server: TestServer
   before(async () => {
-    server = await startServer({ home: home() })
+    server = await startServer({ home: await home() })
   })
   after(() => server.stop())
 
@@ -141,7 +143,7 @@ describe('kill -9 of the engine', () => {
 
 describe('kill -9 of the database', () => {
   it('is a pause: running answers finish, and new ones are served again', async () => {
-    const server = await startServer({ home: home() })
+    const server = await startServer({ home: await home() })
     const streaming = await running(server, 3000)
     process.kill(pidOf(server, 'postgresql'), 'SIGKILL')
     const refusedOrServed = new Set<number>()

@@ -19,7 +19,8 @@ import {
 describe('a first start', () => {
   let server: TestServer
   before(async () => {
-    server = await startServer()
+    // A first start, which makes its database itself.
+    server = await startServer({ home: newHome() })
   })
   after(async () => {
     await server.stop()

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { eventually } from '../src/base/test-eventually.ts'
 import {
   chatBody,
-  newHome,
+  preparedHome,
   processesOf,
   readStream,
   removeHome,
@@ -27,8 +27,8 @@ after(() => {
   for (const home of homes) removeHome(home)
 })
 
-function home(): string {
-  const made = newHome()
+async function home(): Promise<string> {
+  const made = await preparedHome()
   homes.push(made)
   return made
 }
@@ -50,7 +50,7 @@ async function rowsOf(server: TestServer): Promise<Map<string, Row>> {
 
 describe('SIGTERM', () => {
   it('lets running answers finish, ends with 0 and leaves no process', async () => {
-    const server = await startServer({ home: home() })
+    const server = await startServer({ home: await home() })
     const streams = await Promise.all([1, 2, 3].map(() => running(server, 1500)))
     const { code } = await server.stop('SIGTERM')
     assert.equal(code, 0)
@@ -79,7 +79,7 @@ describe('SIGTERM', () => {
 describe('SIGINT while more runs than the time allows', () => {
   it('refuses what waits, ends streams with an error event and settles all of it', async () => {
     const env = { GRISTMILL_SHUTDOWN_MS_MAX: '300', GRISTMILL_ENGINE_CAP: '1' }
-    const server = await startServer({ home: home(), env })
+    const server = await startServer({ home: await home(), env })
     const long = await running(server, 4000)
     const waiting = server.v1('/chat/completions', chatBody(4000))
     await eventually('the second request waits', async () => {

@@ -6,13 +6,12 @@ import OpenAI from 'openai'
 import { eventually } from '../src/base/test-eventually.ts'
 import type { Page, UsageRow } from '../src/http/index.ts'
 import { thrownBy } from './sdk-clients.ts'
-import { newHome, removeHome, startServer, type TestServer } from './server.ts'
+import { removeHome, startServer, type TestServer } from './server.ts'
 
 /** A field that the SDK has no type for. */
 const storeOf = (response: OpenAI.Responses.Response) => (response as { store?: boolean }).store
 
 describe('responses that are kept', () => {
-  const home = newHome()
   let server: TestServer
   let client: OpenAI
   let tenantId: string
@@ -29,7 +28,7 @@ describe('responses that are kept', () => {
   }
 
   before(async () => {
-    server = await startServer({ home })
+    server = await startServer()
     const { id, key } = await server.tenant('Millers')
     tenantId = id
     client = clientWith(key)
@@ -37,7 +36,7 @@ describe('responses that are kept', () => {
   })
   after(async () => {
     await server.stop()
-    removeHome(home)
+    removeHome(server.home)
   })
 
   const ask = (input: string, changes: object = {}) =>
@@ -218,7 +217,7 @@ describe('responses that are kept', () => {
     const second = await inBackground(5)
     server.process.kill('SIGKILL')
     await server.ended
-    server = await startServer({ home })
+    server = await startServer({ home: server.home })
     client = clientWith(other.key)
     const answers = [await ended(first.id), await ended(second.id)]
     assert.deepEqual(

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from '../src/base/index.ts'
+import { prepareHome } from '../src/store/test-database.ts'
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/program.ts', import.meta.url))
 
@@ -29,7 +30,10 @@ export interface ReadyLine {
 }
 
 export interface ServerOptions {
-  /** Data home; by default a new one, which `stop` and `kill` leave and `removeHome` removes. */
+  /**
+   * Data home, which `stop` leaves and `removeHome` removes; by default a new one of
+   * `preparedHome`, or of `newHome` where nobody waits for the start.
+   */
   home?: string
   /** Model of the embedded engine, `toy` by default; null leaves the choice to the program. */
   model?: string | null
@@ -100,6 +104,13 @@ export function newHome(): string {
   return home
 }
 
+/** One whose database is there already, as making it takes longer than the rest of a start. */
+export async function preparedHome(): Promise<string> {
+  const home = newHome()
+  await prepareHome(home)
+  return home
+}
+
 export function removeHome(home: string): void {
   rmSync(home, { recursive: true, force: true })
 }
@@ -143,7 +154,8 @@ export function beginServer(options: ServerOptions = {}): Starting {
 
 /** Starts the program and waits until it answers. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
-  const starting = beginServer(options)
+  const home = options.home ?? (await preparedHome())
+  const starting = beginServer({ ...options, home })
   const line = await starting.ready
   const { url, apiKey } = line
   const api = async <Answer>(method: string, path: string, body?: unknown): Promise<Answer> => {

@@ -3,12 +3,20 @@
  * process, or a database of its own on `GRISTMILL_TEST_DATABASE_URL`. Never used by the program.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, readConfig, systemClock, systemRandom } from '../base/index.ts'
 import { openHome, processStart } from '../host/index.ts'
-import { openCluster } from './cluster.ts'
 import { connect } from './connection.ts'
 import { type Database, openDatabase } from './database.ts'
 import { type EmbeddedDatabase, startEmbedded } from './embedded.ts'
@@ -30,6 +38,8 @@ const FAST = {
   full_page_writes: 'off',
   shared_buffers: '32MB',
 }
+
+const MIGRATIONS = join(import.meta.dirname, 'migrations')
 
 const clock = systemClock
 const logger = createLogger('silent', 'test')
@@ -71,13 +81,18 @@ interface Place {
   remove(): Promise<void>
 }
 
-async function placeInOwnServer(settings: Record<string, string>): Promise<Place> {
+/** Puts an initialised, migrated, empty cluster with its password into an empty home. */
+export async function prepareHome(folder: string): Promise<void> {
   const template = await openTemplate()
+  // Keeps owners and times, and shares blocks where the file system can.
+  execFileSync('cp', ['-a', join(template, 'postgres'), join(template, 'secrets'), folder])
+}
+
+async function placeInOwnServer(settings: Record<string, string>): Promise<Place> {
   removeAbandoned()
   const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`))
   chmodSync(folder, 0o711)
-  // Keeps owners and times, and shares blocks where the file system can.
-  execFileSync('cp', ['-a', join(template, 'postgres'), join(template, 'secrets'), folder])
+  await prepareHome(folder)
   const home = await openHome({ home: folder }, clock, { what: 'test' })
   const server = await startEmbedded({ home, clock, logger, settings: { ...FAST, ...settings } })
   const remove = async () => {
@@ -102,14 +117,16 @@ function removeAbandoned(): void {
 
 const serverPidFile = (home: string) => join(home, 'postgres', 'data', 'postmaster.pid')
 
-/** A home with an initialised cluster, made once per machine, user and server version. */
+/** Made once per machine, user, version of the server and state of the migrations. */
 async function openTemplate(): Promise<string> {
-  const path = join(tmpdir(), `gristmill-template-18-${userInfo().uid}`)
+  const path = join(tmpdir(), `gristmill-template-18-${userInfo().uid}-${migrationsHash()}`)
   if (existsSync(path)) return path
   const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-template-`))
   chmodSync(folder, 0o711)
   const home = await openHome({ home: folder }, clock, { what: 'test template' })
-  await openCluster(home, clock, join(home.folder('logs'), 'postgres.log'))
+  const server = await startEmbedded({ home, clock, logger, settings: FAST })
+  await migrate({ url: server.url, logger })
+  await server.stop()
   home.release()
   try {
     renameSync(folder, path)
@@ -119,6 +136,14 @@ async function openTemplate(): Promise<string> {
     rmSync(folder, { recursive: true })
   }
   return path
+}
+
+function migrationsHash(): string {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(MIGRATIONS).sort()) {
+    hash.update(name).update(readFileSync(join(MIGRATIONS, name)))
+  }
+  return hash.digest('hex').slice(0, 16)
 }
 
 async function placeOnServer(serverUrl: string): Promise<Place> {
@@ -134,17 +159,29 @@ async function placeOnServer(serverUrl: string): Promise<Place> {
   return { url: url.href, server: undefined, remove }
 }
 
+/** Only those that hold something: to empty one takes long, also where it is empty. */
 async function emptyTables({ sql }: Database): Promise<void> {
-  const tables = await sql<{ name: string }[]>`
-    select format('%I.%I', schemaname, tablename) as name
-    from pg_tables
-    where schemaname not in ('pg_catalog', 'information_schema')
-      and tablename <> 'schema_migrations'`
-  if (tables.length === 0) return
-  const names = tables.map(({ name }) => name).join(', ')
   await sql.begin(async (transaction) => {
     // Append-only tables refuse to be emptied; as a replica the server runs no such triggers.
     await transaction`set local session_replication_role = replica`
-    await transaction.unsafe(`truncate ${names} restart identity cascade`)
+    await transaction`
+      do $$
+      declare
+        name text;
+        holds boolean;
+        names text[] := '{}';
+      begin
+        for name in
+          select format('%I.%I', schemaname, tablename) from pg_tables
+          where schemaname not in ('pg_catalog', 'information_schema')
+            and tablename <> 'schema_migrations'
+        loop
+          execute 'select exists (select from ' || name || ')' into holds;
+          if holds then names := names || name; end if;
+        end loop;
+        if cardinality(names) > 0 then
+          execute 'truncate ' || array_to_string(names, ', ') || ' restart identity cascade';
+        end if;
+      end $$`
   })
 }
