@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { childEnvironment, createLogger, Registry, systemClock } from '../base/index.ts'
-import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { eventually } from '../base/test-eventually.ts'
+import { openDatabase, openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createLedger, openTestJournal } from './index.ts'
 import { journalFolder } from './test-journal.ts'
 
@@ -57,7 +58,10 @@ const WRITER = `
   }
   await Promise.all(Array.from({ length: 16 }, (_, number) => caller(number)))`
 
-async function runAndKill(round: number, afterMs: number): Promise<string[]> {
+type Moment = (promised: readonly string[]) => boolean | Promise<boolean>
+
+/** @param isTime whether it is killed now, of what it has promised so far */
+async function runAndKill(round: number, isTime: Moment): Promise<string[]> {
   const args = ['--input-type=module', '--eval', WRITER, database.url, String(round), folder]
   const child: ChildProcess = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -65,19 +69,13 @@ async function runAndKill(round: number, afterMs: number): Promise<string[]> {
   })
   const promised: string[] = []
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-  const first = Promise.withResolvers<void>()
-  lines.on('line', (line) => {
-    promised.push(line)
-    first.resolve()
-  })
+  lines.on('line', (line) => promised.push(line))
   const ended = new Promise((resolve) =>
     child.once('close', (_, signal) => {
       resolve(signal)
     }),
   )
-  child.once('exit', () => first.reject(new Error('the writer ended by itself')))
-  await first.promise
-  await systemClock.sleep(afterMs)
+  await eventually('it is time to kill it', () => isTime(promised))
   child.kill('SIGKILL')
   assert.equal(await ended, 'SIGKILL', 'the writer ended by itself')
   return promised
@@ -87,19 +85,35 @@ describe('a gateway killed with -9', () => {
   it('has every intent that it was promised, and the next start closes each once', async () => {
     const { sql } = database
     const promised: string[] = []
-    for (const [round, afterMs] of [300, 700, 1100].entries())
-      promised.push(...(await runAndKill(round, afterMs)))
-    assert.ok(promised.length > 200, `${promised.length} promised`)
-    // Connections of the dead may still commit what they were sent.
-    await systemClock.sleep(200)
+    const clock = systemClock
+    const logger = createLogger('silent', 'test')
+    const watch = await openDatabase({ url: database.url, clock, logger, connections: 1 })
+    const connected = () => watch.sql<{ pid: number }[]>`
+      select pid from pg_stat_activity
+      where datname = current_database() and backend_type = 'client backend'`
+    const own = new Set((await connected()).map(({ pid }) => pid))
+    const streamsHaveProgress = async () => {
+      const found = await watch.sql`
+        select from ledger_open where output_tokens > 0 and request_id like 'req_2_%'`
+      return found.length >= 4
+    }
+    const moments: Moment[] = [
+      (given) => given.length >= 50,
+      (given) => given.length >= 100,
+      async (given) => given.length >= 50 && (await streamsHaveProgress()),
+    ]
+    for (const [round, isTime] of moments.entries())
+      promised.push(...(await runAndKill(round, isTime)))
+    await eventually('the dead have committed what they had sent', async () => {
+      return (await connected()).every(({ pid }) => own.has(pid))
+    })
+    await watch.close()
     const limits = {
       databaseAwayMsMax: 0,
       ledgerPendingMax: 1000,
       ledgerStallMs: 1000,
       ledgerWaitMs: 2000,
     }
-    const logger = createLogger('silent', 'test')
-    const clock = systemClock
     const journal = await openTestJournal(folder)
     assert.ok(journal.left.length > 0, 'the killed run left a journal')
     const registry = new Registry()
