@@ -37,7 +37,6 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
     ;[server, browser] = await Promise.all([startServer({ env }), launch()])
     callbacks.push(`${server.url}/api/session/oidc/callback`)
     ;({ page, complaints } = await openPage(browser, { width: 1440 }))
-    page.setDefaultTimeout(8000)
   })
   after(async () => {
     await browser?.close()

@@ -7,6 +7,7 @@ import { makeBatches } from '../../console/fixture/batches.ts'
 import { type Fixture, startFixture } from '../../console/fixture/server.ts'
 import { batchSentence, listSentence } from '../../console/src/batches/batch-sentences.ts'
 import { donePercent } from '../../console/src/batches/batch-words.ts'
+import { eventually } from '../../src/base/test-eventually.ts'
 import type { BatchView } from '../../src/http/contract.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
@@ -102,8 +103,7 @@ describe('the pages of batches', { skip: withoutBrowser }, () => {
     const bar = page.getByLabel('Lines').getByRole('img')
     await bar.waitFor()
     const first = await bar.getAttribute('aria-label')
-    await page.waitForTimeout(2500)
-    assert.notEqual(await bar.getAttribute('aria-label'), first)
+    await eventually('it moves', async () => (await bar.getAttribute('aria-label')) !== first)
   })
 
   test('filters live in the address, and the table is saved as CSV', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { type Fixture, startFixture } from '../../console/fixture/server.ts'
+import { eventually } from '../../src/base/test-eventually.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
 
@@ -39,8 +40,8 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
       await page.keyboard.press('g')
       await page.keyboard.press(key)
       await page.waitForURL(fixture.url + path)
-      const current = page.getByRole('navigation').locator('[aria-current="page"]')
-      assert.equal(await current.getAttribute('href'), path)
+      const current = `[aria-current="page"][href="${path}"]`
+      await page.getByRole('navigation').locator(current).waitFor()
     }
   })
 
@@ -52,7 +53,7 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     await dialog.waitFor()
     assert.ok((await dialog.getByRole('option').count()) > 9, 'every room and action')
     await page.keyboard.type('audit')
-    assert.equal(await dialog.getByRole('option').count(), 1)
+    await eventually('one is left', async () => (await dialog.getByRole('option').count()) === 1)
     await page.keyboard.press('Enter')
     await page.waitForURL(`${fixture.url}/audit`)
     await page.keyboard.press('?')
@@ -81,7 +82,7 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     assert.equal(new URL(page.url()).pathname, '/playground')
     await page.getByRole('button', { name: 'Copy as code' }).focus()
     for (let presses = 0; presses < 2; presses += 1) await page.keyboard.press('t')
-    assert.equal(await theme(), 'dark')
+    await eventually('it is dark', async () => (await theme()) === 'dark')
   })
 
   test('a tenant is made without touching the mouse', async () => {
@@ -92,8 +93,10 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     await page.keyboard.type('Night shift')
     await page.keyboard.press('Tab')
     await page.keyboard.type('4')
-    const command = page.getByRole('dialog').getByText('gristmill tenant create')
-    assert.match((await command.textContent()) ?? '', /create 'Night shift' --weight 4/)
+    await page
+      .getByRole('dialog')
+      .getByText(/gristmill tenant create 'Night shift' --weight 4/)
+      .waitFor()
     await page.keyboard.press('Enter')
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
     await page.getByRole('cell', { name: 'Night shift' }).waitFor()

@@ -21,6 +21,8 @@ const screenshots = join(import.meta.dirname, '..', '..', 'screenshots')
 
 describe('every page of the console', { skip: withoutBrowser }, () => {
   let browser: Browser
+  let page: Page
+  let complaints: string[]
   let inside: Fixture
   let outside: Fixture
   let atProvider: Fixture
@@ -29,6 +31,7 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
   before(async () => {
     await buildConsole()
     browser = await launch()
+    ;({ page, complaints } = await openPage(browser, { width: 1440 }))
     inside = await startFixture({ hasProvider: true })
     outside = await startFixture({ isSignedIn: false })
     atProvider = await startFixture({ isSignedIn: false, hasProvider: true })
@@ -41,8 +44,10 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
 
   for (const one of consolePages) {
     test(one.name, async () => {
-      const { page, complaints } = await openPage(browser, { width: 1440 })
-      await visit(page, one)
+      complaints.length = 0
+      await page.emulateMedia({ colorScheme: 'light' })
+      await page.setViewportSize({ width: 1440, height: 900 })
+      await visit(one)
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: width < 600 ? 844 : 900 })
         await assertFits(page, width)
@@ -55,18 +60,17 @@ describe('every page of the console', { skip: withoutBrowser }, () => {
           assert.deepEqual(complaints, [], `complaints ${where}`)
         }
       }
-      await page.context().close()
     })
   }
 
-  async function visit(page: Page, one: ConsolePage) {
+  async function visit(one: ConsolePage) {
     const { path, sentence, isSignedOut, isUnused, hasProvider, name } = one
     const without = isSignedOut ? outside : isUnused ? unused : inside
     const fixture = hasProvider ? atProvider : without
     const first = fixture.state.records.requests.find(({ group }) => group === 'finished')
     await page.goto(fixture.url + path.replace('FIRST', first?.id ?? ''))
     const heading = page.getByRole('heading', { level: 1 })
-    await heading.filter({ hasText: sentence }).waitFor({ timeout: 15_000 })
+    await heading.filter({ hasText: sentence }).waitFor()
     assert.equal(await heading.count(), 1, `${name} has one first heading`)
     await page.waitForTimeout(name === 'mill-floor' ? 1200 : 350)
   }

@@ -14,6 +14,8 @@ import type { PlanInputView } from '../../src/http/contract.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
 
+const LONG_MS = 3_600_000
+
 describe('a plan in words', () => {
   const input: PlanInputView = {
     source: 'ledger',
@@ -64,7 +66,6 @@ describe('the page of plans', { skip: withoutBrowser }, () => {
     browser = await launch()
     fixture = await startFixture({ isUnused: true })
     ;({ page, complaints } = await openPage(browser, { width: 1440 }))
-    page.setDefaultTimeout(10_000)
   })
   after(async () => {
     await browser.close()
@@ -78,9 +79,11 @@ describe('the page of plans', { skip: withoutBrowser }, () => {
   test('begins with one action, shows how far it is, and ends with a report', async () => {
     await page.goto(`${fixture.url}/plan`)
     await page.getByRole('heading', { level: 1, name: /^How many engines/ }).waitFor()
+    fixture.state.planMs = LONG_MS
     await press('See it with the example')
     await page.getByRole('progressbar', { name: 'How far it is' }).waitFor()
     assert.ok(await page.getByRole('button', { name: 'Work it out' }).isDisabled())
+    fixture.state.planMs = 0
     await verdict().waitFor()
     const ways = page.getByLabel('Three ways to serve it').getByRole('listitem')
     assert.equal(await ways.count(), 3)
@@ -112,8 +115,10 @@ describe('the page of plans', { skip: withoutBrowser }, () => {
   test('answers what would change, one question at a time', async () => {
     const card = page.getByLabel('What if')
     await card.getByText(/^Answers gather here/).waitFor()
+    fixture.state.planMs = LONG_MS
     await card.getByRole('button', { name: 'Double the load' }).click()
     await card.getByRole('button', { name: 'One engine more', disabled: true }).waitFor()
+    fixture.state.planMs = 0
     await card.getByText(/^2 times the load/).waitFor()
     await card.getByText(/^Simulated: the busiest \d+ min of the trace/).waitFor()
     await card.getByText(/--what-if load=2 --pool-engines 1$/).waitFor()
@@ -132,11 +137,13 @@ describe('the page of plans', { skip: withoutBrowser }, () => {
     await page.getByLabel('Trace file', { exact: true }).setInputFiles(file)
     await page.getByText('mine.csv, 5 kB').waitFor()
     await page.getByLabel('Promise: first token at p99').fill('800')
+    fixture.state.planMs = LONG_MS
     await go.click()
     await page.waitForURL(/\?source=trace&engine=h100-8b&ttftP99Ms=800/)
     await page.getByText('mine.csv ·').waitFor()
     await press('Stop')
     await page.getByRole('heading', { level: 1, name: /^The plan was stopped/ }).waitFor()
+    fixture.state.planMs = 0
   })
 
   test('is the report alone on paper', async () => {

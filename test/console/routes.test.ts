@@ -74,7 +74,6 @@ describe('the pages of routes', { skip: withoutBrowser }, () => {
     browser = await launch()
     fixture = await startFixture()
     ;({ page } = await openPage(browser, { width: 1440 }))
-    page.setDefaultTimeout(8000)
   })
   after(async () => {
     await browser.close()

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startFixture } from '../../console/fixture/server.ts'
+import { eventually } from '../../src/base/test-eventually.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
 
@@ -27,11 +28,12 @@ test('the home page loads at most 150 kB, compressed, font included', {
   })
   await page.goto(fixture.url)
   await page.locator('canvas').first().waitFor()
+  const isFont = (path: string) => path.endsWith('.woff2')
+  await eventually('the font is counted', () => [...sizes.keys()].some(isFont))
   await page.waitForTimeout(500)
 
   const sum = (isCounted: (path: string) => boolean) =>
     [...sizes].filter(([path]) => isCounted(path)).reduce((total, [, bytes]) => total + bytes, 0)
-  const isFont = (path: string) => path.endsWith('.woff2')
   const code = sum((path) => !isFont(path))
   const font = sum(isFont)
   const all = code + font
