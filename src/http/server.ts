@@ -46,6 +46,7 @@ const HEADERS_MS_MAX = 15_000
 const REQUEST_MS_MAX = 120_000
 /** Longer than common load balancers keep idle connections, so that they close first. */
 const KEEP_ALIVE_MS = 75_000
+const IDLE_EVERY_MS = 20
 /** How Node calls a request that did not arrive in time. */
 const LATE = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
 const API_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics'])
@@ -192,8 +193,11 @@ function urlOf(server: Server, host: string): string {
 async function close(server: Server, clock: Clock, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   server.closeIdleConnections()
+  // The client of an answer that was under way keeps its connection when that has ended.
+  const idle = clock.every(IDLE_EVERY_MS, () => server.closeIdleConnections())
   const cut = clock.after(graceMs, () => server.closeAllConnections())
   await closed
+  idle.cancel()
   cut.cancel()
 }
 
