@@ -39,7 +39,7 @@ const OUTPUT_TOKENS = 24
 /** As an engine names a toy. */
 const MODEL = 'toy'
 const CAP = 8
-const CAPACITY_MS = 4000
+const CAPACITY_MS_MAX = 4000
 const PATH = '/v1/chat/completions'
 const faults: { name: string; fault: Fault | 'kill' }[] = [
   { name: 'killed', fault: 'kill' },
@@ -74,7 +74,7 @@ export async function chaosFailover(options: FailoverOptions = {}): Promise<Fail
     }
     const run = new FailoverRun(server, proxies, random)
     await run.learn()
-    const capacityPerS = await run.capacity()
+    const capacityPerS = await run.capacity(Math.min(CAPACITY_MS_MAX, seconds * 1000))
     const perS = load * capacityPerS
     log(`both engines answer ${capacityPerS.toFixed(1)} requests/s; the load is ${perS.toFixed(1)}`)
     let before = await run.during(perS, seconds * 1000)
@@ -153,8 +153,8 @@ class FailoverRun {
   }
 
   /** Requests per second that both engines finish when their places are always taken. */
-  async capacity(): Promise<number> {
-    const endMs = performance.now() + CAPACITY_MS
+  async capacity(ms: number): Promise<number> {
+    const endMs = performance.now() + ms
     let done = 0
     const worker = async () => {
       while (performance.now() < endMs) {
@@ -163,7 +163,7 @@ class FailoverRun {
       }
     }
     await Promise.all(Array.from({ length: CAP * this.#proxies.length }, worker))
-    return (1000 * done) / CAPACITY_MS
+    return (1000 * done) / ms
   }
 
   /** Sends requests at random moments for so long; resolves when all have ended. */

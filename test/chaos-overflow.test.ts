@@ -4,7 +4,7 @@ import { chaosOverflow } from '../bench/chaos-overflow.ts'
 
 describe('an own engine that cannot keep up beside a rented service', () => {
   it('overflows for those who may, within what they may spend, and books every answer', async () => {
-    const { arms } = await chaosOverflow({ seconds: 6 })
+    const { arms } = await chaosOverflow({ seconds: 4 })
     const told = JSON.stringify(arms, null, 2)
     const [off, on] = arms
     assert.ok(off && on, told)
