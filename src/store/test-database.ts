@@ -117,7 +117,7 @@ function removeAbandoned(): void {
 
 const serverPidFile = (home: string) => join(home, 'postgres', 'data', 'postmaster.pid')
 
-/** Made once per machine, user, version of the server and state of the migrations. */
+/** Made once per machine, user, version of the server, state of the migrations, and month. */
 async function openTemplate(): Promise<string> {
   const path = join(tmpdir(), `gristmill-template-18-${userInfo().uid}-${migrationsHash()}`)
   if (existsSync(path)) return path
@@ -138,8 +138,9 @@ async function openTemplate(): Promise<string> {
   return path
 }
 
+/** Of the migrations, and of the month, since one of them looks at it. */
 function migrationsHash(): string {
-  const hash = createHash('sha256')
+  const hash = createHash('sha256').update(new Date(clock.nowMs()).toISOString().slice(0, 7))
   for (const name of readdirSync(MIGRATIONS).sort()) {
     hash.update(name).update(readFileSync(join(MIGRATIONS, name)))
   }
