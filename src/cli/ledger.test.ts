@@ -1,6 +1,7 @@
 /** The books on the command line, against a stand-in of the API. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -31,6 +32,9 @@ const server = createServer((request, response) => {
       const dropped = { requests: 7, before: '2026-01-01T00:00:00.000Z' }
       const found = { checked: 20, open: 0, next, broken: isFirst ? null : broken, dropped }
       response.end(JSON.stringify(found))
+    } else if (pathname === '/api/ledger/reconciliations') {
+      const found = [{ class: 'price', lines: 2, difference: '0.2' }]
+      response.end(JSON.stringify({ id: 3, blocking: 1, classes: found }))
     } else if (searchParams.has('format')) response.end('<!doctype html>')
     else response.end(JSON.stringify(statement))
   })
@@ -101,4 +105,32 @@ test('the proof goes through all parts, and fails at the first broken row', asyn
   const { code, out } = await run('ledger verify')
   assert.equal(code, 1)
   assert.match(out, /Broken: req_17: never closed\./)
+})
+
+test('a bill is read from its file, and what differs is said', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gristmill-bill-'))
+  const file = join(folder, 'far-away.csv')
+  writeFileSync(file, 'day,model,cost,key\n2026-11-02,x,1.5,k\n2026-11-04,x-1,2,k\n')
+  const names = '--model x-1=x --key k=far --engine far --threshold 0.01'
+  const { code, out, err } = await run(`ledger reconcile --source ${file} ${names}`)
+  assert.equal(code, 0, err)
+  const row = { model: 'x', key: 'far', tokens: null, rounding: '0.05' }
+  const rows = [
+    { ...row, day: '2026-11-02', amount: '1.5' },
+    { ...row, day: '2026-11-04', amount: '2' },
+  ]
+  const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex')
+  const days = { fromDay: '2026-11-02', toDay: '2026-11-05' }
+  const asked = { source: 'far-away', sha256, ...days, threshold: '0.01', engines: ['far'], rows }
+  assert.deepEqual(seen.at(-1), { line: 'POST /api/ledger/reconciliations', body: asked })
+  assert.match(out, /price +2 +0\.2[\s\S]*Reconciliation 3 of 2026-11-02 to 2026-11-05/)
+  assert.match(err, /One line keeps their period open until booked/)
+  const wrong = await run(`ledger reconcile --source ${file} --column tokens=count`)
+  assert.match(wrong.err, /no column count/)
+  assert.notEqual(wrong.code, 0)
+  const variance = 'ledger variance 3 --line 2 --reason credit'
+  await run(variance)
+  const path = 'POST /api/ledger/reconciliations/3/lines/2/variance'
+  assert.deepEqual(seen.at(-1), { line: path, body: { reason: 'credit' } })
+  rmSync(folder, { recursive: true })
 })

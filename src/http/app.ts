@@ -30,6 +30,7 @@ import { type PeopleParts, peopleRoutes } from './people-routes.ts'
 import { PLAN_PATH, planRoutes } from './plan-routes.ts'
 import { priceRoutes } from './price-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
+import { reconciliationRoutes } from './reconciliation-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
 import { type ScimParts, scimRoutes } from './scim-routes.ts'
 import { SCIM_ROOT, SCIM_TYPE, scimErrorBody } from './scim-shapes.ts'
@@ -89,6 +90,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   chargebackRoutes(api, options)
   costTrendRoutes(api, options)
   ledgerRoutes(api, options)
+  reconciliationRoutes(api, options)
   usageRoutes(api, options)
   chargeRoutes(api, options)
   priceRoutes(api, options)

@@ -13,6 +13,7 @@ export type * from './contract-engines.ts'
 export type * from './contract-people.ts'
 export type * from './contract-plan.ts'
 export type * from './contract-prices.ts'
+export type * from './contract-reconciliations.ts'
 export type * from './contract-routes.ts'
 export type * from './contract-webhooks.ts'
 

@@ -45,6 +45,68 @@ describe('closed periods', () => {
     return { cookie, 'x-csrf-token': joined.json.csrfToken }
   }
 
+  it('stay open while a service billed something else that nobody answers for', async () => {
+    const path = '/api/ledger/reconciliations'
+    const billed = (day: string, model: string, tokens: number, amount: string) => {
+      return { day: `2026-10-${day}`, model, tokens, amount }
+    }
+    const asked = {
+      ...{ source: 'openai', sha256: 'ab'.repeat(32), fromDay: '2026-10-01', toDay: '2026-11-01' },
+      threshold: '0.1',
+      rows: [
+        billed('02', 'openai/gpt-x', 2020, '3.2'),
+        billed('03', 'openai/gpt-x', 5, '0.05'),
+        billed('04', 'openai/gpt-y', 7, '-0.5'),
+      ],
+    }
+    const refused = await local('POST', path, { ...asked, fromDay: '2026-10-03' })
+    assert.match(refused.text, /2026-10-02 is not within/)
+    assert.equal((await server.ask('GET', path, { headers: bound })).status, 403)
+    const { json, text } = await local('POST', path, asked)
+    assert.deepEqual(
+      [json.blocking, json.classes],
+      [
+        2,
+        [
+          { class: 'missing_here', lines: 2, difference: '-0.45' },
+          { class: 'price', lines: 1, difference: '0.2' },
+        ],
+      ],
+      text,
+    )
+    const lines = (await local('GET', `${path}/${json.id}/lines?limit=1`)).json
+    assert.deepEqual(lines.rows[0].ours, { requests: 2, tokens: 2020, amount: '3' })
+    const rest = (await local('GET', `${path}/${json.id}/lines?cursor=${lines.next}`)).json.rows
+    assert.deepEqual(
+      rest.map((one: Record<string, unknown>) => [one.class, one.isBlocking]),
+      [
+        ['missing_here', false],
+        ['missing_here', true],
+      ],
+    )
+    const behind = await local('GET', `${path}/${json.id}/lines/1/requests`)
+    const ids = behind.json.rows.map((one: { id: string }) => one.id)
+    assert.deepEqual(ids, ['req_1', 'req_2'])
+    const reason = { reason: 'their price was raised in the night' }
+    for (const line of [1, 3]) {
+      const closing = await local('POST', '/api/ledger/close', period)
+      assert.match(closing.text, new RegExp(`line ${line} of reconciliation ${json.id}`))
+      const variance = `${path}/${json.id}/lines/${line}/variance`
+      const booked = await local('POST', variance, reason)
+      assert.deepEqual(booked.json.variance?.reason, reason.reason, booked.text)
+      assert.equal((await local('POST', variance, reason)).status, 409)
+    }
+    // The same differences, found again, are booked already.
+    assert.equal((await local('POST', path, asked)).json.blocking, 0)
+    const audit = (await local('GET', '/api/audit?action=ledger.')).json.rows
+    assert.deepEqual(
+      audit.map((one: { action: string }) => one.action),
+      ['ledger.reconcile', 'ledger.variance', 'ledger.variance', 'ledger.reconcile'],
+    )
+    const update = server.database.sql`update ledger_variances set reason = 'none'`
+    await assert.rejects(update, /append-only/)
+  })
+
   it('are closed within reach, listed, and printed as page and CSV', async () => {
     const options = { headers: bound, body: period }
     const own = await server.ask('POST', '/api/ledger/close', options)

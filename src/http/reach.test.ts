@@ -106,6 +106,7 @@ async function makeTheirs(): Promise<Record<string, string | null>> {
     '/api/batches/{id}': 'batch_of_theirs',
     '/api/requests/{id}': ids.request,
     '/api/statements/{number}': '1',
+    '/api/ledger/reconciliations/{id}': null,
     '/api/users/{id}': null,
     '/api/engines/{id}': null,
     '/api/engine-keys/{id}': null,

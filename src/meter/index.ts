@@ -31,6 +31,18 @@ export {
 } from './books/engine-costs.ts'
 export { readEngineMinutes } from './books/engine-minutes.ts'
 export { type Overflow, type PeriodCosts, periodCosts, type Saving } from './books/period.ts'
+export { differenceClasses } from './books/reconcile.ts'
+export {
+  type LineRequest,
+  type Reconciliation,
+  type ReconciliationLine,
+  readLine,
+  readLineRequests,
+  readLines,
+  readReconciliation,
+  readReconciliations,
+} from './books/reconciliation-rows.ts'
+export { Reconciliations } from './books/reconciliations.ts'
 export { readStatement, readStatements, standingStatements } from './books/statement-rows.ts'
 export {
   type AnyDocument,

@@ -9,6 +9,7 @@ import {
   keepUsageFolded,
   PriceBook,
   type PriceOf,
+  Reconciliations,
   spendSince,
 } from '../meter/index.ts'
 import type { RouteBook } from '../route/index.ts'
@@ -22,7 +23,12 @@ export interface TollPart {
   /** Reads anew what tenants have spent of their allowances today. */
   learnSpent: () => Promise<void>
   /** What the admin API reads and changes. */
-  services: { prices: PriceBook; budgets: Budgets; books: Books }
+  services: {
+    prices: PriceBook
+    budgets: Budgets
+    books: Books
+    reconciliations: Reconciliations
+  }
   /** The price that held for a request that a crash left open. */
   priceOf: PriceOf
 }
@@ -57,6 +63,7 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   stack.defer(() => dropping.stop())
   const seed = home.secret('statements')
   const books = new Books({ database, tenancy, clock, currency, issuer, seed })
+  const reconciliations = new Reconciliations({ database, audit, clock })
   const prices = new PriceBook({ database, audit, clock, logger, currency })
   await prices.open()
   stack.defer(() => prices.close())
@@ -83,5 +90,12 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
     const plan = tenancy.labels().get(tenantId)?.pricePlan ?? null
     return prices.find({ model, route: routeOf(model), serviceClass, plan }, arrivedAtMs)
   }
-  return { prices, budgets, services: { prices, budgets, books }, allowances, learnSpent, priceOf }
+  return {
+    prices,
+    budgets,
+    services: { prices, budgets, books, reconciliations },
+    allowances,
+    learnSpent,
+    priceOf,
+  }
 }

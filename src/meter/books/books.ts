@@ -8,6 +8,7 @@ import type { Actor, Tenancy } from '../../tenancy/index.ts'
 import type { IdleRule } from './chargeback-types.ts'
 import { openBefore } from './open-requests.ts'
 import { type PeriodCosts, periodCosts } from './period.ts'
+import { refuseUnreconciled } from './reconciliation-rows.ts'
 import { FIRST_HASH, hashOf, StatementSigner } from './statement-chain.ts'
 import { allocationOf, creditNoteOf, statementOf, textOf } from './statement-document.ts'
 import {
@@ -67,8 +68,9 @@ export class Books {
 
   /**
    * Closes a period: a statement for each tenant.
-   * @throws GristmillError `period_refused` where it has not ended, requests of it are open, it is
-   *   closed, or others of it are closed at other costs
+   * @throws GristmillError `period_refused` where it has not ended, requests of it are open, a
+   *   service billed something else that nobody answers for, it is closed, or others of it are
+   *   closed at other costs
    */
   close(closing: Closing, actor: Actor): Promise<Closed> {
     const { database, clock } = this.#options
@@ -79,6 +81,7 @@ export class Books {
     return database.transaction(async (sql) => {
       await lockStatements(sql)
       await refuseOpen(sql, toMs)
+      await refuseUnreconciled(sql, fromMs, toMs)
       const costs = await periodCosts(sql, fromMs, toMs, rule)
       const usage = await readUsageLines(sql, fromMs, toMs)
       const all = tenantsIn(costs, usage.keys())

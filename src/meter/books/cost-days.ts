@@ -4,6 +4,7 @@
  */
 import { dividedHalfEven } from '../../base/index.ts'
 import type { Queries } from '../../store/index.ts'
+import { settledWithin } from '../usage-hours.ts'
 import { costAt, type EngineCost, engineCosts, hourlyNanos } from './engine-costs.ts'
 
 /** Nanos. */
@@ -92,11 +93,10 @@ function readRentedDays(
   fromMs: number,
   toMs: number,
 ): Promise<{ dayMs: number; nanos: string }[]> {
+  const rented: ReturnType<Queries> = sql`and rented_target is not null`
   return sql`
-    select (extract(epoch from date_bin('1 day', settled_at, 'epoch')) * 1000)::float8 as "dayMs",
-      coalesce(sum(spend_nanos), 0)::text as nanos
-    from ledger_settlements
-    where rented_target is not null and settled_at >= to_timestamp(${fromMs}::float8 / 1000)
-      and settled_at < to_timestamp(${toMs}::float8 / 1000)
+    select (extract(epoch from date_bin('1 day', hour, 'epoch')) * 1000)::float8 as "dayMs",
+      sum(spend_nanos)::text as nanos
+    from (${settledWithin(sql, fromMs, toMs, rented)}) as settled
     group by 1`
 }
