@@ -16,7 +16,6 @@ import {
 } from '../src/base/index.ts'
 import { signalProcess } from '../src/host/index.ts'
 import { Budgets, PriceBook, priceInput, verifyRequests } from '../src/meter/index.ts'
-import { addMonths } from '../src/meter/ledger-months.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
 import { createTenancy, type Tenancy } from '../src/tenancy/index.ts'
 import { BooksChild } from './books-child-process.ts'
@@ -58,7 +57,8 @@ const ALL_EVERY = 25
 const KILL_SHARE = 0.85
 const FULL_SHARE = 0.1
 const JUMP_SHARE = 0.15
-const JUMP_MS_MAX = 36 * 3_600_000
+/** Over the ends of days, and of months that the ledger does not have. */
+const JUMP_MS_MAX = 100 * 86_400_000
 /** More than a file of the journal has. */
 const DISK_LEFT_BYTES_MAX = 1_200_000
 const ROUND_MS_MAX = 60_000
@@ -104,8 +104,6 @@ async function makeScene(database: TestDatabase, disk: SmallDisk, chance: Random
   const logger = createLogger('error', 'books')
   const actor = { name: 'chaos', from: 'local' } as const
   const common = { database, clock: systemClock, random: systemRandom, logger }
-  // As every gateway does; clocks may jump over the end of one.
-  await addMonths(database, systemClock)
   const tenancy: Tenancy = await createTenancy(common)
   const { audit } = tenancy
   const prices = new PriceBook({ ...common, audit, currency: CURRENCY })

@@ -6,8 +6,12 @@ import { type Clock, idsFrom } from '../base/index.ts'
 import type { Database, Queries, Transaction } from '../store/index.ts'
 
 const TABLES = ['ledger_intents', 'ledger_settlements'] as const
-/** Requests wait behind whoever waits for a lock, so nobody waits long; it is tried again. */
-const LOCK_MS_MAX = 1000
+/**
+ * Requests wait behind whoever waits for a lock, so nobody waits long; it is tried again. Less than
+ * PostgreSQL's `deadlock_timeout`: statements lock both tables in either order, and where one meets
+ * us half-way it is to go on, not to be ended as the one in the wrong.
+ */
+const LOCK_MS_MAX = 300
 
 export interface Month {
   /** End of the names of its tables. */
@@ -55,6 +59,8 @@ export async function addMonths(
 }
 
 async function addMonth(sql: Transaction, { name, untilId }: Month, fromId: string): Promise<void> {
+  // What attaching locks, at once, so that nobody is met half-way for long.
+  await sql`lock table ledger_intents_rest, ledger_settlements_rest in access exclusive mode`
   for (const table of TABLES) {
     const part = `${table}_${name}`
     // Made apart and attached, which asks for a weaker lock than making it as a part.
