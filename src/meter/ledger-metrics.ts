@@ -16,6 +16,7 @@ interface Gauges {
   pendingIntents: () => number
   pendingSettlements: () => number
   healthy: () => boolean
+  isAway: () => boolean
 }
 
 export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerMetrics {
@@ -38,6 +39,9 @@ export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerM
   )
   gauge('gristmill_ledger_healthy', '1 while the ledger takes requests', () =>
     gauges.healthy() ? 1 : 0,
+  )
+  gauge('gristmill_ledger_away', '1 while the ledger is without its database', () =>
+    gauges.isAway() ? 1 : 0,
   )
   const badRows = new Counter({
     name: 'gristmill_ledger_bad_rows_total',

@@ -68,6 +68,7 @@ export class Ledger {
       pendingIntents: () => this.#intents.size + this.#settlements.unbooked,
       pendingSettlements: () => this.pendingSettlements(),
       healthy: () => this.healthy(),
+      isAway: () => health.away,
     })
     const onCycle = () => {
       this.#checkFull()
