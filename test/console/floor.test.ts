@@ -59,10 +59,11 @@ describe('the mill floor', { skip: withoutBrowser }, () => {
     fixture.cutFeed()
     await page.getByText(/^Disconnected since \d\d:\d\d:\d\d/).waitFor()
     await page.getByRole('heading', { level: 1, name: /^As it was at/ }).waitFor()
-    assert.ok((await page.locator('.stale').count()) > 3, 'live parts are greyed')
+    const stale = page.locator('.stale')
+    await eventually('live parts are greyed', async () => (await stale.count()) > 3)
     fixture.mendFeed()
     await page.getByText('Live', { exact: true }).waitFor()
-    assert.equal(await page.locator('.stale').count(), 0)
+    await eventually('none is grey any more', async () => (await stale.count()) === 0)
   })
 
   test('the demo starts from here and ends with a table of both halves', async () => {
