@@ -17,6 +17,7 @@ export const STREAMS_AT_ONCE = 32
 export const SHORT = 64
 export const LONG = 256
 const CONNECTIONS = 16
+const AT_ONCE = 50
 
 export interface Arm {
   target: Target
@@ -109,9 +110,12 @@ async function startGateway(
 /** A price for the mock's model, and a hard budget of money for every tenant. */
 async function charge({ admin }: Server, tenants: number): Promise<void> {
   await admin.post('/api/prices', { prices: [{ model: 'mock', input: '1', output: '2' }] })
-  for (let i = 0; i < tenants; i++) {
-    const limits = { unit: 'money', period: 'month', limit: '1000000', isHard: true }
-    await admin.post('/api/budgets', { tenantId: `ten_bench${i}`, name: 'month', ...limits })
+  const limits = { unit: 'money', period: 'month', limit: '1000000', isHard: true }
+  const budget = (i: number) =>
+    admin.post('/api/budgets', { tenantId: `ten_bench${i}`, name: 'month', ...limits })
+  for (let from = 0; from < tenants; from += AT_ONCE) {
+    const count = Math.min(AT_ONCE, tenants - from)
+    await Promise.all(Array.from({ length: count }, (_, i) => budget(from + i)))
   }
 }
 

@@ -102,18 +102,33 @@ export function budgetHeaders(hold: Hold): ReplyHeaders {
   const { tightest } = hold
   if (tightest === undefined) return headers
   const { budget, left, renewsAtMs } = tightest
-  headers.push(
-    'x-gristmill-budget',
-    encodeURI(budget.name),
-    'x-gristmill-budget-unit',
-    budget.unit,
-    'x-gristmill-budget-limit',
-    limitAsWritten(budget.unit, budget.limit),
-    'x-gristmill-budget-left',
-    limitAsWritten(budget.unit, left),
-  )
+  const leftText = limitAsWritten(budget.unit, left)
+  headers.push('x-gristmill-budget-left', leftText, ...headersOf(budget, renewsAtMs))
+  return headers
+}
+
+type Tightest = NonNullable<Hold['tightest']>
+
+interface Written {
+  renewsAtMs: number
+  headers: readonly string[]
+}
+
+/** What stays the same in a period; a budget that is changed is another object. */
+const written = new WeakMap<Tightest['budget'], Written>()
+
+function headersOf(budget: Tightest['budget'], renewsAtMs: number): readonly string[] {
+  const known = written.get(budget)
+  if (known?.renewsAtMs === renewsAtMs) return known.headers
+  const { name, unit, limit } = budget
+  const headers = [
+    ...['x-gristmill-budget', encodeURI(name)],
+    ...['x-gristmill-budget-unit', unit],
+    ...['x-gristmill-budget-limit', limitAsWritten(unit, limit)],
+  ]
   if (renewsAtMs !== Number.POSITIVE_INFINITY) {
     headers.push('x-gristmill-budget-renews-at', new Date(renewsAtMs).toISOString())
   }
+  written.set(budget, { renewsAtMs, headers })
   return headers
 }

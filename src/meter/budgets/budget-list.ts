@@ -63,6 +63,9 @@ export class BudgetList {
   }
 }
 
+/** The budget that a counter is of. */
+export const budgetOf = (counterId: string) => counterId.slice(0, counterId.indexOf('|'))
+
 function scopeOf({ tenantId, projectId, keyId, endUser }: Budget): string {
   if (keyId !== null) return `k ${keyId}`
   if (projectId !== null) return `p ${projectId}`

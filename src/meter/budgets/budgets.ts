@@ -6,7 +6,7 @@ import { type Clock, GristmillError, type Logger, newId, type Random } from '../
 import type { Database } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { type BudgetChange, type BudgetInput, limitIn } from './budget-input.ts'
-import { type Applied, BudgetList, standingOf } from './budget-list.ts'
+import { type Applied, BudgetList, budgetOf, standingOf } from './budget-list.ts'
 import {
   endBudget,
   expireLeases,
@@ -44,6 +44,8 @@ export class Budgets {
   readonly #keeper: LeaseKeeper
   readonly #holder: string
   #list: BudgetList
+  #reading: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
   #unlisten: (() => void) | undefined
 
   constructor(options: BudgetsOptions) {
@@ -181,11 +183,30 @@ export class Budgets {
     return applied.map((one) => standingOf(one, counters))
   }
 
-  async #refresh(): Promise<void> {
+  /** Reads anew; whoever asks while it is being read shares the next reading. */
+  #refresh(): Promise<void> {
+    this.#next ??= this.#reading
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        this.#reading = this.#read()
+        return this.#reading
+      })
+    return this.#next
+  }
+
+  async #read(): Promise<void> {
+    const before = new Map(this.#list.budgets.map((budget) => [budget.id, budget]))
     const budgets = await readBudgets(this.#options.database.sql)
     this.#list = new BudgetList(budgets, this.#options.zoneOf)
+    const changed = new Set(before.keys())
+    for (const { id, limit, isHard } of budgets) {
+      const old = before.get(id)
+      if (old?.limit === limit && old.isHard === isHard) changed.delete(id)
+    }
     // A limit that is lower now holds at once for what is not set aside.
-    await this.#keeper.giveBack()
+    if (changed.size > 0)
+      await this.#keeper.giveBack((counterId) => changed.has(budgetOf(counterId)))
   }
 }
 

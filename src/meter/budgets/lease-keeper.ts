@@ -131,9 +131,10 @@ export class LeaseKeeper {
     void this.#release(counterId)
   }
 
-  /** Gives back what is not set aside; it can be asked for again. */
-  async giveBack(): Promise<void> {
-    await Promise.all(this.#book.leases().map(({ counterId }) => this.#release(counterId)))
+  /** Gives back what is not set aside of some counters, or of all; it can be asked for again. */
+  async giveBack(isMeant: (counterId: string) => boolean = () => true): Promise<void> {
+    const meant = this.#book.leases().filter(({ counterId }) => isMeant(counterId))
+    await Promise.all(meant.map(({ counterId }) => this.#release(counterId)))
   }
 
   /** Ends it. What is settled later is still booked. */
