@@ -30,16 +30,14 @@ export class Hold {
   /** Time at an engine that it is enough for, milliseconds; null where nothing depends on it. */
   readonly engineMsMax: number | null
   readonly #keeper: LeaseKeeper
-  readonly #parts: readonly { applied: Applied; taken: Taken }[]
+  readonly #applied: readonly Applied[]
+  readonly #taken: readonly Taken[]
   #isSettled = false
 
   constructor(options: HoldOptions) {
-    const { applied, taken } = options
     this.#keeper = options.keeper
-    this.#parts = applied.flatMap((one, index) => {
-      const part = taken[index]
-      return part === undefined ? [] : [{ applied: one, taken: part }]
-    })
+    this.#applied = options.applied
+    this.#taken = options.taken
     this.outputTokens = options.outputTokens
     this.isClamped = options.isClamped
     this.engineMsMax = options.engineMsMax
@@ -47,7 +45,7 @@ export class Hold {
 
   /** As the intent carries it. */
   get reserved(): Reserved {
-    return this.#parts.map(({ taken }) => [
+    return this.#taken.map((taken) => [
       taken.counterId,
       this.#keeper.holderOf(taken),
       taken.amount.toString(),
@@ -58,15 +56,16 @@ export class Hold {
   settle(spent: Cost): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    for (const { applied, taken } of this.#parts) {
-      this.#keeper.settle(taken, spent[applied.budget.unit])
+    for (const [at, taken] of this.#taken.entries()) {
+      const unit = this.#applied[at]?.budget.unit
+      if (unit !== undefined) this.#keeper.settle(taken, spent[unit])
     }
   }
 
   /** undefined while nothing is known of any. */
   get tightest(): TightestBudget | undefined {
     let found: { share: number; of: TightestBudget } | undefined
-    for (const { applied } of this.#parts) {
+    for (const applied of this.#applied) {
       const state = this.#keeper.stateOf(applied.counterId)
       if (state === undefined) continue
       const left = leftOf(state)

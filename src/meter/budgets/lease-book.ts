@@ -50,18 +50,22 @@ export class LeaseBook {
   /** What can be set aside now. */
   room(counterId: string, nowMs: number): bigint {
     const held = this.#held.get(counterId)
-    if (held === undefined || nowMs >= held.validUntilMs) return 0n
-    return held.lease - held.reserved
+    return held === undefined ? 0n : roomIn(held, nowMs)
   }
 
-  /** Sets all of it aside or nothing. @returns the first counter without room, null where done */
-  take(claims: readonly Claim[], nowMs: number): string | null {
-    for (const { counterId, amount } of claims) {
-      this.#of(counterId).usedAtMs = nowMs
-      if (amount > 0n && this.room(counterId, nowMs) < amount) return counterId
+  /** Sets all of it aside or nothing. @returns what was, or the first counter without room */
+  take(claims: readonly Claim[], nowMs: number): Taken[] | string {
+    const leases = claims.map(({ counterId }) => this.#of(counterId))
+    for (const [at, { counterId, amount }] of claims.entries()) {
+      const held = leases[at] as Held
+      held.usedAtMs = nowMs
+      if (amount > 0n && roomIn(held, nowMs) < amount) return counterId
     }
-    for (const { counterId, amount } of claims) this.#of(counterId).reserved += amount
-    return null
+    return claims.map(({ counterId, amount }, at) => {
+      const held = leases[at] as Held
+      held.reserved += amount
+      return { counterId, amount, epoch: held.epoch }
+    })
   }
 
   /** Gives back what was set aside, less what of it was spent, which leaves the lease. */
@@ -154,6 +158,9 @@ export class LeaseBook {
     return held
   }
 }
+
+const roomIn = ({ lease, reserved, validUntilMs }: Held, nowMs: number): bigint =>
+  nowMs >= validUntilMs ? 0n : lease - reserved
 
 /** Requests that a lease should be enough for, so that one in so many asks the database. */
 const BLOCK_REQUESTS = 16n

@@ -63,10 +63,9 @@ export class LeaseKeeper {
 
   /** Sets all of it aside or nothing. @returns what was, or the first counter without room */
   take(claims: readonly Claim[]): Taken[] | string {
-    const short = this.#book.take(claims, this.#now())
-    if (short !== null) return short
-    for (const claim of claims) this.#fetchAhead(claim)
-    return claims.map((claim) => ({ ...claim, epoch: this.#book.epochOf(claim.counterId) }))
+    const taken = this.#book.take(claims, this.#now())
+    if (typeof taken !== 'string') for (const claim of claims) this.#fetchAhead(claim)
+    return taken
   }
 
   settle(taken: Taken, spent: bigint): void {
