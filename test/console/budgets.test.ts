@@ -90,7 +90,7 @@ describe('the page of budgets', { skip: withoutBrowser }, () => {
     assert.equal(fixture.state.budgets.at(-1)?.limit, '40')
     await page.getByRole('button', { name: 'End winter' }).click()
     await dialog.getByRole('button', { name: 'End winter' }).click()
-    await page.getByRole('heading', { name: 'winter' }).waitFor({ state: 'detached' })
+    await page.getByRole('heading', { level: 3, name: /^winter/ }).waitFor({ state: 'detached' })
     assert.equal(fixture.state.budgets.length, 5)
   })
 })

@@ -41,7 +41,6 @@ export function NewBudget({ tenantId, onClose }: { tenantId?: string; onClose: (
   })
   const [command, setCommand] = useState('gristmill budget create')
   const tenant = given.tenantId || tenantId || (tenants[0]?.id ?? '')
-  const isSoft = given.unit === 'engine_seconds' || given.isHard === 'no'
   const tell = (form: FormData) => {
     const [chosen, unit, scope, isHard] = ['tenantId', 'unit', 'scope', 'isHard'].map((name) =>
       textOf(form, name),
@@ -97,9 +96,9 @@ export function NewBudget({ tenantId, onClose }: { tenantId?: string; onClose: (
             </option>
           ))}
         </Choice>
-        <Hardness isSoft={isSoft} isForced={given.unit === 'engine_seconds'} />
+        <Hardness isHard />
       </div>
-      <Clamps isShown={!isSoft} isOn={false} />
+      <Clamps isShown={given.isHard === 'yes'} isOn={false} />
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand command={command} />
       <Ends onClose={onClose} isBusy={save.isPending} words="Make it" />
@@ -130,16 +129,9 @@ function Subject({ tenantId, scope }: { tenantId: string; scope: string }) {
   )
 }
 
-function Hardness({ isSoft, isForced }: { isSoft: boolean; isForced: boolean }) {
+function Hardness({ isHard }: { isHard: boolean }) {
   return (
-    <Choice
-      key={String(isForced)}
-      label="When it is used up"
-      name="isHard"
-      defaultValue={isSoft ? 'no' : 'yes'}
-      disabled={isForced}
-      hint={isForced ? 'Nobody knows before how long an engine takes.' : undefined}
-    >
+    <Choice label="When it is used up" name="isHard" defaultValue={isHard ? 'yes' : 'no'}>
       <option value="yes">refuse (hard)</option>
       <option value="no">only tell (soft)</option>
     </Choice>
@@ -182,7 +174,6 @@ function bodyOf(form: FormData) {
     unit: textOf(form, 'unit'),
     limit: textOf(form, 'limit'),
     period: textOf(form, 'period'),
-    // A control that is disabled sends nothing: soft.
     isHard: textOf(form, 'isHard') === 'yes',
     clamps: form.get('clamps') !== null,
   }
@@ -208,7 +199,6 @@ export function ChangeBudget({ budget, onClose }: { budget: BudgetView; onClose:
   const save = useChange<BudgetView>(LISTS, onClose)
   const [command, setCommand] = useState(`gristmill budget update ${id}`)
   const [hard, setHard] = useState(isHard)
-  const isForced = unit === 'engine_seconds'
   const changes = (form: FormData) => ({
     name: textOf(form, 'name'),
     limit: textOf(form, 'limit'),
@@ -245,9 +235,9 @@ export function ChangeBudget({ budget, onClose }: { budget: BudgetView; onClose:
           defaultValue={limit}
           hint="A lower one holds at once for what is not set aside."
         />
-        <Hardness isSoft={!isHard} isForced={isForced} />
+        <Hardness isHard={isHard} />
       </div>
-      <Clamps isShown={hard && !isForced} isOn={clamps} />
+      <Clamps isShown={hard} isOn={clamps} />
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand command={command} />
       <Ends onClose={onClose} isBusy={save.isPending} words="Save" />
