@@ -58,7 +58,7 @@ const ENGINE = { cap: 16, express: 2, model: MODEL, contextTokens: 2048, tokenMs
 const CALLERS = 3
 const PAUSE_MS = 60
 const OUTPUT_TOKENS_MAX = 30
-const CALM_MS = 2500
+const CALM_MS = 1000
 const SETTLE_MS_MAX = 60_000
 /** Of a tenant near the end of its budget: enough for some requests at most. */
 const EDGE_TOKENS = 30_000

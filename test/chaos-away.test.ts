@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { chaosAway } from '../bench/chaos-away.ts'
 
 it('a gateway that is alone goes on without its database, and all is settled once', async () => {
-  const result = await chaosAway({ seconds: 3, secondsMax: 60 })
+  const result = await chaosAway({ seconds: 2, secondsMax: 60 })
   const { lost, doubled, openIntents, budgetsOff, tenants, readyWhileAway } = result
   const told = JSON.stringify(result)
   assert.deepEqual({ lost, doubled, openIntents, budgetsOff }, NOTHING_WRONG, told)
