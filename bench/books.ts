@@ -225,10 +225,10 @@ async function prove({ sql }: TestDatabase): Promise<string | null> {
     if (broken) return `${broken.id}: ${broken.what}`
     after = next
   }
-  for (let after: number | null | undefined = undefined; after !== null; ) {
+  for (let after: string | null = ''; after !== null; ) {
     const { next, broken } = await verifyUsage(sql, after)
     if (broken) return `${broken.id}: ${broken.what}`
-    after = next === null ? null : Number(next)
+    after = next
   }
   for (let after: number | null = 0; after !== null; ) {
     const { next, broken } = await verifyStatements(sql, after)

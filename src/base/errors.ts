@@ -483,6 +483,18 @@ export const errorTable = {
     true,
   ),
   // Starting and running (command line)
+  backup_refused: entry(
+    409,
+    'conflict_error',
+    'No backup was written: {reason}.',
+    'Give another file, or the data home of this installation with --home.',
+  ),
+  restore_refused: entry(
+    409,
+    'conflict_error',
+    'Nothing was restored: {reason}.',
+    'Give a whole backup of this version or an earlier one, and an empty data home and database.',
+  ),
   home_locked: entry(
     409,
     'conflict_error',

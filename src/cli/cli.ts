@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { type GristmillError, toGristmillError } from '../base/index.ts'
 import { auditCommand } from './audit.ts'
+import { backupCommands } from './backup.ts'
 import { batchCommands } from './batch.ts'
 import { budgetCommands } from './budgets.ts'
 import { chatCommand } from './chat.ts'
@@ -89,6 +90,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   traceCommands(program, context)
   replayCommand(program, context)
   auditCommand(program, context)
+  backupCommands(program, context, version())
   doctorCommand(program, context)
   demoCommand(program, context, start)
   settle(program, context)

@@ -28,6 +28,13 @@ export const SERVER_FILE = 'server.json'
 const TOKEN_FILE = 'cli-token'
 const ROWS_PER_PAGE = 200
 
+/** What a running server leaves in its home. */
+export interface ServerFile {
+  url: string
+  pid: number
+  databaseUrl: string
+}
+
 export class AdminClient {
   readonly url: string
   readonly #headers: Record<string, string>
@@ -137,9 +144,9 @@ export class AdminClient {
 }
 
 /** What a running server wrote into its data home, undefined where there is none. */
-export function readServerFile(home: string): { url: string; pid: number } | undefined {
+export function readServerFile(home: string): ServerFile | undefined {
   const text = readIfThere(join(home, SERVER_FILE))
-  return text === undefined ? undefined : (JSON.parse(text) as { url: string; pid: number })
+  return text === undefined ? undefined : (JSON.parse(text) as ServerFile)
 }
 
 /** The local token is only ever sent to the server that wrote it. */

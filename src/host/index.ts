@@ -39,3 +39,4 @@ export {
   sendSyslog,
   syslogLine,
 } from './syslog.ts'
+export { TAR_END, type TarEntry, tarEntries, tarEntry } from './tar.ts'

@@ -13,7 +13,16 @@ import {
   verifyStatements,
   verifyUsage,
 } from '../meter/index.ts'
-import { type Api, answer, body, checkReach, needs, pageFrom, tenantsInReach } from './api.ts'
+import {
+  type Api,
+  answer,
+  body,
+  checkReach,
+  needs,
+  nothing,
+  pageFrom,
+  tenantsInReach,
+} from './api.ts'
 import type * as contract from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
@@ -134,9 +143,22 @@ const verifyPart = createRoute({
   },
 })
 
+const flushLedger = createRoute({
+  ...needs('ledger:close'),
+  tags,
+  method: 'post',
+  path: '/api/ledger/flush',
+  summary: 'Wait until what has ended here is in the database, as before a backup',
+  responses: { 204: nothing },
+})
+
 /** @param api where the routes are added */
 export function ledgerRoutes(api: Api, options: HttpOptions): void {
-  const { database, books, limits } = options
+  const { database, books, ledger, limits } = options
+  api.openapi(flushLedger, async (c) => {
+    await ledger.flush()
+    return c.body(null, 204)
+  })
   api.openapi(closeLedger, async (c) => {
     const { from, to, rule, basis, tenants } = c.req.valid('json')
     const access = c.get('access')
@@ -187,13 +209,9 @@ export function ledgerRoutes(api: Api, options: HttpOptions): void {
     }
     const { part, after = '' } = c.req.valid('query')
     const { sql } = database
-    const day = z.coerce
-      .number()
-      .int()
-      .safeParse(after || undefined).data
     const proofs = {
       requests: () => verifyRequests(sql, after),
-      usage: () => verifyUsage(sql, day),
+      usage: () => verifyUsage(sql, after),
       statements: () => verifyStatements(sql, number.safeParse(after).data ?? 0),
     }
     const found = await proofs[part]()

@@ -158,7 +158,6 @@ const bookVariance = createRoute({
 /** @param api where the routes are added */
 export function reconciliationRoutes(api: Api, options: HttpOptions): void {
   const { database, reconciliations, limits } = options
-  const { sql } = database
   api.openapi(create, async (c) => {
     const access = c.get('access')
     checkUnbound(access)
@@ -173,7 +172,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
     checkUnbound(c.get('access'))
     const { limit, cursor } = pageFrom(c.req.valid('query'), limits)
     const before = number.safeParse(cursor).data
-    const found = await readReconciliations(sql, { before, limit: limit + 1 })
+    const found = await readReconciliations(database.sql, { before, limit: limit + 1 })
     return c.json(
       pageOf(found.map(view), limit, ({ id }) => String(id)),
       200,
@@ -184,9 +183,9 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
     const { id } = c.req.valid('param')
     const query = c.req.valid('query')
     const { limit, cursor } = pageFrom(query, limits)
-    if (!(await readReconciliation(sql, id))) throw notFound('reconciliation', id)
+    if (!(await readReconciliation(database.sql, id))) throw notFound('reconciliation', id)
     const filter = { class: query.class, after: number.safeParse(cursor).data }
-    const found = await readLines(sql, id, filter, limit + 1)
+    const found = await readLines(database.sql, id, filter, limit + 1)
     return c.json(
       pageOf(found.map(lineView), limit, (one) => String(one.line)),
       200,
@@ -196,9 +195,12 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
     checkUnbound(c.get('access'))
     const given = c.req.valid('param')
     const { limit, cursor } = pageFrom(c.req.valid('query'), limits)
-    const found = await readLine(sql, given.id, given.line)
+    const found = await readLine(database.sql, given.id, given.line)
     if (found === undefined) throw notFound('line', given.line)
-    const requests = await readLineRequests(sql, found, { after: cursor, limit: limit + 1 })
+    const requests = await readLineRequests(database.sql, found, {
+      after: cursor,
+      limit: limit + 1,
+    })
     const views = requests.map(({ spendNanos, ...one }) => {
       return { ...one, amount: decimalOf(BigInt(spendNanos)) }
     })

@@ -53,6 +53,11 @@ export interface LedgerService {
    * @throws GristmillError `ledger_unavailable`
    */
   book(requestId: string): Promise<boolean>
+  /**
+   * Resolves when what has ended is in the database.
+   * @throws GristmillError `ledger_unavailable`
+   */
+  flush(): Promise<void>
 }
 
 export interface QueueService {

@@ -30,7 +30,7 @@ export type StandIns = Pick<
 export function standIns(changes: Partial<StandIns> = {}): StandIns {
   return {
     gateway: echo,
-    ledger: { book: async () => false },
+    ledger: { book: async () => false, flush: async () => undefined },
     batchDoor: echo,
     fileDoor: echo,
     responseDoor: echo,

@@ -69,8 +69,8 @@ const close = (n: number) => {
 async function proof(): Promise<string | null> {
   const { sql } = database
   const parts = [await verifyRequests(sql, '')]
-  for (let day: string | null | undefined = undefined; day !== null; ) {
-    const part = await verifyUsage(sql, day === undefined ? undefined : Number(day))
+  for (let day: string | null = ''; day !== null; ) {
+    const part = await verifyUsage(sql, day)
     parts.push(part)
     day = part.next
   }

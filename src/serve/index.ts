@@ -1,4 +1,5 @@
 /** Parts of the composition: each joins rooms that do not know each other. */
+export { type BackupResult, writeBackup } from './backup.ts'
 export { type BatchPart, batchPart } from './batch-part.ts'
 export { Calibrations } from './calibrations.ts'
 export { isRecorder, queueingOf, settleLeftOpen } from './cluster-part.ts'
@@ -12,6 +13,7 @@ export { type LoginPart, loginPart } from './login-part.ts'
 export { type ChosenModel, chooseEmbeddingModel, chooseModel, TOY_MODEL } from './model-choice.ts'
 export { type PlanDesk, planDesk } from './plan-desk.ts'
 export { readiness } from './readiness.ts'
+export { checkBackup, restoreDatabase, restoreHome } from './restore.ts'
 export { routeService } from './route-service.ts'
 export { ledgerWhileOurs } from './scheduling-right.ts'
 export { writeServerFile } from './server-file.ts'

@@ -14,6 +14,7 @@ export {
   type OpenDatabaseOptions,
   openDatabase,
 } from './database.ts'
+export { type DumpHead, type DumpTable, DumpWriter, dumpDatabase, isEmpty } from './dump.ts'
 export { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from './embedded.ts'
 export {
   type Fence,

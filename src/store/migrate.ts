@@ -11,6 +11,8 @@ export interface MigrateOptions {
   logger: Logger
   /** Folder of `NNNN_name.sql` files; ours by default. */
   folder?: string
+  /** Only these, so that the schema is as it was then; all where absent. */
+  as?: readonly Pick<Migration, 'version' | 'sha256'>[]
 }
 
 interface Migration {
@@ -31,7 +33,7 @@ const LOCK_KEY = 7_147_001
  * @throws GristmillError `database_too_new`, `migration_changed`, `database_unreachable`
  */
 export async function migrate(options: MigrateOptions): Promise<number[]> {
-  const known = readMigrations(options.folder ?? OUR_FOLDER)
+  const known = asOf(readMigrations(options.folder ?? OUR_FOLDER), options.as)
   // No statement limit: a migration may take its time, and so may waiting for our turn.
   const { sql } = connect(options.url, { connections: 1, name: 'migrations', statementMsMax: 0 })
   try {
@@ -54,6 +56,16 @@ export async function migrate(options: MigrateOptions): Promise<number[]> {
   } finally {
     await sql.end({ timeout: 1 })
   }
+}
+
+/** @throws GristmillError `database_too_new`, `migration_changed` where it was never like that */
+function asOf(all: Migration[], then: MigrateOptions['as']): Migration[] {
+  if (then === undefined) return all
+  missingFrom(
+    then.map((one) => ({ ...one, name: `${one.version}` })),
+    all,
+  )
+  return all.filter(({ version }) => then.some((one) => one.version === version))
 }
 
 function readMigrations(folder: string): Migration[] {

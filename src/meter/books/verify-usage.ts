@@ -3,6 +3,7 @@
  * were dropped it proves that all hours of before come to what was noted when they went.
  */
 import type { Queries } from '../../store/index.ts'
+import { badCursor } from '../cursor.ts'
 import { differingHour, hoursWithin, keptFrom } from '../usage-hours.ts'
 import type { VerifiedPart } from './verify-requests.ts'
 
@@ -15,20 +16,38 @@ export interface Dropped {
 
 const DAY_MS = 86_400_000
 
-/** @param after the day of the part before, milliseconds; undefined at the beginning */
-export async function verifyUsage(sql: Queries, after: number | undefined): Promise<VerifiedPart> {
-  const span = await daysOf(sql)
-  if (span === undefined) return { checked: 0, open: 0, next: null, broken: null }
-  const dayMs = after === undefined ? span.firstMs : after + DAY_MS
-  const drop = after === undefined ? await wrongDrop(sql) : null
-  const id = drop ?? (await differingHour(sql, dayMs, dayMs + DAY_MS))
-  const what = 'it is not what its requests come to'
-  const next = dayMs < span.lastMs ? String(dayMs) : null
-  return { checked: 1, open: 0, next, broken: id === null ? null : { id, what } }
+/**
+ * @param after `next` of the part before; empty at the beginning
+ * @throws GristmillError `invalid_value` where it is none
+ */
+export async function verifyUsage(sql: Queries, after: string): Promise<VerifiedPart> {
+  const drop = after === '' ? await wrongDrop(sql) : null
+  const days = after === '' ? await daysOf(sql) : daysLeft(after)
+  if (days === undefined) return { checked: 0, open: 0, next: null, broken: brokenIn(drop) }
+  const { firstMs, lastMs } = days
+  const id = drop ?? (await differingHour(sql, firstMs, firstMs + DAY_MS))
+  // The last day is found once, since that reads all hours.
+  const next = firstMs < lastMs ? `${firstMs + DAY_MS}-${lastMs}` : null
+  return { checked: 1, open: 0, next, broken: brokenIn(id) }
+}
+
+function brokenIn(id: string | null): VerifiedPart['broken'] {
+  return id === null ? null : { id, what: 'it is not what its requests come to' }
+}
+
+interface Days {
+  firstMs: number
+  lastMs: number
+}
+
+function daysLeft(after: string): Days {
+  const [, firstMs, lastMs] = /^(\d{1,14})-(\d{1,14})$/.exec(after) ?? []
+  if (lastMs === undefined) throw badCursor()
+  return { firstMs: Number(firstMs), lastMs: Number(lastMs) }
 }
 
 /** Days that have settlements or hours, and all between. */
-async function daysOf(sql: Queries): Promise<{ firstMs: number; lastMs: number } | undefined> {
+async function daysOf(sql: Queries): Promise<Days | undefined> {
   const day = (time: ReturnType<Queries>) => sql`
     (extract(epoch from date_bin('1 day', ${time}, 'epoch')) * 1000)::float8`
   const [span] = await sql<{ firstMs: number | null; lastMs: number }[]>`
