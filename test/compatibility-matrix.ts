@@ -77,7 +77,7 @@ const shaped =
   ({ shapeTokens, sampling }: Asked): Change =>
   (body) => ({ ...bounded(body, shapeTokens), ...sampling })
 /** One that goes on until it is stopped. */
-const endless = (body: object) => ({ ...bounded(body, 1500), ignore_eos: true })
+const endless = (body: object) => ({ ...bounded(body, 3900), ignore_eos: true })
 
 const connection = (
   place: Place,
@@ -129,7 +129,7 @@ const features: Record<string, (client: Client, place: Place) => Promise<void>> 
   },
   async 'refused after waiting'(client, place) {
     const { server, model, busyKey: key } = place
-    const hold = () => holdSlot(openAi(server, key), { model, n: 1, max_tokens: 1500 })
+    const hold = () => holdSlot(openAi(server, key), { model, n: 1, max_tokens: 3900 })
     // The others take the slot one after another, should a slow machine ask late.
     const holders = [await hold(), hold(), hold()]
     const to = connection(place, words(place), { 'x-gristmill-max-wait-ms': '100' })

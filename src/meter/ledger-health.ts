@@ -92,7 +92,8 @@ export class LedgerHealth {
     const { healthy } = this
     if (healthy === this.#told) return
     this.#told = healthy
-    if (!healthy) this.#options.logger.warn('no request is admitted')
+    // Who closes it knows; a start that is refused says only why.
+    if (!healthy && !this.#closing) this.#options.logger.warn('no request is admitted')
     for (const listener of this.#listeners) listener(healthy)
   }
 }
