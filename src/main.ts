@@ -27,6 +27,7 @@ import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, OutboundAddresses, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import {
+  type BudgetAlerts,
   CapacityWriter,
   type CountOf,
   createLedger,
@@ -37,6 +38,7 @@ import {
 import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
 import { RouteBook } from './route/index.ts'
 import {
+  alertsPart,
   type BatchPart,
   batchPart,
   Calibrations,
@@ -187,6 +189,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
 }
 
 interface DataPlane {
+  alerts: BudgetAlerts
   toll: TollPart
   tenancy: Tenancy
   logins: LoginPart
@@ -256,8 +259,16 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const batches = batchPart({ ...common, gateway, pool, targets })
   const { runner, sweep, sender } = batches
   for (const one of [runner, sweep, sender]) stack.defer(() => one.close())
+  const alerts = alertsPart({ ...common, stack, budgets: toll.budgets, webhooks: batches.webhooks })
   const parts = { tenancy, logins, ledger, pool, engines, calibrations, routes, places, toll }
-  return { ...parts, gateway, batches, conversations, background: conversations.runner(gateway) }
+  return {
+    ...parts,
+    alerts,
+    gateway,
+    batches,
+    conversations,
+    background: conversations.runner(gateway),
+  }
 }
 
 function openPool(base: Base, { database, member }: DatabasePart, { cost }: Calibrations): Pool {
@@ -341,6 +352,7 @@ async function openServer(
     },
     engines: engineService({ ...engineParts, restartsOf }),
     ...data.toll.services,
+    alerts: data.alerts,
     routes: routeService({ book: data.routes, places: data.places, pool, tenancy }),
     batches: batches.service,
     batchDoor: batches.door,

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { eventually } from '../src/base/test-eventually.ts'
 import type {
   AuditView,
+  BudgetAlertsView,
   BudgetView,
   KeyCreated,
   Page,
@@ -288,6 +289,24 @@ describe('budgets', () => {
     const most = Number(response.headers.get('x-gristmill-budget-clamped'))
     assert.equal(data.usage?.completion_tokens, most)
     assert.ok(most > 0 && most < 900, `${most}`)
+  })
+
+  it('have alerts that are set, and an outlook that says when too little is known', async () => {
+    const { id: tenantId } = await server.tenant('alerted')
+    const { id } = await budget(tenantId, '500', { period: 'month' })
+    const path = `/api/budgets/${id}/alerts`
+    const usual = await server.api<BudgetAlertsView>('GET', path)
+    assert.deepEqual([usual.percents, usual.onForecast, usual.emails], [[50, 80, 100], true, []])
+    const wanted = { percents: [90, 40], onForecast: false, emails: ['ada@example.org'] }
+    const set = await server.api<BudgetAlertsView>('PUT', path, wanted)
+    const outlook = { kind: 'few', emptyAt: null, steps: 0 }
+    assert.deepEqual(set, { ...wanted, percents: [40, 90], outlook })
+    assert.deepEqual(await server.api('GET', `/api/budget-alerts?tenant=${tenantId}`), {
+      rows: [],
+      next: null,
+    })
+    const wrong = { ...wanted, percents: [101] }
+    await assert.rejects(server.api('PUT', path, wrong), /percents/)
   })
 })
 

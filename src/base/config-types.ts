@@ -65,6 +65,8 @@ export interface Config {
   currency: string
   /** Who statements are from, line by line. */
   statementIssuer: string | undefined
+  /** By what alerts are sent; undefined: by none. */
+  mail: MailConfig | undefined
   /** Header that names the end user, trusted only from keys with scope `end_users`. */
   endUserHeader: string | undefined
   revokeEndsStreams: boolean
@@ -85,4 +87,12 @@ export interface Config {
   /** Key that the command line proves itself with. */
   clientApiKey: string | undefined
   limits: Limits
+}
+
+/** A mail server. */
+export interface MailConfig {
+  /** `smtp:` or `smtps:`, with the user in it. */
+  url: string
+  from: string
+  password: string | undefined
 }

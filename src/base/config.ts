@@ -4,7 +4,7 @@
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { moneyVariables } from './config-money.ts'
+import { mailContradictions, mailOf, moneyVariables } from './config-money.ts'
 import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
 import type { Config, OidcConfig, SyslogConfig, TracesConfig } from './config-types.ts'
 import { GristmillError } from './errors.ts'
@@ -265,6 +265,7 @@ function configOf(env: Parsed, environment: Environment, limits: Limits): Config
     engineContext: env.GRISTMILL_ENGINE_CONTEXT,
     currency: env.GRISTMILL_CURRENCY,
     statementIssuer: env.GRISTMILL_STATEMENT_ISSUER,
+    mail: mailOf(env),
     endUserHeader: env.GRISTMILL_END_USER_HEADER,
     revokeEndsStreams: env.GRISTMILL_REVOKE_ENDS_STREAMS,
     schedulerOrder: env.GRISTMILL_SCHEDULER_ORDER,
@@ -337,6 +338,7 @@ function contradictions(env: Parsed): string[] {
   if (env.GRISTMILL_OIDC_AUDIENCES.length > 0 && issuer === undefined) {
     wrong.push('GRISTMILL_OIDC_AUDIENCES: it needs GRISTMILL_OIDC_ISSUER')
   }
+  wrong.push(...mailContradictions(env))
   if (env.GRISTMILL_CLUSTER_URL !== undefined) wrong.push(...unshared(env))
   return wrong
 }

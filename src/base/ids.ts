@@ -15,6 +15,7 @@ let lastMs = -1
 let lastHead = ''
 
 export type IdPrefix =
+  | 'alr'
   | 'ten'
   | 'prj'
   | 'key'

@@ -1,6 +1,7 @@
 /** `gristmill budget`: what may be spent in a time, and how that stands. */
 import { type Command, Option } from 'commander'
 import type { BudgetView } from '../http/index.ts'
+import { alertCommands } from './budget-alerts.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
@@ -33,6 +34,7 @@ export function budgetCommands(program: Command, context: CliContext): void {
   listBudgets(group, context)
   createBudget(group, context)
   changeBudgets(group, context)
+  alertCommands(group, context)
 }
 
 function listBudgets(group: Command, context: CliContext): void {

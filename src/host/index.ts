@@ -13,6 +13,7 @@ export type { Progress } from './download.ts'
 export { checkPort, freePort } from './free-port.ts'
 export { type Home, type HomeFolder, type OpenHomeOptions, openHome } from './home.ts'
 export { describeMachine, type Machine } from './machine.ts'
+export { type Mail, type MailServer, mailSender, type SendMail } from './mail.ts'
 export { DEFAULT_MODEL, EMBEDDING_MODEL } from './model-catalog.ts'
 export type { Model } from './model-registry.ts'
 export {

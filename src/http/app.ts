@@ -9,6 +9,7 @@ import {
   openAiErrorBody,
 } from '../base/index.ts'
 import type { Identity } from './access.ts'
+import { alertRoutes } from './alert-routes.ts'
 import { type Api, newApi } from './api.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { batchRoutes } from './batch-routes.ts'
@@ -95,6 +96,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   chargeRoutes(api, options)
   priceRoutes(api, options)
   budgetRoutes(api, options)
+  alertRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)
   planRoutes(api, options)

@@ -5,6 +5,7 @@
 
 import type { EngineView } from './contract-engines.ts'
 
+export type * from './contract-alerts.ts'
 export type * from './contract-batches.ts'
 export type * from './contract-budgets.ts'
 export type * from './contract-cluster.ts'

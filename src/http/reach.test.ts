@@ -177,6 +177,9 @@ function bodyFor({ method, path }: Operation): object | undefined {
     return { tenantId, name: 'b', unit: 'tokens', limit: '1', period: 'day' }
   }
   if (path === '/api/keys/import') return { tenantId, sha256: '0'.repeat(64) }
+  if (path.endsWith('/alerts')) {
+    return method === 'PUT' ? { percents: [90], onForecast: true, emails: [] } : undefined
+  }
   if (path.endsWith('/reopen')) return { reason: 'mine' }
   if (path.endsWith('/webhook')) return method === 'PUT' ? { url: 'https://a.example' } : undefined
   if (path.startsWith('/api/playground')) return { model: 'toy', messages: [] }

@@ -13,6 +13,7 @@ export type StandIns = Pick<
   | 'routes'
   | 'prices'
   | 'budgets'
+  | 'alerts'
   | 'batches'
   | 'webhooks'
   | 'batchDoor'
@@ -38,6 +39,12 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     engines: engines(),
     routes: routes(),
     budgets: budgets(),
+    alerts: {
+      outlook: async () => ({ kind: 'none' }),
+      settings: async () => ({ percents: [], onForecast: false, emails: [] }),
+      set: async (_budget, settings) => settings,
+      list: async () => [],
+    },
     prices: { currency: 'USD', prices: [], add: async () => [] },
     batches: batches(),
     webhooks: webhooks(),

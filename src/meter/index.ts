@@ -1,6 +1,14 @@
 /**
  * The ledger: what every request used, booked exactly once; and what the engines could have done.
  */
+export {
+  type AlertSettings,
+  alertSettings,
+  type Outlook,
+  type SentAlert,
+} from './alerts/alert-types.ts'
+export { BudgetAlerts, type BudgetAlertsOptions } from './alerts/budget-alerts.ts'
+export { MailSender } from './alerts/mail-sender.ts'
 export { Books, type BooksOptions, type Closed, type Closing } from './books/books.ts'
 export { ChargebackSum } from './books/chargeback.ts'
 export {

@@ -1,4 +1,6 @@
 /** Parts of the composition: each joins rooms that do not know each other. */
+
+export { alertsPart } from './alerts-part.ts'
 export { type BackupResult, writeBackup } from './backup.ts'
 export { type BatchPart, batchPart } from './batch-part.ts'
 export { Calibrations } from './calibrations.ts'

@@ -19,12 +19,13 @@ export interface BudgetCardProps {
   tenant: { name: string; hue: number }
   /** Whom within the tenant it is for. */
   scope: string
+  onAlerts: () => void
   /** undefined where the person may not. */
   onEdit: (() => void) | undefined
   onEnd: (() => void) | undefined
 }
 
-export function BudgetCard({ budget, tenant, scope, onEdit, onEnd }: BudgetCardProps) {
+export function BudgetCard({ budget, tenant, scope, onAlerts, onEdit, onEnd }: BudgetCardProps) {
   const { name, isHard, period, limit, spent, reserved, left } = budget
   const state = stateOf(budget)
   const amount = (text: string) => amountOf(budget, text)
@@ -64,6 +65,11 @@ export function BudgetCard({ budget, tenant, scope, onEdit, onEnd }: BudgetCardP
       <div className="mt-1.5 flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
         <p className="min-w-0 text-[0.82rem]">{nextRefusal(budget)}</p>
         <p className="flex gap-4">
+          {state !== 'each' && (
+            <RowButton onClick={onAlerts} aria-label={`Alerts of ${name}`}>
+              Alerts
+            </RowButton>
+          )}
           {onEdit !== undefined && (
             <RowButton onClick={onEdit} aria-label={`Change ${name}`}>
               Change

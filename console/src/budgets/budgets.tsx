@@ -20,6 +20,7 @@ import { controlClass } from '../parts/field.tsx'
 import { LoadingRows } from '../parts/loading.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
+import { AlertSettings, AlertsCard } from './alerts.tsx'
 import { BudgetCard } from './budget-card.tsx'
 import { ChangeBudget, NewBudget } from './budget-form.tsx'
 import {
@@ -88,6 +89,9 @@ export default function Budgets() {
         {shown !== undefined && shown.length > 0 && <List budgets={shown} mayWrite={mayWrite} />}
         <CliCommand className="mt-3" command="gristmill budget list" />
       </Card>
+      <div className="mt-4">
+        <AlertsCard tenant={tenant} />
+      </div>
       <Dialog title="New budget" isOpen={isNew} onClose={() => setNew(false)}>
         <NewBudget {...(tenant && { tenantId: tenant })} onClose={() => setNew(false)} />
       </Dialog>
@@ -119,6 +123,7 @@ function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite:
   const keys = useKeys().data
   const [changing, setChanging] = useState<BudgetView | null>(null)
   const [ending, setEnding] = useState<BudgetView | null>(null)
+  const [alerting, setAlerting] = useState<BudgetView | null>(null)
   const end = useChange(['/api/budgets'], () => setEnding(null))
   const scope = (budget: BudgetView) =>
     scopeOf(budget, { project: (id) => id, key: (id) => keyName(id, keys) })
@@ -134,6 +139,7 @@ function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite:
               budget={budget}
               tenant={{ name: tenant?.name ?? tenantId, hue: tenant?.hue ?? -1 }}
               scope={scope(budget)}
+              onAlerts={() => setAlerting(budget)}
               onEdit={mayWrite ? () => setChanging(budget) : undefined}
               onEnd={mayWrite ? () => setEnding(budget) : undefined}
             />
@@ -146,6 +152,13 @@ function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite:
         onClose={() => setChanging(null)}
       >
         {changing !== null && <ChangeBudget budget={changing} onClose={() => setChanging(null)} />}
+      </Dialog>
+      <Dialog
+        title={`Alerts of ${alerting?.name ?? ''}`}
+        isOpen={alerting !== null}
+        onClose={() => setAlerting(null)}
+      >
+        {alerting !== null && <AlertSettings budget={alerting} onClose={() => setAlerting(null)} />}
       </Dialog>
       {ending !== null && (
         <Confirm
