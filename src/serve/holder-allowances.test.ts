@@ -11,9 +11,9 @@ const logger = createLogger('silent', 'test')
 function gateway() {
   const clock = new FakeClock()
   const spend = new DaySpend(clock)
-  const seen = { booked: 0, isAway: false, isHolding: false, reads: 0 }
+  const seen = { booked: 0, isAway: false, isHolding: false, before: Promise.resolve() }
   const learn = async () => {
-    seen.reads++
+    await seen.before
     if (seen.isAway) throw new Error('the database is away')
     const rows = [{ tenantId: 'ten_1', model: 'open', spendNanos: seen.booked }]
     await spend.learn(
@@ -74,5 +74,17 @@ describe('allowances that several gateways share', () => {
     clock.advance(10_000)
     await setImmediate()
     assert.ok(reserve(1))
+  })
+
+  it('are not given by what was read before another takeover', async () => {
+    const { seen, take, reserve } = gateway()
+    const slow = Promise.withResolvers<void>()
+    seen.before = slow.promise
+    await take()
+    seen.before = new Promise(() => undefined)
+    await take()
+    slow.resolve()
+    await setImmediate()
+    assert.equal(reserve(1), null)
   })
 })

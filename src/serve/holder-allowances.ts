@@ -27,11 +27,13 @@ export interface HolderAllowancesOptions {
 export class HolderAllowances implements Allowances {
   readonly #options: HolderAllowancesOptions
   #isCurrent = false
+  #tenure = 0
   readonly #close: () => void
 
   constructor(options: HolderAllowancesOptions) {
     this.#options = options
     const unlisten = options.holding.onHolding(() => {
+      this.#tenure++
       this.#isCurrent = false
       void this.#learn()
     })
@@ -59,9 +61,11 @@ export class HolderAllowances implements Allowances {
 
   async #learn(): Promise<void> {
     const { learn, logger } = this.#options
+    const tenure = this.#tenure
     try {
       await learn()
-      this.#isCurrent = true
+      // What was read before it came to schedule again may lack what others booked since.
+      if (tenure === this.#tenure) this.#isCurrent = true
     } catch (error) {
       logger.warn({ err: error }, 'what tenants spent on rented models today is not known yet')
     }
