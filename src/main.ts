@@ -21,28 +21,24 @@ import {
   EMBEDDING_ENGINE_ID,
   type EmbeddedEngine,
   type EngineRegistry,
-  startEmbeddedEngine,
 } from './engine/index.ts'
 import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, OutboundAddresses, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
 import {
   type BudgetAlerts,
-  CapacityWriter,
   type CountOf,
   createLedger,
   Journal,
   type Ledger,
-  recordChange,
 } from './meter/index.ts'
-import { defaultSchedulerConfig, Pool, queueOf, TargetPlaces } from './pool/index.ts'
+import { defaultSchedulerConfig, type Pool, queueOf, TargetPlaces } from './pool/index.ts'
 import { RouteBook } from './route/index.ts'
 import {
   alertsPart,
   type BatchPart,
   batchPart,
   Calibrations,
-  type ChosenModel,
   type ConversationPart,
   chooseEmbeddingModel,
   chooseModel,
@@ -51,13 +47,13 @@ import {
   type DatabasePart,
   engineService,
   floorView,
-  isRecorder,
   type LoginPart,
   ledgerWhileOurs,
   loginPart,
   modelsOf,
   openDatabasePart,
   openEngines,
+  openPool,
   openTelemetry,
   openTollPart,
   planDesk,
@@ -66,6 +62,7 @@ import {
   routeService,
   settleLeftOpen,
   sharedSecret,
+  startOwnEngine,
   storedIn,
   type TollPart,
   writeServerFile,
@@ -152,10 +149,10 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
   const part = await openDatabasePart({ config, home, clock, logger, version }, stack)
   const data = await openDataPlane(base, part)
   const model = await choosing
-  const engine = model && (await startEngine(base, data.engines, model, EMBEDDED_ENGINE_ID))
+  const engine = model && (await startOwnEngine(base, data.engines, model, EMBEDDED_ENGINE_ID))
   const embedding = await choosingEmbedding
   // After the first, so that neither measures what it can do beside the other's measuring.
-  if (embedding) await startEngine(base, data.engines, embedding, EMBEDDING_ENGINE_ID)
+  if (embedding) await startOwnEngine(base, data.engines, embedding, EMBEDDING_ENGINE_ID)
   const countOf: CountOf = (requestId, engineId) => {
     const enough = new AbortController()
     clock.after(COUNT_MS_MAX, () => enough.abort())
@@ -222,7 +219,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   await ledger.replay()
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)
-  const pool = openPool(base, part, calibrations)
+  const pool = openPool({ ...base, part, calibrations })
   const engines = await openEngines({ ...base, part, pool, calibrations })
   const routes = new RouteBook({ database, audit: tenancy.audit, clock, logger })
   await routes.open()
@@ -269,58 +266,6 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     conversations,
     background: conversations.runner(gateway),
   }
-}
-
-function openPool(base: Base, { database, member }: DatabasePart, { cost }: Calibrations): Pool {
-  const { config, clock, logger, registry, stack } = base
-  const minutes = new CapacityWriter(database, `${process.pid}@${clock.nowMs()}`, logger)
-  stack.defer(() => minutes.close())
-  const pool = new Pool({
-    cost,
-    clock,
-    logger,
-    registry,
-    order: config.schedulerOrder,
-    ...(member && { mayStart: () => member.mayStart() }),
-    recordCapacity: (rows) => {
-      if (isRecorder(member)) minutes.add(rows)
-    },
-    recordChange: (change) => {
-      if (!isRecorder(member)) return
-      recordChange(database.sql, change).catch((error: Error) =>
-        logger.warn({ error: error.message, ...change }, 'a change of health was not written'),
-      )
-    },
-  })
-  stack.defer(() => pool.close())
-  return pool
-}
-
-async function startEngine(
-  base: Base,
-  engines: EngineRegistry,
-  model: ChosenModel,
-  id: string,
-): Promise<EmbeddedEngine> {
-  const { config, home, clock, logger, stack, onProgress } = base
-  const { engineGpu, logLevel } = config
-  // Cap, threads and context are set for the engine that writes.
-  const own = { engineCap: undefined, engineThreads: undefined, engineContext: undefined }
-  const engine = await startEmbeddedEngine({
-    home,
-    clock,
-    logger,
-    model,
-    onProgress,
-    ...(id === EMBEDDED_ENGINE_ID
-      ? { config, processName: 'engine' }
-      : { config: { ...own, engineGpu, logLevel }, processName: 'embedding-engine' }),
-  })
-  stack.defer(() => engine.stop())
-  const look = async () => void (await engines.setEmbedded(engine.url, id))
-  engine.follow(() => void look())
-  await look()
-  return engine
 }
 
 async function openServer(
