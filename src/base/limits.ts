@@ -118,6 +118,11 @@ export const limitTable = {
     'GRISTMILL_FILE_RETENTION_DAYS',
     'age at which a file is destroyed, unless it says otherwise, days',
   ),
+  listPriceDaysMax: limit(
+    90,
+    'GRISTMILL_LIST_PRICE_DAYS_MAX',
+    'age from which list prices of closed services are warned of, days',
+  ),
   requestMonths: limit(
     1200,
     'GRISTMILL_REQUEST_MONTHS',

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { PriceBookView, PriceView } from '../http/index.ts'
-import { pricesAsYaml, readPriceFile } from './price-file.ts'
+import type { ListPriceListView, PriceBookView, PriceView } from '../http/index.ts'
+import { listPricesAsYaml, pricesAsYaml, readListPriceFile, readPriceFile } from './price-file.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gristmill-prices-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -48,4 +48,18 @@ test('a file holds what holds or is to come, amounts as they were written', () =
   assert.throws(() => readPriceFile(path, 'EUR'), /EUR/)
   writeFileSync(path, '{"currency": "USD"}')
   assert.throws(() => readPriceFile(path, 'USD'), /a list "prices" is needed/)
+})
+
+test('a list of services is written as it is read, without its age', () => {
+  const row = {
+    ...{ provider: 'openai', model: 'gpt-4.1', currency: 'USD', input: '2.00', output: '8' },
+    ...{ asOf: '2026-06-21', source: 'https://example.org/pricing' },
+  }
+  const unknown = { cachedInput: null, cacheWrite: null, via: null, note: null }
+  const list = {
+    prices: [{ ...row, ...unknown, ageDays: 9, isOutdated: false }],
+  } as unknown as ListPriceListView
+  const path = join(folder, 'list.yaml')
+  writeFileSync(path, listPricesAsYaml(list))
+  assert.deepEqual(readListPriceFile(path), [row])
 })

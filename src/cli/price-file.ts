@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parse, stringify } from 'yaml'
 import { GristmillError } from '../base/index.ts'
-import type { PriceBookView, PriceView } from '../http/index.ts'
+import type { ListPriceListView, PriceBookView, PriceView } from '../http/index.ts'
 
 /**
  * The prices of a file; whether each is right is for the server to say.
@@ -10,6 +10,24 @@ import type { PriceBookView, PriceView } from '../http/index.ts'
  * @throws GristmillError `invalid_value`
  */
 export function readPriceFile(file: string, currency: string): unknown[] {
+  const { prices, currency: named } = readFile(file)
+  if (named !== currency) {
+    const reason = `its currency must be named, and be that of the server, ${currency}`
+    throw new GristmillError('invalid_value', { param: file, reason })
+  }
+  return prices.map((price) => ({
+    ...price,
+    ...(price.ends !== undefined && { ends: price.ends === 'true' }),
+  }))
+}
+
+/**
+ * The same for list prices, each of which names its currency.
+ * @throws GristmillError `invalid_value`
+ */
+export const readListPriceFile = (file: string): unknown[] => readFile(file).prices
+
+function readFile(file: string): { currency?: unknown; prices: Record<string, unknown>[] } {
   const wrong = (reason: string, cause?: unknown) =>
     new GristmillError('invalid_value', { param: file, reason }, { cause })
   let value: { currency?: unknown; prices?: unknown } | null
@@ -20,13 +38,7 @@ export function readPriceFile(file: string, currency: string): unknown[] {
     throw wrong((cause as Error).message.split('\n')[0] ?? '', cause)
   }
   if (!Array.isArray(value?.prices)) throw wrong('a list "prices" is needed')
-  if (value.currency !== currency) {
-    throw wrong(`its currency must be named, and be that of the server, ${currency}`)
-  }
-  return value.prices.map((price: Record<string, unknown>) => ({
-    ...price,
-    ...(price.ends !== undefined && { ends: price.ends === 'true' }),
-  }))
+  return { currency: value.currency, prices: value.prices }
 }
 
 /** What holds, and what is to come; without what is as usual. */
@@ -34,9 +46,23 @@ export function pricesAsYaml({ currency, prices }: PriceBookView): string {
   const lasting = prices.filter(
     ({ state, rates }) => state === 'coming' || (state === 'holds' && rates !== null),
   )
-  const options = { lineWidth: 100, defaultStringType: 'PLAIN', defaultKeyType: 'PLAIN' } as const
-  return stringify({ currency, prices: lasting.map(written) }, options)
+  return stringify({ currency, prices: lasting.map(written) }, yamlOptions)
 }
+
+/** List prices, without what is not known of them. */
+export function listPricesAsYaml({ prices }: ListPriceListView): string {
+  const known = ([name, value]: [string, unknown]) => value !== null && !computed.has(name)
+  const rows = prices.map((price) => Object.fromEntries(Object.entries(price).filter(known)))
+  return stringify({ prices: rows }, yamlOptions)
+}
+
+const computed: ReadonlySet<string> = new Set(['ageDays', 'isOutdated'])
+
+const yamlOptions = {
+  lineWidth: 100,
+  defaultStringType: 'PLAIN',
+  defaultKeyType: 'PLAIN',
+} as const
 
 function written({ model, serviceClass, plan, effectiveAt, state, rates }: PriceView) {
   const scope = {

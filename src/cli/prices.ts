@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { serviceClasses } from '../base/index.ts'
 import type { PriceBookView, PriceView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { listPriceCommands } from './list-prices.ts'
 import { pricesAsYaml, readPriceFile } from './price-file.ts'
 import { type Column, printTable } from './table.ts'
 import { moment } from './units.ts'
@@ -34,6 +35,7 @@ export function priceCommands(program: Command, context: CliContext): void {
   readPrices(group, context)
   setPrice(group, context)
   importPrices(group, context)
+  listPriceCommands(group, context)
 }
 
 function readPrices(group: Command, context: CliContext): void {

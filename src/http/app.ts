@@ -25,6 +25,7 @@ import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { ledgerRoutes } from './ledger-routes.ts'
+import { listPriceRoutes } from './list-price-routes.ts'
 import { modelRouteRoutes } from './model-route-routes.ts'
 import { type OidcParts, oidcRoutes } from './oidc-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
@@ -95,6 +96,7 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   usageRoutes(api, options)
   chargeRoutes(api, options)
   priceRoutes(api, options)
+  listPriceRoutes(api, options)
   budgetRoutes(api, options)
   alertRoutes(api, options)
   batchRoutes(api, options)

@@ -45,6 +45,19 @@ describe('chargeback', () => {
   })
   after(() => server.close())
 
+  it('has list prices of services beside it, which age and are replaced as a whole', async () => {
+    const price = { provider: 'closed', model: 'large', currency: 'USD', input: '2', output: '8' }
+    const source = 'https://example.org/pricing'
+    const body = { prices: [{ ...price, asOf: '2026-07-01', source }], note: 'of July' }
+    const put = (given: object) =>
+      server.ask('PUT', '/api/list-prices', { local: true, body: given })
+    const { json, text } = await put(body)
+    assert.deepEqual([json.version, json.outdated, json.daysMax], [1, 1, 90], text)
+    assert.deepEqual([json.prices[0].ageDays, json.prices[0].cachedInput], [124, null])
+    assert.equal((await put({ prices: [] })).status, 400)
+    assert.equal((await put({ prices: null })).json.version, null)
+  })
+
   it('says what a period cost and who pays for it, and adds up', async () => {
     const path = `/api/chargeback?${query}&rule=weight`
     const { json, text } = await server.ask('GET', path, { local: true })

@@ -99,6 +99,17 @@ export { Journal } from './journal.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
 export { type ChargedWork, chargeMax, type Rates } from './prices/charge.ts'
 export { chargedFor, chargeLines, type PriceLine } from './prices/charge-lines.ts'
+export {
+  type ListPriceInput,
+  listPricesInput,
+} from './prices/list-price-input.ts'
+export {
+  type ListPrice,
+  type ListPriceList,
+  listPrices,
+  readListPrices,
+  replaceListPrices,
+} from './prices/list-prices.ts'
 export { PriceBook, type PriceBookOptions } from './prices/price-book.ts'
 export { type PriceInput, type PricesInput, priceInput } from './prices/price-input.ts'
 export type * from './prices/price-types.ts'

@@ -12,6 +12,7 @@ import { PageHead } from '../parts/page-head.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { NOTHING } from '../parts/table-looks.ts'
 import { moment, plural } from '../units.ts'
+import { ListPrices } from './list-prices.tsx'
 import { PriceForm } from './price-form.tsx'
 import { scopeInWords, usePriceBook } from './price-list.ts'
 
@@ -66,6 +67,9 @@ export default function Prices() {
         empty="Prices appear here. Without any, use is counted and nothing is charged."
         footer={<CliCommand className="mt-3" command="gristmill price export > prices.yaml" />}
       />
+      <div className="mt-4">
+        <ListPrices />
+      </div>
       <PriceForm currency={currency} isOpen={isNew} onClose={() => setNew(false)} />
       {ending !== null && (
         <Confirm

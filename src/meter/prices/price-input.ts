@@ -17,7 +17,9 @@ const amount = (max: bigint) =>
       return nanos !== undefined && nanos <= max
     }, 'it must be an amount such as "0.15", with up to nine decimals')
 
-const tokens = amount(RATE_NANOS_MAX).optional()
+/** For a million tokens. */
+export const rateAmount = amount(RATE_NANOS_MAX)
+const tokens = rateAmount.optional()
 
 export const priceInput = z
   .strictObject({
