@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import type { News, Order } from './books-terms.ts'
 
 const PROGRAM = fileURLToPath(new URL('books-child.ts', import.meta.url))
+/** Children are killed and never write what they compiled: each is told to, once it is loaded. */
+const COMPILED = fileURLToPath(new URL('../node_modules/.cache/chaos-books', import.meta.url))
 
 export class BooksChild {
   readonly ended: Promise<void>
@@ -14,7 +16,8 @@ export class BooksChild {
   #hasEnded = false
 
   constructor() {
-    this.#child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED }
+    this.#child = fork(PROGRAM, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.ended = new Promise((resolve) => this.#child.once('close', () => resolve()))
     void this.ended.then(() => this.#end())
     this.#child.on('message', (news: News) => this.#receive(news))

@@ -3,6 +3,7 @@
  * a stand-in engine in the same process. It counts the steps of the ledger and kills itself with -9
  * before the one that it is told. What its callers were told is what came through to the parent.
  */
+import { flushCompileCache } from 'node:module'
 import {
   type Clock,
   createLogger,
@@ -290,4 +291,5 @@ async function follow(order: Order): Promise<void> {
 }
 
 process.on('message', (order: Order) => void follow(order))
+flushCompileCache()
 tell({ kind: 'loaded' })

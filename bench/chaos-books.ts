@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  type Clock,
   createLogger,
   type Random,
   seededRandom,
@@ -63,12 +64,20 @@ const JUMP_MS_MAX = 100 * 86_400_000
 const DISK_LEFT_BYTES_MAX = 1_200_000
 const ROUND_MS_MAX = 60_000
 const PROBLEMS_SHOWN = 20
+/** One plays; the others load meanwhile. */
+const SPARE_CHILDREN = 2
+/** A server that ends every few seconds would be left alone for ever longer. */
+const RESTART_MS_MAX = 250
+const serverClock: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(Math.min(ms, RESTART_MS_MAX), signal),
+}
 
 export async function chaosBooks(options: ChaosBooksOptions = {}): Promise<ChaosBooksResult> {
   const { seed = 1, rounds = 1000, log = () => undefined } = options
   await using stack = new AsyncDisposableStack()
   // A commit must survive the server's death; the machine's is not tested here.
-  const database = await openTestDatabase({ settings: { synchronous_commit: 'on' } })
+  const database = await openTestDatabase({ settings: { synchronous_commit: 'on' }, serverClock })
   stack.defer(() => database.close())
   const folder = mkdtempSync(join(tmpdir(), 'gristmill-books-'))
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -79,14 +88,21 @@ export async function chaosBooks(options: ChaosBooksOptions = {}): Promise<Chaos
   stack.defer(() => chaos.close())
   const whole = new WholeGateway(folder, seededRandom(seed + 1))
   stack.defer(() => whole.close())
+  // Beside those that follow: it has a home and a database of its own.
+  let wholeRound: Promise<void> | undefined
   for (let round = 1; round <= rounds; round++) {
-    if (round % WHOLE_EVERY === 0) chaos.count(await whole.play())
-    else await chaos.play(round, round % ALL_EVERY === 0 || round === rounds)
+    if (round % WHOLE_EVERY === 0) {
+      await wholeRound
+      wholeRound = whole.play().then((played) => chaos.count(played))
+      // Thrown where it is awaited, which is later.
+      wholeRound.catch(() => undefined)
+    } else await chaos.play(round, round % ALL_EVERY === 0 || round === rounds)
     const { lost, doubled, verifyFailures } = chaos.result
     if (round % 10 === 0) {
       log(`round ${round}: ${lost} lost, ${doubled} doubled, ${verifyFailures} not proved`)
     }
   }
+  await wholeRound
   const problems = chaos.result.problems.slice(0, PROBLEMS_SHOWN)
   return { rounds, ...chaos.result, problems, seed }
 }
@@ -165,8 +181,8 @@ class ChaosBooks {
   readonly #scene: Scene
   #child: BooksChild | undefined
   #isFresh = false
-  /** Loads while a round runs, to take over after it. */
-  #next = new BooksChild()
+  /** They load while a round runs, to take over after it. */
+  readonly #spare: BooksChild[] = []
   /** How many steps a round has that nothing ends. */
   #steps = 300
   /** What the present child has counted already. */
@@ -208,13 +224,13 @@ class ChaosBooks {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#child?.close(), this.#next.kill()])
+    await Promise.all([this.#child?.close(), ...this.#spare.map((child) => child.kill())])
   }
 
   async #open(): Promise<BooksChild> {
     const { database, disk, tenants, chance } = this.#scene
-    const child = this.#next
-    this.#next = new BooksChild()
+    while (this.#spare.length <= SPARE_CHILDREN) this.#spare.push(new BooksChild())
+    const child = this.#spare.shift() as BooksChild
     await child.next('loaded')
     const opened = child.next('open')
     const seed = Math.floor(chance.next() * 2 ** 31)

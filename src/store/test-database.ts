@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { createLogger, readConfig, systemClock, systemRandom } from '../base/index.ts'
+import { type Clock, createLogger, readConfig, systemClock, systemRandom } from '../base/index.ts'
 import { openHome, processStart } from '../host/index.ts'
 import { connect } from './connection.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -47,15 +47,16 @@ const logger = createLogger('silent', 'test')
 /**
  * Opens a migrated, empty database.
  * @param options `connections` of the pool (8); `settings` of the embedded server, such as
- *   `{ fsync: 'on' }` where a test is about durability
+ *   `{ fsync: 'on' }` where a test is about durability; `serverClock` by which the embedded server
+ *   is started again when it ends by itself
  */
 export async function openTestDatabase(
-  options: { connections?: number; settings?: Record<string, string> } = {},
+  options: { connections?: number; settings?: Record<string, string>; serverClock?: Clock } = {},
 ): Promise<TestDatabase> {
   const { testDatabaseUrl } = readConfig()
   const place = testDatabaseUrl
     ? await placeOnServer(testDatabaseUrl)
-    : await placeInOwnServer(options.settings ?? {})
+    : await placeInOwnServer(options.settings ?? {}, options.serverClock ?? clock)
   try {
     await migrate({ url: place.url, logger })
     const connections = options.connections ?? 8
@@ -88,13 +89,17 @@ export async function prepareHome(folder: string): Promise<void> {
   execFileSync('cp', ['-a', join(template, 'postgres'), join(template, 'secrets'), folder])
 }
 
-async function placeInOwnServer(settings: Record<string, string>): Promise<Place> {
+async function placeInOwnServer(
+  settings: Record<string, string>,
+  serverClock: Clock,
+): Promise<Place> {
   removeAbandoned()
   const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`))
   chmodSync(folder, 0o711)
   await prepareHome(folder)
   const home = await openHome({ home: folder }, clock, { what: 'test' })
-  const server = await startEmbedded({ home, clock, logger, settings: { ...FAST, ...settings } })
+  const all = { ...FAST, ...settings }
+  const server = await startEmbedded({ home, clock: serverClock, logger, settings: all })
   const remove = async () => {
     await server.stop()
     home.release()
