@@ -21,6 +21,12 @@ export function decimalOf(nanos: bigint): string {
   return nanos < 0n ? `-${text}` : text
 }
 
+/** What `decimalOf` wrote, of any size and sign. */
+export function nanosOfBooked(text: string): bigint {
+  const [whole = '', decimals = ''] = text.split('.')
+  return BigInt(whole + decimals.padEnd(PLACES, '0'))
+}
+
 /**
  * The nearest whole number, of two the even one.
  * @param value not negative

@@ -6,7 +6,7 @@ import { printPdf } from './print-pdf.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import type { Terminal } from './terminal.ts'
-import { month, statementNumber } from './values.ts'
+import { statementNumber } from './values.ts'
 
 interface StatementFlags extends RemoteFlags {
   format?: 'html' | 'csv'
@@ -23,14 +23,6 @@ export function statementCommands(group: Command, context: CliContext): void {
       const query = { tenant: tenant && (await findTenant(client, tenant)).id }
       const rows = await client.all<StatementView>('/api/statements', query)
       show(context, flags, rows, () => printStatements(terminal, rows))
-    })
-  example(remote(group.command('focus')), 'ledger focus --period 2026-11 > november.csv')
-    .description('the statements of a month that stand, as FOCUS in CSV, for tools of finance')
-    .requiredOption('--period <month>', 'a month in UTC, such as 2026-11', month)
-    .action(async ({ period, ...flags }: RemoteFlags & { period: ReturnType<typeof month> }) => {
-      const query = new URLSearchParams(period)
-      const path = `/api/ledger/focus?${query.toString()}`
-      terminal.write(await (await connect(context, flags).open('GET', path)).text())
     })
   example(
     remote(group.command('statement <number>')),

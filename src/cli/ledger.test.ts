@@ -35,7 +35,8 @@ const server = createServer((request, response) => {
     } else if (pathname === '/api/ledger/reconciliations') {
       const found = [{ class: 'price', lines: 2, difference: '0.2' }]
       response.end(JSON.stringify({ id: 3, blocking: 1, classes: found }))
-    } else if (searchParams.has('format')) response.end('<!doctype html>')
+    } else if (pathname === '/api/ledger/focus') response.end(Buffer.from([0x50, 0xff, 0]))
+    else if (searchParams.has('format')) response.end('<!doctype html>')
     else response.end(JSON.stringify(statement))
   })
 })
@@ -133,4 +134,10 @@ test('a bill is read from its file, and what differs is said', async () => {
   const path = 'POST /api/ledger/reconciliations/3/lines/2/variance'
   assert.deepEqual(seen.at(-1), { line: path, body: { reason: 'credit' } })
   rmSync(folder, { recursive: true })
+})
+
+test('statements go into a file of Parquet, byte by byte', async () => {
+  const { code, out } = await run('ledger focus --period 2026-11 --format parquet')
+  assert.deepEqual([code, out], [0, 'P\xff\0'])
+  assert.match(seen[0]?.line ?? '', /from=2026-11-01T00.*&format=parquet&version=1\.3$/)
 })

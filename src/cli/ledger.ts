@@ -4,6 +4,7 @@ import { nanosOf } from '../base/index.ts'
 import type { ChargebackView, ChargedTenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { closeCommands } from './ledger-close.ts'
+import { focusCommand } from './ledger-focus.ts'
 import { reconcileCommands } from './ledger-reconcile.ts'
 import { statementCommands } from './ledger-statements.ts'
 import { trendCommand } from './ledger-trend.ts'
@@ -42,6 +43,7 @@ export function ledgerCommands(program: Command, context: CliContext): void {
   trendCommand(group, context)
   closeCommands(group, context)
   statementCommands(group, context)
+  focusCommand(group, context)
   reconcileCommands(group, context)
   verifyCommand(group, context)
 }

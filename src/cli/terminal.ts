@@ -5,7 +5,7 @@ export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan'
 
 export interface Terminal {
   /** Writes to standard output as it is. */
-  write: (text: string) => void
+  write: (content: string | Uint8Array) => void
   /** A line on standard output: what the command was asked for. */
   print: (line: string) => void
   /** A line on standard error: progress, remarks, errors. */
@@ -29,7 +29,7 @@ export function systemTerminal(): Terminal {
     statusLines = 0
   }
   return {
-    write: (text) => void stdout.write(text),
+    write: (content) => void stdout.write(content),
     print(line) {
       endStatus()
       stdout.write(`${line}\n`)

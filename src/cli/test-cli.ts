@@ -28,8 +28,9 @@ export async function cli(
   let out = ''
   let err = ''
   const terminal: Terminal = {
-    write: (text) => {
-      out += text
+    write: (content) => {
+      // Bytes one by one, so that what is no text comes back as it was.
+      out += typeof content === 'string' ? content : Buffer.from(content).toString('latin1')
     },
     print: (line) => {
       out += `${line}\n`

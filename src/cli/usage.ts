@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import type { QueueView, TenantView, UsageRow } from '../http/index.ts'
 import { type AdminClient, ServerError } from './client.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { copyBody } from './copy-body.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import { count, duration, moment, money } from './units.ts'
@@ -63,10 +64,7 @@ async function copyCsv(
 ): Promise<void> {
   const given = Object.entries(query).filter((entry): entry is [string, string] => !!entry[1])
   const path = `/api/usage?${new URLSearchParams(given).toString()}`
-  const response = await client.open('GET', path, { headers: { accept: 'text/csv' } })
-  if (response.body === null) return
-  const text = response.body.pipeThrough(new TextDecoderStream())
-  for await (const part of text) terminal.write(part)
+  await copyBody(terminal, await client.open('GET', path, { headers: { accept: 'text/csv' } }))
 }
 
 function columnsBy(by: string[], names: Map<string, string>): Column<UsageRow>[] {

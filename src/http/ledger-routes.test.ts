@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { parquetReadObjects } from 'hyparquet'
 import { openTestServer, type TestServer } from './test-server.ts'
 
 const period = { from: '2026-10-01T00:00:00Z', to: '2026-11-01T00:00:00Z' }
@@ -139,13 +140,22 @@ describe('closed periods', () => {
     assert.match(page.headers.get('content-disposition') ?? '', /statement-1\.html/)
     const csv = await server.ask('GET', '/api/statements/1?format=csv', { headers: bound })
     assert.match(csv.text, /overflow,openai\/gpt-x,small,1,1000,10,,1\.5,yes\r\n/)
-    const focusPath = `/api/ledger/focus?${new URLSearchParams(period).toString()}`
+    const query = new URLSearchParams({ ...period, version: '1.2' })
+    const focusPath = `/api/ledger/focus?${query.toString()}`
     const focus = await server.ask('GET', focusPath, { headers: bound })
     const [header = '', row = '', ...rest] = focus.text.trimEnd().split('\r\n')
     const at = (name: string) => row.split(',')[header.split(',').indexOf(name)]
     const names = ['BilledCost', 'ServiceName', 'SubAccountId', 'InvoiceId', 'PricingQuantity']
     assert.deepEqual(names.map(at), ['1.5', 'Rented models', mine, 'statement-1', '1.0'])
     assert.deepEqual(rest, [])
+    const address = `${server.url}${focusPath.replace('1.2', '1.3')}&format=parquet`
+    const file = await (await fetch(address, { headers: bound })).arrayBuffer()
+    const [read] = await parquetReadObjects({ file })
+    assert.deepEqual(
+      [read?.InvoiceId, read?.BilledCost, read?.ChargePeriodEnd, read?.ServiceProviderName],
+      ['statement-1', 1.5, new Date(period.to), 'Gristmill'],
+    )
+    assert.ok(!header.includes('ServiceProviderName'))
     assert.match(csv.text, /usage,small,prj_1 standard,1,1000,10,,0,no\r\n/)
   })
 

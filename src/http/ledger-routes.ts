@@ -7,7 +7,6 @@ import {
   readStatement,
   readStatements,
   type Statement,
-  standingStatements,
   statementBases,
   verifyRequests,
   verifyStatements,
@@ -24,20 +23,16 @@ import {
   tenantsInReach,
 } from './api.ts'
 import type * as contract from './contract.ts'
+import { focusRoutes } from './focus-routes.ts'
 import { RouteShapes } from './route-shapes.ts'
+import { wholeMinute } from './schemas.ts'
 import type { HttpOptions } from './services.ts'
 import { statementCsv } from './statement-csv.ts'
-import { focusHeader, focusRecords } from './statement-focus.ts'
 import { type StatementNames, statementPage } from './statement-page.ts'
 import { statement, statementDetail, statementDetailView, statementView } from './statement-view.ts'
 
 const tags = ['ledger']
 const NUMBER_MAX = 2_147_483_647
-
-/** Capacity is measured by the minute. */
-const wholeMinute = z.iso
-  .datetime({ offset: true })
-  .refine((text) => Date.parse(text) % 60_000 === 0, 'it must be the beginning of a minute')
 
 const number = z.coerce.number().int().min(1).max(NUMBER_MAX)
 const params = z.object({ number })
@@ -101,18 +96,6 @@ const reopen = createRoute({
   summary: 'Take a statement back by a credit note, so that its period can be closed again',
   request: { params, body: body(z.strictObject({ reason: z.string().trim().min(1).max(500) })) },
   responses: { 201: answer('The credit note.', statement) },
-})
-
-const exportFocus = createRoute({
-  ...needs('statements:read'),
-  tags,
-  method: 'get',
-  path: '/api/ledger/focus',
-  summary: 'The statements of a time that stand, as FOCUS (1.2 and 1.3) in CSV',
-  request: { query: z.object({ from: wholeMinute, to: wholeMinute }) },
-  responses: {
-    200: { description: 'A row a line.', content: { 'text/csv': { schema: z.string() } } },
-  },
 })
 
 const verifyPart = createRoute({
@@ -183,23 +166,7 @@ export function ledgerRoutes(api: Api, options: HttpOptions): void {
     return c.json({ rows, next }, 200)
   })
   singleStatements(api, options)
-  api.openapi(exportFocus, async (c) => {
-    const { from, to } = c.req.valid('query')
-    const { tenantIds } = c.get('access')
-    const standing = await standingStatements(database.sql, Date.parse(from), Date.parse(to))
-    const within = standing.filter(
-      ({ document: { tenantId, fromAt, toAt } }) =>
-        (tenantIds?.includes(tenantId) ?? true) &&
-        Date.parse(fromAt) >= Date.parse(from) &&
-        Date.parse(toAt) <= Date.parse(to),
-    )
-    const rows = within.map((one) => focusRecords(statementDetailView(one)))
-    const headers = {
-      'content-type': 'text/csv; charset=utf-8',
-      'content-disposition': 'attachment; filename="focus.csv"',
-    }
-    return c.body(focusHeader + rows.join(''), 200, headers) as never
-  })
+  focusRoutes(api, options)
   api.openapi(verifyPart, async (c) => {
     // What is wrong may be another tenant's.
     const { actor, tenantIds } = c.get('access')

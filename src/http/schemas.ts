@@ -10,6 +10,11 @@ import type * as contract from './contract.ts'
 export const serviceClass = z.enum(serviceClasses)
 const time = z.iso.datetime()
 
+/** Capacity is measured by the minute. */
+export const wholeMinute = z.iso
+  .datetime({ offset: true })
+  .refine((text) => Date.parse(text) % 60_000 === 0, 'it must be the beginning of a minute')
+
 export const limits = z
   .object({
     queueDepthMax: z.number().int().nullable(),

@@ -1,10 +1,20 @@
 /**
- * Statements as FOCUS (FinOps Open Cost and Usage Specification), a CSV with a row for each line
- * that is billed: columns of 1.2, and those that 1.3 adds. https://focus.finops.org
+ * Statements as FOCUS (FinOps Open Cost and Usage Specification): its columns, and a row for each
+ * line that is billed. https://focus.finops.org
  */
-import { decimalOf, dividedHalfEven, nanosOf } from '../base/index.ts'
-import { csvRecord } from '../meter/index.ts'
+import { decimalOf, dividedHalfEven, nanosOfBooked } from '../base/index.ts'
 import type { StatementDetailView } from './contract.ts'
+
+export const focusVersions = ['1.3', '1.2'] as const
+export type FocusVersion = (typeof focusVersions)[number]
+
+/** `decimal`: at most nine places; `time`: whole seconds of UTC. */
+export type FocusType = 'text' | 'decimal' | 'time'
+
+export interface FocusColumn {
+  name: string
+  type: FocusType
+}
 
 /** Who operates the installation is not known to it. */
 const PROVIDER = 'Gristmill'
@@ -24,15 +34,15 @@ interface Charge {
   project: string | null
 }
 
-type Column = (view: StatementDetailView, charge: Charge) => string | null
+type Value = (view: StatementDetailView, charge: Charge) => string | null
 
-const amountOf: Column = (_, { amount }) => amount
-const currencyOf: Column = ({ currency }) => currency
-const unitPriceOf: Column = (_, { amount, quantity }) => unitPrice(amount, quantity)
-const provider: Column = () => PROVIDER
-const none: Column = () => null
+const amountOf: Value = (_, { amount }) => amount
+const currencyOf: Value = ({ currency }) => currency
+const unitPriceOf: Value = (_, { amount, quantity }) => unitPrice(amount, quantity)
+const provider: Value = () => PROVIDER
+const none: Value = () => null
 
-const columns: Record<string, Column> = {
+const values: Record<string, Value> = {
   AllocatedMethodDetails: (_, { allocated, quantity, unit }) =>
     allocated &&
     // Numbers stand as they are booked: a float could not hold all their places.
@@ -88,13 +98,35 @@ const columns: Record<string, Column> = {
   Tags: (_, { project }) => (project === null ? null : JSON.stringify({ project })),
 }
 
-export const focusHeader = csvRecord(Object.keys(columns))
+const addedIn13 = new Set([
+  'AllocatedMethodDetails',
+  'AllocatedMethodId',
+  'AllocatedResourceId',
+  'AllocatedResourceName',
+  'AllocatedTags',
+  'HostProviderName',
+  'ServiceProviderName',
+])
 
-/** Rows of one statement; a credit note takes all of them back and has none. */
-export function focusRecords(view: StatementDetailView): string {
-  return chargesOf(view)
-    .map((charge) => csvRecord(Object.values(columns).map((column) => column(view, charge))))
-    .join('')
+/** @returns in their order; 1.3 keeps what it deprecates of 1.2, so its columns are all */
+export function focusColumns(version: FocusVersion): FocusColumn[] {
+  return Object.keys(values)
+    .filter((name) => version === '1.3' || !addedIn13.has(name))
+    .map((name) => ({ name, type: typeOf(name) }))
+}
+
+function typeOf(name: string): FocusType {
+  if (/(Cost|UnitPrice|Quantity)$/.test(name)) return 'decimal'
+  return /Period(Start|End)$/.test(name) ? 'time' : 'text'
+}
+
+/** Rows of one statement, in the columns given; a credit note takes all back and has none. */
+export function focusRows(
+  view: StatementDetailView,
+  columns: readonly FocusColumn[],
+): (string | null)[][] {
+  const chosen = columns.map(({ name }) => values[name] ?? none)
+  return chargesOf(view).map((charge) => chosen.map((value) => value(view, charge)))
 }
 
 function chargesOf({ content }: StatementDetailView): Charge[] {
@@ -151,8 +183,8 @@ function chargesOf({ content }: StatementDetailView): Charge[] {
 
 /** To nine places; 0 where there is nothing. */
 function unitPrice(amount: string, quantity: string): string {
-  const by = nanosOf(quantity) ?? 0n
-  return by === 0n ? '0' : decimalOf(dividedHalfEven((nanosOf(amount) ?? 0n) * 10n ** 9n, by))
+  const by = nanosOfBooked(quantity)
+  return by === 0n ? '0' : decimalOf(dividedHalfEven(nanosOfBooked(amount) * 10n ** 9n, by))
 }
 
 /** With a decimal, so that tools that guess types never take a column for whole numbers. */

@@ -51,7 +51,7 @@ export {
   readReconciliations,
 } from './books/reconciliation-rows.ts'
 export { Reconciliations } from './books/reconciliations.ts'
-export { readStatement, readStatements, standingStatements } from './books/statement-rows.ts'
+export { readStatement, readStatements, standingPages } from './books/statement-rows.ts'
 export {
   type AnyDocument,
   type Statement,

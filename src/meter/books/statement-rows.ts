@@ -55,6 +55,43 @@ export async function standingStatements(
   return rows.map(statementOfRow)
 }
 
+export interface StandingFilter {
+  /** Whole periods from here to there, milliseconds. */
+  fromMs: number
+  toMs: number
+  /** Only these tenants; undefined means all. */
+  tenantIds?: readonly string[] | undefined
+}
+
+/**
+ * Pages of the statements of whole periods that stood when the first was read, by number. What is
+ * taken back meanwhile, and closed anew, is neither missing nor there twice.
+ */
+export async function* standingPages(
+  sql: Queries,
+  { fromMs, toMs, tenantIds }: StandingFilter,
+  pageRows = 100,
+): AsyncGenerator<Statement[]> {
+  const [newest] = await sql<{ number: number }[]>`
+    select coalesce(max(number), 0)::int4 as number from ledger_statements`
+  const last = newest?.number ?? 0
+  let after = 0
+  for (;;) {
+    const rows = await sql<Row[]>`
+      ${selectStatement(sql)}
+      where s.kind = 'statement' and (c.number is null or c.number > ${last})
+        and s.number > ${after} and s.number <= ${last}
+        and s.from_at >= to_timestamp(${fromMs}::float8 / 1000)
+        and s.to_at <= to_timestamp(${toMs}::float8 / 1000)
+        ${tenantIds ? sql`and s.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+      order by s.number limit ${pageRows}`
+    const found = rows.at(-1)
+    if (found !== undefined) yield rows.map(statementOfRow)
+    if (found === undefined || rows.length < pageRows) return
+    after = found.number
+  }
+}
+
 function selectStatement(sql: Queries) {
   return sql`
     select s.number, s.document as text, s.previous_hash as "previousHash", s.hash, s.signature,
