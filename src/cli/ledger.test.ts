@@ -141,3 +141,10 @@ test('statements go into a file of Parquet, byte by byte', async () => {
   assert.deepEqual([code, out], [0, 'P\xff\0'])
   assert.match(seen[0]?.line ?? '', /from=2026-11-01T00.*&format=parquet&version=1\.3$/)
 })
+
+test('use goes out as events, with options of its own beside those of usage', async () => {
+  const { code, err } = await run('usage export --format cloudevents --from 2026-11-01')
+  assert.equal(code, 0, err)
+  const from = '2026-11-01T00%3A00%3A00.000Z'
+  assert.equal(seen[0]?.line, `GET /api/usage/events?format=ndjson&from=${from}`)
+})

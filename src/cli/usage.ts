@@ -7,6 +7,7 @@ import { copyBody } from './copy-body.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import { count, duration, moment, money } from './units.ts'
+import { usageExportCommand } from './usage-export.ts'
 import { list, time } from './values.ts'
 
 interface UsageFlags extends RemoteFlags {
@@ -21,8 +22,10 @@ const DAY_MS = 86_400_000
 
 /** Adds `usage` to the program. */
 export function usageCommand(program: Command, context: CliContext): void {
+  const usageGroup = program.command('usage')
+  usageExportCommand(usageGroup, context)
   example(
-    remote(program.command('usage')),
+    remote(usageGroup),
     'usage --by tenant,model',
     'usage --from 2026-11-01 --by hour,tenant --csv > november.csv',
   )

@@ -17,6 +17,7 @@ export type * from './contract-plan.ts'
 export type * from './contract-prices.ts'
 export type * from './contract-reconciliations.ts'
 export type * from './contract-routes.ts'
+export type * from './contract-usage-events.ts'
 export type * from './contract-webhooks.ts'
 
 export type ServiceClassName = 'priority' | 'standard' | 'flex' | 'batch'

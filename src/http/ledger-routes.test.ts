@@ -159,6 +159,32 @@ describe('closed periods', () => {
     assert.match(csv.text, /usage,small,prj_1 standard,1,1000,10,,0,no\r\n/)
   })
 
+  it('have requests that are events for who bills elsewhere', async () => {
+    const path = '/api/usage/events'
+    const query = new URLSearchParams({ ...period, limit: '1' }).toString()
+    const first = await local('GET', `${path}?${query}`)
+    assert.equal(first.headers.get('content-type'), 'application/cloudevents-batch+json')
+    const [event, ...others] = JSON.parse(first.text)
+    assert.deepEqual(others, [])
+    assert.deepEqual(
+      [event.specversion, event.id, event.subject, event.time],
+      ['1.0', 'req_1', mine, '2026-10-02T00:00:00.000Z'],
+    )
+    const { inputTokens, chargeNanos, spendNanos, isPriced } = event.data
+    assert.deepEqual(
+      [inputTokens, chargeNanos, spendNanos, isPriced],
+      [1000, '0', '1500000000', false],
+    )
+    assert.doesNotMatch(first.text, /key_1/)
+    const [, next = ''] = /^<(.+)>; rel="next"$/.exec(first.headers.get('link') ?? '') ?? []
+    const second = await local('GET', next)
+    assert.deepEqual([JSON.parse(second.text)[0].id, second.headers.get('link')], ['req_2', null])
+    const lines = await server.ask('GET', `${path}?${query}&format=ndjson`, { headers: bound })
+    assert.deepEqual(JSON.parse(lines.text.trimEnd()), event)
+    const foreign = await server.ask('GET', `${path}?tenant=ten_other`, { headers: bound })
+    assert.equal(foreign.status, 404)
+  })
+
   it('are proved as a whole, by whoever may see all', async () => {
     const { json } = await local('GET', '/api/ledger/verify?part=requests')
     assert.deepEqual(json, { checked: 2, open: 0, next: null, broken: null, dropped: null })

@@ -28,6 +28,8 @@ export const permissionTable = {
   'statements:read': everybody,
   'ledger:close': ['owner', 'operator', 'finance'],
   'usage:read': everybody,
+  /** Each request with what it is charged, for systems that bill. */
+  'usage:export': ['owner', 'operator', 'finance'],
   'prices:read': ['owner', 'operator', 'finance'],
   'prices:write': running,
   'budgets:read': everybody,

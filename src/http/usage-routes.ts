@@ -23,6 +23,7 @@ import {
 import { exporter } from './export-stream.ts'
 import * as schemas from './pool-schemas.ts'
 import type { HttpOptions } from './services.ts'
+import { usageEventRoutes } from './usage-event-routes.ts'
 
 const tags = ['usage']
 const DAY_MS = 86_400_000
@@ -128,6 +129,7 @@ export function usageRoutes(api: Api, options: HttpOptions): void {
     return c.json(await queryUsage(database.sql, filter, groups, pageFrom(query, limits)), 200)
   })
   requestRoutes(api, options)
+  usageEventRoutes(api, options)
 }
 
 function requestRoutes(api: Api, { database, ledger, limits, clock }: HttpOptions): void {

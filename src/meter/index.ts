@@ -129,4 +129,11 @@ export {
   type UsageRow,
   usageGroups,
 } from './usage.ts'
+export {
+  type SettledFilter,
+  type SettledPage,
+  type SettledRequest,
+  settledPage,
+  settledPages,
+} from './usage-events.ts'
 export { foldUsage, keepUsageFolded } from './usage-hours.ts'
