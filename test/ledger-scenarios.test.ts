@@ -1,9 +1,9 @@
 /** What the books, the queue and the audit log tell, against what clients were told themselves. */
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { eventually } from '../src/base/test-eventually.ts'
+import { cli } from '../src/cli/test-cli.ts'
 import type {
   AuditView,
   BudgetAlertsView,
@@ -26,6 +26,7 @@ import {
   type Told,
   toldBy,
 } from './told-calls.ts'
+import { budgetTold, expectedNanos, usageCsv } from './told-usage.ts'
 
 let server: TestServer
 
@@ -50,18 +51,6 @@ const rowTotals = (rows: UsageRow[]) =>
 const usage = async (query: string) =>
   (await server.api<Page<UsageRow>>('GET', `/api/usage?${query}`)).rows
 
-async function usageCsv(query: string): Promise<Record<string, string>[]> {
-  const token = readFileSync(`${server.home}/cli-token`, 'utf8')
-  const headers = { 'x-gristmill-local': token, accept: 'text/csv' }
-  const response = await fetch(`${server.url}/api/usage?${query}`, { headers })
-  assert.match(response.headers.get('content-type') ?? '', /text\/csv/)
-  const [head = '', ...lines] = (await response.text()).trim().split(/\r?\n/)
-  const names = head.split(',')
-  return lines.map((line) =>
-    Object.fromEntries(line.split(',').map((value, i) => [names[i] ?? '', value])),
-  )
-}
-
 describe('the books', () => {
   it('add up to what the clients were told, by every grouping and in the CSV', async () => {
     const { id: tenantId, key: first } = await server.tenant('booked')
@@ -75,7 +64,7 @@ describe('the books', () => {
       const rows = await usage(`tenant=${tenantId}&groupBy=${groupBy}`)
       assert.deepEqual(rowTotals(rows), totals(all), groupBy)
       assert.equal(sum(rows.map((row) => row.finished)), all.length)
-      const csv = await usageCsv(`tenant=${tenantId}&groupBy=${groupBy}`)
+      const csv = await usageCsv(server, `tenant=${tenantId}&groupBy=${groupBy}`)
       const sums = ['requests', 'inputTokens', 'cachedTokens', 'outputTokens'].map((column) =>
         sum(csv.map((row) => Number(row[column]))),
       )
@@ -216,7 +205,7 @@ describe('charges', () => {
     const total = sum(rows.map(({ chargeNanos }) => Number(chargeNanos)))
     const [row] = await usage(`tenant=${tenantId}&groupBy=tenant`)
     assert.deepEqual([Number(row?.chargeNanos), row?.unpriced], [total, 0])
-    const csv = await usageCsv(`tenant=${tenantId}&groupBy=tenant`)
+    const csv = await usageCsv(server, `tenant=${tenantId}&groupBy=tenant`)
     assert.equal(csv[0]?.chargeNanos, row?.chargeNanos)
   })
 })
@@ -232,11 +221,6 @@ describe('budgets', () => {
   const budget = (tenantId: string, limit: string, more: object = {}) => {
     const given = { name: 'small', tenantId, unit: 'tokens', limit, period: 'total', ...more }
     return server.api<BudgetView>('POST', '/api/budgets', given)
-  }
-  const told = async (key: string) => {
-    const headers = { authorization: `Bearer ${key}` }
-    const answer = await fetch(`${server.url}/v1/budget`, { headers })
-    return ((await answer.json()) as { budgets: BudgetView[] }).budgets[0]
   }
 
   it('are never passed, tell how they stand, and name themselves where they refuse', async () => {
@@ -262,8 +246,37 @@ describe('budgets', () => {
     const { response } = served.at(-1) ?? assert.fail()
     const of = (name: string) => response.headers.get(`x-gristmill-budget${name}`)
     assert.deepEqual([of(''), of('-unit'), of('-limit')], ['small', 'tokens', '2000'])
-    const standing = await told(key)
+    const standing = await budgetTold(server, key)
     assert.deepEqual([standing?.spent, standing?.left], [String(spent), String(2000 - spent)])
+  })
+
+  it('are prepaid credit, which lets in exactly what was paid for', async () => {
+    const { id: tenantId, key } = await server.tenant('prepaid')
+    await server.api('PATCH', `/api/tenants/${tenantId}`, { pricePlan: 'each' })
+    await server.api('POST', '/api/prices', { prices: [{ plan: 'each', request: '1' }] })
+    const book = () => server.api<PriceBookView>('GET', '/api/prices')
+    await eventually('it holds', async () => (await book()).prices.at(-1)?.state === 'holds')
+    const home = { GRISTMILL_HOME: server.home }
+    const run = (...words: string[]) => cli(['credit', ...words, '--note', 'invoice 7'], home)
+    const added = await run('add', 'prepaid', '3.5')
+    assert.match(added.out, /3\.5 USD left of 3\.5; 0 used/, added.err)
+    const client = openAi(server, key)
+    const asks = Array.from({ length: 8 }, () =>
+      client.chat.completions.create(ask()).withResponse(),
+    )
+    const ends = await Promise.allSettled(asks)
+    const served = ends.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    for (const { request_id } of served) await settled(server, request_id ?? '')
+    const names = served.map(({ response }) => response.headers.get('x-gristmill-budget'))
+    assert.deepEqual(names, Array(3).fill('prepaid%20credit'))
+    const refusal = (await thrownBy(client.chat.completions.create(ask()))) as unknown as Refused
+    assert.deepEqual([refusal.status, refusal.code], [402, 'budget_used_up'])
+    assert.match(refusal.message, /prepaid credit has 0\.5 USD left/)
+    const standing = await budgetTold(server, key)
+    assert.deepEqual([standing?.isPrepaid, standing?.spent, standing?.left], [true, '3', '0.5'])
+    assert.match((await run('refund', 'prepaid', '0.5')).out, /0 USD left of 3; 3 used/)
+    const { out } = await cli(['credit', 'list'], home)
+    assert.match(out, /refund +-0\.5 USD +invoice 7[\s\S]*top-up +3\.5 USD/)
   })
 
   it('wait for what is only set aside, and shorten an answer where they may', async () => {
@@ -309,18 +322,6 @@ describe('budgets', () => {
     await assert.rejects(server.api('PUT', path, wrong), /percents/)
   })
 })
-
-/** What a request is charged by the price above, whose rates are exact in nanos. */
-function expectedNanos(row: RequestView): number {
-  const { inputTokens, cachedTokens, outputTokens, engineMs, hitInputTokens } = row
-  const fee = 1_000_000
-  if (hitInputTokens !== null) {
-    return (hitInputTokens * 3000 + (row.hitOutputTokens ?? 0) * 7000 + fee) / 4
-  }
-  const perInput = row.endpoint === '/v1/embeddings' ? 1500 : 3000
-  const tokens = (inputTokens - cachedTokens) * perInput + cachedTokens * 300 + outputTokens * 7000
-  return tokens + fee + (engineMs ?? 0) * 10_000
-}
 
 const queueOf = async (key: string): Promise<QueueView> => {
   const headers = { authorization: `Bearer ${key}` }

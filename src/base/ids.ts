@@ -31,6 +31,7 @@ export type IdPrefix =
   | 'sva'
   | 'grp'
   | 'bud'
+  | 'crd'
 
 /**
  * A new identifier such as `req_01jd8m3k2v9x4c7b1n5p6q8r0t`; identifiers sort by creation time.

@@ -31,7 +31,14 @@ export { type IdPrefix, idsFrom, newId } from './ids.ts'
 export { type LimitEntry, type Limits, limitTable } from './limits.ts'
 export { createLogger, type Logger } from './logging.ts'
 export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.ts'
-export { decimalOf, dividedHalfEven, nanosOf, nanosOfBooked, sharedOut } from './money.ts'
+export {
+  decimalOf,
+  dividedHalfEven,
+  nanosOf,
+  nanosOfBooked,
+  sharedOut,
+  signedNanosOf,
+} from './money.ts'
 export { promisedTokenGapMs, TTFT_PROMISE_MS } from './promises.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'

@@ -13,6 +13,12 @@ export function nanosOf(text: string): bigint | undefined {
   return BigInt(whole) * UNIT + BigInt(decimals.padEnd(PLACES, '0'))
 }
 
+/** The same with a sign: `-0.15` → -150000000n. */
+export function signedNanosOf(text: string): bigint | undefined {
+  const size = nanosOf(text.replace(/^-/, ''))
+  return text.startsWith('-') && size !== undefined ? -size : size
+}
+
 /** 150000000n → `0.15`; no more decimals than it has. */
 export function decimalOf(nanos: bigint): string {
   const size = nanos < 0n ? -nanos : nanos

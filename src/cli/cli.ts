@@ -11,6 +11,7 @@ import { ServerError } from './client.ts'
 import { clusterCommand } from './cluster.ts'
 import { configCommands } from './config.ts'
 import { type CliContext, ExitWith } from './context.ts'
+import { creditCommands } from './credits.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
 import { engineCommands } from './engines.ts'
@@ -85,6 +86,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   usageCommand(program, context)
   priceCommands(program, context)
   budgetCommands(program, context)
+  creditCommands(program, context)
   ledgerCommands(program, context)
   planCommand(program, context)
   traceCommands(program, context)

@@ -19,13 +19,13 @@ import { chargebackRoutes } from './chargeback-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { costRoutes } from './cost-routes.ts'
 import { costTrendRoutes } from './cost-trend-routes.ts'
+import { creditRoutes } from './credit-routes.ts'
 import { demoRoutes } from './demo-routes.ts'
 import { engineKeyRoutes } from './engine-key-routes.ts'
 import { engineRoutes } from './engine-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { ledgerRoutes } from './ledger-routes.ts'
-import { listPriceRoutes } from './list-price-routes.ts'
 import { modelRouteRoutes } from './model-route-routes.ts'
 import { type OidcParts, oidcRoutes } from './oidc-routes.ts'
 import { type PeopleParts, peopleRoutes } from './people-routes.ts'
@@ -96,8 +96,8 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   usageRoutes(api, options)
   chargeRoutes(api, options)
   priceRoutes(api, options)
-  listPriceRoutes(api, options)
   budgetRoutes(api, options)
+  creditRoutes(api, options)
   alertRoutes(api, options)
   batchRoutes(api, options)
   demoRoutes(api, options)

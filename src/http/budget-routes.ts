@@ -15,7 +15,7 @@ import type * as contract from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
-const budget = z
+export const budget = z
   .object({
     id: z.string(),
     name: z.string(),
@@ -29,6 +29,7 @@ const budget = z
     period: z.enum(budgetPeriods),
     isHard: z.boolean(),
     clamps: z.boolean(),
+    isPrepaid: z.boolean(),
     spent: z.string(),
     reserved: z.string(),
     left: z.string(),

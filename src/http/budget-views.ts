@@ -6,10 +6,10 @@ import type { BudgetView } from './contract.ts'
 export function budgetView(standing: BudgetStanding, currency: string): BudgetView {
   const { budget, startMs, endMs, spent, leased } = standing
   const { id, name, tenantId, projectId, keyId, endUser, unit, limit } = budget
-  const { period, isHard, clamps } = budget
+  const { period, isHard, clamps, isPrepaid } = budget
   const written = (amount: bigint) => limitAsWritten(unit, amount)
   return {
-    ...{ id, name, tenantId, projectId, keyId, endUser, unit, period, isHard, clamps },
+    ...{ id, name, tenantId, projectId, keyId, endUser, unit, period, isHard, clamps, isPrepaid },
     currency: unit === 'money' ? currency : null,
     limit: written(limit),
     spent: written(spent),

@@ -18,6 +18,8 @@ export interface BudgetView {
   period: 'hour' | 'day' | 'week' | 'month' | 'total'
   isHard: boolean
   clamps: boolean
+  /** True of prepaid credit: its limit is the sum of its rows. */
+  isPrepaid: boolean
   /** Settled in the present period; of a budget for each end user. */
   spent: string
   /** Set aside for requests that run, or leased to gateways. */
@@ -27,4 +29,24 @@ export interface BudgetView {
   startsAt: string
   /** null: it never renews. */
   renewsAt: string | null
+}
+
+// GET /api/credits?tenant=… → Page<CreditView>, the newest first; POST /api/credits {tenantId, kind,
+// amount, note} → CreditBooked. How a tenant's credit stands is its budget with `isPrepaid`.
+export interface CreditView {
+  id: string
+  tenantId: string
+  /** Paid in, paid back, or the correction of a row before. */
+  kind: 'top_up' | 'refund' | 'correction'
+  currency: string
+  /** By how much the tenant has more; less than 0: less. */
+  amount: string
+  note: string
+  actor: string
+  at: string
+}
+
+export interface CreditBooked {
+  credit: CreditView
+  budget: BudgetView
 }

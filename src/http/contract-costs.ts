@@ -191,6 +191,8 @@ export interface StatementDetailView extends StatementView {
     lentS: string
     cachedTokens: number
     hitTokens: number
+    /** Prepaid credit in the period, beside the total; null where nothing happened to any. */
+    credit: { toppedUp: string; refunded: string; corrected: string; used: string } | null
     allocation: {
       rule: ChargebackView['rule']
       engineCost: string

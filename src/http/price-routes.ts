@@ -1,9 +1,10 @@
-/** Routes of the admin API for the price book. */
+/** Routes of the admin API for prices: the book, and list prices of services. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { decimalOf } from '../base/index.ts'
 import { type Price, priceInput, type Rates } from '../meter/index.ts'
 import { type Api, answer, body, needs } from './api.ts'
 import type * as contract from './contract.ts'
+import { listPriceRoutes } from './list-price-routes.ts'
 import { serviceClass } from './schemas.ts'
 import type { HttpOptions } from './services.ts'
 
@@ -67,8 +68,10 @@ const addPrices = createRoute({
   responses: { 200: answer('Those that were added.', z.object({ added: z.array(price) })) },
 })
 
-/** @param api where the routes are added */
-export function priceRoutes(api: Api, { prices, clock }: HttpOptions): void {
+/** @param api where the routes are added, those of list prices too */
+export function priceRoutes(api: Api, options: HttpOptions): void {
+  const { prices, clock } = options
+  listPriceRoutes(api, options)
   api.openapi(readPrices, (c) => {
     const views = viewsOf(prices.prices, clock.nowMs())
     return c.json({ currency: prices.currency, prices: views }, 200)

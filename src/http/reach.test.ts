@@ -51,6 +51,7 @@ before(async () => {
         cancel: async () => assert.fail('a batch that is out of reach was cancelled'),
       },
       budgets: budgetsOfTheirs(),
+      credits: { book: async () => assert.fail('credit of a tenant out of reach was booked') },
       webhooks: {
         get: async () => ({ url: 'https://example.org', createdAt: new Date(0), deliveries: [] }),
         set: async () => assert.fail('the webhook of a tenant out of reach was set'),
@@ -140,6 +141,7 @@ const someBudget = {
   period: 'total',
   isHard: true,
   clamps: false,
+  isPrepaid: false,
   createdAt: new Date(0),
 } as const
 
@@ -176,6 +178,9 @@ function bodyFor({ method, path }: Operation): object | undefined {
   if (path === '/api/budgets' && method === 'POST') {
     return { tenantId, name: 'b', unit: 'tokens', limit: '1', period: 'day' }
   }
+  if (path === '/api/credits' && method === 'POST') {
+    return { tenantId, kind: 'top_up', amount: '1', note: 'mine' }
+  }
   if (path === '/api/keys/import') return { tenantId, sha256: '0'.repeat(64) }
   if (path.endsWith('/alerts')) {
     return method === 'PUT' ? { percents: [90], onForecast: true, emails: [] } : undefined
@@ -203,7 +208,9 @@ async function asksForTheirs(role: Role, operation: Operation): Promise<Answer> 
 const isTheirs = (operation: Operation) =>
   operation.query.includes('tenant') ||
   ['/api/keys/import'].includes(operation.path) ||
-  (['/api/keys', '/api/service-accounts', '/api/budgets'].includes(operation.path) &&
+  (['/api/keys', '/api/service-accounts', '/api/budgets', '/api/credits'].includes(
+    operation.path,
+  ) &&
     operation.method === 'POST') ||
   (operation.path.includes('{') && named(operation.path) !== null)
 

@@ -7,7 +7,14 @@ import type { Duplex } from 'node:stream'
 import type { Clock, Limits, Logger, Random, Registry, ServiceClass } from '../base/index.ts'
 import type { WebhookStore } from '../batch/index.ts'
 import type { ServiceName } from '../engine/index.ts'
-import type { Books, BudgetAlerts, Budgets, PriceBook, Reconciliations } from '../meter/index.ts'
+import type {
+  Books,
+  BudgetAlerts,
+  Budgets,
+  Credits,
+  PriceBook,
+  Reconciliations,
+} from '../meter/index.ts'
 import type { QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, Issuer, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
@@ -226,6 +233,7 @@ export interface HttpServices {
   prices: Pick<PriceBook, 'currency' | 'prices' | 'add'>
   books: Pick<Books, 'close' | 'reopen'>
   reconciliations: Pick<Reconciliations, 'reconcile' | 'book'>
+  credits: Pick<Credits, 'book'>
   budgets: Pick<Budgets, 'standings' | 'list' | 'get' | 'create' | 'change' | 'end'>
   alerts: Pick<BudgetAlerts, 'outlook' | 'settings' | 'set' | 'list'>
   routes: RouteService

@@ -28,7 +28,7 @@ export function statementCsv(view: StatementDetailView): string {
     const note = ['credit note', `statement ${corrects}`, view.reason, ...none, total, 'yes']
     return csvRecord(COLUMNS) + csvRecord([...head, ...note])
   }
-  const { basis, costs, overflow, usage } = content
+  const { basis, costs, overflow, usage, credit } = content
   const [cost, use] = basis === 'cost' ? ['yes', 'no'] : ['no', 'yes']
   const rows = [
     ...costs.map((line) => {
@@ -44,6 +44,9 @@ export function statementCsv(view: StatementDetailView): string {
       const what = [model, `${projectId} ${serviceClass}`]
       return ['usage', ...what, requests, inputTokens, outputTokens, '', charge, use]
     }),
+    ...Object.entries(credit ?? {})
+      .filter(([, amount]) => amount !== '0')
+      .map(([what, amount]) => ['credit', what, '', ...none, amount, 'no']),
   ]
   return [COLUMNS, ...rows.map((row) => [...head, ...row])].map(csvRecord).join('')
 }

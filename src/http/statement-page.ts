@@ -1,6 +1,6 @@
 /** A statement as a page of its own, made to be printed on A4; it needs nothing else. */
 import { createHash } from 'node:crypto'
-import { decimalOf, nanosOf } from '../base/index.ts'
+import { decimalOf, nanosOfBooked } from '../base/index.ts'
 import type { StatementDetailView } from './contract.ts'
 import { type PageColumn, type PageRow, safe, table, withPlaces } from './statement-table.ts'
 
@@ -155,6 +155,7 @@ ${usageTable(given, names, currency)}`
   const unpriced = usage.reduce((sum, line) => sum + line.unpriced, 0)
   return `${isCost ? cost + use : use + cost}
 ${unpriced === 0 ? '' : `<p>${count(unpriced)} requests had no price.</p>`}
+${creditTable(given, currency)}
 <h2>How it was shared</h2>
 <p>Engines cost ${grouped(allocation.engineCost)} ${currency} in all, rented services
 ${grouped(allocation.overflowCost)}; ${grouped(allocation.unallocated)} is unallocated. All
@@ -244,6 +245,24 @@ function usageTable({ usage }: Content, { projects }: StatementNames, currency: 
   )
 }
 
+/** What it was used for stands above; it changes no total. */
+function creditTable({ credit }: Content, currency: string): string {
+  if (credit === null) return ''
+  const { toppedUp, refunded, corrected, used } = credit
+  const less = used === '0' ? used : `-${used}`
+  const rows = [
+    ['Paid in', toppedUp],
+    ['Paid back', refunded],
+    ['Corrected', corrected],
+    ['Used by the requests of the period', less],
+  ].filter(([, amount]) => amount !== '0')
+  const change = sum([toppedUp, refunded, corrected, less])
+  const amounts = withPlaces([...rows.map(([, amount = '']) => amount), change])
+  const columns = [{ title: 'Prepaid credit' }, { title: `Amount, ${currency}`, isNumber: true }]
+  const cells = rows.map(([what = ''], at) => ({ cells: [what, amounts[at] ?? ''] }))
+  return table(columns, cells, ['Change in the period', amounts.at(-1) ?? ''])
+}
+
 function foot({ actor, hash, previousHash, signature, publicKey }: StatementDetailView): string {
   const values = [
     ['Hash', hash],
@@ -262,7 +281,7 @@ const sumOf = (lines: readonly { amount: string }[]) => sum(lines.map(({ amount 
 const sumOfCharges = (lines: readonly { charge: string }[]) =>
   sum(lines.map(({ charge }) => charge))
 const sum = (amounts: readonly string[]) =>
-  decimalOf(amounts.reduce((all, amount) => all + (nanosOf(amount) ?? 0n), 0n))
+  decimalOf(amounts.reduce((all, amount) => all + nanosOfBooked(amount), 0n))
 
 function named(names: ReadonlyMap<string, string>, id: string): string {
   const name = names.get(id)

@@ -64,6 +64,14 @@ const content = z.object({
   lentS: z.string(),
   cachedTokens: count,
   hitTokens: count,
+  credit: z
+    .object({
+      toppedUp: z.string(),
+      refunded: z.string(),
+      corrected: z.string(),
+      used: z.string(),
+    })
+    .nullable(),
   allocation: z.object({
     rule: z.enum(['operator', 'weight', 'use']),
     engineCost: z.string(),
@@ -101,5 +109,6 @@ export function statementDetailView(given: Statement): contract.StatementDetailV
 
 function contentOf(document: StatementDocument) {
   const { basis, costs, overflow, usage, lentS, cachedTokens, hitTokens, allocation } = document
-  return { basis, costs, overflow, usage, lentS, cachedTokens, hitTokens, allocation }
+  const credit = document.credit ?? null
+  return { basis, costs, overflow, usage, lentS, cachedTokens, hitTokens, credit, allocation }
 }

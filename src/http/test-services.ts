@@ -13,6 +13,7 @@ export type StandIns = Pick<
   | 'routes'
   | 'prices'
   | 'budgets'
+  | 'credits'
   | 'alerts'
   | 'batches'
   | 'webhooks'
@@ -39,6 +40,11 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     engines: engines(),
     routes: routes(),
     budgets: budgets(),
+    credits: {
+      book: ({ tenantId: id }) => {
+        throw new GristmillError('not_found', { kind: 'tenant', id })
+      },
+    },
     alerts: {
       outlook: async () => ({ kind: 'none' }),
       settings: async () => ({ percents: [], onForecast: false, emails: [] }),

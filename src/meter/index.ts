@@ -73,6 +73,14 @@ export {
 export type * from './budgets/budget-types.ts'
 export { budgetUnits, NO_COST } from './budgets/budget-types.ts'
 export { Budgets, type BudgetsOptions } from './budgets/budgets.ts'
+export {
+  type CreditInput,
+  type CreditKind,
+  creditInput,
+  creditKinds,
+} from './budgets/credit-input.ts'
+export { type Credit, readCredits } from './budgets/credit-rows.ts'
+export { Credits, type CreditsOptions } from './budgets/credits.ts'
 export { type Hold, leftOf } from './budgets/hold.ts'
 export { budgetPeriods } from './budgets/period.ts'
 export { type BudgetRequest, inWords } from './budgets/reserving.ts'

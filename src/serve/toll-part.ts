@@ -5,6 +5,7 @@ import type { Home } from '../host/index.ts'
 import {
   Books,
   Budgets,
+  Credits,
   keepMonths,
   keepUsageFolded,
   PriceBook,
@@ -26,6 +27,7 @@ export interface TollPart {
   services: {
     prices: PriceBook
     budgets: Budgets
+    credits: Credits
     books: Books
     reconciliations: Reconciliations
   }
@@ -77,6 +79,7 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
     isAlone: part.member === undefined,
   })
   await budgets.open()
+  const credits = new Credits({ database, audit, clock, random, budgets })
   stack.defer(() => budgets.close())
   const allowances = new DaySpend(clock)
   const routeOf = (model: string) => routes.find(model)?.name
@@ -93,7 +96,7 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   return {
     prices,
     budgets,
-    services: { prices, budgets, books, reconciliations },
+    services: { prices, budgets, credits, books, reconciliations },
     allowances,
     learnSpent,
     priceOf,

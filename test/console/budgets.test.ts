@@ -26,8 +26,9 @@ describe('budgets in words', () => {
       '2,000,000 tokens',
       '50,000 tokens',
       '36,000 engine-seconds',
+      '260.00 USD',
     ])
-    assert.deepEqual(budgets.map(stateOf), ['tight', 'empty', 'open', 'each', 'open'])
+    assert.deepEqual(budgets.map(stateOf), ['tight', 'empty', 'open', 'each', 'open', 'open'])
   })
 
   test('say what would be refused next, and why', () => {
@@ -47,11 +48,11 @@ describe('budgets in words', () => {
     const whose = () => 'Support'
     assert.match(
       budgetsInWords(budgets, whose),
-      /trial is used up and refuses every request; 4 of 5/,
+      /trial is used up and refuses every request; 5 of 6/,
     )
     assert.match(
       plain(budgetsInWords(budgets.slice(2), whose)),
-      /^All 3 budgets have room; Support’s engines has the least, 25 % of it is spent\.$/,
+      /^All 4 budgets have room; Support’s engines has the least, 25 % of it is spent\.$/,
     )
     assert.equal(budgetsInWords([], whose), 'No budget bounds what is spent.')
   })
@@ -79,7 +80,7 @@ describe('the page of budgets', { skip: withoutBrowser }, () => {
     await dialog.getByLabel('Name', { exact: true }).fill('winter')
     await dialog.getByLabel('Limit', { exact: true }).fill('12x')
     await dialog.getByRole('button', { name: 'Make it' }).click()
-    assert.equal(fixture.state.budgets.length, 5, 'a limit that is no amount is not sent')
+    assert.equal(fixture.state.budgets.length, 6, 'a limit that is no amount is not sent')
     await dialog.getByLabel('Limit', { exact: true }).fill('12.5')
     await dialog.getByText(/gristmill budget create winter --tenant .* --limit 12\.5/).waitFor()
     await dialog.getByRole('button', { name: 'Make it' }).click()
@@ -91,6 +92,6 @@ describe('the page of budgets', { skip: withoutBrowser }, () => {
     await page.getByRole('button', { name: 'End winter' }).click()
     await dialog.getByRole('button', { name: 'End winter' }).click()
     await page.getByRole('heading', { level: 3, name: /^winter/ }).waitFor({ state: 'detached' })
-    assert.equal(fixture.state.budgets.length, 5)
+    assert.equal(fixture.state.budgets.length, 6)
   })
 })

@@ -61,7 +61,7 @@ export const consolePages: ConsolePage[] = [
     path: '/statements',
     sentence: /^12 statements stand; the last is number 14, of /,
   },
-  { name: 'budgets', path: '/budgets', sentence: /Labels’s trial is used up .*; 4 of 5 have room/ },
+  { name: 'budgets', path: '/budgets', sentence: /Labels’s trial is used up .*; 5 of 6 have room/ },
   { name: 'prices', path: '/prices', sentence: /^3 prices hold; the next takes effect/ },
   { name: 'usage', path: '/usage', sentence: /4 tenants used .* service units/ },
   { name: 'usage-week', path: '/usage?span=week&by=key', sentence: /in the last 7 days/ },

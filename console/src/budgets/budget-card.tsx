@@ -26,7 +26,7 @@ export interface BudgetCardProps {
 }
 
 export function BudgetCard({ budget, tenant, scope, onAlerts, onEdit, onEnd }: BudgetCardProps) {
-  const { name, isHard, period, limit, spent, reserved, left } = budget
+  const { name, isHard, isPrepaid, period, limit, spent, reserved, left } = budget
   const state = stateOf(budget)
   const amount = (text: string) => amountOf(budget, text)
   const looks = { empty: 'text-bad', tight: 'text-warn', open: 'text-soft', each: 'text-soft' }
@@ -45,7 +45,7 @@ export function BudgetCard({ budget, tenant, scope, onAlerts, onEdit, onEnd }: B
       <p className="mt-0.5 flex flex-wrap items-center gap-x-3 text-[0.78rem] text-soft">
         <TenantName {...tenant} />
         <span>{scope}</span>
-        <span>{isHard ? 'hard' : 'soft'}</span>
+        <span>{isPrepaid ? 'paid before' : isHard ? 'hard' : 'soft'}</span>
         <span>{renewalOf(budget)}</span>
       </p>
       {state !== 'each' && (

@@ -31,6 +31,7 @@ import {
   stateOf,
   stateWords,
 } from './budget-words.ts'
+import { CreditsCard } from './credits.tsx'
 
 const REFRESH_MS = 5000
 
@@ -89,7 +90,8 @@ export default function Budgets() {
         {shown !== undefined && shown.length > 0 && <List budgets={shown} mayWrite={mayWrite} />}
         <CliCommand className="mt-3" command="gristmill budget list" />
       </Card>
-      <div className="mt-4">
+      <div className="mt-4 grid gap-4">
+        <CreditsCard tenant={tenant} />
         <AlertsCard tenant={tenant} />
       </div>
       <Dialog title="New budget" isOpen={isNew} onClose={() => setNew(false)}>
@@ -125,6 +127,8 @@ function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite:
   const [ending, setEnding] = useState<BudgetView | null>(null)
   const [alerting, setAlerting] = useState<BudgetView | null>(null)
   const end = useChange(['/api/budgets'], () => setEnding(null))
+  // Credit that is left is paid back first.
+  const mayEnd = ({ isPrepaid, left }: BudgetView) => mayWrite && !(isPrepaid && left !== '0')
   const scope = (budget: BudgetView) =>
     scopeOf(budget, { project: (id) => id, key: (id) => keyName(id, keys) })
   return (
@@ -140,8 +144,8 @@ function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite:
               tenant={{ name: tenant?.name ?? tenantId, hue: tenant?.hue ?? -1 }}
               scope={scope(budget)}
               onAlerts={() => setAlerting(budget)}
-              onEdit={mayWrite ? () => setChanging(budget) : undefined}
-              onEnd={mayWrite ? () => setEnding(budget) : undefined}
+              onEdit={mayWrite && !budget.isPrepaid ? () => setChanging(budget) : undefined}
+              onEnd={mayEnd(budget) ? () => setEnding(budget) : undefined}
             />
           )
         })}

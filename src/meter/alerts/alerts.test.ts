@@ -25,7 +25,7 @@ function budgetOf(change: Partial<Budget> = {}): Budget {
   return {
     ...{ id: 'bud_1', name: 'november', tenantId: 'ten_1', projectId: null, keyId: null },
     ...{ endUser: null, unit: 'money', limit: 400n * UNIT, period: 'month' },
-    ...{ isHard: true, clamps: false, createdAt: new Date(0) },
+    ...{ isHard: true, clamps: false, isPrepaid: false, createdAt: new Date(0) },
     ...change,
   }
 }

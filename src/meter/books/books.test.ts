@@ -8,6 +8,7 @@ import { insertPrices } from '../prices/price-rows.ts'
 import { Books, type Closing } from './books.ts'
 import { addEngineCost } from './engine-costs.ts'
 import { readStatements } from './statement-rows.ts'
+import type { StatementDocument } from './statement-types.ts'
 import { verifyRequests } from './verify-requests.ts'
 import { verifyStatements } from './verify-statements.ts'
 
@@ -129,6 +130,15 @@ describe('closing a period', () => {
     )
   })
 
+  it('tells beside what is billed what became of prepaid credit', async () => {
+    await payAhead()
+    const { statements } = await books.close({ ...hour, basis: 'prices' }, actor)
+    const [first, second] = statements.map(({ document }) => document as StatementDocument)
+    const used = { toppedUp: '0.000000011', refunded: '-0.000000005', corrected: '0' }
+    assert.deepEqual(first?.credit, { ...used, used: '0.000100007' })
+    assert.deepEqual([first?.total, second?.credit], ['0.000200014', undefined])
+  })
+
   it('waits until the period has ended, and names requests that are open', async () => {
     const day = { ...hour, toMs: clock.nowMs() - 60_000 }
     assert.throws(() => books.close(day, actor), refusal(/ended 2 minutes ago/))
@@ -183,6 +193,22 @@ describe('closing a period', () => {
     assert.equal((await verifyStatements(database.sql, 0)).broken, null)
   })
 })
+
+/** Credit of the first tenant, which its first request used and its second came before. */
+async function payAhead() {
+  const at = (minute: number) => `'${new Date(FROM_MS + minute * 60_000).toISOString()}'`
+  await tamper(`
+    insert into budgets (id, name, tenant_id, unit, limit_amount, period, is_hard, clamps,
+      is_prepaid, created_at)
+    values ('bud_1', 'prepaid credit', 'ten_a', 'money', 6, 'total', true, false, true, ${at(0)});
+    insert into credits (id, tenant_id, budget_id, kind, amount_nanos, note, actor, at)
+    values ('crd_1', 'ten_a', 'bud_1', 'top_up', 9, 'first', 'cli', ${at(1)}),
+      ('crd_2', 'ten_a', 'bud_1', 'top_up', 2, 'second', 'cli', ${at(59)}),
+      ('crd_3', 'ten_a', 'bud_1', 'refund', -5, 'back', 'cli', ${at(30)}),
+      ('crd_4', 'ten_a', 'bud_1', 'top_up', 3, 'later', 'cli', ${at(60)});
+    update ledger_intents set reserved = '[["bud_2|0|", "gw", "1"], ["bud_1|0|", "gw", "9"]]'
+    where request_id = 'req_1'`)
+}
 
 describe('the proof of the books', () => {
   const requests = async () => (await verifyRequests(database.sql, '')).broken
@@ -267,6 +293,11 @@ describe('the proof of the books', () => {
       'the settlements of its period say something else',
     ],
     [
+      "update credits set amount_nanos = 8 where id = 'crd_1'",
+      'statement 1',
+      'the prepaid credit of its period says something else',
+    ],
+    [
       'update engine_minutes set registered_s = 59',
       'statement 1',
       'the engine minutes and costs of its period say something else',
@@ -274,6 +305,7 @@ describe('the proof of the books', () => {
   ] as const
   for (const [statement, id, what] of wrongStatements) {
     it(`finds a statement of which ${what}`, async () => {
+      await payAhead()
       await books.close(hour, actor)
       await tamper(statement)
       assert.deepEqual(await statements(), { id, what })

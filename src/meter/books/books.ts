@@ -6,6 +6,7 @@ import { type Clock, decimalOf, GristmillError } from '../../base/index.ts'
 import type { Database, Transaction } from '../../store/index.ts'
 import type { Actor, Tenancy } from '../../tenancy/index.ts'
 import type { IdleRule } from './chargeback-types.ts'
+import { readCreditUse } from './credit-use.ts'
 import { openBefore } from './open-requests.ts'
 import { type PeriodCosts, periodCosts } from './period.ts'
 import { refuseUnreconciled } from './reconciliation-rows.ts'
@@ -84,7 +85,8 @@ export class Books {
       await refuseUnreconciled(sql, fromMs, toMs)
       const costs = await periodCosts(sql, fromMs, toMs, rule)
       const usage = await readUsageLines(sql, fromMs, toMs)
-      const all = tenantsIn(costs, usage.keys())
+      const credit = await readCreditUse(sql, fromMs, toMs)
+      const all = tenantsIn(costs, [...usage.keys(), ...credit.keys()])
       const tenantIds = await closable(sql, costs, closing.tenantIds ?? all)
       const statements: Statement[] = []
       for (const tenantId of tenantIds) {
@@ -92,7 +94,7 @@ export class Books {
         const { currency, issuer } = this.#options
         const head = { tenantId, tenantName, currency, issuer, basis: closing.basis }
         const make = (number: number) =>
-          statementOf({ ...head, number }, costs, usage.get(tenantId) ?? [])
+          statementOf({ ...head, number }, costs, usage.get(tenantId) ?? [], credit.get(tenantId))
         statements.push(await this.#append(sql, make, actor, 'ledger.close'))
       }
       return { statements, warnings: warningsOf(costs) }

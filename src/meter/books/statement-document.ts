@@ -6,6 +6,7 @@ import type {
   AllocationHead,
   AnyDocument,
   CreditNoteDocument,
+  CreditUse,
   StatementBasis,
   StatementDocument,
   UsageLine,
@@ -25,6 +26,7 @@ export function statementOf(
   head: StatementHead,
   costs: PeriodCosts,
   usage: UsageLine[],
+  credit?: CreditUse,
 ): StatementDocument {
   const { number, tenantId, tenantName, currency, issuer, basis } = head
   const { cachedTokens = 0, hitTokens = 0 } =
@@ -46,6 +48,7 @@ export function statementOf(
     lentS: seconds(costs.lentUs.get(tenantId) ?? 0n),
     cachedTokens,
     hitTokens,
+    ...(credit !== undefined && { credit }),
     allocation: allocationOf(costs),
   }
 }

@@ -37,6 +37,15 @@ export interface OverflowLine {
   amount: string
 }
 
+/** What became of prepaid credit in the period, beside what is billed. Decimals with their sign. */
+export interface CreditUse {
+  toppedUp: string
+  refunded: string
+  corrected: string
+  /** Of it, what requests were charged that were settled in the period. */
+  used: string
+}
+
 /** How what engines cost was shared among all tenants; the same on all statements of a period. */
 export interface AllocationHead {
   rule: IdleRule
@@ -66,6 +75,8 @@ export interface StatementDocument {
   lentS: string
   cachedTokens: number
   hitTokens: number
+  /** Absent where nothing happened to any. */
+  credit?: CreditUse
   allocation: AllocationHead
 }
 

@@ -3,12 +3,14 @@
  * up to what is billed, and the ledger still says what stands on them.
  */
 import type { Queries } from '../../store/index.ts'
+import { readCreditUse } from './credit-use.ts'
 import { type PeriodCosts, periodCosts } from './period.ts'
 import { FIRST_HASH, hashOf, isSigned } from './statement-chain.ts'
 import { allocationOf, tenantLines, totalOf } from './statement-document.ts'
 import { readStatement, readStatements, readUsageLines } from './statement-rows.ts'
 import type { Statement, StatementDocument } from './statement-types.ts'
 import type { VerifiedPart } from './verify-requests.ts'
+import { readDropped } from './verify-usage.ts'
 
 /** Statements of a period follow each other, so its costs are worked out once for many. */
 const ROWS = 50
@@ -58,6 +60,11 @@ async function problem(
   const [fromMs, toMs] = [Date.parse(fromAt), Date.parse(toAt)]
   const usage = (await readUsageLines(sql, fromMs, toMs, tenantId)).get(tenantId) ?? []
   if (!isSame(usage, document.usage)) return 'the settlements of its period say something else'
+  const credit = (await readCreditUse(sql, fromMs, toMs, tenantId)).get(tenantId)
+  const isKept = fromMs >= ((await readDropped(sql))?.before.getTime() ?? 0)
+  if (isKept && !isSame(credit, document.credit)) {
+    return 'the prepaid credit of its period says something else'
+  }
   const now = await costs.of(document)
   const { costs: lines, overflow } = tenantLines(now, tenantId)
   const hasCosts = isSame(lines, document.costs) && isSame(overflow, document.overflow)

@@ -17,6 +17,7 @@ interface BudgetRow {
   period: BudgetPeriod
   isHard: boolean
   clamps: boolean
+  isPrepaid: boolean
   createdAt: Date
 }
 
@@ -25,7 +26,7 @@ export async function readBudgets(sql: Queries): Promise<Budget[]> {
   const rows = await sql<BudgetRow[]>`
     select id, name, tenant_id as "tenantId", project_id as "projectId", key_id as "keyId",
       end_user as "endUser", unit, limit_amount::text as "limit", period, is_hard as "isHard",
-      clamps, created_at as "createdAt"
+      clamps, is_prepaid as "isPrepaid", created_at as "createdAt"
     from budgets where ended_at is null order by id`
   return rows.map((row) => ({ ...row, limit: BigInt(row.limit) }))
 }
@@ -33,10 +34,11 @@ export async function readBudgets(sql: Queries): Promise<Budget[]> {
 export async function insertBudget(sql: Queries, budget: Budget): Promise<void> {
   await sql`
     insert into budgets (id, name, tenant_id, project_id, key_id, end_user, unit, limit_amount,
-      period, is_hard, clamps, created_at)
+      period, is_hard, clamps, is_prepaid, created_at)
     values (${budget.id}, ${budget.name}, ${budget.tenantId}, ${budget.projectId},
       ${budget.keyId}, ${budget.endUser}, ${budget.unit}, ${String(budget.limit)},
-      ${budget.period}, ${budget.isHard}, ${budget.clamps}, ${budget.createdAt})`
+      ${budget.period}, ${budget.isHard}, ${budget.clamps},
+      ${budget.isPrepaid}, ${budget.createdAt})`
 }
 
 /** @returns false where there is none */

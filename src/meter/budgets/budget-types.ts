@@ -21,6 +21,8 @@ export interface Budget {
   isHard: boolean
   /** True where an answer may be made shorter so that it still fits. */
   clamps: boolean
+  /** True of prepaid credit, whose limit is the sum of its rows. */
+  isPrepaid: boolean
   createdAt: Date
 }
 

@@ -2,8 +2,15 @@
  * The budgets of this installation: those that hold, in memory, where every gateway has a change as
  * soon as it is made; and the way in for requests.
  */
-import { type Clock, GristmillError, type Logger, newId, type Random } from '../../base/index.ts'
-import type { Database } from '../../store/index.ts'
+import {
+  type Clock,
+  decimalOf,
+  GristmillError,
+  type Logger,
+  newId,
+  type Random,
+} from '../../base/index.ts'
+import type { Database, Queries } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { type BudgetChange, type BudgetInput, limitIn } from './budget-input.ts'
 import { type Applied, BudgetList, budgetOf, standingOf } from './budget-list.ts'
@@ -16,6 +23,7 @@ import {
   updateBudget,
 } from './budget-rows.ts'
 import type { Budget, BudgetStanding, Spender } from './budget-types.ts'
+import { lockAccount } from './credit-rows.ts'
 import type { Hold } from './hold.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { type BudgetRequest, reserve } from './reserving.ts'
@@ -65,7 +73,7 @@ export class Budgets {
     const { database, logger, gatewayId } = this.#options
     await expireLeases(database.sql, `${gatewayId}:`, this.#holder)
     const look = () => {
-      this.#refresh().catch((error: unknown) =>
+      this.refresh().catch((error: unknown) =>
         // The listener reports `up` when the database is back, and we read again.
         logger.warn({ err: error }, 'the budgets could not be read; the ones before hold'),
       )
@@ -77,7 +85,7 @@ export class Budgets {
     this.#unlisten = await database.listen('budgets', heard, (state) => {
       if (state === 'up') look()
     })
-    await this.#refresh()
+    await this.refresh()
   }
 
   /** Gives back what is leased and not in use; what runs is still booked when it ends. */
@@ -135,20 +143,25 @@ export class Budgets {
       keyId: keyId ?? null,
       endUser: endUser ?? null,
       limit: limitIn(input.unit, limit),
+      isPrepaid: false,
       createdAt: new Date(clock.nowMs()),
     }
     await database.transaction(async (sql) => {
       await insertBudget(sql, budget)
       await audit.record(actor, entryOf('budget.create', budget), sql)
     })
-    await this.#refresh()
+    await this.refresh()
     return budget
   }
 
-  /** Fields that are not named stay. @throws GristmillError `not_found`, `invalid_value` */
+  /**
+   * Fields that are not named stay.
+   * @throws GristmillError `not_found`, `invalid_value`; `conflict` of prepaid credit
+   */
   async change(id: string, change: BudgetChange, actor: Actor): Promise<Budget> {
     const { database, audit } = this.#options
     const before = this.get(id)
+    if (before.isPrepaid) throw prepaidConflict('its rows of credit make its limit')
     const { limit, ...given } = change
     const named = Object.entries(given).filter(([, value]) => value !== undefined)
     const budget: Budget = {
@@ -162,19 +175,23 @@ export class Budgets {
       }
       await audit.record(actor, entryOf('budget.change', budget), sql)
     })
-    await this.#refresh()
+    await this.refresh()
     return budget
   }
 
-  /** Ends a budget: nothing is refused for it any more. @throws GristmillError `not_found` */
+  /**
+   * Ends a budget: nothing is refused for it any more.
+   * @throws GristmillError `not_found`; `conflict` where prepaid credit is left
+   */
   async end(id: string, actor: Actor): Promise<void> {
     const { database, audit, clock } = this.#options
     const budget = this.get(id)
     await database.transaction(async (sql) => {
+      if (budget.isPrepaid) await refuseLeft(sql, id)
       await endBudget(sql, id, new Date(clock.nowMs()))
       await audit.record(actor, entryOf('budget.end', budget), sql)
     })
-    await this.#refresh()
+    await this.refresh()
   }
 
   async #standingsOf(applied: readonly Applied[]): Promise<BudgetStanding[]> {
@@ -184,7 +201,7 @@ export class Budgets {
   }
 
   /** Reads anew; whoever asks while it is being read shares the next reading. */
-  #refresh(): Promise<void> {
+  refresh(): Promise<void> {
     this.#next ??= this.#reading
       .catch(() => undefined)
       .then(() => {
@@ -209,6 +226,15 @@ export class Budgets {
       await this.#keeper.giveBack((counterId) => changed.has(budgetOf(counterId)))
   }
 }
+
+/** @throws GristmillError `conflict` */
+async function refuseLeft(sql: Queries, id: string): Promise<void> {
+  const { limit, spent } = await lockAccount(sql, id)
+  if (limit > spent) throw prepaidConflict(`${decimalOf(limit - spent)} is left to be refunded`)
+}
+
+const prepaidConflict = (reason: string) =>
+  new GristmillError('conflict', { reason: `it is prepaid credit: ${reason}` })
 
 function entryOf(action: string, { id, tenantId, name, unit, limit, period, isHard }: Budget) {
   const detail = { name, unit, limit: limit.toString(), period, isHard }
