@@ -169,10 +169,14 @@ export class SettlementQueue {
     }
   }
 
-  /** @returns how many settlements have their intents in the database, from the first on */
+  /**
+   * Writes those that are here now; what comes meanwhile gathers for the next time.
+   * @returns how many settlements have their intents in the database, from the first on
+   */
   async #writeIntents(): Promise<number> {
-    while (this.#intents.length > 0) {
-      const group = this.#intents.slice(0, GROUP_ROWS_MAX)
+    const closable = this.#settlements.length
+    for (let left = this.#intents.length; left > 0; ) {
+      const group = this.#intents.slice(0, Math.min(left, GROUP_ROWS_MAX))
       await this.#write('intent', group, (entries) =>
         writeIntents(
           this.#options.sql,
@@ -180,9 +184,10 @@ export class SettlementQueue {
         ),
       )
       this.#intents.splice(0, group.length)
+      left -= group.length
       for (const entry of group) this.#options.onBooked(entry)
     }
-    return this.#settlements.length
+    return closable
   }
 
   async #writeProgress(): Promise<void> {
@@ -191,10 +196,10 @@ export class SettlementQueue {
     this.#dirty = []
     for (const entry of given) {
       entry.dirty = false
-      // What waits for its intent to be durable stays on the list.
-      if (entry.state === 'waiting') this.noteProgress(entry)
+      // What waits for its intent to be in the database stays on the list.
+      if (!entry.isBooked && entry.state !== 'abandoned') this.noteProgress(entry)
     }
-    const notes = notesOf(given)
+    const notes = notesOf(given.filter(({ dirty }) => !dirty))
     try {
       if (notes.length > 0)
         await this.#write('progress', notes, (rows) => writeProgress(this.#options.sql, rows))
