@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Counter, Histogram, Registry } from 'prom-client'
-import { HotCounter, HotHistogram } from './hot-metrics.ts'
+import { HotCounter, LabelHistogram } from './hot-metrics.ts'
 
 /** The lines of a scrape without their order. */
 const scrape = async (registry: Registry) => (await registry.metrics()).split('\n').sort()
@@ -16,7 +16,7 @@ it('shows the same as the library, whatever is counted and observed', async () =
     labelNames: ['class', 'end'],
     registers: [ours],
   })
-  const hotHistogram = new HotHistogram({ ...histogram, labelName: 'class', registers: [ours] })
+  const hotHistogram = new LabelHistogram({ ...histogram, labelName: 'class', registers: [ours] })
   const plainCounter = new Counter({
     ...counter,
     labelNames: ['class', 'end'],

@@ -44,20 +44,58 @@ export class HotCounter {
   }
 }
 
-interface Row {
+/** What was observed under the same labels; for who observes often, and keeps it. */
+export class HotRow {
+  readonly labels: Readonly<Record<string, string>>
+  readonly #bounds: readonly number[]
   /** How many values fell between one bound and the next; the last is above all bounds. */
-  counts: number[]
-  sum: number
+  readonly #counts: number[]
+  #sum = 0
+
+  constructor(labels: Readonly<Record<string, string>>, bounds: readonly number[]) {
+    this.labels = labels
+    this.#bounds = bounds
+    this.#counts = new Array<number>(bounds.length + 1).fill(0)
+  }
+
+  observe(value: number): void {
+    const bounds = this.#bounds
+    let at = 0
+    while (at < bounds.length && value > (bounds[at] as number)) at++
+    this.#counts[at] = (this.#counts[at] as number) + 1
+    this.#sum += value
+  }
+
+  reset(): void {
+    this.#counts.fill(0)
+    this.#sum = 0
+  }
+
+  /** The lines of a scrape: counts up to each bound, their total and the sum of all values. */
+  samples(name: string) {
+    const { labels } = this
+    let below = 0
+    const buckets = this.#counts.map((count, i) => {
+      below += count
+      const le = this.#bounds[i] ?? '+Inf'
+      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: below }
+    })
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: this.#sum },
+      { metricName: `${name}_count`, labels, value: below },
+    ]
+  }
 }
 
-/** A histogram with one label. */
+/** A histogram whose rows are kept by who observes. */
 export class HotHistogram {
   readonly #bounds: readonly number[]
-  readonly #rows = new Map<string, Row>()
+  readonly #rows: HotRow[] = []
 
   /** @param options with the upper bounds of the buckets, ascending */
-  constructor(options: HotMetricOptions & { labelName: string; buckets: readonly number[] }) {
-    const { name, help, labelName, buckets, registers } = options
+  constructor(options: HotMetricOptions & { buckets: readonly number[] }) {
+    const { name, help, buckets, registers } = options
     this.#bounds = buckets
     const metric = {
       name,
@@ -69,44 +107,40 @@ export class HotHistogram {
         help,
         type: 'histogram',
         aggregator: 'sum',
-        values: [...this.#rows].flatMap(([label, row]) =>
-          samplesOf(row, buckets, { name, labels: { [labelName]: label } }),
-        ),
+        values: this.#rows.flatMap((row) => row.samples(name)),
       }),
-      reset: () => this.#rows.clear(),
+      reset: () => {
+        for (const row of this.#rows) row.reset()
+      },
     }
     // The registry asks a metric for no more than this.
     for (const registry of registers) registry.registerMetric(metric as unknown as Metric)
   }
 
-  observe(label: string, value: number): void {
-    let row = this.#rows.get(label)
-    if (row === undefined) {
-      row = { counts: new Array<number>(this.#bounds.length + 1).fill(0), sum: 0 }
-      this.#rows.set(label, row)
-    }
-    let at = 0
-    while (at < this.#bounds.length && value > (this.#bounds[at] as number)) at++
-    row.counts[at] = (row.counts[at] as number) + 1
-    row.sum += value
+  /** A new row; there must be none with these labels. */
+  row(labels: Readonly<Record<string, string>>): HotRow {
+    const row = new HotRow(labels, this.#bounds)
+    this.#rows.push(row)
+    return row
   }
 }
 
-/** The lines of a scrape: counts up to each bound, their total and the sum of all values. */
-function samplesOf(
-  { counts, sum }: Row,
-  bounds: readonly number[],
-  { name, labels }: { name: string; labels: Record<string, string> },
-) {
-  let below = 0
-  const buckets = counts.map((count, i) => {
-    below += count
-    const le = bounds[i] ?? '+Inf'
-    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: below }
-  })
-  return [
-    ...buckets,
-    { metricName: `${name}_sum`, labels, value: sum },
-    { metricName: `${name}_count`, labels, value: below },
-  ]
+/** A histogram with one label. */
+export class LabelHistogram extends HotHistogram {
+  readonly #labelName: string
+  readonly #byLabel = new Map<string, HotRow>()
+
+  constructor(options: HotMetricOptions & { labelName: string; buckets: readonly number[] }) {
+    super(options)
+    this.#labelName = options.labelName
+  }
+
+  observe(label: string, value: number): void {
+    let row = this.#byLabel.get(label)
+    if (row === undefined) {
+      row = this.row({ [this.#labelName]: label })
+      this.#byLabel.set(label, row)
+    }
+    row.observe(value)
+  }
 }

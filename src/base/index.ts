@@ -26,7 +26,7 @@ export {
 } from './errors.ts'
 export { FakeClock } from './fake-clock.ts'
 export { type Fate, type Fates, ignored, refused, translated } from './fates.ts'
-export { HotCounter, HotHistogram } from './hot-metrics.ts'
+export { HotCounter, HotHistogram, type HotRow, LabelHistogram } from './hot-metrics.ts'
 export { type IdPrefix, idsFrom, newId } from './ids.ts'
 export { type LimitEntry, type Limits, limitTable } from './limits.ts'
 export { createLogger, type Logger } from './logging.ts'

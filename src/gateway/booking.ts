@@ -123,20 +123,27 @@ export class Booking {
     endedAtMs: number,
   ): void {
     const { ledger, clock, rates, metrics } = this.#options
-    const { requestId, charge } = life.options
+    const { options } = life
+    const { requestId, charge, course } = options
     rates.correct(charge, counts.inputTokens + counts.outputTokens)
-    metrics.settled(life.options.standing.serviceClass, counts)
-    const { course } = life.options
+    const { queueMs, ttftMs, servedClass, engineId, dispatchedAtMs } = life.progress
+    metrics.settled(options.standing.serviceClass, {
+      endpoint: options.request.endpoint,
+      model: options.request.model,
+      end: end.reason,
+      counts,
+      durationMs: endedAtMs - options.arrivedMonotonicMs,
+      ttftMs,
+      tokenGapMs,
+    })
     const isServed = counts.inputTokens + counts.outputTokens > 0
     const rentedTarget = isServed ? (course?.rentedTarget ?? null) : null
     const spendNanos = course?.settle(counts.inputTokens, counts.outputTokens) ?? null
-    const { options } = life
     const { hold } = options
     if (!life.isOnLedger) {
       hold?.settle(NO_COST)
       return
     }
-    const { queueMs, ttftMs, servedClass, engineId, dispatchedAtMs } = life.progress
     const group: SettlementGroup = end.reason === 'done' ? 'finished' : 'cut'
     const settlement: Settlement = {
       requestId,

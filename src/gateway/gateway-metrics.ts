@@ -1,7 +1,14 @@
 /** What the gateway shows to Prometheus; every label has few values. */
-import { Gauge, HotCounter, HotHistogram, type Registry, type ServiceClass } from '../base/index.ts'
+import {
+  Gauge,
+  HotCounter,
+  LabelHistogram,
+  type Registry,
+  type ServiceClass,
+} from '../base/index.ts'
 import type { GuardResult } from '../guard/index.ts'
-import type { EndReason, TokenCounts } from '../meter/index.ts'
+import type { EndReason } from '../meter/index.ts'
+import { GenAiMetrics, type Operation } from './gen-ai-metrics.ts'
 
 const GUARD_NAMES_MAX = 200
 
@@ -12,8 +19,9 @@ export class GatewayMetrics {
   /** Guards may come and go; as labels these may be so many. */
   readonly #guardNames = new Set<string>()
   readonly #tokens: HotCounter
-  readonly #ttftSeconds: HotHistogram
-  readonly #gapSeconds: HotHistogram
+  readonly #ttftSeconds: LabelHistogram
+  readonly #gapSeconds: LabelHistogram
+  readonly #genAi: GenAiMetrics
 
   /**
    * @param openRequests how many requests are open now
@@ -21,6 +29,7 @@ export class GatewayMetrics {
    */
   constructor(registry: Registry, openRequests: () => number, keptBytes: () => number) {
     const registers = [registry]
+    this.#genAi = new GenAiMetrics(registry)
     this.#requests = new HotCounter({
       name: 'gristmill_requests_total',
       help: 'Requests by class and by how they ended',
@@ -45,14 +54,14 @@ export class GatewayMetrics {
       labelNames: ['class', 'kind'],
       registers,
     })
-    this.#ttftSeconds = new HotHistogram({
+    this.#ttftSeconds = new LabelHistogram({
       name: 'gristmill_ttft_seconds',
       help: 'Time from arrival to the first content of a stream',
       labelName: 'class',
       buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
       registers,
     })
-    this.#gapSeconds = new HotHistogram({
+    this.#gapSeconds = new LabelHistogram({
       name: 'gristmill_token_gap_seconds',
       help: 'Mean time between the tokens of a streamed answer',
       labelName: 'class',
@@ -88,7 +97,9 @@ export class GatewayMetrics {
     this.#cacheAsked.inc(serviceClass, result)
   }
 
-  settled(serviceClass: ServiceClass, counts: TokenCounts): void {
+  settled(serviceClass: ServiceClass, operation: Operation): void {
+    this.#genAi.ended(operation)
+    const { counts } = operation
     this.#tokens.inc(serviceClass, 'input', counts.inputTokens)
     this.#tokens.inc(serviceClass, 'cached', counts.cachedTokens)
     this.#tokens.inc(serviceClass, 'output', counts.outputTokens)

@@ -1,9 +1,9 @@
 /** What the ledger shows of itself to Prometheus. */
-import { Counter, Gauge, HotHistogram, type Registry } from '../base/index.ts'
+import { Counter, Gauge, LabelHistogram, type Registry } from '../base/index.ts'
 
 export interface LedgerMetrics {
-  groupRows: HotHistogram
-  writeSeconds: HotHistogram
+  groupRows: LabelHistogram
+  writeSeconds: LabelHistogram
   doubleSettled: Counter
   badRows: Counter<'kind'>
 }
@@ -51,14 +51,14 @@ export function createLedgerMetrics(registry: Registry, gauges: Gauges): LedgerM
   })
   for (const kind of rowKinds) badRows.inc({ kind }, 0)
   return {
-    groupRows: new HotHistogram({
+    groupRows: new LabelHistogram({
       name: 'gristmill_ledger_group_rows',
       help: 'Rows written together',
       labelName: 'kind',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
       registers,
     }),
-    writeSeconds: new HotHistogram({
+    writeSeconds: new LabelHistogram({
       name: 'gristmill_ledger_write_seconds',
       help: 'Time until a group was durable',
       labelName: 'kind',

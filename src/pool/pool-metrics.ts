@@ -3,7 +3,7 @@ import {
   type Clock,
   Gauge,
   HotCounter,
-  HotHistogram,
+  LabelHistogram,
   type Registry,
   serviceClasses,
 } from '../base/index.ts'
@@ -31,7 +31,7 @@ export class PoolMetrics {
       labelNames: ['class', 'outcome'],
       registers,
     })
-    this.#queueSeconds = new HotHistogram({
+    this.#queueSeconds = new LabelHistogram({
       name: 'gristmill_queue_seconds',
       help: 'Time from arrival to dispatch',
       labelName: 'class',

@@ -5,7 +5,7 @@
  */
 import type { Attributes, Context, Tracer } from '@opentelemetry/api'
 import type { Logger, TracesConfig } from '../base/index.ts'
-import type { EndedRequest, Telemetry } from '../gateway/index.ts'
+import { type EndedRequest, operationOf, type Telemetry } from '../gateway/index.ts'
 
 export interface OpenTelemetry extends Telemetry {
   /** Sends what it has and ends, also where the collector is gone. */
@@ -16,12 +16,6 @@ export interface OpenTelemetry extends Telemetry {
 const SEND_MS_MAX = 2000
 /** W3C trace context, level 1. */
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
-
-const OPERATIONS: Record<string, string> = {
-  '/v1/chat/completions': 'chat',
-  '/v1/completions': 'text_completion',
-  '/v1/embeddings': 'embeddings',
-}
 
 /** Loads the library, which nobody else needs, and begins. */
 export async function openTelemetry(
@@ -64,7 +58,7 @@ function trace(
 ): void {
   const { SpanKind, SpanStatusCode } = api
   const { arrivedAtMs, endedAtMs, queueMs, engineId, errorCode } = request
-  const operation = OPERATIONS[request.endpoint] ?? 'chat'
+  const operation = operationOf(request.endpoint)
   const name = `${operation} ${request.model}`
   const root = tracer.startSpan(
     name,
