@@ -1,7 +1,7 @@
 /** What each tenant was entitled to while it ran or waited, second by second. */
 import type { CapacityMeter } from './capacity-meter.ts'
 import type { Pool } from './pool.ts'
-import { shareOf } from './scheduler.ts'
+import { shareOf } from './ranks.ts'
 
 /**
  * Books the time that has passed: for people a part of what was served, for the ledger a part of

@@ -1,6 +1,6 @@
 /** "Why am I waiting": position, reason and expected wait of a ticket, in a tenant's words. */
 
-import { shareOf } from './scheduler.ts'
+import { shareOf } from './ranks.ts'
 import type { PoolGroup, TenantState } from './scheduler-types.ts'
 import type { TicketState } from './ticket-state.ts'
 import type { WaitReason } from './types.ts'

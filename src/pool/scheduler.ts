@@ -8,12 +8,12 @@
  * beside them; every ticket leaves exactly once; tenants that wait for the same
  * engines in the same band receive service by weight, within 2U of each other.
  */
-import { RANKS_PER_CLASS, type ServiceClass } from '../base/index.ts'
 import { Gates } from './gates.ts'
 import { Lanes } from './lanes.ts'
 import { bestEngine, type Room, uncachedTokens } from './placement.ts'
 import { PoolGroups } from './pool-groups.ts'
 import { countInteractive, forgetIdle, tenantOf } from './pool-tenants.ts'
+import { rankOf } from './ranks.ts'
 import type {
   Arrival,
   Dispatch,
@@ -21,7 +21,6 @@ import type {
   EngineState,
   PoolGroup,
   SchedulerConfig,
-  TenantState,
 } from './scheduler-types.ts'
 import {
   hasBackgroundCap,
@@ -249,9 +248,10 @@ export class Scheduler {
   }
 
   #dispatch(ticket: TicketState, room: Room): Dispatch {
-    const engine = bestEngine(ticket.pool, ticket, room, this.#config.cost)
+    const config = this.#config
+    const engine = bestEngine(ticket.pool, ticket, room, config.cost)
     if (engine === undefined) throw new Error('selected a ticket that no engine has room for')
-    const rank = this.#rank(ticket)
+    const rank = config.order === 'fair' ? rankOf(ticket) : 0
     const express = interactiveLoad(engine) >= engine.cap
     this.#unqueue(ticket)
     this.#waiting.remove(ticket)
@@ -260,7 +260,7 @@ export class Scheduler {
     const { beginnings } = ticket.arrival
     if (beginnings && engine.keepsPrefixes !== false) engine.prefixes.note(beginnings)
     addUnread(ticket, ticket.chargedInputTokens)
-    const units = ticket.chargedInputTokens * this.#config.cost.input
+    const units = ticket.chargedInputTokens * config.cost.input
     ticket.accounts.charge(ticket.lane.row, units, 1)
     return { id: ticket.arrival.id, ticket, engineId: engine.id, rank, express }
   }
@@ -276,23 +276,6 @@ export class Scheduler {
     }
     this.#gates.take(ticket)
     needPlace(ticket)
-  }
-
-  /**
-   * Class first; inside a class eighths of the tenant's share that its running tickets of the same
-   * band fill, so that batch work in idle places costs no interactive standing. For the same
-   * reason interactive shares are those among tenants with interactive work.
-   */
-  #rank(ticket: TicketState): number {
-    if (this.#config.order === 'fcfs') return 0
-    const { pool, tenant } = ticket
-    const share = isBackground(ticket)
-      ? shareOf(pool, tenant)
-      : shareOf(pool, tenant, pool.interactiveWeight)
-    const { accounts, lane } = ticket
-    const inFlight = accounts.inFlight(accounts.top(lane.row))
-    const eighths = Math.floor((8 * (inFlight + 1)) / Math.max(share, 1e-9))
-    return RANKS_PER_CLASS * classRank(lane.serviceClass, eighths) + Math.min(15, eighths)
   }
 
   /** Puts a ticket in line where its lane says. */
@@ -380,20 +363,4 @@ function learnKept({ arrival, engine, chargedInputTokens }: TicketState, uncache
 /** Its first token is there, or it is over. */
 const forgetUnread = (ticket: TicketState) => {
   if (ticket.unreadTokens > 0) addUnread(ticket, -ticket.unreadTokens)
-}
-
-/** `priority` outranks standard only inside its tenant's share of the slots. */
-function classRank(serviceClass: ServiceClass, eighths: number): number {
-  if (serviceClass === 'priority') return eighths <= 8 ? 0 : 1
-  return serviceClass === 'standard' ? 1 : serviceClass === 'flex' ? 2 : 3
-}
-
-/** Slots that a tenant is entitled to now: cap × weight ÷ weights of all who run or wait here. */
-export function shareOf(
-  pool: PoolGroup,
-  { weight }: TenantState,
-  weights = pool.activeWeight,
-): number {
-  const cap = pool.engines.reduce((sum, engine) => sum + engine.cap, 0)
-  return (cap * weight) / Math.max(weights, weight)
 }
