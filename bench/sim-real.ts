@@ -9,6 +9,7 @@ import { type Random, type ServiceClass, seededRandom } from '../src/base/index.
 import type { CalibrationView, EngineProfileView, EngineView } from '../src/http/index.ts'
 import {
   capacityOf,
+  type Lengths,
   mixOf,
   parseProfile,
   playFleet,
@@ -80,7 +81,8 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
     const real = { ...realFigures(played, seconds, capacity), capacityUnitsPerS: capacity }
     const rows = traceOf(played)
     if (options.keep !== undefined) keepFiles(options.keep, rows, profile)
-    const simulated = simulate(rows, profile, seconds, outsideMs, seed)
+    const loop = mixOf([...before.lengths, ...after.lengths], seededRandom(seed))
+    const simulated = simulate(rows, { profile, seconds, outsideMs, loop })
     return {
       ...comparison(real, simulated),
       capacityDrift: round(after.capacityUnitsPerS / before.capacityUnitsPerS - 1),
@@ -130,13 +132,20 @@ async function targetOf(
   return { url, model, key, fields: { ignore_eos: true, ...fields } }
 }
 
-/** A saturated closed loop of the lengths of the trace, at the cap and at twice as many. */
+/**
+ * A saturated closed loop of the lengths of the trace, at the cap and at twice as many, of as many
+ * tenants: one alone would find the beginnings of nearly all its prompts read.
+ */
 async function measureCapacity(server: Server, cap: number, seconds: number, seed: number) {
-  const target = await targetOf(server, `capacity-${performance.now()}`, 1)
+  const names = Array.from({ length: WEIGHTS.length + BATCH_TENANTS }, (_, i) => `capacity-${i}`)
+  const now = performance.now()
+  const targets = await Promise.all(names.map((name) => targetOf(server, `${name}-${now}`, 1)))
   const points = []
+  const lengths: Lengths[] = []
   for (const inFlight of [cap, 2 * cap]) {
-    const arm = await saturate([target], inFlight, (seconds * 1000) / 2, seededRandom(seed))
+    const arm = await saturate(targets, inFlight, (seconds * 1000) / 2, seededRandom(seed))
     const ended = arm.interactive.filter((call) => !isFailed(call))
+    lengths.push(...ended.flatMap(lengthsOf))
     const whole = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY }
     points.push({
       capacityUnitsPerS: (1000 * unitsWithin(ended, arm, COST)) / (arm.untilMs - arm.fromMs),
@@ -152,6 +161,7 @@ async function measureCapacity(server: Server, cap: number, seconds: number, see
   if (atCap === undefined) throw new Error('there is a point at the cap')
   return {
     ...atCap,
+    lengths,
     capacityUnitsPerS: Math.max(...points.map((point) => point.capacityUnitsPerS)),
   }
 }
@@ -280,6 +290,8 @@ const ttftMs = (call: Call) =>
 
 interface Side {
   utilisation: number
+  /** Part of the capacity that went to first tokens after the promise. */
+  lateShare: number
   ttftP50Ms: number
   ttftP99Ms: number
   n: number
@@ -289,20 +301,20 @@ interface Side {
 /** Work counts where it ended inside the trace's time and, if interactive, began in time. */
 function realFigures(played: readonly Played[], seconds: number, capacityUnitsPerS: number) {
   const people = played.filter(({ serviceClass }) => serviceClass === 'standard')
-  const good = played.filter(
-    ({ call, serviceClass }) =>
-      (call.endMs ?? Number.POSITIVE_INFINITY) <= seconds * 1000 &&
-      (serviceClass === 'batch' || ttftMs(call) <= TTFT_MS),
-  )
   const window = { fromMs: 0, untilMs: seconds * 1000 }
-  const units = unitsWithin(
-    good.map(({ call }) => call),
-    window,
-    COST,
+  const isGood = ({ call, serviceClass }: Played) =>
+    serviceClass === 'batch' || ttftMs(call) <= TTFT_MS
+  const ended = played.filter(
+    ({ call }) => (call.endMs ?? Number.POSITIVE_INFINITY) <= window.untilMs,
   )
+  const share = (some: readonly Played[]) => {
+    const calls = some.map(({ call }) => call)
+    return round(unitsWithin(calls, window, COST) / (capacityUnitsPerS * seconds))
+  }
   const ttfts = people.map(({ call }) => ttftMs(call))
   return {
-    utilisation: round(units / (capacityUnitsPerS * seconds)),
+    utilisation: share(ended.filter(isGood)),
+    lateShare: share(ended.filter((one) => !isGood(one))),
     ttftP50Ms: round(percentile(ttfts, 0.5)),
     ttftP99Ms: round(percentile(ttfts, 0.99)),
     n: ttfts.length,
@@ -310,20 +322,24 @@ function realFigures(played: readonly Played[], seconds: number, capacityUnitsPe
   }
 }
 
-/** The trace with the lengths that the engine counted; what it found read need not be read. */
+/** The trace with the lengths that the engine counted. */
 function traceOf(played: readonly Played[]): TraceRow[] {
   return played.flatMap(({ call, dueMs, tenant, serviceClass }) =>
-    call.usage === null
-      ? []
-      : {
-          atMs: dueMs,
-          tenant,
-          serviceClass,
-          inputTokens: Math.max(1, call.usage.promptTokens - call.usage.cachedTokens),
-          outputTokens: call.usage.outputTokens,
-          prefix: [],
-        },
+    lengthsOf(call).map((lengths) => ({
+      ...lengths,
+      atMs: dueMs,
+      tenant,
+      serviceClass,
+      prefix: [],
+    })),
   )
+}
+
+/** What the engine found read need not be read; none where it told nothing. */
+function lengthsOf({ usage }: Call): Lengths[] {
+  if (usage === null) return []
+  const { promptTokens, cachedTokens, outputTokens } = usage
+  return [{ inputTokens: Math.max(1, promptTokens - cachedTokens), outputTokens }]
 }
 
 /** Leaves both as files, so that `gristmill plan` can be asked about them. */
@@ -332,17 +348,22 @@ function keepFiles(folder: string, rows: readonly TraceRow[], profile: EnginePro
   writeFileSync(join(folder, 'engine.json'), JSON.stringify(profile, null, 2))
 }
 
+interface Measured {
+  profile: EngineProfileView
+  seconds: number
+  outsideMs: number
+  /** Lengths of the closed loop. */
+  loop: readonly Lengths[]
+}
+
 function simulate(
   rows: readonly TraceRow[],
-  measured: EngineProfileView,
-  seconds: number,
-  outsideMs: number,
-  seed: number,
+  { profile: measured, seconds, outsideMs, loop }: Measured,
 ): Side {
   const profile = parseProfile(measured)
   const weights = new Map(WEIGHTS.map((weight, i) => [`people-${i}`, weight]))
   for (let i = 0; i < BATCH_TENANTS; i++) weights.set(`night-${i}`, 1 + i)
-  const { unitsPerS } = capacityOf(profile, mixOf(rows, seededRandom(seed)), COST)
+  const { unitsPerS } = capacityOf(profile, loop, COST)
   const promise = { ttftMs: TTFT_MS, tokenGapMs: Number.MAX_SAFE_INTEGER }
   const run = playFleet({ profile, cost: COST, engines: 1, promise, weights }, rows, {
     untilMs: seconds * 1000,
@@ -350,6 +371,7 @@ function simulate(
   const tail = run.recorder.tail()
   return {
     utilisation: round(run.recorder.goodUnits / (unitsPerS * seconds)),
+    lateShare: round(run.recorder.lateUnits / (unitsPerS * seconds)),
     ttftP50Ms: round(tail.ttftP50Ms + outsideMs),
     ttftP99Ms: round(tail.ttftP99Ms + outsideMs),
     n: tail.n,

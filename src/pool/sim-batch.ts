@@ -136,7 +136,7 @@ export function portionsOf(
 const MIX_SIZE = 5000
 
 /** Lengths drawn from the trace, in an order that has nothing to do with time. */
-export function mixOf(rows: readonly TraceRow[], random: Random): Lengths[] {
+export function mixOf(rows: readonly Lengths[], random: Random): Lengths[] {
   return Array.from({ length: MIX_SIZE }, () => {
     const row = rows[Math.floor(random.next() * rows.length)]
     return { inputTokens: row?.inputTokens ?? 1, outputTokens: row?.outputTokens ?? 1 }
