@@ -2,6 +2,7 @@
  * Engine minutes: what each engine could have done and did. Written once a minute, read by charts.
  */
 import type { Database, Queries } from '../store/index.ts'
+import { forgetEngineDays } from './books/engine-days.ts'
 import type { CapacityMinute } from './types.ts'
 
 /** Sums over all engines asked for, per step. */
@@ -89,6 +90,10 @@ export async function recordCapacity(
         "engineId" text, "minuteAtMs" float8, "tenantId" text, "engineS" float8,
         "interactiveUnits" float8,
         "backgroundUnits" float8, "entitledUnits" float8, waste jsonb)`
+    await forgetEngineDays(
+      sql,
+      minutes.map(({ minuteAtMs }) => minuteAtMs),
+    )
   })
 }
 

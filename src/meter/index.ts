@@ -37,6 +37,7 @@ export {
   hourlyNanos,
   nextMinuteMs,
 } from './books/engine-costs.ts'
+export { foldEngineDays, keepEngineDays } from './books/engine-days.ts'
 export { readEngineMinutes } from './books/engine-minutes.ts'
 export { type Overflow, type PeriodCosts, periodCosts, type Saving } from './books/period.ts'
 export { differenceClasses } from './books/reconcile.ts'

@@ -56,6 +56,11 @@ function foldSome(database: Pick<Database, 'transaction'>, rowsMax: number): Pro
         select ${sql.unsafe(KEYS)}, ${sql.unsafe(sums)} from taken
         group by ${sql.unsafe(KEYS)} order by tenant_id, hour
         on conflict (${sql.unsafe(KEYS)}) do update set ${sql.unsafe(added)}
+      ), rented as (
+        insert into rented_days as d (day_at, spend_nanos)
+        select date_bin('1 day', hour, 'epoch'), sum(spend_nanos) from taken
+        where rented_target is not null group by 1 order by 1
+        on conflict (day_at) do update set spend_nanos = d.spend_nanos + excluded.spend_nanos
       )
       select count(*) from taken`
     return moved?.count ?? 0
@@ -150,6 +155,22 @@ export function hoursWithin(
     select ${sql.unsafe(COLUMNS)} from ${sql(table)}
     where hour >= ${from} and hour < ${to} ${filter}`
   return sql`${part('usage_hours')} union all ${part('usage_fresh')}`
+}
+
+/** What rented services cost by day. Both ends are the start of a day, or later than all there is. */
+export function rentedDays(
+  sql: Queries,
+  fromMs: number,
+  toMs: number,
+): Promise<{ dayMs: number; nanos: string }[]> {
+  return sql`
+    select (extract(epoch from day_at) * 1000)::float8 as "dayMs", sum(spend_nanos)::text as nanos
+    from (
+      select day_at, spend_nanos from rented_days
+      union all select date_bin('1 day', hour, 'epoch'), spend_nanos from usage_fresh
+      where rented_target is not null) as spent
+    where day_at >= ${at(sql, fromMs)} and day_at < ${at(sql, toMs)}
+    group by 1`
 }
 
 /** A settlement as a row of `usage_hours`. */

@@ -6,6 +6,7 @@ import {
   Books,
   Budgets,
   Credits,
+  keepEngineDays,
   keepMonths,
   keepUsageFolded,
   PriceBook,
@@ -60,6 +61,8 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const { currency, statementIssuer: issuer } = config
   const folding = keepUsageFolded(database, clock, logger)
   stack.defer(() => folding.stop())
+  const days = keepEngineDays(database, clock, logger)
+  stack.defer(() => days.stop())
   const months = config.limits.requestMonths
   const dropping = await keepMonths({ database, audit, clock, logger, months })
   stack.defer(() => dropping.stop())

@@ -4,8 +4,9 @@
  */
 import { dividedHalfEven } from '../../base/index.ts'
 import type { Queries } from '../../store/index.ts'
-import { settledWithin } from '../usage-hours.ts'
+import { rentedDays } from '../usage-hours.ts'
 import { costAt, type EngineCost, engineCosts, hourlyNanos } from './engine-costs.ts'
+import { type EngineDay, readEngineDays } from './engine-days.ts'
 
 /** Nanos. */
 export interface CostDay {
@@ -18,18 +19,12 @@ export interface CostDay {
   rented: bigint
 }
 
-interface EngineDay {
-  engineId: string
-  dayMs: number
-  /** Before how many changes of a cost it was. */
-  changes: number
-  registered: number
-  idle: number
-}
-
 const HOUR_US = 3_600_000_000n
 
-/** Days on which anything was measured or rented, the oldest first. @param fromMs start of a day */
+/**
+ * Days on which anything was measured or rented, the oldest first.
+ * @param fromMs start of a day; @param toMs as well, or now
+ */
 export async function costDays(sql: Queries, fromMs: number, toMs: number): Promise<CostDay[]> {
   const costs = await engineCosts(sql)
   const days = new Map<number, CostDay>()
@@ -48,7 +43,7 @@ export async function costDays(sql: Queries, fromMs: number, toMs: number): Prom
     day.idle += dividedHalfEven(idle * hourly, HOUR_US)
     day.used += dividedHalfEven((registered - idle) * hourly, HOUR_US)
   }
-  for (const { dayMs, nanos } of await readRentedDays(sql, fromMs, toMs)) {
+  for (const { dayMs, nanos } of await rentedDays(sql, fromMs, toMs)) {
     dayOf(dayMs).rented += BigInt(nanos)
   }
   return [...days.values()].sort((a, b) => a.atMs - b.atMs)
@@ -57,46 +52,4 @@ export async function costDays(sql: Queries, fromMs: number, toMs: number): Prom
 function costIn(costs: readonly EngineCost[], row: EngineDay, changesMs: readonly number[]) {
   const sinceMs = changesMs[row.changes - 1]
   return sinceMs === undefined ? undefined : costAt(costs, row.engineId, sinceMs)
-}
-
-/** Microseconds; a minute that several gateways watched is no longer for that. */
-function readEngineDays(
-  sql: Queries,
-  fromMs: number,
-  toMs: number,
-  changesMs: readonly number[],
-): Promise<EngineDay[]> {
-  return sql<EngineDay[]>`
-    with changes as (
-      select array(select to_timestamp(value::float8 / 1000)
-        from jsonb_array_elements_text(${JSON.stringify(changesMs)}::text::jsonb) as value
-        order by 1) as at
-    ), minutes as (
-      select engine_id, minute_at, sum(registered_s) as registered,
-        sum(case when free_s is null then registered_s
-          else free_s + drained_s + loading_s + down_s end) as idle
-      from engine_minutes
-      where minute_at >= to_timestamp(${fromMs}::float8 / 1000)
-        and minute_at < to_timestamp(${toMs}::float8 / 1000)
-      group by engine_id, minute_at
-    )
-    select engine_id as "engineId",
-      (extract(epoch from date_bin('1 day', minute_at, 'epoch')) * 1000)::float8 as "dayMs",
-      width_bucket(minute_at, changes.at) as changes,
-      round(sum(least(registered, 60)) * 1e6)::int8 as registered,
-      round(sum(idle * least(1, 60 / nullif(registered, 0))) * 1e6)::int8 as idle
-    from minutes, changes group by 1, 2, 3`
-}
-
-function readRentedDays(
-  sql: Queries,
-  fromMs: number,
-  toMs: number,
-): Promise<{ dayMs: number; nanos: string }[]> {
-  const rented: ReturnType<Queries> = sql`and rented_target is not null`
-  return sql`
-    select (extract(epoch from date_bin('1 day', hour, 'epoch')) * 1000)::float8 as "dayMs",
-      sum(spend_nanos)::text as nanos
-    from (${settledWithin(sql, fromMs, toMs, rented)}) as settled
-    group by 1`
 }

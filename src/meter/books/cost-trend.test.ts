@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { FakeClock } from '../../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
 import { recordCapacity } from '../capacity.ts'
+import { foldUsage } from '../usage-hours.ts'
 import { byClass, engineKey, readClassShares, rentedKey, UNSETTLED } from './class-shares.ts'
 import { type CostDay, costDays } from './cost-days.ts'
 import { costForecast, costMonths } from './cost-trend.ts'
 import { addEngineCost } from './engine-costs.ts'
+import { foldEngineDays } from './engine-days.ts'
 import { periodCosts } from './period.ts'
 
 const DAY_MS = 86_400_000
@@ -131,6 +134,25 @@ describe('what engines cost by day and by class', () => {
       cost,
       found.reduce((sum, { used, idle }) => sum + used + idle, 0n),
     )
+  })
+
+  it('says the same once days are summed up, and knows minutes that came later', async () => {
+    const toMs = fromMs + 2 * DAY_MS
+    const clock = new FakeClock(toMs)
+    const { sql } = database
+    const read = () => costDays(sql, fromMs, toMs)
+    const found = await read()
+    await foldUsage(database)
+    assert.equal(await foldEngineDays(database, clock), 2)
+    assert.equal(await foldEngineDays(database, clock), 0)
+    assert.deepEqual(await read(), found)
+    // The second day has no change of a cost, so that it is read as it was summed up.
+    await sql`update engine_days set registered_us = 2 * registered_us where day_at = ${new Date(fromMs + DAY_MS)}`
+    assert.equal((await read())[1]?.used, (found[1]?.used ?? 0n) + 2n * UNIT)
+    await recordCapacity(database, 'run_3', [minute('eng_1-2', 24 * 60 + 1)])
+    assert.deepEqual((await read())[1]?.used, UNIT)
+    assert.equal(await foldEngineDays(database, clock), 1)
+    assert.deepEqual((await read())[1]?.used, UNIT)
   })
 
   it('shares a part of an engine among the classes that were settled there', async () => {
