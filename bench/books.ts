@@ -2,6 +2,8 @@
  * Bench `books`: a ledger of a year, made in the database, and how long people wait at it: a page
  * of usage of a tenant in a month, closing a month, and the proof of everything.
  */
+import { spawn } from 'node:child_process'
+import { dirname } from 'node:path'
 import {
   createLogger,
   type Random,
@@ -12,6 +14,9 @@ import {
 import {
   addEngineCost,
   Books,
+  costDays,
+  costMonths,
+  foldEngineDays,
   foldUsage,
   queryUsage,
   verifyRequests,
@@ -28,15 +33,21 @@ export interface BooksResult {
   tenants: number
   engineMinutes: number
   loadS: number
-  /** Moving what was noted at loading into hours. */
+  /** Moving what was noted at loading into hours, and summing up days of engines. */
   foldS: number
   /** Of 50 pages of usage: one tenant in one month by day and model, and by hour and model. */
   usageP50Ms: number
   usageP95Ms: number
   hourlyP95Ms: number
+  /** Of 20 pages of what the year cost by month (`/api/costs`). */
+  costsP50Ms: number
+  costsP95Ms: number
   closeS: number
   statements: number
   verifyS: number
+  /** Of these, the requests themselves, and the hours; statements are the rest. */
+  verifyRequestsS: number
+  verifyHoursS: number
   broken: string | null
   /** Of requests, and of the hours. */
   bytesPerMillion: number
@@ -50,6 +61,7 @@ const MONTH_MS = 30 * 86_400_000
 const FROM_MS = Date.UTC(2025, 9, 1)
 const MODELS = 5
 const PAGES = 50
+const COST_PAGES = 20
 
 export async function benchBooks(options: {
   requests?: number
@@ -61,6 +73,7 @@ export async function benchBooks(options: {
   const logger = createLogger('silent', 'bench')
   const settings = { shared_buffers: '512MB', max_wal_size: '4GB', work_mem: '64MB' }
   const database = await openTestDatabase({ settings })
+  removeWhenKilled(database)
   const tenancy = await createTenancy({ database, clock, random: systemRandom, logger })
   const timed = async <T>(what: string, run: () => Promise<T>) => {
     const beganMs = clock.monotonicMs()
@@ -71,8 +84,11 @@ export async function benchBooks(options: {
   }
   try {
     const load = await timed('load', () => loadYear(database, requests, log))
-    const fold = await timed('fold', () => foldUsage(database))
-    await unbounded(database, 'vacuum analyze usage_hours, usage_fresh')
+    const fold = await timed('fold', async () => {
+      await foldUsage(database)
+      await foldEngineDays(database, clock)
+    })
+    await unbounded(database, 'vacuum analyze usage_hours, usage_fresh, engine_days')
     const [size] = await database.sql<{ rows: number; hours: number }[]>`
       select sum(pg_total_relation_size(inhrelid))::int8 as rows,
         pg_total_relation_size('usage_hours') as hours
@@ -81,12 +97,16 @@ export async function benchBooks(options: {
     const perMillion = (bytes: number) => Math.round((bytes / requests) * 1e6)
     const days = await usagePages(database, seededRandom(seed), 'day')
     const hours = await usagePages(database, seededRandom(seed), 'hour')
+    const costs = await costPages(database)
     const seed32 = new Uint8Array(32).fill(1)
     const books = new Books({ database, tenancy, clock, currency: 'USD', seed: seed32 })
     const last = { fromMs: FROM_MS + 11 * MONTH_MS, toMs: FROM_MS + 12 * MONTH_MS }
     const how = { ...last, rule: 'use', basis: 'cost' } as const
     const close = await timed('close', () => books.close(how, { name: 'bench', from: 'local' }))
-    const verify = await timed('verify', () => prove(database))
+    const requestsProof = await timed('verify requests', () => proveRequests(database))
+    const hoursProof = await timed('verify hours', () => proveHours(database))
+    const statementsProof = await timed('verify statements', () => proveStatements(database))
+    const proofs = [requestsProof, hoursProof, statementsProof]
     return {
       requests,
       months: MONTHS,
@@ -97,10 +117,14 @@ export async function benchBooks(options: {
       usageP50Ms: median(days),
       usageP95Ms: percentile(days, 0.95),
       hourlyP95Ms: percentile(hours, 0.95),
+      costsP50Ms: median(costs),
+      costsP95Ms: percentile(costs, 0.95),
       closeS: close.seconds,
       statements: close.value.statements.length,
-      verifyS: verify.seconds,
-      broken: verify.value,
+      verifyS: proofs.reduce((sum, { seconds }) => sum + seconds, 0),
+      verifyRequestsS: requestsProof.seconds,
+      verifyHoursS: hoursProof.seconds,
+      broken: proofs.find(({ value }) => value !== null)?.value ?? null,
       bytesPerMillion: perMillion(size?.rows ?? 0),
       hoursBytesPerMillion: perMillion(size?.hours ?? 0),
     }
@@ -110,7 +134,23 @@ export async function benchBooks(options: {
   }
 }
 
-/** @returns minutes of engines, of the last month, with five tenants in each */
+/** Gigabytes that would stay until the next test looks for them. */
+function removeWhenKilled({ server }: TestDatabase): void {
+  if (server === undefined) return
+  const folder = dirname(dirname(server.logFile))
+  // Reads until this process is gone, and waits until the server's watcher has stopped it.
+  const script = `
+    cat
+    for try in $(seq 60); do [ -e "$0/postgres/data/postmaster.pid" ] && sleep 1; done
+    rm -rf "$0"`
+  const janitor = spawn('sh', ['-c', script, folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  janitor.unref()
+}
+
+/** @returns minutes of engines, of the year; in the last month with five tenants in each */
 async function loadYear(
   database: TestDatabase,
   requests: number,
@@ -161,30 +201,32 @@ async function loadMonth(database: TestDatabase, month: number, count: number): 
     `insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
       service_class, served_class, engine_id, settlement_group, end_reason, estimated,
       input_tokens, cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, price_version,
-      charge_nanos)
+      charge_nanos, rented_target, spend_nanos)
     select id, tenant, 'prj_' || tenant, 'key_' || tenant, model, 'standard', 'standard', 'eng_0',
       'finished', 'done', false, input, cached, output, 5, 900, at + interval '1 second', 1,
-      (input - cached) * 150 + cached * 75 + output * 600
+      (input - cached) * 150 + cached * 75 + output * 600,
+      case when model = 'model-0' then 'big@rented' end, case when model = 'model-0' then 5000 end
     from (${rows}) as r`,
   )
 }
 
 async function loadMinutes(database: TestDatabase): Promise<number> {
-  const from = FROM_MS / 1000 + (11 * MONTH_MS) / 1000
-  const count = MONTH_MS / 60_000
+  const minute = `to_timestamp(${FROM_MS / 1000} + m * 60)`
+  const perMonth = MONTH_MS / 60_000
+  const count = MONTHS * perMonth
   await unbounded(
     database,
     `insert into engine_minutes (engine_id, minute_at, recorder, registered_s, up_s, idle_s,
       slot_s, cap_slot_s, free_s, drained_s, loading_s, down_s)
-    select 'eng_' || e, to_timestamp(${from} + m * 60), 'one', 60, 60, 0, 0, 0, 10, 0, 0, 0
+    select 'eng_' || e, ${minute}, 'one', 60, 60, 0, 0, 0, 10, 0, 0, 0
     from generate_series(0, ${ENGINES - 1}) as e, generate_series(0, ${count - 1}) as m`,
     `insert into engine_minute_tenants (engine_id, minute_at, recorder, tenant_id, engine_s,
       interactive_units, background_units, entitled_units, waste)
-    select 'eng_' || e, to_timestamp(${from} + m * 60), 'one',
+    select 'eng_' || e, ${minute}, 'one',
       'ten_' || (m * 7 + e * 13 + t * 17) % ${TENANTS} + 1, 10, 100, 0, 0,
       case when t = 0 then '{"client_gone": 3}' else '{}' end::jsonb
-    from generate_series(0, ${ENGINES - 1}) as e, generate_series(0, ${count - 1}) as m,
-      generate_series(0, 4) as t`,
+    from generate_series(0, ${ENGINES - 1}) as e,
+      generate_series(${count - perMonth}, ${count - 1}) as m, generate_series(0, 4) as t`,
   )
   return ENGINES * count
 }
@@ -219,17 +261,35 @@ async function usagePages(
   return times
 }
 
-async function prove({ sql }: TestDatabase): Promise<string | null> {
+async function costPages({ sql }: TestDatabase): Promise<number[]> {
+  const times: number[] = []
+  for (let page = 0; page < COST_PAGES; page++) {
+    const beganMs = systemClock.monotonicMs()
+    costMonths(await costDays(sql, FROM_MS, FROM_MS + MONTHS * MONTH_MS))
+    times.push(systemClock.monotonicMs() - beganMs)
+  }
+  return times
+}
+
+async function proveRequests({ sql }: TestDatabase): Promise<string | null> {
   for (let after: string | null = ''; after !== null; ) {
     const { next, broken } = await verifyRequests(sql, after)
     if (broken) return `${broken.id}: ${broken.what}`
     after = next
   }
+  return null
+}
+
+async function proveHours({ sql }: TestDatabase): Promise<string | null> {
   for (let after: string | null = ''; after !== null; ) {
     const { next, broken } = await verifyUsage(sql, after)
     if (broken) return `${broken.id}: ${broken.what}`
     after = next
   }
+  return null
+}
+
+async function proveStatements({ sql }: TestDatabase): Promise<string | null> {
   for (let after: number | null = 0; after !== null; ) {
     const { next, broken } = await verifyStatements(sql, after)
     if (broken) return `${broken.id}: ${broken.what}`
