@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -17,66 +16,113 @@ import {
   systemRandom,
 } from '../src/base/index.ts'
 import { createLedger, openTestJournal, queryUsage } from '../src/meter/index.ts'
-import { connect, migrate, openDatabase } from '../src/store/index.ts'
+import { connect, migrate, openDatabase, type Queries } from '../src/store/index.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/test-database.ts'
 import { createTenancy } from '../src/tenancy/index.ts'
 
-/** The newest migrations of earlier landings; each had all below but those named. */
-const landings: Record<string, (version: number) => boolean> = {
-  '2026-11-23': (version) => version <= 30 && version !== 22,
-  '2026-11-24': (version) => version <= 60 && ![22, 41, 56].includes(version),
-  '2026-11-28, morning': (version) => version <= 60 && version !== 22 && version !== 41,
-  '2026-11-28, noon': (version) => version <= 65,
-  '2026-11-28, evening': (version) => version <= 70,
-  '2026-11-28, night': (version) => version <= 79,
-  '2026-11-29': (version) => version <= 102,
-}
+/**
+ * Migrations in the order in which they landed, those that landed together in one; all others come
+ * after these, in the order of their numbers.
+ */
+const order = [
+  ...[[1], [10], [20, 21], [30], [40], [50], [55], [60], [51], [2, 56], [65], [41], [22], [66]],
+  ...[[70], [72], [73], [77], [75], [74], [79], [78], [100], [95], [85], [101], [86], [87], [102]],
+  ...[[90], [88], [96], [103], [104], [105], [110], [106]],
+]
+/** From when on there are requests. */
+const FIRST_WITH_REQUESTS = 20
+/** Left as they were for long, and then brought up to date at once. */
+const old = { 'before engines': 4, 'before engines of services': 10 }
 
 const folder = fileURLToPath(new URL('../src/store/migrations', import.meta.url))
 const logger = createLogger('silent', 'test')
 const DAY_MS = 86_400_000
-const SECRET = 'gm-of-long-ago'
 
-describe('a database of', () => {
+interface Step {
+  version: number
+  sha256: string
+}
+
+/** What each landing added. */
+function landings(): Step[][] {
+  const steps = readdirSync(folder).map((file) => {
+    const sha256 = createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex')
+    return { version: Number(file.slice(0, 4)), sha256 }
+  })
+  const listed = order.map((group) => steps.filter(({ version }) => group.includes(version)))
+  const rest = steps.filter(({ version }) => !order.flat().includes(version))
+  return [...listed, ...rest.sort((a, b) => a.version - b.version).map((step) => [step])]
+}
+
+describe('a database', () => {
   let database: TestDatabase
-  const work = mkdtempSync(join(tmpdir(), 'gristmill-upgrade-'))
   before(async () => {
     database = await openTestDatabase()
   })
-  after(async () => {
-    await database.close()
-    rmSync(work, { recursive: true })
+  after(() => database.close())
+
+  async function empty(name: string): Promise<string> {
+    await database.sql.unsafe(`create database ${name}`)
+    const url = new URL(database.url)
+    url.pathname = name
+    return url.href
+  }
+
+  it('that was used at every landing works on, and is what a new one is', async () => {
+    const url = await empty('upgrade_all')
+    const { sql } = connect(url, { connections: 1, name: 'upgrade', statementMsMax: 0 })
+    const then: Step[] = []
+    const tenants: string[] = []
+    for (const landing of landings()) {
+      then.push(...landing)
+      await migrate({ url, logger, as: then })
+      if (!then.some(({ version }) => version === FIRST_WITH_REQUESTS)) continue
+      tenants.push(`ten_${tenants.length}`)
+      await use(sql, tenants.at(-1) as string)
+    }
+    assert.deepEqual(await migrate({ url, logger }), [])
+    assert.deepEqual(await schemaOf(sql), await schemaOf(database.sql))
+    await sql.end()
+    await worksOn(url, tenants)
   })
 
-  for (const [index, [landing, had]] of Object.entries(landings).entries()) {
-    it(`${landing} is brought up to date`, async () => {
-      const name = `upgrade_${index}`
-      await database.sql.unsafe(`create database ${name}`)
-      const url = new URL(database.url)
-      url.pathname = name
-      await asItWas(url.href, join(work, name), had)
-      const applied = await migrate({ url: url.href, logger })
-      assert.ok(applied.length > 0)
-      assert.deepEqual(await migrate({ url: url.href, logger }), [])
-      await worksOn(url.href)
+  for (const [name, count] of Object.entries(old)) {
+    it(`of ${name} is brought up to date`, async () => {
+      const url = await empty(`upgrade_${count}`)
+      await migrate({ url, logger, as: landings().slice(0, count).flat() })
+      const { sql } = connect(url, { connections: 1, name: 'upgrade', statementMsMax: 0 })
+      await use(sql, 'ten_1')
+      await sql.end()
+      assert.ok((await migrate({ url, logger })).length > 0)
+      await worksOn(url, ['ten_1'])
     })
   }
 })
 
-/** The schema of then, and one request each that was settled and that was not. */
-async function asItWas(
-  url: string,
-  earlier: string,
-  had: (version: number) => boolean,
-): Promise<void> {
-  for (const file of readdirSync(folder)) {
-    if (had(Number(file.slice(0, 4)))) cpSync(join(folder, file), join(earlier, file))
-  }
-  await migrate({ url, logger, folder: earlier })
-  const { sql } = connect(url, { connections: 1, name: 'upgrade', statementMsMax: 0 })
+/** All but the order of columns, sorted. */
+async function schemaOf(sql: Queries): Promise<string[]> {
+  const rows = await sql<{ text: string }[]>`
+    select concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default,
+      collation_name) as text from information_schema.columns where table_schema = 'public'
+    union all select conrelid::regclass || ' ' || pg_get_constraintdef(oid) from pg_constraint
+      where connamespace = 'public'::regnamespace
+    union all select indexdef from pg_indexes where schemaname = 'public'
+    union all select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+    union all select pg_get_functiondef(oid) from pg_proc
+      where pronamespace = 'public'::regnamespace`
+  return rows.map(({ text }) => text).sort()
+}
+
+const secretOf = (tenantId: string) => `gm-of-${tenantId}`
+
+/** A tenant with a key, and one request each that was settled and that was not. */
+async function use(sql: Queries, tenantId: string): Promise<void> {
   const now = new Date()
-  const sha256 = createHash('sha256').update(SECRET).digest('hex')
-  const who = { tenant_id: 'ten_1', project_id: 'prj_1', key_id: 'key_1', model: 'toy' }
+  const sha256 = createHash('sha256').update(secretOf(tenantId)).digest('hex')
+  const [projectId, keyId] = [`prj_${tenantId}`, `key_${tenantId}`]
+  const who = { tenant_id: tenantId, project_id: projectId, key_id: keyId, model: 'toy' }
   const asked = {
     ...who,
     endpoint: '/v1/chat/completions',
@@ -87,20 +133,21 @@ async function asItWas(
   }
   await sql`
     insert into tenants (id, name, weight, classes, default_class, limits, hue, created_at)
-    values ('ten_1', 'Old', 2, '["standard"]', 'standard', '{}', 1, ${now})`
+    values (${tenantId}, ${tenantId}, 2, '["standard"]', 'standard', '{}', 1, ${now})`
   await sql`
     insert into projects (id, tenant_id, name, weight, created_at)
-    values ('prj_1', 'ten_1', 'default', 1, ${now})`
+    values (${projectId}, ${tenantId}, 'default', 1, ${now})`
   await sql`
     insert into keys (id, project_id, name, hint, scopes, limits, created_at)
-    values ('key_1', 'prj_1', 'old', 'gm-of', '["inference"]', '{}', ${now})`
+    values (${keyId}, ${projectId}, 'old', 'gm-of', '["inference"]', '{}', ${now})`
   await sql`
-    insert into key_secrets (sha256, key_id, created_at) values (${sha256}, 'key_1', ${now})`
-  await sql`insert into ledger_intents ${sql({ ...asked, request_id: 'req_1' })}`
-  await sql`insert into ledger_intents ${sql({ ...asked, request_id: 'req_2' })}`
+    insert into key_secrets (sha256, key_id, created_at) values (${sha256}, ${keyId}, ${now})`
+  const [settledId, openId] = [`req_${tenantId}_1`, `req_${tenantId}_2`]
+  await sql`insert into ledger_intents ${sql({ ...asked, request_id: settledId })}`
+  await sql`insert into ledger_intents ${sql({ ...asked, request_id: openId })}`
   const settled = {
     ...who,
-    request_id: 'req_1',
+    request_id: settledId,
     service_class: 'standard',
     served_class: 'standard',
     settlement_group: 'finished',
@@ -114,11 +161,10 @@ async function asItWas(
     settled_at: now,
   }
   await sql`insert into ledger_settlements ${sql(settled)}`
-  await sql`insert into ledger_open (request_id, output_tokens) values ('req_2', 4)`
-  await sql.end()
+  await sql`insert into ledger_open (request_id, output_tokens) values (${openId}, 4)`
 }
 
-async function worksOn(url: string): Promise<void> {
+async function worksOn(url: string, tenantIds: readonly string[]): Promise<void> {
   const stack = new AsyncDisposableStack()
   const clock = systemClock
   const database = await openDatabase({ url, clock, logger, connections: 2 })
@@ -126,8 +172,10 @@ async function worksOn(url: string): Promise<void> {
   const tenancy = await createTenancy({ database, clock, random: systemRandom, logger })
   stack.defer(() => tenancy.close())
   try {
-    const principal = await tenancy.authenticate(SECRET)
-    assert.equal(principal?.tenantName, 'Old')
+    for (const tenantId of tenantIds) {
+      const principal = await tenancy.authenticate(secretOf(tenantId))
+      assert.equal(principal?.tenantName, tenantId)
+    }
     const { limits } = readConfig({})
     const journal = await openTestJournal()
     const parts = { database, clock, logger, limits, journal, registry: createRegistry() }
@@ -135,11 +183,12 @@ async function worksOn(url: string): Promise<void> {
     stack.defer(async () => void (await ledger.close()))
     await ledger.recover(async () => null)
     const period = { fromMs: Date.now() - DAY_MS, toMs: Date.now() + DAY_MS }
-    const { rows } = await queryUsage(database.sql, period, ['tenant'], { limit: 10 })
-    const [row] = rows
-    assert.equal(rows.length, 1)
-    assert.deepEqual([row?.requests, row?.finished, row?.recovered], [2, 1, 1])
-    assert.deepEqual([row?.inputTokens, row?.outputTokens], [7, 12])
+    const { rows } = await queryUsage(database.sql, period, ['tenant'], { limit: 100 })
+    assert.deepEqual(rows.map(({ tenantId }) => tenantId).sort(), [...tenantIds].sort())
+    for (const row of rows) {
+      assert.deepEqual([row.requests, row.finished, row.recovered], [2, 1, 1])
+      assert.deepEqual([row.inputTokens, row.outputTokens], [7, 12])
+    }
   } finally {
     await stack.disposeAsync()
   }
