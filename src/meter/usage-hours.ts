@@ -157,7 +157,7 @@ export function hoursWithin(
   return sql`${part('usage_hours')} union all ${part('usage_fresh')}`
 }
 
-/** What rented services cost by day. Both ends are the start of a day, or later than all there is. */
+/** What rented services cost by day. @param fromMs start of a day; @param toMs as well, or now */
 export function rentedDays(
   sql: Queries,
   fromMs: number,

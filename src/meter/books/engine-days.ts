@@ -64,8 +64,8 @@ async function readMinutes(
   changesMs: readonly number[],
 ): Promise<EngineDay[]> {
   const changes: Fragment = sql`
-    array(select to_timestamp(value::float8 / 1000)
-      from jsonb_array_elements_text(${JSON.stringify(changesMs)}::text::jsonb) as value order by 1)`
+    array(select to_timestamp(value::float8 / 1000) from
+      jsonb_array_elements_text(${JSON.stringify(changesMs)}::text::jsonb) as value order by 1)`
   return await sql<EngineDay[]>`
     select engine_id as "engineId", ${msOf(sql, dayOf(sql, sql`minute_at`))} as "dayMs",
       width_bucket(minute_at, ${changes}) as changes, ${sums(sql)}
