@@ -1,12 +1,11 @@
 /** `gristmill engine cost`: what an hour of an engine costs, and from when on. */
-import { type Command, InvalidArgumentError } from 'commander'
-import { nanosOf } from '../base/index.ts'
+import type { Command } from 'commander'
 import type { EngineCostView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { findEngine } from './engine-find.ts'
 import { type Column, printTable } from './table.ts'
 import { moment } from './units.ts'
-import { time } from './values.ts'
+import { amount, time } from './values.ts'
 
 interface SetFlags extends RemoteFlags {
   machine?: string
@@ -41,11 +40,6 @@ export function engineCostCommands(engines: Command, context: CliContext): void 
       const body = { machine, energy, staff, from }
       tell(context, flags, [await client.post<EngineCostView>(`/api/engines/${id}/costs`, body)])
     })
-}
-
-function amount(text: string): string {
-  if (nanosOf(text) !== undefined) return text
-  throw new InvalidArgumentError('Give an amount such as 2.10, with up to nine decimals.')
 }
 
 const columns: Column<EngineCostView>[] = [

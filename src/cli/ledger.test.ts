@@ -14,6 +14,26 @@ const statement = {
   ...{ fromAt: '2026-11-01T00:00:00.000Z', toAt: '2026-12-01T00:00:00.000Z', currency: 'EUR' },
   ...{ hash: 'ab'.repeat(32), signature: 'cd'.repeat(64), corrects: null, correctedBy: null },
 }
+const cost = { amount: '12.5', currency: 'EUR', basis: 'Engines by the hour' }
+const listComparison = {
+  ...{ cost, requests: 9, inputTokens: 1000, cachedTokens: 40, outputTokens: 10 },
+  tokenFactor: { low: 0.9, high: 1.2, basis: 'As it was asked for.' },
+  services: [
+    {
+      ...{ provider: 'openai', model: 'gpt-x', currency: 'USD', asCounted: '3', low: '2.7' },
+      ...{ high: '4', asOf: '2026-01-02', ageDays: 300, isOutdated: true },
+    },
+  ],
+  caveat: 'No saving and no loss.',
+}
+const ownEngines = {
+  ...{ cost, draws: 4, costPerEngineHour: '2', costBasis: 'The mean.', cannot: null },
+  engine: { name: 'h100-8b', basis: 'Public figures.' },
+  engines: { asItWas: 3, low: 2, high: 4 },
+  amount: { asItWas: '4320', low: '2880', high: '5760' },
+  tenants: [{ tenantId: 'ten_a', requests: 9, asItWas: 3, low: 2, high: 4 }],
+  caveat: 'No saving.',
+}
 let broken: object | null = null
 let seen: { line: string; body: unknown }[] = []
 
@@ -35,6 +55,10 @@ const server = createServer((request, response) => {
     } else if (pathname === '/api/ledger/reconciliations') {
       const found = [{ class: 'price', lines: 2, difference: '0.2' }]
       response.end(JSON.stringify({ id: 3, blocking: 1, classes: found }))
+    } else if (pathname.startsWith('/api/ledger/comparison')) {
+      response.end(JSON.stringify(pathname.endsWith('engines') ? ownEngines : listComparison))
+    } else if (pathname === '/api/tenants') {
+      response.end(JSON.stringify({ rows: [{ id: 'ten_a', name: 'Support' }], next: null }))
     } else if (pathname === '/api/ledger/focus') response.end(Buffer.from([0x50, 0xff, 0]))
     else if (searchParams.has('format')) response.end('<!doctype html>')
     else response.end(JSON.stringify(statement))
@@ -147,4 +171,34 @@ test('use goes out as events, with options of its own beside those of usage', as
   assert.equal(code, 0, err)
   const from = '2026-11-01T00%3A00%3A00.000Z'
   assert.equal(seen[0]?.line, `GET /api/usage/events?format=ndjson&from=${from}`)
+})
+
+test('work is compared with list prices, whose age is told, and nothing is called a saving', async () => {
+  const line = 'ledger compare --period 2026-11 --service openai/gpt-x --token-factor 0.9-1.2'
+  const { code, out, err } = await run(line)
+  assert.equal(code, 0, err)
+  assert.match(
+    seen[0]?.line ?? '',
+    /service=openai%2Fgpt-x&tokenFactorLow=0.9&tokenFactorHigh=1.2$/,
+  )
+  assert.match(out, /cost 12\.500000 EUR here/)
+  assert.match(
+    out,
+    /openai\/gpt-x +3\.000000 +2\.700000 +4\.000000 +USD +2026-01-02, outdated: 300/,
+  )
+  assert.match(out, /No saving and no loss\.\n$/)
+  assert.equal((await run(`${line.slice(0, -7)}1.2-0.9`)).code, 2)
+})
+
+test('work is compared with engines of each tenant alone', async () => {
+  const { code, out, err } = await run('ledger compare --period 2026-11 --engine h100-8b')
+  assert.equal(code, 0, err)
+  const { from, to, engine, draws } = (seen[0]?.body ?? {}) as Record<string, unknown>
+  assert.deepEqual(
+    [from, to, engine, draws],
+    ['2026-11-01T00:00:00.000Z', '2026-12-01T00:00:00.000Z', 'h100-8b', 4],
+  )
+  assert.match(out, /3 in all \(2 to 4 over 4 traces drawn from it\): 4320\.000000 EUR/)
+  assert.match(out, /Support +9 +3 +2 +4/)
+  assert.match(out, /No saving\.\n$/)
 })

@@ -4,6 +4,7 @@ import { nanosOf } from '../base/index.ts'
 import type { ChargebackView, ChargedTenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { closeCommands } from './ledger-close.ts'
+import { compareCommand } from './ledger-compare.ts'
 import { focusCommand } from './ledger-focus.ts'
 import { reconcileCommands } from './ledger-reconcile.ts'
 import { statementCommands } from './ledger-statements.ts'
@@ -41,6 +42,7 @@ export function ledgerCommands(program: Command, context: CliContext): void {
     )
     .action((flags: ChargebackFlags) => chargeback(context, flags))
   trendCommand(group, context)
+  compareCommand(group, context)
   closeCommands(group, context)
   statementCommands(group, context)
   focusCommand(group, context)

@@ -1,5 +1,6 @@
 /** Parsing of values on the command line, with a sentence on what is expected. */
 import { InvalidArgumentError } from 'commander'
+import { nanosOf } from '../base/index.ts'
 import type { PlanChange } from '../pool/index.ts'
 
 /** A positive number, such as a weight. */
@@ -50,6 +51,19 @@ export function month(text: string): { from: string; to: string } {
   if (number === undefined) throw new InvalidArgumentError('Give a month such as 2026-11.')
   const at = (more: number) => new Date(Date.UTC(Number(year), Number(number) - 1 + more))
   return { from: at(0).toISOString(), to: at(1).toISOString() }
+}
+
+/** A decimal of money. */
+export function amount(text: string): string {
+  if (nanosOf(text) !== undefined) return text
+  throw new InvalidArgumentError('Give an amount such as 2.10, with up to nine decimals.')
+}
+
+/** From how many to how many: `0.9-1.2`. */
+export function tokenFactor(text: string): { low: string; high: string } {
+  const [, low, high] = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/.exec(text) ?? []
+  if (low !== undefined && high !== undefined && Number(low) <= Number(high)) return { low, high }
+  throw new InvalidArgumentError('Give two factors such as 0.9-1.2.')
 }
 
 /** The number of a statement, as it stands in an address. */

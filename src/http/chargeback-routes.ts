@@ -4,6 +4,7 @@ import { GristmillError } from '../base/index.ts'
 import { idleRules, periodCosts, readClassShares } from '../meter/index.ts'
 import { type Api, needs } from './api.ts'
 import { chargebackCsv, chargebackView } from './chargeback-view.ts'
+import { comparisonRoutes } from './comparison-routes.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions } from './services.ts'
 
@@ -101,6 +102,7 @@ const readChargeback = createRoute({
 /** @param api where the route is added */
 export function chargebackRoutes(api: Api, options: HttpOptions): void {
   const { database, engines, tenancy, clock } = options
+  comparisonRoutes(api, options)
   api.openapi(readChargeback, async (c) => {
     const { from, to, rule, format } = c.req.valid('query')
     const toMs = wholeMinute(to === undefined ? clock.nowMs() : Date.parse(to))

@@ -4,6 +4,7 @@ export { knownPerson } from './directory.ts'
 export { createHttpServer, type HttpServer } from './server.ts'
 export type {
   BatchService,
+  DedicatedInput,
   DemoService,
   EngineService,
   GatewayService,

@@ -185,6 +185,29 @@ describe('closed periods', () => {
     assert.equal(foreign.status, 404)
   })
 
+  it('have work that is compared with list prices and with own engines, and claims no saving', async () => {
+    const path = '/api/ledger/comparison'
+    const query = new URLSearchParams({ ...period, service: 'openai/gpt-4.1' }).toString()
+    const { json } = await server.ask('GET', `${path}?${query}`, { headers: bound })
+    assert.deepEqual([json.requests, json.inputTokens, json.cost.amount], [1, 1000, '1.5'])
+    const [service] = json.services
+    // 1,000 tokens at 2 and 10 at 8 for a million.
+    assert.deepEqual([service.asCounted, service.high], ['0.00208', '0.002704'])
+    assert.match(service.asOf, /^2026-/)
+    assert.match(json.caveat, /^No saving/)
+    assert.match(json.tokenFactor.basis, /not measured on this work/)
+    const unknown = await local('GET', `${path}?${query}x`)
+    assert.deepEqual([unknown.status, unknown.json.error.code], [404, 'not_found'])
+    const engines = await local('POST', `${path}/engines`, period)
+    assert.match(engines.text, /say what an hour costs/)
+    const asked = { ...period, costPerEngineHour: '2', tenant: mine }
+    const own = await local('POST', `${path}/engines`, asked)
+    // Three engines, at least two and at most four, for the 744 hours of October.
+    assert.deepEqual(own.json.amount, { asItWas: '4464', low: '2976', high: '5952' })
+    assert.equal(own.json.tenants[0].tenantId, mine)
+    assert.match(own.json.caveat, /^No saving/)
+  })
+
   it('are proved as a whole, by whoever may see all', async () => {
     const { json } = await local('GET', '/api/ledger/verify?part=requests')
     assert.deepEqual(json, { checked: 2, open: 0, next: null, broken: null, dropped: null })

@@ -103,4 +103,4 @@ export function planRoutes(api: Api, { plans }: HttpOptions): void {
 }
 
 /** A person, a key, or the command line of this machine. */
-const personOf = ({ userId, actor }: Access) => userId ?? actor.name
+export const personOf = ({ userId, actor }: Access) => userId ?? actor.name

@@ -181,6 +181,7 @@ function bodyFor({ method, path }: Operation): object | undefined {
   if (path === '/api/credits' && method === 'POST') {
     return { tenantId, kind: 'top_up', amount: '1', note: 'mine' }
   }
+  if (path === '/api/ledger/comparison/engines') return { tenant: tenantId }
   if (path === '/api/keys/import') return { tenantId, sha256: '0'.repeat(64) }
   if (path.endsWith('/alerts')) {
     return method === 'PUT' ? { percents: [90], onForecast: true, emails: [] } : undefined
@@ -207,7 +208,7 @@ async function asksForTheirs(role: Role, operation: Operation): Promise<Answer> 
 /** Whether what is asked for is the other tenant's, so that the answer must be that it is not. */
 const isTheirs = (operation: Operation) =>
   operation.query.includes('tenant') ||
-  ['/api/keys/import'].includes(operation.path) ||
+  ['/api/keys/import', '/api/ledger/comparison/engines'].includes(operation.path) ||
   (['/api/keys', '/api/service-accounts', '/api/budgets', '/api/credits'].includes(
     operation.path,
   ) &&

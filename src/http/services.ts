@@ -15,7 +15,7 @@ import type {
   PriceBook,
   Reconciliations,
 } from '../meter/index.ts'
-import type { QueueEntry } from '../pool/index.ts'
+import type { Dedicated, QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, Issuer, Page, PageRequest, Principal, Tenancy } from '../tenancy/index.ts'
 import type {
@@ -187,6 +187,19 @@ export interface PlanInput {
   seed: number
 }
 
+/** Requests of the ledger for which engines of tenants alone are counted. */
+export interface DedicatedInput {
+  fromMs: number
+  toMs: number
+  /** null: all */
+  tenantIds: readonly string[] | null
+  /** Name of a built-in profile. */
+  engine: string
+  ttftP99Ms: number
+  /** Other traces that are drawn from these requests. */
+  draws: number
+}
+
 /** Plans, the newest of each person; all but the arithmetic of progress happens elsewhere. */
 export interface PlanService {
   /** null where none was begun. */
@@ -203,6 +216,11 @@ export interface PlanService {
   ask(person: string, change: PlanChangeView): PlanView
   /** Stops what is being worked out. */
   cancel(person: string): PlanView | null
+  /**
+   * Engines that tenants would need each alone; not a plan, and not kept.
+   * @throws GristmillError `plan_running`, `too_many_plans`, `invalid_value`
+   */
+  dedicated(person: string, input: DedicatedInput, signal: AbortSignal): Promise<Dedicated>
 }
 
 export interface ClusterService {

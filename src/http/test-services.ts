@@ -250,6 +250,11 @@ function plans(): StandIns['plans'] {
   const of = (person: string) => begun.get(person) ?? null
   return {
     view: of,
+    dedicated: async (_, { draws, tenantIds }) => {
+      const needed = { engines: 3, low: 2, high: 4 }
+      const tenants = (tenantIds ?? ['ten_x']).map((tenant) => ({ tenant, requests: 1, ...needed }))
+      return { ...needed, tenants, draws, cannot: null }
+    },
     start: async (person, { source, ...input }) => {
       if (of(person)?.state === 'running') throw new GristmillError('plan_running')
       const name = source.kind === 'trace' ? source.name : null

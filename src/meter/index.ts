@@ -109,6 +109,12 @@ export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
 export { type ChargedWork, chargeMax, type Rates } from './prices/charge.ts'
 export { chargedFor, chargeLines, type PriceLine } from './prices/charge-lines.ts'
 export {
+  atListPrice,
+  type CountedWork,
+  type TokenFactor,
+  usualTokenFactor,
+} from './prices/list-comparison.ts'
+export {
   type ListPriceInput,
   listPricesInput,
 } from './prices/list-price-input.ts'

@@ -24,6 +24,7 @@ export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'
 export { type BatchPortion, type Lengths, mixOf, portionsOf, SimBatches } from './sim-batch.ts'
 export { capacityOf, promiseOf, type SimCapacity } from './sim-capacity.ts'
+export { type Dedicated, type DedicatedOptions, dedicatedEngines } from './sim-dedicated.ts'
 export { exampleTrace } from './sim-example.ts'
 export {
   type Fleet,

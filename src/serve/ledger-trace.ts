@@ -8,6 +8,8 @@ const PAGE_ROWS = 1000
 
 interface Span {
   sinceMs: number
+  /** Settled before then; absent: until now. */
+  untilMs?: number
   /** null: all */
   tenantIds: readonly string[] | null
   bytesMax: number
@@ -19,14 +21,18 @@ interface Span {
  */
 export async function ledgerTrace(
   sql: Queries,
-  { sinceMs, tenantIds, bytesMax }: Span,
+  { sinceMs, untilMs, tenantIds, bytesMax }: Span,
 ): Promise<Uint8Array> {
+  const filter = {
+    tenantIds: tenantIds ?? undefined,
+    ...(untilMs !== undefined && { settled: { fromMs: sinceMs, toMs: untilMs } }),
+  }
   const lines: string[] = []
   let bytes = 0
   let before: string | undefined
   for (;;) {
     const page = { limit: PAGE_ROWS, before }
-    const { rows, next } = await listRequests(sql, { tenantIds: tenantIds ?? undefined }, page)
+    const { rows, next } = await listRequests(sql, filter, page)
     const recent = rows.filter(({ arrivedAt }) => Date.parse(arrivedAt) >= sinceMs)
     for (const request of recent) {
       // Engines had no part in what the response cache answered.

@@ -110,6 +110,38 @@ describe('a plan at the desk', () => {
     assert.ok(turns > 20, `${turns} turns in ${seen.size} steps`)
   })
 
+  it('counts engines of tenants alone for a time of the ledger, beside plans', async () => {
+    const fromMs = Date.UTC(2026, 9, 1)
+    await database.sql`
+      insert into ledger_intents (request_id, tenant_id, project_id, key_id, model, endpoint,
+        service_class, estimated_input_tokens, output_tokens_max, arrived_at)
+      select 'req_' || n, 'ten_' || n % 2, 'prj', 'key', 'toy', '/v1/x', 'standard', 1, 1,
+        to_timestamp(${fromMs}::float8 / 1000 + n) from generate_series(0, 39) as n`
+    await database.sql`
+      insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
+        service_class, served_class, settlement_group, end_reason, estimated, input_tokens,
+        cached_tokens, output_tokens, queue_ms, engine_ms, settled_at)
+      select request_id, tenant_id, project_id, key_id, model, service_class, service_class,
+        'finished', 'done', false, 80, 0, 20, 0, 5, arrived_at + interval '1 second'
+      from ledger_intents`
+    open()
+    const { engine, ttftP99Ms } = input
+    const asked = { fromMs, toMs: fromMs + 30_000, tenantIds: null, engine, ttftP99Ms, draws: 1 }
+    const { signal } = new AbortController()
+    const found = await desk.dedicated('ada', asked, signal)
+    // Requests that were settled after the half minute are another time's.
+    assert.deepEqual(
+      found.tenants.map(({ tenant, requests }) => [tenant, requests]),
+      [
+        ['ten_0', 15],
+        ['ten_1', 14],
+      ],
+    )
+    assert.equal(desk.view('ada'), null)
+    await assert.rejects(desk.dedicated('ada', asked, AbortSignal.abort(new Error('gone'))), /gone/)
+    assert.equal((await desk.dedicated('ada', { ...asked, draws: 0 }, signal)).draws, 0)
+  })
+
   it('says which line of a trace is wrong, and when there is no time or no ledger', async () => {
     open(50)
     await desk.start('ada', { ...input, source: traceOf(`${text}\n1,a,standard,x,2`) })

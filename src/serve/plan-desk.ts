@@ -3,8 +3,7 @@
  * time for a person, few for all, bounded in time and memory. Keeps the newest plan of a person
  * with its trace, so that questions can be asked about it; nothing is stored.
  */
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import {
   type Clock,
   GristmillError,
@@ -17,16 +16,16 @@ import type { PlanInput, PlanReport, PlanService, PlanView, WhatIfReport } from 
 import type { PlanChange } from '../pool/index.ts'
 import type { Queries } from '../store/index.ts'
 import { ledgerTrace } from './ledger-trace.ts'
+import { ownEngines } from './own-engines.ts'
+import { planThread } from './plan-thread.ts'
 import type { PlanMessage, PlanTask } from './plan-worker.ts'
 
-const WORKER = new URL(`./plan-worker${extname(import.meta.url)}`, import.meta.url)
 /** The gateway and the engine need the other cores. */
 const PLANS_AT_ONCE = 2
 const RETRY_MS = 10_000
 /** Each with its trace. */
 const KEPT_MAX = 8
 const ANSWERS_MAX = 8
-const HEAP_MB_MAX = 1024
 
 export interface PlanDeskOptions {
   sql: Queries
@@ -49,10 +48,11 @@ interface Job {
 
 /** @param options where the ledger is, and the bounds of one plan */
 export function planDesk(options: PlanDeskOptions): PlanDesk {
-  const { clock, random, limits } = options
+  const { clock, random } = options
   const jobs = new Map<string, Job>()
-  /** Whose ledger is being read. */
+  /** Whose ledger is being read, or who waits for engines of tenants alone. */
   const preparing = new Set<string>()
+  const closing = new AbortController()
 
   const checkFree = (person: string) => {
     if (preparing.has(person) || jobs.get(person)?.worker) throw new GristmillError('plan_running')
@@ -99,19 +99,29 @@ export function planDesk(options: PlanDeskOptions): PlanDesk {
       if (job?.worker) end(job, clock, null)
       return job?.view ?? null
     },
+    async dedicated(person, input, signal) {
+      checkFree(person)
+      preparing.add(person)
+      try {
+        return await ownEngines(options, input, AbortSignal.any([signal, closing.signal]))
+      } finally {
+        preparing.delete(person)
+      }
+    },
     async close() {
+      closing.abort()
       const workers = [...jobs.values()].flatMap(({ worker }) => worker ?? [])
       await Promise.all(workers.map((worker) => worker.terminate()))
     },
   }
+}
 
-  async function traceOf({ sql }: PlanDeskOptions, source: PlanInput['source']) {
-    if (source.kind === 'example') return null
-    if (source.kind === 'trace') return source.bytes
-    const { hours, tenantIds } = source
-    const sinceMs = clock.nowMs() - hours * 3_600_000
-    return ledgerTrace(sql, { sinceMs, tenantIds, bytesMax: limits.planTraceBytesMax })
-  }
+async function traceOf({ sql, clock, limits }: PlanDeskOptions, source: PlanInput['source']) {
+  if (source.kind === 'example') return null
+  if (source.kind === 'trace') return source.bytes
+  const { hours, tenantIds } = source
+  const sinceMs = clock.nowMs() - hours * 3_600_000
+  return ledgerTrace(sql, { sinceMs, tenantIds, bytesMax: limits.planTraceBytesMax })
 }
 
 function begun(id: string, { source, ...rest }: PlanInput, nowMs: number): PlanView {
@@ -149,10 +159,7 @@ function run(
 ): void {
   const engines = job.view.report?.arrangements.find(({ kind }) => kind === 'pooled')?.engines
   const task: PlanTask = { ...job.task, question: change && { change, engines } }
-  const worker = new Worker(WORKER, {
-    workerData: task,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
-  })
+  const worker = planThread(task)
   const startedAt = new Date(clock.nowMs()).toISOString()
   const fresh = { state: 'running', step: 'the trace', progress: 0, failure: null } as const
   job.worker = worker
@@ -169,7 +176,7 @@ function run(
       const { done, of, what } = message
       job.view = { ...job.view, step: what, progress: done / of }
     } else if (message.kind === 'refused') end(job, clock, message.reason)
-    else finish(job, clock, message.result)
+    else if (message.kind === 'done') finish(job, clock, message.result)
   })
   worker.on('error', (error: NodeJS.ErrnoException) => {
     if (!isOurs()) return

@@ -7,6 +7,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { GristmillError, seededRandom } from '../base/index.ts'
 import {
   builtInProfiles,
+  type Dedicated,
+  dedicatedEngines,
   exampleTrace,
   importTrace,
   type PlanChange,
@@ -26,14 +28,18 @@ export interface PlanTask {
   costPerEngineHour: number | null
   tenants: number
   seed: number
-  /** A question, with the engines that the pool has; null asks for the whole plan. */
-  question: { change: PlanChange; engines: number | undefined } | null
+  /**
+   * What a change would do, with the engines that the pool has; or engines for each tenant alone,
+   * over so many draws. Null asks for the whole plan.
+   */
+  question: { change: PlanChange; engines: number | undefined } | { draws: number } | null
 }
 
-/** What the thread says; after `done` or `refused` it ends. */
+/** What the thread says; after `done`, `needed` or `refused` it ends. */
 export type PlanMessage =
   | { kind: 'step'; done: number; of: number; what: string }
   | { kind: 'done'; result: ReturnType<typeof planFor> | ReturnType<typeof whatIf> }
+  | { kind: 'needed'; result: Dedicated }
   /** What was asked cannot be worked out; why, a sentence. */
   | { kind: 'refused'; reason: string }
 
@@ -42,21 +48,25 @@ if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_LOW)
 
 const say = (message: PlanMessage) => parentPort?.postMessage(message)
 try {
-  say({ kind: 'done', result: worked(workerData as PlanTask) })
+  say(worked(workerData as PlanTask))
 } catch (error) {
   // Anything else is a defect and ends the thread as one.
   if (!(error instanceof GristmillError)) throw error
   say({ kind: 'refused', reason: error.message })
 }
 
-function worked(task: PlanTask) {
+function worked(task: PlanTask): PlanMessage {
   const { ttftP99Ms, costPerEngineHour, seed, question } = task
   const onStep: PlanStep = (done, of, what) => say({ kind: 'step', done, of, what })
   const profile = builtInProfiles.find(({ name }) => name === task.engine)
   if (profile === undefined) throw new Error(`there is no profile ${task.engine}`)
   const common = { rows: rowsOf(task), profile, ttftP99Ms, seed, onStep }
-  if (question !== null) return whatIf({ ...common, ...question })
-  return planFor({ ...common, ...(costPerEngineHour !== null && { costPerEngineHour }) })
+  if (question === null) {
+    const report = planFor({ ...common, ...(costPerEngineHour !== null && { costPerEngineHour }) })
+    return { kind: 'done', result: report }
+  }
+  if ('change' in question) return { kind: 'done', result: whatIf({ ...common, ...question }) }
+  return { kind: 'needed', result: dedicatedEngines({ ...common, ...question }) }
 }
 
 function rowsOf({ trace, tenants, seed }: PlanTask): TraceRow[] {
