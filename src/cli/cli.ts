@@ -13,6 +13,7 @@ import { configCommands } from './config.ts'
 import { type CliContext, ExitWith } from './context.ts'
 import { creditCommands } from './credits.ts'
 import { demoCommand } from './demo.ts'
+import { discountCommands } from './discounts.ts'
 import { doctorCommand } from './doctor.ts'
 import { engineCommands } from './engines.ts'
 import { importCommands } from './import.ts'
@@ -87,6 +88,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   priceCommands(program, context)
   budgetCommands(program, context)
   creditCommands(program, context)
+  discountCommands(program, context)
   ledgerCommands(program, context)
   planCommand(program, context)
   traceCommands(program, context)

@@ -202,3 +202,21 @@ test('work is compared with engines of each tenant alone', async () => {
   assert.match(out, /Support +9 +3 +2 +4/)
   assert.match(out, /No saving\.\n$/)
 })
+
+test('terms of discounts are set as a whole, and are something or an end', async () => {
+  const set = 'discount set --plan partner --from 2027-01 --json'
+  await run(`${set} --free 5 --tier 100:5 --tier 1000:12.5`)
+  const tiers = [
+    { above: '100', percent: '5' },
+    { above: '1000', percent: '12.5' },
+  ]
+  const body = { plan: 'partner', from: '2027-01', free: { unit: 'money', amount: '5' }, tiers }
+  assert.deepEqual(seen, [{ line: 'POST /api/discounts', body }])
+  await run(`${set} --end`)
+  const end = { plan: 'partner', from: '2027-01', free: null, tiers: [] }
+  assert.deepEqual(seen.at(-1)?.body, end)
+  for (const wrong of ['', ' --free 5 --end', ' --free 5 --free-tokens 5']) {
+    assert.notEqual((await run(set + wrong)).code, 0, wrong)
+  }
+  assert.equal(seen.length, 2)
+})

@@ -141,6 +141,48 @@ describe('chargeback', () => {
     const { status, json } = await server.ask('GET', `/api/chargeback?${same}`, { local: true })
     assert.deepEqual([status, json.error.param], [400, 'from'])
   })
+
+  it('has what terms take off, first as an estimate and then on the statement', async () => {
+    const local = (method: string, path: string, body?: object) =>
+      server.ask(method, path, { local: true, ...(body && { body }) })
+    const tiers = [{ above: '0', percent: '10' }]
+    const given = {
+      tenantId: mine,
+      from: '2026-11',
+      free: { unit: 'money', amount: '0.01' },
+      tiers,
+    }
+    const { json: terms, text } = await local('POST', '/api/discounts', given)
+    assert.deepEqual([terms.version, terms.free, terms.tiers], [1, given.free, tiers], text)
+    const wrong = [{ tiers: [...tiers, ...tiers] }, { plan: 'p' }, { from: '2026-13' }]
+    for (const change of wrong) {
+      const { status } = await local('POST', '/api/discounts', { ...given, ...change })
+      assert.equal(status, 400, JSON.stringify(change))
+    }
+    const off = ['-0.01', '-0.0000009']
+    const amounts = (lines: { amount: string }[]) => lines.map(({ amount }) => amount)
+    const { json: told } = await local('GET', `/api/discounts/estimate?tenant=${mine}`)
+    assert.deepEqual([told.charge, told.total], ['0.010009', '0.0000081'])
+    assert.deepEqual(amounts(told.discounts.lines), off)
+    const span = { from: '2026-11-01T00:00:00Z', to: '2026-11-01T01:00:00Z' }
+    const closing = { ...span, basis: 'prices', tenants: [mine] }
+    const { json: closed } = await local('POST', '/api/ledger/close', closing)
+    assert.deepEqual([closed.statements.length, closed.statements[0].total], [1, told.total])
+    const path = `/api/statements/${closed.statements[0].number}`
+    assert.deepEqual(amounts((await local('GET', path)).json.content.discounts.lines), off)
+    const page = await local('GET', `${path}?format=html`)
+    assert.match(page.text, /free are the first 0\.01 of a month[\s\S]*10 % above 0/)
+    const csv = await local('GET', `${path}?format=csv`)
+    assert.match(csv.text, /allowance,2026-11,the first 0\.01 of a month,,,,,-0\.01,yes/)
+    const focus = await local('GET', `/api/ledger/focus?${query}`)
+    assert.match(
+      focus.text,
+      /-0\.01,[^\n]*,Credit,[^\n]*Free in 2026-11: the first 0\.01 of a month/,
+    )
+    assert.equal((await local('POST', '/api/discounts', given)).json.error.code, 'period_refused')
+    const verified = await local('GET', '/api/ledger/verify?part=statements')
+    assert.deepEqual([verified.json.checked, verified.json.broken], [1, null])
+  })
 })
 
 const rates = {

@@ -191,6 +191,8 @@ export interface StatementDetailView extends StatementView {
     lentS: string
     cachedTokens: number
     hitTokens: number
+    /** Part of the total where that is of use at prices; null where there never were terms. */
+    discounts: DiscountsView | null
     /** Prepaid credit in the period, beside the total; null where nothing happened to any. */
     credit: { toppedUp: string; refunded: string; corrected: string; used: string } | null
     allocation: {
@@ -201,6 +203,52 @@ export interface StatementDetailView extends StatementView {
       digest: string
     }
   } | null
+}
+
+/** What is free, and discounts by volume. Amounts are decimals with their sign. */
+export interface DiscountsView {
+  /** Price plan of the tenant. */
+  plan: string | null
+  /** The newest version of terms that there was. */
+  book: number
+  lines: {
+    kind: 'allowance' | 'discount'
+    /** Version of the terms. */
+    terms: number
+    month: string
+    /** The terms in words. */
+    method: string
+    /** Charge of the month until the end of the period; of a discount, less what is free. */
+    basis: string
+    /** What is granted on that, and what of it the time of the month before had. */
+    granted: string
+    before: string
+    amount: string
+  }[]
+}
+
+// GET /api/discounts?tenant=… → Page<DiscountTermsView>, the newest first; POST /api/discounts
+// {tenantId | plan, from, free?, tiers?, note?} → DiscountTermsView; nothing free and no tiers ends
+// the terms before. GET /api/discounts/estimate?tenant=…[&from=…&to=…] → DiscountEstimateView
+export interface DiscountTermsView {
+  version: number
+  tenantId: string | null
+  plan: string | null
+  /** The month (UTC) from which on they hold. */
+  from: string
+  free: { unit: 'money' | 'tokens'; amount: string } | null
+  tiers: { above: string; percent: string }[]
+  note: string
+  actor: string
+  at: string
+}
+
+/** What a statement by prices would say of a period, were it closed now. */
+export interface DiscountEstimateView {
+  currency: string
+  charge: string
+  discounts: DiscountsView | null
+  total: string
 }
 
 export interface ClosedView {

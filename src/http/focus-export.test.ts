@@ -134,7 +134,7 @@ function statementOf(number: number): StatementDetailView {
         },
       ],
       usage: [],
-      ...{ lentS: '0', cachedTokens: 0, hitTokens: 0, credit: null },
+      ...{ lentS: '0', cachedTokens: 0, hitTokens: 0, credit: null, discounts: null },
       allocation: {
         ...{ rule: 'use', engineCost: '123456789012346', overflowCost: '1' },
         ...{ unallocated: '0', digest: '' },

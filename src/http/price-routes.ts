@@ -1,9 +1,10 @@
-/** Routes of the admin API for prices: the book, and list prices of services. */
+/** Routes of the admin API for prices: the book, list prices, discounts. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { decimalOf } from '../base/index.ts'
 import { type Price, priceInput, type Rates } from '../meter/index.ts'
 import { type Api, answer, body, needs } from './api.ts'
 import type * as contract from './contract.ts'
+import { discountRoutes } from './discount-routes.ts'
 import { listPriceRoutes } from './list-price-routes.ts'
 import { serviceClass } from './schemas.ts'
 import type { HttpOptions } from './services.ts'
@@ -68,10 +69,11 @@ const addPrices = createRoute({
   responses: { 200: answer('Those that were added.', z.object({ added: z.array(price) })) },
 })
 
-/** @param api where the routes are added, those of list prices too */
+/** @param api where the routes are added, all that are about prices */
 export function priceRoutes(api: Api, options: HttpOptions): void {
   const { prices, clock } = options
   listPriceRoutes(api, options)
+  discountRoutes(api, options)
   api.openapi(readPrices, (c) => {
     const views = viewsOf(prices.prices, clock.nowMs())
     return c.json({ currency: prices.currency, prices: views }, 200)

@@ -178,6 +178,7 @@ function bodyFor({ method, path }: Operation): object | undefined {
   if (path === '/api/budgets' && method === 'POST') {
     return { tenantId, name: 'b', unit: 'tokens', limit: '1', period: 'day' }
   }
+  if (path === '/api/discounts' && method === 'POST') return { tenantId, from: '2026-12' }
   if (path === '/api/credits' && method === 'POST') {
     return { tenantId, kind: 'top_up', amount: '1', note: 'mine' }
   }
@@ -209,9 +210,13 @@ async function asksForTheirs(role: Role, operation: Operation): Promise<Answer> 
 const isTheirs = (operation: Operation) =>
   operation.query.includes('tenant') ||
   ['/api/keys/import', '/api/ledger/comparison/engines'].includes(operation.path) ||
-  (['/api/keys', '/api/service-accounts', '/api/budgets', '/api/credits'].includes(
-    operation.path,
-  ) &&
+  ([
+    '/api/keys',
+    '/api/service-accounts',
+    '/api/budgets',
+    '/api/credits',
+    '/api/discounts',
+  ].includes(operation.path) &&
     operation.method === 'POST') ||
   (operation.path.includes('{') && named(operation.path) !== null)
 

@@ -28,7 +28,7 @@ export function statementCsv(view: StatementDetailView): string {
     const note = ['credit note', `statement ${corrects}`, view.reason, ...none, total, 'yes']
     return csvRecord(COLUMNS) + csvRecord([...head, ...note])
   }
-  const { basis, costs, overflow, usage, credit } = content
+  const { basis, costs, overflow, usage, discounts, credit } = content
   const [cost, use] = basis === 'cost' ? ['yes', 'no'] : ['no', 'yes']
   const rows = [
     ...costs.map((line) => {
@@ -43,6 +43,9 @@ export function statementCsv(view: StatementDetailView): string {
       const { projectId, model, serviceClass, requests, inputTokens, outputTokens, charge } = line
       const what = [model, `${projectId} ${serviceClass}`]
       return ['usage', ...what, requests, inputTokens, outputTokens, '', charge, use]
+    }),
+    ...(discounts?.lines ?? []).map(({ kind, month, method, amount }) => {
+      return [kind, month, method, ...none, amount, use]
     }),
     ...Object.entries(credit ?? {})
       .filter(([, amount]) => amount !== '0')

@@ -32,7 +32,13 @@ interface Charge {
   /** What it is a part of, and how that was shared; null: it is no part of anything. */
   allocated: { from: string; method: string; ratio: string } | null
   project: string | null
+  /** Less to pay; it has no quantity, and is no part of what things are listed at. */
+  isCredit?: true
 }
+
+type DiscountLine = NonNullable<
+  NonNullable<StatementDetailView['content']>['discounts']
+>['lines'][number]
 
 type Value = (view: StatementDetailView, charge: Charge) => string | null
 
@@ -41,6 +47,10 @@ const currencyOf: Value = ({ currency }) => currency
 const unitPriceOf: Value = (_, { amount, quantity }) => unitPrice(amount, quantity)
 const provider: Value = () => PROVIDER
 const none: Value = () => null
+const ofUse =
+  (value: Value): Value =>
+  (view, charge) =>
+    charge.isCredit ? null : value(view, charge)
 
 const values: Record<string, Value> = {
   AllocatedMethodDetails: (_, { allocated, quantity, unit }) =>
@@ -59,39 +69,39 @@ const values: Record<string, Value> = {
   BillingCurrency: currencyOf,
   BillingPeriodEnd: ({ toAt }) => utc(toAt),
   BillingPeriodStart: ({ fromAt }) => utc(fromAt),
-  ChargeCategory: () => 'Usage',
+  ChargeCategory: (_, { isCredit }) => (isCredit ? 'Credit' : 'Usage'),
   ChargeClass: none,
   ChargeDescription: (_, { description }) => description,
-  ChargeFrequency: () => 'Usage-Based',
+  ChargeFrequency: (_, { isCredit }) => (isCredit ? 'Recurring' : 'Usage-Based'),
   ChargePeriodEnd: ({ toAt }) => utc(toAt),
   ChargePeriodStart: ({ fromAt }) => utc(fromAt),
-  ConsumedQuantity: (_, { quantity }) => decimal(quantity),
-  ConsumedUnit: (_, { unit }) => unit,
+  ConsumedQuantity: ofUse((_, { quantity }) => decimal(quantity)),
+  ConsumedUnit: ofUse((_, { unit }) => unit),
   ContractedCost: amountOf,
-  ContractedUnitPrice: unitPriceOf,
+  ContractedUnitPrice: ofUse(unitPriceOf),
   EffectiveCost: amountOf,
   HostProviderName: provider,
   // Not a number alone: tools that guess types take that for one.
   InvoiceId: ({ number }) => `statement-${number}`,
   InvoiceIssuerName: provider,
-  ListCost: amountOf,
-  ListUnitPrice: unitPriceOf,
-  PricingCategory: () => 'Standard',
+  ListCost: (_, { amount, isCredit }) => (isCredit ? '0' : amount),
+  ListUnitPrice: ofUse(unitPriceOf),
+  PricingCategory: ofUse(() => 'Standard'),
   PricingCurrency: currencyOf,
-  PricingQuantity: (_, { quantity }) => decimal(quantity),
-  PricingUnit: (_, { unit }) => unit,
+  PricingQuantity: ofUse((_, { quantity }) => decimal(quantity)),
+  PricingUnit: ofUse((_, { unit }) => unit),
   ProviderName: provider,
   PublisherName: provider,
-  ResourceId: (_, { resourceId }) => resourceId,
-  ResourceName: (_, { resourceId }) => resourceId,
-  ResourceType: (_, { resourceType }) => resourceType,
+  ResourceId: ofUse((_, { resourceId }) => resourceId),
+  ResourceName: ofUse((_, { resourceId }) => resourceId),
+  ResourceType: ofUse((_, { resourceType }) => resourceType),
   ServiceCategory: () => 'AI and Machine Learning',
   ServiceName: (_, { service }) => service,
   ServiceProviderName: provider,
   ServiceSubcategory: () => 'Generative AI',
-  SkuId: (_, { sku }) => sku,
-  SkuMeter: (_, { meter }) => meter,
-  SkuPriceId: (_, { sku }) => sku,
+  SkuId: ofUse((_, { sku }) => sku),
+  SkuMeter: ofUse((_, { meter }) => meter),
+  SkuPriceId: ofUse((_, { sku }) => sku),
   SubAccountId: ({ tenantId }) => tenantId,
   SubAccountName: ({ tenantName }) => tenantName,
   SubAccountType: () => 'Tenant',
@@ -131,21 +141,24 @@ export function focusRows(
 
 function chargesOf({ content }: StatementDetailView): Charge[] {
   if (content === null) return []
-  const { basis, costs, overflow, usage, allocation } = content
+  const { basis, costs, overflow, usage, discounts, allocation } = content
   if (basis === 'prices') {
-    return usage.map(({ projectId, model, serviceClass, requests, charge }) => ({
-      amount: charge,
-      quantity: String(requests),
-      unit: 'Requests',
-      description: `Requests for ${model} in the class ${serviceClass}`,
-      resourceId: model,
-      resourceType: 'Model',
-      service: 'Model requests',
-      sku: `${model}/${serviceClass}`,
-      meter: 'Requests',
-      allocated: null,
-      project: projectId,
-    }))
+    const used = usage.map(
+      ({ projectId, model, serviceClass, requests, charge }): Charge => ({
+        amount: charge,
+        quantity: String(requests),
+        unit: 'Requests',
+        description: `Requests for ${model} in the class ${serviceClass}`,
+        resourceId: model,
+        resourceType: 'Model',
+        service: 'Model requests',
+        sku: `${model}/${serviceClass}`,
+        meter: 'Requests',
+        allocated: null,
+        project: projectId,
+      }),
+    )
+    return [...used, ...(discounts?.lines.map(creditOf) ?? [])]
   }
   const engines = costs.map(({ engineId, kind, cause, engineS, amount }): Charge => {
     const ratio = unitPrice(amount, allocation.engineCost)
@@ -179,6 +192,20 @@ function chargesOf({ content }: StatementDetailView): Charge[] {
     }),
   )
   return [...engines, ...rented]
+}
+
+function creditOf({ kind, method, month, terms, amount }: DiscountLine): Charge {
+  const none = { resourceId: '', resourceType: '', sku: '', meter: '', quantity: '', unit: '' }
+  const what = kind === 'allowance' ? 'Free' : 'Discount'
+  return {
+    ...none,
+    amount,
+    description: `${what} in ${month}: ${method} (terms ${terms})`,
+    service: 'Model requests',
+    allocated: null,
+    project: null,
+    isCredit: true,
+  }
 }
 
 /** To nine places; 0 where there is nothing. */

@@ -151,7 +151,7 @@ function content({ content: given, currency }: StatementDetailView, names: State
   const cost = `<h2>${isCost ? '' : 'For information: '}Share of what engines cost</h2>
 ${costTables(given, names, currency)}`
   const use = `<h2>${isCost ? 'For information: use' : 'Use'} at the price book</h2>
-${usageTable(given, names, currency)}`
+${usageTable(given, names, currency)}${discountTable(given, currency)}`
   const unpriced = usage.reduce((sum, line) => sum + line.unpriced, 0)
   return `${isCost ? cost + use : use + cost}
 ${unpriced === 0 ? '' : `<p>${count(unpriced)} requests had no price.</p>`}
@@ -243,6 +243,29 @@ function usageTable({ usage }: Content, { projects }: StatementNames, currency: 
       charges.at(-1) ?? '',
     ],
   )
+}
+
+function discountTable({ discounts }: Content, currency: string): string {
+  const lines = discounts?.lines ?? []
+  if (lines.length === 0) return ''
+  const amounts = withPlaces([...lines, { amount: sumOf(lines) }].map(({ amount }) => amount))
+  const [basis, granted, before] = (['basis', 'granted', 'before'] as const).map((name) =>
+    withPlaces(lines.map((line) => line[name])),
+  )
+  const columns: PageColumn[] = [
+    { title: 'Month and terms' },
+    { title: 'Charge of the month until now', isNumber: true },
+    { title: 'Granted on that', isNumber: true },
+    { title: 'Granted before', isNumber: true },
+    { title: `Amount, ${currency}`, isNumber: true },
+  ]
+  const rows = lines.map(({ kind, month, method }, at) => {
+    const what = `${month}: ${kind === 'allowance' ? 'free are ' : ''}${safe(method)}`
+    const figures = [basis, granted, before, amounts].map((column) => column?.[at] ?? '')
+    return { cells: [what, ...figures] }
+  })
+  return `<h2>Free and discounts</h2>
+${table(columns, rows, ['All', '', '', '', amounts.at(-1) ?? ''])}`
 }
 
 /** What it was used for stands above; it changes no total. */

@@ -56,11 +56,29 @@ const usageLine = z.object({
   charge: z.string(),
 })
 
+export const discounts = z.object({
+  plan: z.string().nullable(),
+  book: count,
+  lines: z.array(
+    z.object({
+      kind: z.enum(['allowance', 'discount']),
+      terms: count,
+      month: z.string(),
+      method: z.string(),
+      basis: z.string(),
+      granted: z.string(),
+      before: z.string(),
+      amount: z.string(),
+    }),
+  ),
+}) satisfies z.ZodType<contract.DiscountsView>
+
 const content = z.object({
   basis: z.enum(statementBases),
   costs: z.array(costLine),
   overflow: z.array(overflowLine),
   usage: z.array(usageLine),
+  discounts: discounts.nullable(),
   lentS: z.string(),
   cachedTokens: count,
   hitTokens: count,
@@ -109,6 +127,7 @@ export function statementDetailView(given: Statement): contract.StatementDetailV
 
 function contentOf(document: StatementDocument) {
   const { basis, costs, overflow, usage, lentS, cachedTokens, hitTokens, allocation } = document
-  const credit = document.credit ?? null
-  return { basis, costs, overflow, usage, lentS, cachedTokens, hitTokens, credit, allocation }
+  const { credit = null, discounts: off = null } = document
+  const lines = { costs, overflow, usage, discounts: off }
+  return { basis, ...lines, lentS, cachedTokens, hitTokens, credit, allocation }
 }

@@ -11,13 +11,13 @@ describe('a CSV record', () => {
   })
 
   it('never begins a text with what a spreadsheet would run', () => {
-    for (const text of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '|calc', '＝1'])
+    for (const text of ['=1+1', '+1', '-A1', '-1+1', '@SUM(A1)', '\t=1', '|calc', '＝1'])
       assert.ok(csvRecord([text]).startsWith(`'${text[0]}`), text)
     assert.equal(csvRecord(['=a,"b']), `"'=a,""b"\r\n`)
     assert.equal(csvRecord(['\r=1']), `"'\r=1"\r\n`)
   })
 
   it('leaves numbers as they are', () => {
-    assert.equal(csvRecord([-1, 0]), '-1,0\r\n')
+    assert.equal(csvRecord([-1, 0, '-0.000000001', '-12']), '-1,0,-0.000000001,-12\r\n')
   })
 })

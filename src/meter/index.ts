@@ -52,7 +52,12 @@ export {
   readReconciliations,
 } from './books/reconciliation-rows.ts'
 export { Reconciliations } from './books/reconciliations.ts'
-export { readStatement, readStatements, standingPages } from './books/statement-rows.ts'
+export {
+  readStatement,
+  readStatements,
+  readUsageLines,
+  standingPages,
+} from './books/statement-rows.ts'
 export {
   type AnyDocument,
   type Statement,
@@ -95,6 +100,10 @@ export {
 } from './capacity.ts'
 export { CapacityWriter } from './capacity-writer.ts'
 export { csvRecord } from './csv.ts'
+export { readTerms } from './discounts/discount-terms.ts'
+export type * from './discounts/discount-types.ts'
+export { readDiscounts, readPlans } from './discounts/discounts.ts'
+export { addTerms, type TermsInput, termsInput } from './discounts/terms-input.ts'
 export {
   type EngineErrors,
   type EngineStep,

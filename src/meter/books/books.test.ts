@@ -4,6 +4,8 @@ import { createLogger, FakeClock, systemRandom } from '../../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
 import { createTenancy, type Tenancy } from '../../tenancy/index.ts'
 import { recordCapacity } from '../capacity.ts'
+import { readDiscounts } from '../discounts/discounts.ts'
+import { addTerms, termsInput } from '../discounts/terms-input.ts'
 import { insertPrices } from '../prices/price-rows.ts'
 import { Books, type Closing } from './books.ts'
 import { addEngineCost } from './engine-costs.ts'
@@ -139,6 +141,43 @@ describe('closing a period', () => {
     assert.deepEqual([first?.total, second?.credit], ['0.000200014', undefined])
   })
 
+  it('takes off what is free and discounts by volume, the same in whatever parts', async () => {
+    // The first of two requests is free but for 7 nanos; of the rest a half, rounded to even.
+    const free = { unit: 'money', amount: '0.0001' }
+    const terms = { free, tiers: [{ above: '0', percent: '50' }], from: '2026-10' }
+    await setTerms({ ...terms, tenantId: 'ten_a' })
+    const halves = [0, 20, 60].map((minutes) => FROM_MS + minutes * 60_000)
+    const documents: StatementDocument[] = []
+    for (const at of [0, 1]) {
+      const span = { fromMs: halves[at] ?? 0, toMs: halves[at + 1] ?? 0 }
+      const { statements } = await books.close({ ...hour, ...span, basis: 'prices' }, actor)
+      documents.push(...statements.map(({ document }) => document as StatementDocument))
+    }
+    const [first, second] = documents.filter(({ tenantId }) => tenantId === 'ten_a')
+    const other = documents.findLast(({ tenantId }) => tenantId === 'ten_b')
+    const amounts = (one?: StatementDocument) => one?.discounts?.lines.map(({ amount }) => amount)
+    assert.deepEqual([first?.total, amounts(first)], ['0.000000003', ['-0.0001', '-0.000000004']])
+    assert.deepEqual([second?.total, amounts(second)], ['0.000050004', ['-0.000050003']])
+    assert.deepEqual(second?.discounts?.lines[0]?.before, '0.000000004')
+    assert.deepEqual([other?.total, amounts(other)], ['0.000100007', []])
+    assert.equal((await verifyStatements(database.sql, 0)).broken, null)
+    // 200,014 less 100,000; of the rest a half.
+    const month = { tenantId: 'ten_a', fromMs: FROM_MS, toMs: halves[2] ?? 0, plan: null }
+    const whole = await readDiscounts(database.sql, month)
+    const sum = whole?.lines.map(({ granted }) => granted)
+    assert.deepEqual(sum, ['0.0001', '0.000050007'])
+    await assert.rejects(setTerms({ ...terms, tenantId: 'ten_b' }), refusal(/statement 1 closes/))
+    await setTerms({ ...terms, from: '2026-11', tenantId: 'ten_b' })
+    assert.equal((await verifyStatements(database.sql, 0)).broken, null)
+  })
+
+  it('takes nothing off shares of costs, which are no prices', async () => {
+    await setTerms({ tenantId: 'ten_a', free: { unit: 'tokens', amount: '50' }, from: '2026-10' })
+    const { statements } = await books.close(hour, actor)
+    const [first] = statements.map(({ document }) => document as StatementDocument)
+    assert.deepEqual([first?.discounts, first?.total], [undefined, '0.04'])
+  })
+
   it('waits until the period has ended, and names requests that are open', async () => {
     const day = { ...hour, toMs: clock.nowMs() - 60_000 }
     assert.throws(() => books.close(day, actor), refusal(/ended 2 minutes ago/))
@@ -193,6 +232,15 @@ describe('closing a period', () => {
     assert.equal((await verifyStatements(database.sql, 0)).broken, null)
   })
 })
+
+/** Tenants here are known to the ledger alone. */
+async function setTerms(given: object) {
+  await tamper(`
+    insert into tenants (id, name, weight, classes, default_class, limits, hue, created_at)
+    select id, id, 1, '["standard"]', 'standard', '{}', 0, now()
+    from unnest(array['ten_a', 'ten_b']) as id on conflict do nothing`)
+  return addTerms({ database, audit: tenancy.audit, clock }, termsInput.parse(given), actor)
+}
 
 /** Credit of the first tenant, which its first request used and its second came before. */
 async function payAhead() {
@@ -293,6 +341,11 @@ describe('the proof of the books', () => {
       'the settlements of its period say something else',
     ],
     [
+      'update discount_terms set tiers = tiers || tiers',
+      'statement 2',
+      'its discounts are not those of its terms',
+    ],
+    [
       "update credits set amount_nanos = 8 where id = 'crd_1'",
       'statement 1',
       'the prepaid credit of its period says something else',
@@ -306,7 +359,10 @@ describe('the proof of the books', () => {
   for (const [statement, id, what] of wrongStatements) {
     it(`finds a statement of which ${what}`, async () => {
       await payAhead()
-      await books.close(hour, actor)
+      const tiers = [{ above: '0', percent: '50' }]
+      await setTerms({ tenantId: 'ten_b', tiers, from: '2026-10' })
+      await books.close({ ...hour, tenantIds: ['ten_a'] }, actor)
+      await books.close({ ...hour, basis: 'prices' }, actor)
       await tamper(statement)
       assert.deepEqual(await statements(), { id, what })
     })

@@ -5,6 +5,7 @@
 import { type Clock, decimalOf, GristmillError } from '../../base/index.ts'
 import type { Database, Transaction } from '../../store/index.ts'
 import type { Actor, Tenancy } from '../../tenancy/index.ts'
+import { readDiscounts, readPlans } from '../discounts/discounts.ts'
 import type { IdleRule } from './chargeback-types.ts'
 import { readCreditUse } from './credit-use.ts'
 import { openBefore } from './open-requests.ts'
@@ -86,15 +87,22 @@ export class Books {
       const costs = await periodCosts(sql, fromMs, toMs, rule)
       const usage = await readUsageLines(sql, fromMs, toMs)
       const credit = await readCreditUse(sql, fromMs, toMs)
+      const plans = await readPlans(sql)
       const all = tenantsIn(costs, [...usage.keys(), ...credit.keys()])
       const tenantIds = await closable(sql, costs, closing.tenantIds ?? all)
       const statements: Statement[] = []
       for (const tenantId of tenantIds) {
         const tenantName = await this.#nameOf(tenantId)
         const { currency, issuer } = this.#options
+        const plan = plans.get(tenantId) ?? null
+        const discounts =
+          closing.basis === 'prices'
+            ? await readDiscounts(sql, { tenantId, fromMs, toMs, plan })
+            : undefined
+        const more = { credit: credit.get(tenantId), discounts }
         const head = { tenantId, tenantName, currency, issuer, basis: closing.basis }
         const make = (number: number) =>
-          statementOf({ ...head, number }, costs, usage.get(tenantId) ?? [], credit.get(tenantId))
+          statementOf({ ...head, number }, costs, usage.get(tenantId) ?? [], more)
         statements.push(await this.#append(sql, make, actor, 'ledger.close'))
       }
       return { statements, warnings: warningsOf(costs) }

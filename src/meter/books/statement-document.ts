@@ -1,6 +1,7 @@
 /** What stands on a statement, out of the costs and the use of a period. Pure. */
 import { createHash } from 'node:crypto'
-import { decimalOf, nanosOf } from '../../base/index.ts'
+import { decimalOf, nanosOfBooked } from '../../base/index.ts'
+import type { Discounts } from '../discounts/discount-types.ts'
 import type { PeriodCosts } from './period.ts'
 import type {
   AllocationHead,
@@ -26,7 +27,7 @@ export function statementOf(
   head: StatementHead,
   costs: PeriodCosts,
   usage: UsageLine[],
-  credit?: CreditUse,
+  { credit, discounts }: { credit?: CreditUse | undefined; discounts?: Discounts | undefined },
 ): StatementDocument {
   const { number, tenantId, tenantName, currency, issuer, basis } = head
   const { cachedTokens = 0, hitTokens = 0 } =
@@ -42,9 +43,10 @@ export function statementOf(
     toAt: new Date(costs.toMs).toISOString(),
     currency,
     basis,
-    total: totalOf({ basis, usage, ...lines }),
+    total: totalOf({ basis, usage, discounts, ...lines }),
     ...lines,
     usage,
+    ...(discounts !== undefined && { discounts }),
     lentS: seconds(costs.lentUs.get(tenantId) ?? 0n),
     cachedTokens,
     hitTokens,
@@ -59,13 +61,19 @@ export function totalOf({
   costs,
   overflow,
   usage,
-}: Pick<StatementDocument, 'basis' | 'costs' | 'overflow' | 'usage'>): string {
+  discounts,
+}: Pick<StatementDocument, 'basis' | 'costs' | 'overflow' | 'usage'> & {
+  discounts?: Discounts | undefined
+}): string {
   const amounts =
     basis === 'prices'
-      ? usage.map(({ charge }) => charge)
+      ? [...usage.map(({ charge }) => charge), ...discountAmounts(discounts)]
       : [...costs, ...overflow].map(({ amount }) => amount)
-  return decimalOf(amounts.reduce((sum, amount) => sum + (nanosOf(amount) ?? 0n), 0n))
+  return decimalOf(amounts.reduce((sum, amount) => sum + nanosOfBooked(amount), 0n))
 }
+
+const discountAmounts = (discounts: Discounts | undefined) =>
+  discounts?.lines.map(({ amount }) => amount) ?? []
 
 /** Takes a whole statement back. */
 export function creditNoteOf(
@@ -85,7 +93,7 @@ export function creditNoteOf(
     currency,
     corrects: statement.number,
     reason,
-    total: decimalOf(-(nanosOf(total) ?? 0n)),
+    total: decimalOf(-nanosOfBooked(total)),
   }
 }
 

@@ -1,4 +1,5 @@
 /** Statements as plain data. What is in a document is hashed, so it holds nothing but text. */
+import type { Discounts } from '../discounts/discount-types.ts'
 import type { ChargeKind, IdleRule } from './chargeback-types.ts'
 
 /** What a tenant is billed: its share of what engines cost, or its use at the price book. */
@@ -72,6 +73,8 @@ export interface StatementDocument {
   costs: CostLine[]
   overflow: OverflowLine[]
   usage: UsageLine[]
+  /** Part of the total, where that is of use at prices; absent where there never were terms. */
+  discounts?: Discounts
   lentS: string
   cachedTokens: number
   hitTokens: number

@@ -3,6 +3,7 @@
  * up to what is billed, and the ledger still says what stands on them.
  */
 import type { Queries } from '../../store/index.ts'
+import { readDiscounts } from '../discounts/discounts.ts'
 import { readCreditUse } from './credit-use.ts'
 import { type PeriodCosts, periodCosts } from './period.ts'
 import { FIRST_HASH, hashOf, isSigned } from './statement-chain.ts'
@@ -60,6 +61,11 @@ async function problem(
   const [fromMs, toMs] = [Date.parse(fromAt), Date.parse(toAt)]
   const usage = (await readUsageLines(sql, fromMs, toMs, tenantId)).get(tenantId) ?? []
   if (!isSame(usage, document.usage)) return 'the settlements of its period say something else'
+  if (document.basis === 'prices') {
+    const { plan = null, book = 0 } = document.discounts ?? {}
+    const discounts = await readDiscounts(sql, { tenantId, fromMs, toMs, plan, book })
+    if (!isSame(discounts, document.discounts)) return 'its discounts are not those of its terms'
+  }
   const credit = (await readCreditUse(sql, fromMs, toMs, tenantId)).get(tenantId)
   const isKept = fromMs >= ((await readDropped(sql))?.before.getTime() ?? 0)
   if (isKept && !isSame(credit, document.credit)) {
