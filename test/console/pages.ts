@@ -52,7 +52,7 @@ export const consolePages: ConsolePage[] = [
   { name: 'people', path: '/people', sentence: /4 people may sign in/ },
   {
     name: 'costs',
-    path: '/costs?tenant=ten_0000',
+    path: '/costs?tenant=ten_0000&compare=yes',
     sentence:
       /has cost .*\sUSD so far; 28\s% of it for engines that nobody used\. Research pays the most/,
   },

@@ -38,3 +38,6 @@ export const definitions = {
   overflow: 'Work of rented services, at their prices',
   saved: 'Tokens that no engine worked for again: cached prompt tokens, and tokens of kept answers',
 }
+
+/** The title of the card and of what it becomes. */
+export const COMPARED = 'What it would have cost elsewhere'

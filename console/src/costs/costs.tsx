@@ -15,6 +15,7 @@ import { money, nanosOf } from '../parts/money.ts'
 import { PageHead } from '../parts/page-head.tsx'
 import { withParameter } from '../parts/tenant-filter.tsx'
 import { duration, listed, percent, plural } from '../units.ts'
+import { Compared } from './compared.tsx'
 import { CostFlow } from './cost-flow.tsx'
 import { CostMonths } from './cost-months.tsx'
 import { type CostSums, sumsOf } from './cost-sums.ts'
@@ -76,6 +77,7 @@ export default function Costs() {
           currency={currency}
         />
         {span.tenant !== undefined && <TenantLines span={span} view={view} currency={currency} />}
+        <Compared span={span} />
       </div>
     </>
   )
