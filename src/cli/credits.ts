@@ -1,6 +1,6 @@
 /** `gristmill credit`: what tenants have paid before they ask. */
 import type { Command } from 'commander'
-import type { BudgetView, CreditBooked, CreditView } from '../http/index.ts'
+import type { BudgetView, CreditBooked, CreditView, TenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
@@ -29,13 +29,16 @@ function listCredits(group: Command, context: CliContext): void {
     .action(async ({ tenant, ...flags }: RemoteFlags & { tenant?: string }) => {
       const client = connect(context, flags)
       const query = { tenant: tenant && (await findTenant(client, tenant)).id }
+      const tenants = await client.all<TenantView>('/api/tenants')
+      const names = new Map(tenants.map(({ id, name }) => [id, name]))
+      const nameOf = (id: string) => names.get(id) ?? id
       const credits = await client.all<CreditView>(PATH, query)
       const path = query.tenant ? `/api/budgets?tenant=${query.tenant}` : '/api/budgets'
       const { rows } = await client.get<{ rows: BudgetView[] }>(path)
       const balances = rows.filter(({ isPrepaid }) => isPrepaid)
       show(context, flags, { credits, balances }, () => {
-        printTable(terminal, credits, columns, 'No credit: nobody pays before they ask.')
-        for (const balance of balances) terminal.print(inWords(balance))
+        printTable(terminal, credits, columns(nameOf), 'No credit: nobody pays before they ask.')
+        for (const one of balances) terminal.print(inWords(nameOf(one.tenantId), one))
       })
     })
 }
@@ -47,9 +50,9 @@ function bookCredits(group: Command, context: CliContext): void {
     row: { kind: CreditView['kind']; amount: string },
   ) => {
     const client = connect(context, flags)
-    const { id: tenantId } = await findTenant(client, tenant)
+    const { id: tenantId, name } = await findTenant(client, tenant)
     const booked = await client.post<CreditBooked>(PATH, { tenantId, ...row, note })
-    show(context, flags, booked, () => context.terminal.print(inWords(booked.budget)))
+    show(context, flags, booked, () => context.terminal.print(inWords(name, booked.budget)))
   }
   const withNote = (command: Command, what: string) =>
     remote(command).requiredOption('--note <words>', what)
@@ -81,13 +84,13 @@ function bookCredits(group: Command, context: CliContext): void {
     )
 }
 
-const inWords = ({ tenantId, limit, spent, left, reserved, currency }: BudgetView) =>
-  `${tenantId}: ${left} ${currency} left of ${limit}; ${spent} used, ${reserved} set aside.`
+const inWords = (name: string, { limit, spent, left, reserved, currency }: BudgetView) =>
+  `${name}: ${left} ${currency} left of ${limit}; ${spent} used, ${reserved} set aside.`
 
-const columns: Column<CreditView>[] = [
+const columns = (nameOf: (tenantId: string) => string): Column<CreditView>[] => [
   { title: 'AT', value: ({ at }) => moment(at) },
   { title: 'ID', value: ({ id }) => id },
-  { title: 'TENANT', value: ({ tenantId }) => tenantId },
+  { title: 'TENANT', value: ({ tenantId }) => nameOf(tenantId) },
   { title: 'KIND', value: ({ kind }) => kind.replace('_', '-') },
   { title: 'AMOUNT', value: ({ amount, currency }) => `${amount} ${currency}`, align: 'right' },
   { title: 'NOTE', value: ({ note }) => note },

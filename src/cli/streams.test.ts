@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { cli } from './test-cli.ts'
 
 type Routes = Record<string, (body: string) => { body: string; type?: string; status?: number }>
@@ -145,4 +148,17 @@ describe('demo', () => {
     assert.equal(code, 1)
     assert.match(err, /cancelled before its end/)
   })
+})
+
+it('ends without a word where nobody reads on', async () => {
+  const program = fileURLToPath(new URL('program.ts', import.meta.url))
+  const child = spawn(process.execPath, [program, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let said = ''
+  child.stderr.on('data', (part: Buffer) => {
+    said += part
+  })
+  const [, signal] = await once(child, 'close')
+  assert.equal(signal, 'SIGTERM')
+  assert.equal(said, '')
 })

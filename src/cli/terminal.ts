@@ -28,6 +28,7 @@ export function systemTerminal(): Terminal {
     if (statusLines > 0) stderr.write('\n')
     statusLines = 0
   }
+  stdout.on('error', endWithReader)
   return {
     write: (content) => void stdout.write(content),
     print(line) {
@@ -50,6 +51,12 @@ export function systemTerminal(): Terminal {
     isInteractive: stdin.isTTY === true && stdout.isTTY === true,
     isTerminal: stdout.isTTY === true,
   }
+}
+
+/** Whoever read the output has gone, as `head` does, and wants no more. A server drains first. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.kill(process.pid, 'SIGTERM')
 }
 
 /** Text from elsewhere without control characters, which could steer the terminal. */
