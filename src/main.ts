@@ -54,8 +54,8 @@ import {
   openDatabasePart,
   openEngines,
   openPool,
-  openTelemetry,
   openTollPart,
+  openTracesPart,
   planDesk,
   queueingOf,
   readiness,
@@ -65,6 +65,7 @@ import {
   startOwnEngine,
   storedIn,
   type TollPart,
+  type TracesPart,
   writeServerFile,
 } from './serve/index.ts'
 import { createTenancy, type Tenancy } from './tenancy/index.ts'
@@ -198,6 +199,7 @@ interface DataPlane {
   places: TargetPlaces
   gateway: Gateway
   batches: BatchPart
+  traces: TracesPart
   conversations: ConversationPart
   background: ResponseRunner
 }
@@ -229,10 +231,10 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const common = { config, home, part, tenancy, clock, random, logger }
   const toll = await openTollPart({ ...common, routes, stack })
   const conversations = conversationPart({ ...common, stack })
-  const traces = config.traces && (await openTelemetry(config.traces, packageVersion(), logger))
-  stack.defer(() => traces?.close())
+  const version = packageVersion()
+  const traces = await openTracesPart({ ...common, registry, targets, version, stack })
   const gateway = createGateway({
-    telemetry: traces,
+    telemetry: traces.telemetry,
     ...queueingOf({ pool, member, toll, clock, logger, stack }),
     ledger: ledgerWhileOurs(ledger, lease),
     models: engines,
@@ -263,6 +265,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     alerts,
     gateway,
     batches,
+    traces,
     conversations,
     background: conversations.runner(gateway),
   }
@@ -304,6 +307,7 @@ async function openServer(
     fileDoor: batches.fileDoor,
     responseDoor: data.conversations.door,
     webhooks: batches.webhooks,
+    traces: data.traces.destinations,
     demo,
     plans,
     floor: () => floorView(pool, tenancy, clock, demo.view()),

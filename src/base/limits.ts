@@ -171,6 +171,11 @@ export const limitTable = {
     'GRISTMILL_BUDGET_WAIT_MS_MAX',
     'longest wait for what a budget has set aside for other requests, milliseconds',
   ),
+  traceDestinationsMax: limit(
+    1000,
+    'GRISTMILL_TRACE_DESTINATIONS_MAX',
+    'tenants that have traces of their requests sent to themselves',
+  ),
   pageRowsMax: limit(200, 'GRISTMILL_PAGE_ROWS_MAX', 'rows of one page of a list'),
   shutdownMsMax: limit(
     30_000,

@@ -27,6 +27,7 @@ import { replayCommand } from './replay.ts'
 import { routeCommands } from './routes.ts'
 import { serviceAccountCommands } from './service-accounts.ts'
 import { type StartServer, startCommand } from './start.ts'
+import { tenantTraceCommand } from './tenant-traces.ts'
 import { tenantCommands } from './tenants.ts'
 import { printable } from './terminal.ts'
 import { traceCommands } from './trace.ts'
@@ -75,7 +76,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   clusterCommand(program, context)
   modelCommands(program, context)
   routeCommands(program, context)
-  tenantCommands(program, context)
+  tenantTraceCommand(tenantCommands(program, context), context)
   projectCommands(program, context)
   keyCommands(program, context)
   serviceAccountCommands(program, context)

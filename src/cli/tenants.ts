@@ -38,8 +38,8 @@ const columns: Column<TenantView>[] = [
   { title: 'CREATED', value: ({ createdAt }) => moment(createdAt) },
 ]
 
-/** Adds `tenant …` to the program. */
-export function tenantCommands(program: Command, context: CliContext): void {
+/** Adds `tenant …` to the program, and returns it. */
+export function tenantCommands(program: Command, context: CliContext): Command {
   const group = program.command('tenant').description('tenants: who shares the pool, and how')
   const { terminal } = context
 
@@ -78,6 +78,7 @@ export function tenantCommands(program: Command, context: CliContext): void {
       show(context, flags, found, () => describe(context, found))
     })
   tenantChangeCommands(group, context)
+  return group
 }
 
 function tenantChangeCommands(group: Command, context: CliContext): void {

@@ -170,7 +170,10 @@ export class Booking {
       hold.settle(costOf(settlement))
     }
     ledger.settle(settlement)
-    this.#options.telemetry?.ended(endedRequest(options, settlement, end))
+    const { telemetry } = this.#options
+    if (telemetry?.follows(options.principal.tenantId)) {
+      telemetry.ended(endedRequest(options, settlement, end), options.request.fields)
+    }
   }
 
   #log(life: RequestLife, end: LifeEnd): void {

@@ -4,13 +4,21 @@ import { after, before, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
 import { answerChat, startTestEngine, type TestEngine } from '../engine/index.ts'
 import { startTestGateway, type TestGateway } from './test-gateway.ts'
+import type { Telemetry } from './types.ts'
 
 let mill: TestGateway
 let engine: TestEngine
 let client: OpenAI
+/** The tenant that somebody follows. */
+let followed = ''
+const told: Parameters<Telemetry['ended']>[] = []
 
 before(async () => {
-  mill = await startTestGateway()
+  const telemetry: Telemetry = {
+    follows: (tenantId) => tenantId === followed,
+    ended: (...one) => void told.push(one),
+  }
+  mill = await startTestGateway({ telemetry })
   engine = await startTestEngine()
   mill.setEngine(engine)
   client = new OpenAI({ baseURL: mill.baseUrl, apiKey: 'sk-anna', maxRetries: 0 })
@@ -47,6 +55,18 @@ test('a chat answer comes whole, with usage and the tier that served it', async 
     [settlement?.inputTokens, settlement?.cachedTokens, settlement?.outputTokens],
     [7, 3, 2],
   )
+})
+
+test('who follows a tenant hears of its requests, and of those of no other', async () => {
+  for (followed of ['ten_berta', 'ten_anna']) {
+    await client.chat.completions.create({ model: 'mill', messages })
+  }
+  followed = ''
+  const [[request, fields] = [], ...others] = told
+  assert.deepEqual(others, [])
+  assert.equal(request?.requestId, mill.ledger.settlements[1]?.requestId)
+  assert.deepEqual([request?.tenantId, request?.outputTokens], ['ten_anna', 2])
+  assert.deepEqual(fields?.messages, messages)
 })
 
 test('a chat stream passes through; the usage event is only for who asked for it', async () => {

@@ -155,6 +155,7 @@ export interface TestGatewayOptions {
   addresses?: string[]
   /** None where absent. */
   budgets?: GatewayOptions['budgets']
+  telemetry?: GatewayOptions['telemetry']
 }
 
 /** Nothing is charged; what rented targets may cost is counted. */
@@ -163,6 +164,13 @@ const noPrices = (clock: Clock, budgets?: GatewayOptions['budgets']) => ({
   prices: { find: () => null },
   budgets: budgets ?? { isEmpty: true, hold: () => null },
 })
+
+const mill: ModelEntry = {
+  name: 'mill',
+  contextTokens: 2048,
+  createdAtMs: 1_700_000_000_000,
+  toy: false,
+}
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const clock = options.clock ?? systemClock
@@ -174,9 +182,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const sink = { recordCapacity: (rows: CapacityMinute[]) => minutes.push(...rows) }
   const pool = new Pool({ clock, logger, registry, order: 'fair', ...sink, recordChange() {} })
   const principals = new Map([['sk-anna', testPrincipal('anna')]])
-  const models = options.models ?? [
-    { name: 'mill', contextTokens: 2048, createdAtMs: 1_700_000_000_000, toy: false },
-  ]
+  const models = options.models ?? [{ ...mill }]
   const engines = new Map<string, OpenAiEngine>()
   let held: Held = { routes: [], guards: [] }
   const gatewayOptions: GatewayOptions = {
@@ -201,6 +207,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     saltSecret: Buffer.alloc(32, 7),
     endUserHeader: options.endUserHeader,
     revokeEndsStreams: true,
+    telemetry: options.telemetry,
   }
   const gateway = createGateway(gatewayOptions)
   const { server, openCount } = serverOf(gateway, principals)

@@ -182,7 +182,10 @@ export interface EndedRequest {
 
 /** Follows requests from outside. */
 export interface Telemetry {
-  ended(request: EndedRequest): void
+  /** False where nobody is to hear of the requests of a tenant, so that nothing is made for it. */
+  follows(tenantId: string): boolean
+  /** @param fields of the request as its engine was asked; for tenants that want their own words */
+  ended(request: EndedRequest, fields: Record<string, unknown>): void
 }
 
 export interface GatewayOptions {

@@ -8,7 +8,7 @@ const CONNECT_MS_MAX = 5000
 export interface OutboundPost {
   url: string
   headers: Record<string, string>
-  body: string
+  body: string | Uint8Array
   /** For everything, from the look-up of the name to the last byte. */
   timeoutMs: number
   answerBytesMax: number

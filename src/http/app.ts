@@ -42,6 +42,7 @@ import type { HttpOptions } from './services.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { documentStreams } from './stream-routes.ts'
 import { tenancyRoutes } from './tenancy-routes.ts'
+import { traceRoutes } from './trace-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
@@ -73,9 +74,34 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
     checkLength(c.env.incoming, isTrace ? limits.planTraceBytesMax : standard)
     await next()
   })
+  addRoutes(api, options, parts)
+  documentStreams(api)
+  document(api, options.version)
+  api.notFound((c) => {
+    const { method, path } = c.req
+    const allowed = methodsAt(api, path)
+    if (allowed.length === 0) throw new GristmillError('unknown_path', { method, path })
+    c.header('allow', allowed.join(', '))
+    throw new GristmillError('method_not_allowed', { method, path, allowed: allowed.join(', ') })
+  })
+  api.onError((thrown, c) => {
+    const requestId = c.get('requestId')
+    const known = thrown instanceof HTTPException ? ofHono(thrown) : thrown
+    const error = visibleError(known, logger, requestId)
+    for (const [name, value] of Object.entries(errorHeaders(error))) c.header(name, value)
+    const isScim = c.req.path.startsWith(`${SCIM_ROOT}/`)
+    c.header('content-type', isScim ? SCIM_TYPE : 'application/json')
+    const told = isScim ? scimErrorBody(error) : openAiErrorBody(error, requestId)
+    return c.body(JSON.stringify(told), error.status as 400)
+  })
+  return api
+}
+
+function addRoutes(api: Api, options: HttpOptions, parts: AppParts): void {
   healthRoutes(api, options, parts.address)
   tenancyRoutes(api, options)
   webhookRoutes(api, options)
+  traceRoutes(api, options)
   keyRoutes(api, options)
   serviceAccountRoutes(api, options)
   queueRoutes(api, options)
@@ -102,26 +128,6 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   batchRoutes(api, options)
   demoRoutes(api, options)
   planRoutes(api, options)
-  documentStreams(api)
-  document(api, options.version)
-  api.notFound((c) => {
-    const { method, path } = c.req
-    const allowed = methodsAt(api, path)
-    if (allowed.length === 0) throw new GristmillError('unknown_path', { method, path })
-    c.header('allow', allowed.join(', '))
-    throw new GristmillError('method_not_allowed', { method, path, allowed: allowed.join(', ') })
-  })
-  api.onError((thrown, c) => {
-    const requestId = c.get('requestId')
-    const known = thrown instanceof HTTPException ? ofHono(thrown) : thrown
-    const error = visibleError(known, logger, requestId)
-    for (const [name, value] of Object.entries(errorHeaders(error))) c.header(name, value)
-    const isScim = c.req.path.startsWith(`${SCIM_ROOT}/`)
-    c.header('content-type', isScim ? SCIM_TYPE : 'application/json')
-    const told = isScim ? scimErrorBody(error) : openAiErrorBody(error, requestId)
-    return c.body(JSON.stringify(told), error.status as 400)
-  })
-  return api
 }
 
 /** A body must say its length, so that one that is too large is refused before it is read. */

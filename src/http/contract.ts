@@ -18,6 +18,7 @@ export type * from './contract-plan.ts'
 export type * from './contract-prices.ts'
 export type * from './contract-reconciliations.ts'
 export type * from './contract-routes.ts'
+export type * from './contract-traces.ts'
 export type * from './contract-usage-events.ts'
 export type * from './contract-webhooks.ts'
 

@@ -16,4 +16,6 @@ export type {
   QueueService,
   Readiness,
   RouteService,
+  TraceDestination,
+  TraceDestinationInput,
 } from './services.ts'

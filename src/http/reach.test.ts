@@ -57,6 +57,11 @@ before(async () => {
         set: async () => assert.fail('the webhook of a tenant out of reach was set'),
         remove: async () => assert.fail('the webhook of a tenant out of reach was removed'),
       },
+      traces: {
+        get: async () => assert.fail('where traces of a tenant out of reach go was read'),
+        set: async () => assert.fail('where traces of a tenant out of reach go was set'),
+        remove: async () => assert.fail('where traces of a tenant out of reach go was removed'),
+      },
     }),
   )
   own = (await server.tenancy.tenants.create({ name: 'Support' }, actor)).id
@@ -188,7 +193,9 @@ function bodyFor({ method, path }: Operation): object | undefined {
     return method === 'PUT' ? { percents: [90], onForecast: true, emails: [] } : undefined
   }
   if (path.endsWith('/reopen')) return { reason: 'mine' }
-  if (path.endsWith('/webhook')) return method === 'PUT' ? { url: 'https://a.example' } : undefined
+  if (path.endsWith('/webhook') || path.endsWith('/traces')) {
+    return method === 'PUT' ? { url: 'https://a.example' } : undefined
+  }
   if (path.startsWith('/api/playground')) return { model: 'toy', messages: [] }
   return method === 'GET' || method === 'DELETE' ? undefined : {}
 }

@@ -160,6 +160,30 @@ export interface BatchService {
   cancel(id: string): Promise<BatchView>
 }
 
+/** Where traces of the requests of a tenant are sent. */
+export interface TraceDestination {
+  url: string
+  headerNames: string[]
+  /** True where spans hold the messages of requests. */
+  withPrompts: boolean
+  createdAt: Date
+  changedAt: Date
+}
+
+export interface TraceDestinationInput {
+  url: string
+  headers: Record<string, string>
+  withPrompts: boolean
+}
+
+export interface TraceService {
+  /** @throws GristmillError `not_found` */
+  get(tenantId: string): Promise<TraceDestination>
+  /** @throws GristmillError `invalid_value` where it may not be reached; `conflict` */
+  set(tenantId: string, input: TraceDestinationInput): Promise<void>
+  remove(tenantId: string): Promise<void>
+}
+
 export interface DemoService {
   /** null where none has run since the start. */
   view(): DemoView | null
@@ -261,6 +285,7 @@ export interface HttpServices {
   /** Below `/v1/responses`. */
   responseDoor: GatewayService
   webhooks: Pick<WebhookStore, 'get' | 'set' | 'remove'>
+  traces: TraceService
   /** `/v1/files` and below. */
   fileDoor: GatewayService
   demo: DemoService

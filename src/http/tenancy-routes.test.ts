@@ -1,13 +1,27 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import type { TraceDestinationInput } from './services.ts'
 import { openTestServer, type TestServer } from './test-server.ts'
+import { standIns } from './test-services.ts'
 
 const actor = { name: 'system', from: 'local' }
 let server: TestServer
 let tenantId: string
+let destination: TraceDestinationInput | undefined
 
 before(async () => {
-  server = await openTestServer()
+  const at = new Date(0)
+  const get = async () => {
+    const { headers, ...rest } = destination as TraceDestinationInput
+    return { ...rest, headerNames: Object.keys(headers), createdAt: at, changedAt: at }
+  }
+  const set = async (_: string, input: TraceDestinationInput) => {
+    destination = input
+  }
+  const remove = async () => {
+    destination = undefined
+  }
+  server = await openTestServer(standIns({ traces: { get, set, remove } }))
 })
 after(() => server.close())
 beforeEach(async () => {
@@ -152,5 +166,44 @@ describe('the command line of this machine', () => {
     assert.equal(await ask({ 'x-gristmill-local': `${token}b` }), 401)
     assert.equal(await ask({ 'x-gristmill-local': token, 'x-forwarded-for': '192.0.2.1' }), 401)
     assert.equal(await ask({}), 401)
+  })
+})
+
+describe('where traces of a tenant go', () => {
+  it('is set, shown without the values of headers, noted without secrets, and removed', async () => {
+    const path = `/api/tenants/${tenantId}/traces`
+    const url = 'https://otel.example.org/v1/traces?token=confidential'
+    const headers = { authorization: 'Bearer confidential' }
+    const set = await local('PUT', path, { url, headers, withPrompts: true })
+    assert.equal(set.status, 200)
+    assert.deepEqual(destination, { url, headers, withPrompts: true })
+    assert.deepEqual(set.json.headerNames, ['authorization'])
+    assert.equal((await local('GET', path)).json.headers, undefined)
+    assert.equal((await local('DELETE', path)).status, 204)
+    assert.equal(destination, undefined)
+    const { rows } = (await local('GET', '/api/audit')).json
+    const noted = rows.filter(({ action }: { action: string }) => action.startsWith('traces.'))
+    assert.deepEqual(noted[1].detail, {
+      host: 'otel.example.org',
+      headers: ['authorization'],
+      withPrompts: true,
+    })
+    assert.equal(noted[0].action, 'traces.remove')
+    assert.equal((await local('PUT', '/api/tenants/ten_none/traces', { url })).status, 404)
+  })
+
+  it('takes no header that would change what is sent', async () => {
+    const path = `/api/tenants/${tenantId}/traces`
+    const url = 'https://otel.example.org/v1/traces'
+    for (const [name, value] of [
+      ['content-length', '1'],
+      ['host', 'inside'],
+      ['x key', '1'],
+      ['x-key', '1\r\nx: 2'],
+    ] as const) {
+      const { status } = await local('PUT', path, { url, headers: { [name]: value } })
+      assert.equal(status, 400, name)
+    }
+    assert.equal(destination, undefined)
   })
 })

@@ -17,6 +17,7 @@ export type StandIns = Pick<
   | 'alerts'
   | 'batches'
   | 'webhooks'
+  | 'traces'
   | 'batchDoor'
   | 'fileDoor'
   | 'responseDoor'
@@ -54,6 +55,7 @@ export function standIns(changes: Partial<StandIns> = {}): StandIns {
     prices: { currency: 'USD', prices: [], add: async () => [] },
     batches: batches(),
     webhooks: webhooks(),
+    traces: traces(),
     demo: demo(),
     plans: plans(),
     floor: () => floor(),
@@ -222,6 +224,16 @@ function webhooks(): StandIns['webhooks'] {
       throw new GristmillError('not_found', { kind: 'webhook of tenant', id })
     },
     set: async () => ({ secret: 'whsec_test' }),
+    remove: async () => {},
+  }
+}
+
+function traces(): StandIns['traces'] {
+  return {
+    get: async (id) => {
+      throw new GristmillError('not_found', { kind: 'destination of traces of tenant', id })
+    },
+    set: async () => {},
     remove: async () => {},
   }
 }

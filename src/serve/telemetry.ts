@@ -1,61 +1,104 @@
 /**
  * Traces of requests for an OpenTelemetry collector, by the conventions for generative AI
  * (opentelemetry.io/docs/specs/semconv/gen-ai): a span for the request, within it one for the time
- * in the queue and one for the engine's. Numbers and names only, never a prompt or an answer.
+ * in the queue and one for the engine's. Numbers and names; words only where they are handed in.
  */
 import type { Attributes, Context, Tracer } from '@opentelemetry/api'
+import type { Sampler, SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger, TracesConfig } from '../base/index.ts'
-import { type EndedRequest, operationOf, type Telemetry } from '../gateway/index.ts'
-
-export interface OpenTelemetry extends Telemetry {
-  /** Sends what it has and ends, also where the collector is gone. */
-  close(): Promise<void>
-}
+import { type EndedRequest, operationOf } from '../gateway/index.ts'
 
 /** A collector that does not answer must not hold up a stop for long. */
 const SEND_MS_MAX = 2000
 /** W3C trace context, level 1. */
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
-/** Loads the library, which nobody else needs, and begins. */
-export async function openTelemetry(
-  { url, headers, share }: TracesConfig,
-  version: string,
-  logger: Logger,
-): Promise<OpenTelemetry> {
-  const [api, sdk, { resourceFromAttributes }, { OTLPTraceExporter }] = await Promise.all([
+export type TracingLibrary = Awaited<ReturnType<typeof loadTracing>>
+
+export interface Tracing {
+  /**
+   * @param words attributes for the span of the engine
+   * @returns false where it is not sampled
+   */
+  ended(request: EndedRequest, words?: Attributes): boolean
+  /** Sends what it has and ends, also where the collector is gone. */
+  close(): Promise<void>
+}
+
+/** Loads the library, which is needed only where somebody follows. */
+export async function loadTracing(version: string, logger: Logger) {
+  const [api, sdk, { resourceFromAttributes }] = await Promise.all([
     import('@opentelemetry/api'),
     import('@opentelemetry/sdk-trace'),
     import('@opentelemetry/resources'),
-    import('@opentelemetry/exporter-trace-otlp-http'),
   ])
   const say = (message: string, ...rest: unknown[]) => logger.warn({ rest }, message)
   const quiet = () => undefined
   const listener = { error: say, warn: say, info: quiet, debug: quiet, verbose: quiet }
-  api.diag.setLogger(listener, api.DiagLogLevel.WARN)
+  api.diag.setLogger(listener, {
+    logLevel: api.DiagLogLevel.WARN,
+    suppressOverrideMessage: true,
+  })
+  const resource = resourceFromAttributes({
+    'service.name': 'gristmill',
+    'service.version': version,
+  })
+  return { api, sdk, resource, version }
+}
+
+/** The operator's collector. */
+export async function openTelemetry(
+  { url, headers, share }: TracesConfig,
+  version: string,
+  logger: Logger,
+): Promise<Tracing> {
+  const [library, { OTLPTraceExporter }] = await Promise.all([
+    loadTracing(version, logger),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+  ])
   const exporter = new OTLPTraceExporter({ url, headers, timeoutMillis: SEND_MS_MAX })
+  const root = new library.sdk.TraceIdRatioBasedSampler(share)
+  const { ended, close } = tracingTo(exporter, library, root)
+  return {
+    ended,
+    close: () =>
+      close().catch((error: Error) =>
+        logger.warn({ error: error.message }, 'the last traces did not reach their collector'),
+      ),
+  }
+}
+
+/**
+ * Traces to one exporter.
+ * @param root decides about requests that do not come traced
+ * @param queueMax spans that wait for it; the library's bound where absent
+ */
+export function tracingTo(
+  exporter: SpanExporter,
+  library: TracingLibrary,
+  root: Sampler,
+  queueMax?: number,
+): Tracing {
+  const { sdk, resource, version } = library
+  const bound = queueMax === undefined ? {} : { maxQueueSize: queueMax }
   const provider = new sdk.TracerProvider({
-    resource: resourceFromAttributes({ 'service.name': 'gristmill', 'service.version': version }),
-    sampler: new sdk.ParentBasedSampler({ root: new sdk.TraceIdRatioBasedSampler(share) }),
-    spanProcessors: [new sdk.BatchSpanProcessor({ exporter })],
+    resource,
+    sampler: new sdk.ParentBasedSampler({ root }),
+    spanProcessors: [new sdk.BatchSpanProcessor({ exporter, ...bound })],
   })
   const tracer = provider.getTracer('gristmill', version)
   return {
-    ended: (request) => trace(api, tracer, request),
-    close: () =>
-      provider
-        .shutdown()
-        .catch((error: Error) =>
-          logger.warn({ error: error.message }, 'the last traces did not reach their collector'),
-        ),
+    ended: (request, words) => trace(library.api, tracer, request, words),
+    close: () => provider.shutdown(),
   }
 }
 
 function trace(
-  api: typeof import('@opentelemetry/api'),
+  api: TracingLibrary['api'],
   tracer: Tracer,
   request: EndedRequest,
-): void {
+  words: Attributes | undefined,
+): boolean {
   const { SpanKind, SpanStatusCode } = api
   const { arrivedAtMs, endedAtMs, queueMs, engineId, errorCode } = request
   const operation = operationOf(request.endpoint)
@@ -69,16 +112,19 @@ function trace(
   const sentAtMs = Math.min(endedAtMs, arrivedAtMs + queueMs)
   tracer.startSpan('queue', { startTime: arrivedAtMs }, within).end(sentAtMs)
   if (engineId !== null) {
-    const attributes = { ...usageOf(request, operation), 'gristmill.engine.id': engineId }
+    const usage = usageOf(request, operation)
+    const attributes = { ...usage, 'gristmill.engine.id': engineId, ...words }
     const options = { kind: SpanKind.CLIENT, startTime: sentAtMs, attributes }
     tracer.startSpan(name, options, within).end(endedAtMs)
   }
   if (errorCode !== null) root.setStatus({ code: SpanStatusCode.ERROR, message: errorCode })
+  const isSampled = root.isRecording()
   root.end(endedAtMs)
+  return isSampled
 }
 
 function parentOf(
-  { ROOT_CONTEXT, trace }: typeof import('@opentelemetry/api'),
+  { ROOT_CONTEXT, trace }: TracingLibrary['api'],
   traceParent: string | undefined,
 ): Context {
   const [, traceId, spanId, flags] = TRACE_PARENT.exec(traceParent ?? '') ?? []
