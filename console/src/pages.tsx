@@ -13,6 +13,7 @@ const EditRoutes = lazy(() => import('./routes/edit-routes.tsx'))
 const Budgets = lazy(() => import('./budgets/budgets.tsx'))
 const Costs = lazy(() => import('./costs/costs.tsx'))
 const Statements = lazy(() => import('./statements/statements.tsx'))
+const Bills = lazy(() => import('./bills/bills.tsx'))
 const Prices = lazy(() => import('./prices/prices.tsx'))
 const Tenants = lazy(() => import('./tenants/tenants.tsx'))
 const Tenant = lazy(() => import('./tenants/tenant.tsx'))
@@ -38,6 +39,7 @@ export default function Pages() {
       <Route path="/budgets" component={Budgets} />
       <Route path="/costs" component={Costs} />
       <Route path="/statements" component={Statements} />
+      <Route path="/statements/bills" component={Bills} />
       <Route path="/prices" component={Prices} />
       <Route path="/tenants" component={Tenants} />
       <Route path="/tenants/:id">{({ id }) => <Tenant id={id} />}</Route>

@@ -85,6 +85,31 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     await eventually('it is dark', async () => (await theme()) === 'dark')
   })
 
+  test('a difference of a bill is booked, with a reason, without touching the mouse', async () => {
+    await page.goto(`${fixture.url}/statements/bills`)
+    const heading = (name: RegExp) => page.getByRole('heading', { level: 1, name }).waitFor()
+    await heading(/^3 differences of 2 bills keep their periods open/)
+    const lines = page.getByRole('region', { name: /^Lines of/ })
+    const line = lines.getByRole('row').filter({ hasText: 'Missing here' })
+    await line.getByText('keeps its day open').waitFor()
+    await line.getByRole('button', { name: 'Book' }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'Book a variance' })
+    await dialog.getByText(/^17\.10\sUSD of big-code/).waitFor()
+    await page.keyboard.press('Enter')
+    const isMissing = 'document.activeElement.validity.valueMissing'
+    assert.equal(await page.evaluate(isMissing), true, 'a reason is needed')
+    await page.keyboard.type("Anna's test key")
+    const command = `gristmill ledger variance 2 --line 6 --reason 'Anna'\\''s test key'`
+    await dialog.getByText(command).waitFor()
+    await page.keyboard.press('Enter')
+    await dialog.waitFor({ state: 'hidden' })
+    await heading(/^2 differences of 2 bills keep their periods open/)
+    await line.getByText("booked: Anna's test key").waitFor()
+    assert.equal(await line.getByRole('button', { name: 'Book' }).count(), 0)
+    assert.deepEqual([...fixture.state.bills.variances], [[6, "Anna's test key"]])
+  })
+
   test('a tenant is made without touching the mouse', async () => {
     await page.goto(`${fixture.url}/tenants`)
     await page.getByRole('button', { name: 'New tenant' }).focus()

@@ -61,6 +61,17 @@ export const consolePages: ConsolePage[] = [
     path: '/statements',
     sentence: /^12 statements stand; the last is number 14, of /,
   },
+  {
+    name: 'bills',
+    path: '/statements/bills',
+    sentence: /^3 differences of 2 bills keep their periods open; the newest is rented november/,
+  },
+  {
+    name: 'bills-none',
+    path: '/statements/bills',
+    sentence: /^No bill of a service was compared/,
+    isUnused: true,
+  },
   { name: 'budgets', path: '/budgets', sentence: /Labels’s trial is used up .*; 5 of 6 have room/ },
   { name: 'prices', path: '/prices', sentence: /^3 prices hold; the next takes effect/ },
   { name: 'usage', path: '/usage', sentence: /4 tenants used .* service units/ },

@@ -1,6 +1,6 @@
 /** Closed periods: statements and credit notes, closing one more, and taking one back. */
 import { useState } from 'react'
-import { useSearchParams } from 'wouter'
+import { Link, useSearchParams } from 'wouter'
 import { useChange } from '../api/changes.ts'
 import type { StatementView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
@@ -28,6 +28,7 @@ export default function Statements() {
   const list = usePaged<StatementView>('/api/statements', { tenant })
   const rows = list.data?.pages.flatMap((page) => page.rows)
   const mayClose = useMay('ledger:close')
+  const mayReadCosts = useMay('costs:read')
   const [isClosing, setClosing] = useState(false)
   const [reopening, setReopening] = useState<StatementView | null>(null)
   const columns = useColumns()
@@ -36,7 +37,21 @@ export default function Statements() {
     <>
       <PageHead
         sentence={sentence(rows, list.hasNextPage)}
-        context="What is billed, numbered without gaps and never changed; each holds the hash of the one before it and is signed."
+        context={
+          <>
+            What is billed, numbered without gaps and never changed; each holds the hash of the one
+            before it and is signed.
+            {mayReadCosts && (
+              <>
+                {' '}
+                <Link href="/statements/bills" className="text-accent hover:underline">
+                  Bills of services
+                </Link>{' '}
+                are compared with the ledger first.
+              </>
+            )}
+          </>
+        }
         aside={
           <>
             <TenantFilter />
