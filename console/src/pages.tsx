@@ -22,6 +22,7 @@ const Usage = lazy(() => import('./usage/usage.tsx'))
 const Requests = lazy(() => import('./requests/requests.tsx'))
 const Request = lazy(() => import('./requests/request.tsx'))
 const Audit = lazy(() => import('./audit/audit.tsx'))
+const Retention = lazy(() => import('./retention/retention.tsx'))
 const People = lazy(() => import('./people/people.tsx'))
 const NotFound = lazy(() => import('./shell/not-found.tsx'))
 
@@ -48,6 +49,7 @@ export default function Pages() {
       <Route path="/requests" component={Requests} />
       <Route path="/requests/:id">{({ id }) => <Request id={id} />}</Route>
       <Route path="/audit" component={Audit} />
+      <Route path="/retention" component={Retention} />
       <Route path="/people" component={People} />
       <Route component={NotFound} />
     </Switch>

@@ -70,6 +70,24 @@ export function promised(ms: number): string {
   return ms < 1000 ? duration(ms) : `${one.format(ms / 1000)}${gap}s`
 }
 
+/** Bytes in decimal units, split so that the unit can be set smaller. */
+export function byteParts(value: number): Quantity {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let size = value
+  let step = 0
+  while (size >= 999.5 && step < units.length - 1) {
+    size /= 1000
+    step += 1
+  }
+  return { value: rate(size), unit: units[step] ?? '' }
+}
+
+/** 98,362,432 → 98 MB */
+export function bytes(value: number): string {
+  const { value: number, unit } = byteParts(value)
+  return `${number}${gap}${unit}`
+}
+
 export function plural(value: number, singular: string, several = `${singular}s`): string {
   return `${count(value)} ${value === 1 ? singular : several}`
 }

@@ -51,6 +51,14 @@ export function idsFrom(prefix: IdPrefix, atMs: number): string {
   return `${prefix}_${headOf(atMs)}`
 }
 
+/** When an identifier was made, milliseconds; null where it does not begin with a time. */
+export function idTimeMs(id: string): number | null {
+  const head = id.slice(id.indexOf('_') + 1, id.indexOf('_') + 11)
+  const digits = Array.from(head, (letter) => ALPHABET.indexOf(letter))
+  if (digits.length < 10 || digits.includes(-1)) return null
+  return digits.reduce((time, digit) => time * 32 + digit, 0)
+}
+
 function headOf(nowMs: number): string {
   if (nowMs === lastMs) return lastHead
   let time = nowMs

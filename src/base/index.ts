@@ -27,7 +27,7 @@ export {
 export { FakeClock } from './fake-clock.ts'
 export { type Fate, type Fates, ignored, refused, translated } from './fates.ts'
 export { HotCounter, HotHistogram, type HotRow, LabelHistogram } from './hot-metrics.ts'
-export { type IdPrefix, idsFrom, newId } from './ids.ts'
+export { type IdPrefix, idsFrom, idTimeMs, newId } from './ids.ts'
 export { type LimitEntry, type Limits, limitTable } from './limits.ts'
 export { createLogger, type Logger } from './logging.ts'
 export { Counter, createRegistry, Gauge, Histogram, Registry } from './metrics.ts'

@@ -25,7 +25,8 @@ const TICK_MS = 1000
 const RUNS_PER_TENANT_MAX = 16
 /** Before a batch that failed for a reason of ours is gone on with. */
 const AGAIN_MS = 2000
-const LINES_KEPT_MS = 24 * 3_600_000
+/** After the end of their batch. */
+export const LINES_KEPT_MS = 24 * 3_600_000
 const TICKS_PER_SWEEP = 600
 
 export class BatchRunner {

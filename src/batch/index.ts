@@ -3,7 +3,7 @@
 export { BatchDoor, type BatchDoorOptions } from './batch-door.ts'
 export type { Forecast } from './batch-pace.ts'
 export type { Room } from './batch-run.ts'
-export { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts'
+export { BatchRunner, type BatchRunnerOptions, LINES_KEPT_MS } from './batch-runner.ts'
 export { cancelBatch, findBatch, listBatches } from './batch-store.ts'
 export type * from './batch-types.ts'
 export { batchEndpoints } from './batch-types.ts'
@@ -21,7 +21,11 @@ export { storedAnswers } from './line-store.ts'
 export { retryOf } from './line-verdict.ts'
 export { whyOf } from './line-writer.ts'
 export { destroyAll, Sweep } from './sweep.ts'
-export { WebhookSender, type WebhookSenderOptions } from './webhook-sender.ts'
+export {
+  DELIVERIES_KEPT_MS,
+  WebhookSender,
+  type WebhookSenderOptions,
+} from './webhook-sender.ts'
 export {
   type Webhook,
   type WebhookDelivery,

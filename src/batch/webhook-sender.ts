@@ -24,7 +24,8 @@ const MINUTE_MS = 60_000
 /** Pauses after the first, second, … attempt; after the last there is none. */
 const PAUSES_MS = [5000, 30_000, 2 * MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS, 360 * MINUTE_MS]
 const REASON_LENGTH_MAX = 300
-const KEPT_MS = 30 * 24 * 60 * MINUTE_MS
+/** After their end. */
+export const DELIVERIES_KEPT_MS = 30 * 24 * 60 * MINUTE_MS
 
 export class WebhookSender {
   readonly #options: WebhookSenderOptions
@@ -74,7 +75,7 @@ export class WebhookSender {
   async #forgetOld(): Promise<void> {
     const { store, clock } = this.#options
     try {
-      await store.forget(new Date(clock.nowMs() - KEPT_MS))
+      await store.forget(new Date(clock.nowMs() - DELIVERIES_KEPT_MS))
     } catch (error) {
       this.#warn(error)
     }

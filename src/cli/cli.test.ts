@@ -41,6 +41,16 @@ describe('the command line and a server on the same machine', () => {
     assert.equal(answer.status, 200)
   })
 
+  it('tells what is kept, how long and by which variable', async () => {
+    const { code, out, err } = await run('retention')
+    assert.equal(code, 0, err)
+    assert.match(out, /Requests are kept for 13 whole months; the oldest go on \d{4}-\d\d-01\./)
+    assert.match(out, /^Files +30 days after upload +GRISTMILL_FILE_RETENTION_DAYS +0 +\S+ kB$/m)
+    assert.match(out, /^Audit log +ever /m)
+    const { requests } = JSON.parse((await run('retention', '--json')).out)
+    assert.equal(requests.months, 13)
+  })
+
   it('checks the audit log, and finds a link that was noted earlier', async () => {
     const first = await run('audit', 'verify', '--json')
     assert.equal(first.code, 0, first.err)

@@ -24,6 +24,7 @@ import { planCommand } from './plan.ts'
 import { priceCommands } from './prices.ts'
 import { projectCommands } from './projects.ts'
 import { replayCommand } from './replay.ts'
+import { retentionCommand } from './retention.ts'
 import { routeCommands } from './routes.ts'
 import { serviceAccountCommands } from './service-accounts.ts'
 import { type StartServer, startCommand } from './start.ts'
@@ -74,6 +75,7 @@ function createProgram(context: CliContext, start: StartServer): Command {
   configCommands(program, context)
   engineCommands(program, context)
   clusterCommand(program, context)
+  retentionCommand(program, context)
   modelCommands(program, context)
   routeCommands(program, context)
   tenantTraceCommand(tenantCommands(program, context), context)

@@ -34,6 +34,7 @@ import { priceRoutes } from './price-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { reconciliationRoutes } from './reconciliation-routes.ts'
 import { REQUEST_ID_HEADER, visibleError } from './responses.ts'
+import { retentionRoutes } from './retention-routes.ts'
 import { type ScimParts, scimRoutes } from './scim-routes.ts'
 import { SCIM_ROOT, SCIM_TYPE, scimErrorBody } from './scim-shapes.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -118,6 +119,7 @@ function addRoutes(api: Api, options: HttpOptions, parts: AppParts): void {
   chargebackRoutes(api, options)
   costTrendRoutes(api, options)
   ledgerRoutes(api, options)
+  retentionRoutes(api, options)
   reconciliationRoutes(api, options)
   usageRoutes(api, options)
   chargeRoutes(api, options)

@@ -46,6 +46,27 @@ describe('closed periods', () => {
     return { cookie, 'x-csrf-token': joined.json.csrfToken }
   }
 
+  it('tell what is kept, how long and how much, to whoever sees all tenants', async () => {
+    const { json, text } = await local('GET', '/api/retention')
+    const { kept, next, dropped, months } = json.requests
+    assert.equal(months, 13, text)
+    // Identifiers without a time are in the first part or the rest, never lost.
+    const requests = json.kinds.find(({ kind }: { kind: string }) => kind === 'requests')
+    assert.equal(requests.size.rows, 2, text)
+    assert.equal(requests.setting, 'GRISTMILL_REQUEST_MONTHS')
+    assert.ok(Date.parse(next.dueAt) > Date.parse(kept[0].untilAt))
+    assert.match(
+      next.keptBy,
+      /^No statement of Mine & <Co> has the hour from 2026-10-02 00:00 UTC on/,
+    )
+    assert.deepEqual(dropped, [])
+    await local('PATCH', `/api/tenants/${mine}`, { responseDays: 9 })
+    const now = (await local('GET', '/api/retention')).json
+    const responses = now.kinds.find(({ kind }: { kind: string }) => kind === 'responses')
+    assert.deepEqual(responses.byTenant, { tenants: 1, daysMin: 9, daysMax: 9 })
+    assert.equal((await server.ask('GET', '/api/retention', { headers: bound })).status, 403)
+  })
+
   it('stay open while a service billed something else that nobody answers for', async () => {
     const path = '/api/ledger/reconciliations'
     const billed = (day: string, model: string, tokens: number, amount: string) => {

@@ -40,7 +40,7 @@ export interface NewSession {
   token: string
 }
 
-const SESSION_S = 7 * 86_400
+export const SESSION_S = 7 * 86_400
 /** A provider tells nobody that somebody has left, so that it is asked again every day. */
 const VOUCHED_SESSION_S = 12 * 3600
 /** Told to the library so that it records where a session was begun; never read from outside. */

@@ -14,6 +14,7 @@ import type {
   Credits,
   PriceBook,
   Reconciliations,
+  Retention,
 } from '../meter/index.ts'
 import type { Dedicated, QueueEntry } from '../pool/index.ts'
 import type { Database } from '../store/index.ts'
@@ -275,6 +276,7 @@ export interface HttpServices {
   prices: Pick<PriceBook, 'currency' | 'prices' | 'add'>
   books: Pick<Books, 'close' | 'reopen'>
   reconciliations: Pick<Reconciliations, 'reconcile' | 'book'>
+  retention: Pick<Retention, 'standing'>
   credits: Pick<Credits, 'book'>
   budgets: Pick<Budgets, 'standings' | 'list' | 'get' | 'create' | 'change' | 'end'>
   alerts: Pick<BudgetAlerts, 'outlook' | 'settings' | 'set' | 'list'>

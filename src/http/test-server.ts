@@ -13,7 +13,7 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
-import { Books, Reconciliations } from '../meter/index.ts'
+import { Books, Reconciliations, Retention } from '../meter/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createTenancy, type Tenancy, type TokenOptions } from '../tenancy/index.ts'
 import { createHttpServer, type HttpServer } from './server.ts'
@@ -63,6 +63,7 @@ export async function openTestServer({
   const http = await createHttpServer({
     ...standIns(),
     reconciliations: new Reconciliations({ database, audit: tenancy.audit, clock }),
+    retention: new Retention({ database, audit: tenancy.audit, clock, logger, months: 13 }),
     books: new Books({ database, tenancy, clock, currency: 'USD', seed: new Uint8Array(32) }),
     database,
     tenancy,

@@ -5,7 +5,7 @@
 import type { Queries } from '../store/index.ts'
 import type { AttemptFailure, EngineChange } from './types.ts'
 
-const KEPT_DAYS = 7
+export const CHANGES_KEPT_DAYS = 7
 
 /** One step of an engine; seconds without a row were watched by nobody. */
 export interface EngineStep {
@@ -35,7 +35,8 @@ export async function recordChange(sql: Queries, change: EngineChange): Promise<
     on conflict (engine_id, at) do update set state = excluded.state, reason = excluded.reason`
   await sql`
     delete from engine_changes
-    where at < to_timestamp(${atMs}::float8 / 1000) - make_interval(days => ${KEPT_DAYS}::int)`
+    where at < to_timestamp(${atMs}::float8 / 1000)
+      - make_interval(days => ${CHANGES_KEPT_DAYS}::int)`
 }
 
 /** The newest changes of an engine, newest first. */

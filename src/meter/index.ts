@@ -105,6 +105,7 @@ export type * from './discounts/discount-types.ts'
 export { readDiscounts, readPlans } from './discounts/discounts.ts'
 export { addTerms, type TermsInput, termsInput } from './discounts/terms-input.ts'
 export {
+  CHANGES_KEPT_DAYS,
   type EngineErrors,
   type EngineStep,
   queryChanges,
@@ -140,7 +141,8 @@ export type * from './prices/price-types.ts'
 export { costOf, priced } from './prices/priced.ts'
 export type { CountOf, PriceOf, StoredAnswers } from './recovery.ts'
 export { findRequest, listRequests, type RequestFilter, type RequestRow } from './requests.ts'
-export { keepMonths } from './retention.ts'
+export { Retention } from './retention-keeper.ts'
+export type * from './retention-standing.ts'
 export { openTestJournal } from './test-journal.ts'
 export type * from './types.ts'
 export {

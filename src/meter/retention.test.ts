@@ -15,6 +15,7 @@ import {
 } from './index.ts'
 import { addMonths, readMonths } from './ledger-months.ts'
 import { dropOld } from './retention.ts'
+import { Retention } from './retention-keeper.ts'
 
 const actor = { name: 'cli', from: 'local' }
 const logger = createLogger('silent', 'test')
@@ -105,6 +106,21 @@ it('requests go with their month when it is closed, and what they came to stays'
   )
   // It ended in the month that follows, which is not closed.
   assert.match((await dropOld(retention())).reason ?? '', /no statement of ten_a/)
+  const keeper = new Retention({ ...retention(), logger })
+  const standing = await keeper.standing()
+  const [oldest, following] = standing.kept
+  assert.deepEqual(
+    [oldest?.fromMs, oldest?.untilMs, oldest?.requests, oldest?.isEstimate, oldest?.dueMs],
+    [monthMs(1), monthMs(2), 1, false, monthMs(3)],
+  )
+  assert.deepEqual([following?.fromMs, following?.requests], [monthMs(2), 2])
+  assert.ok(oldest && oldest.bytes > 0)
+  // What was settled in it is closed; what was settled later is not seen by its hours.
+  assert.equal(standing.unclosed, null)
+  assert.equal(standing.looked, null)
+  await keeper.start()
+  await keeper.stop()
+  assert.match((await keeper.standing()).looked?.reason ?? '', /no statement of ten_a/)
   await close(2)
   assert.deepEqual(await dropOld(retention()), { dropped: 1, reason: null })
   assert.equal(await findRequest(database.sql, late), undefined)
@@ -113,6 +129,15 @@ it('requests go with their month when it is closed, and what they came to stays'
   const noted = { requests: 2, before: new Date(monthMs(2) + HOUR_MS) }
   assert.deepEqual(await readDropped(database.sql), noted)
   assert.equal(await proof(), null)
+  const later = await keeper.standing()
+  assert.deepEqual(
+    later.dropped.map(({ untilMs, requests, spendNanos }) => [untilMs, requests, spendNanos]),
+    [
+      [monthMs(2), 1, '70'],
+      [monthMs(1), 1, '70'],
+    ],
+  )
+  assert.deepEqual([later.kept[0]?.untilMs, later.unclosed], [monthMs(3), null])
   const { rows } = await tenancy.audit.list({ action: 'ledger.drop' }, { limit: 10 })
   assert.deepEqual(rows.map(({ subject }) => subject).sort(), [
     `requests:${names[1]}`,

@@ -2,11 +2,11 @@
  * Dropping old requests, a month at a time and for good. Hours and statements tell what they came
  * to. Only what is closed goes: every hour is on a statement that stands, and no request is open.
  */
-import { type Clock, idsFrom, type Logger, Rounds } from '../base/index.ts'
-import type { Database, Transaction } from '../store/index.ts'
+import { type Clock, idsFrom } from '../base/index.ts'
+import type { Database, Queries, Transaction } from '../store/index.ts'
 import type { AuditLog } from '../tenancy/index.ts'
 import { lockStatements } from './books/statement-rows.ts'
-import { addMonths, dropMonth, type Month, readMonths } from './ledger-months.ts'
+import { dropMonth, type Month, readMonths } from './ledger-months.ts'
 import { differingHour } from './usage-hours.ts'
 
 export interface RetentionOptions {
@@ -17,7 +17,6 @@ export interface RetentionOptions {
   months: number
 }
 
-const LOOK_EVERY_MS = 3_600_000
 /** A month of a few ten million requests is read in minutes. */
 const READ_MS_MAX = 600_000
 const SYSTEM = { name: 'system', from: 'local' }
@@ -109,16 +108,10 @@ async function someOpen(sql: Transaction, { name }: Month): Promise<string | und
 }
 
 async function whyNot(sql: Transaction, hoursBefore: Date): Promise<string | null> {
-  const [unclosed] = await sql<{ tenantId: string; hour: Date }[]>`
-    select tenant_id as "tenantId", hour from (
-      select distinct tenant_id, date_bin('1 hour', settled_at, 'epoch') as hour
-      from ledger_settlements where settled_at < ${hoursBefore}) as used
-    where not exists (
-      select from ledger_statements as s
-      where s.kind = 'statement' and s.tenant_id = used.tenant_id and s.from_at <= hour
-        and s.to_at >= hour + interval '1 hour'
-        and not exists (select from ledger_statements as c where c.corrects = s.number))
-    order by hour, tenant_id limit 1`
+  const used: ReturnType<Queries> = sql`
+    select distinct tenant_id, date_bin('1 hour', settled_at, 'epoch') as hour
+    from ledger_settlements where settled_at < ${hoursBefore}`
+  const unclosed = await unclosedHour(sql, used)
   if (unclosed) {
     return `no statement of ${unclosed.tenantId} has the whole hour ${unclosed.hour.toISOString()}`
   }
@@ -126,28 +119,22 @@ async function whyNot(sql: Transaction, hoursBefore: Date): Promise<string | nul
   return differing === null ? null : `${differing} is not what its requests come to`
 }
 
-/** Adds the months to come and drops old ones, now and every hour until it is stopped. */
-export async function keepMonths(options: RetentionOptions & { logger: Logger }): Promise<Rounds> {
-  const { database, clock, logger } = options
-  const add = async () => {
-    try {
-      await addMonths(database, clock)
-    } catch (error) {
-      logger.warn({ err: error }, 'the ledger has no part for the next month yet')
-    }
-  }
-  // Before requests come, since those that come without it stay outside of their month.
-  await add()
-  const rounds = new Rounds(clock, LOOK_EVERY_MS, async () => {
-    await add()
-    try {
-      const { dropped, reason } = await dropOld(options)
-      if (dropped > 0) logger.info({ months: dropped }, 'old requests were dropped')
-      if (reason !== null) logger.warn({ reason }, 'old requests are kept, as not all are closed')
-    } catch (error) {
-      logger.warn({ err: error }, 'old requests could not be dropped; tried again in an hour')
-    }
-  })
-  rounds.start()
-  return rounds
+/**
+ * The first hour of those in which something was used that is not as a whole on a statement that
+ * stands.
+ * @param used rows of `tenant_id` and `hour`
+ */
+export async function unclosedHour(
+  sql: Queries,
+  used: ReturnType<Queries>,
+): Promise<{ tenantId: string; hour: Date } | undefined> {
+  const [unclosed] = await sql<{ tenantId: string; hour: Date }[]>`
+    select tenant_id as "tenantId", hour from (${used}) as used
+    where not exists (
+      select from ledger_statements as s
+      where s.kind = 'statement' and s.tenant_id = used.tenant_id and s.from_at <= hour
+        and s.to_at >= hour + interval '1 hour'
+        and not exists (select from ledger_statements as c where c.corrects = s.number))
+    order by hour, tenant_id limit 1`
+  return unclosed
 }

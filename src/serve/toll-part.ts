@@ -7,11 +7,11 @@ import {
   Budgets,
   Credits,
   keepEngineDays,
-  keepMonths,
   keepUsageFolded,
   PriceBook,
   type PriceOf,
   Reconciliations,
+  Retention,
   spendSince,
 } from '../meter/index.ts'
 import type { RouteBook } from '../route/index.ts'
@@ -31,6 +31,7 @@ export interface TollPart {
     credits: Credits
     books: Books
     reconciliations: Reconciliations
+    retention: Retention
   }
   /** The price that held for a request that a crash left open. */
   priceOf: PriceOf
@@ -64,8 +65,9 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const days = keepEngineDays(database, clock, logger)
   stack.defer(() => days.stop())
   const months = config.limits.requestMonths
-  const dropping = await keepMonths({ database, audit, clock, logger, months })
-  stack.defer(() => dropping.stop())
+  const retention = new Retention({ database, audit, clock, logger, months })
+  await retention.start()
+  stack.defer(() => retention.stop())
   const seed = home.secret('statements')
   const books = new Books({ database, tenancy, clock, currency, issuer, seed })
   const reconciliations = new Reconciliations({ database, audit, clock })
@@ -99,7 +101,7 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   return {
     prices,
     budgets,
-    services: { prices, budgets, credits, books, reconciliations },
+    services: { prices, budgets, credits, books, reconciliations, retention },
     allowances,
     learnSpent,
     priceOf,

@@ -25,4 +25,5 @@ export {
 } from './lease.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
 export { type SharedRight, type SharedRightOptions, shareDatabase } from './shared-right.ts'
+export { readTableSizes, type TableSize } from './table-sizes.ts'
 export { openTestDatabase, type TestDatabase } from './test-database.ts'

@@ -35,7 +35,7 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
       k: '/keys',
       o: '/people',
     }
-    const records = { u: '/usage', r: '/requests', a: '/audit', f: '/' }
+    const records = { u: '/usage', r: '/requests', a: '/audit', n: '/retention', f: '/' }
     for (const [key, path] of Object.entries({ ...places, ...records })) {
       await page.keyboard.press('g')
       await page.keyboard.press(key)

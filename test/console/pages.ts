@@ -78,6 +78,17 @@ export const consolePages: ConsolePage[] = [
   { name: 'usage-week', path: '/usage?span=week&by=key', sentence: /in the last 7 days/ },
   { name: 'requests', path: '/requests', sentence: /The latest 50 requests/ },
   { name: 'request', path: '/requests/FIRST', sentence: /got \d+ tokens/ },
+  {
+    name: 'retention',
+    path: '/retention',
+    sentence: /requests of 14 months are kept, on .*\sGB; \w+ \d{4} goes first, on 1\s/,
+  },
+  {
+    name: 'retention-none',
+    path: '/retention',
+    sentence: /^No request is kept/,
+    isUnused: true,
+  },
   { name: 'audit', path: '/audit', sentence: /The last change was .* by Ada Miller/ },
   { name: 'sign-in', path: '/', sentence: /Sign in to the pool/, isSignedOut: true },
   {

@@ -6,6 +6,8 @@ export interface Place {
   /** Pressed after `g`. */
   key: string
   permission: string
+  /** Of all tenants: not for people who are bound to some. */
+  isOfAll?: true
 }
 
 export interface PlaceGroup {
@@ -54,16 +56,28 @@ export const navigation: PlaceGroup[] = [
       { path: '/usage', name: 'Usage', key: 'u', permission: 'usage:read' },
       { path: '/requests', name: 'Requests', key: 'r', permission: 'requests:read' },
       { path: '/audit', name: 'Audit', key: 'a', permission: 'audit:read' },
+      {
+        path: '/retention',
+        name: 'Retention',
+        key: 'n',
+        permission: 'costs:read',
+        isOfAll: true,
+      },
     ],
   },
 ]
 
-/** The groups without what the person may not see. */
-export function navigationFor(permissions: readonly string[]): PlaceGroup[] {
+/**
+ * The groups without what the person may not see.
+ * @param isBound true where only some tenants are within reach
+ */
+export function navigationFor(permissions: readonly string[], isBound: boolean): PlaceGroup[] {
   return navigation
     .map(({ title, places }) => ({
       title,
-      places: places.filter(({ permission }) => permissions.includes(permission)),
+      places: places.filter(
+        ({ permission, isOfAll }) => permissions.includes(permission) && !(isOfAll && isBound),
+      ),
     }))
     .filter(({ places }) => places.length > 0)
 }

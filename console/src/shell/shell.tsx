@@ -91,7 +91,8 @@ export function Shell({ children }: { children: ReactNode }) {
 }
 
 function useCommands(openList: () => void): Shortcut[] {
-  const { session } = useSignedIn()
+  const { session, user } = useSignedIn()
+  const isBound = user.tenantIds.length > 0
   const [, goTo] = useLocation()
   const signOut = useSignOut()
   const opener = useRef(openList)
@@ -99,7 +100,7 @@ function useCommands(openList: () => void): Shortcut[] {
   const leave = useRef(signOut)
   leave.current = signOut
   return useMemo(() => {
-    const places = navigationFor(session.permissions).flatMap((group) => group.places)
+    const places = navigationFor(session.permissions, isBound).flatMap((group) => group.places)
     return [
       ...places.map(({ key, name, path }) => ({
         keys: `g ${key}`,
@@ -110,5 +111,5 @@ function useCommands(openList: () => void): Shortcut[] {
       { keys: '?', title: 'Show all commands', run: () => opener.current() },
       { keys: 'g x', title: 'Sign out', run: () => void leave.current() },
     ]
-  }, [session.permissions, goTo])
+  }, [session.permissions, isBound, goTo])
 }

@@ -28,10 +28,10 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
       <p className="hidden items-center gap-2.5 px-2.5 pb-4 text-[0.95rem] font-[650] tracking-[-0.01em] lg:flex">
         <Mark /> Gristmill
       </p>
-      {navigationFor(session.permissions).map(({ title, places }) => (
+      {navigationFor(session.permissions, user.tenantIds.length > 0).map(({ title, places }) => (
         <div key={title ?? ''} className="grid gap-0.5">
           {title !== null && (
-            <p className="px-2.5 pt-3.5 pb-1 text-[0.7rem] tracking-[0.02em] text-soft">{title}</p>
+            <p className="px-2.5 pt-3 pb-1 text-[0.7rem] tracking-[0.02em] text-soft">{title}</p>
           )}
           {places.map(({ path: to, name, key }) => (
             <Link
@@ -39,7 +39,7 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
               href={to}
               title={`g ${key}`}
               aria-current={here?.path === to ? 'page' : undefined}
-              className={`rounded-[7px] px-2.5 py-[7px] font-medium lg:py-[6px] ${
+              className={`rounded-[7px] px-2.5 py-[7px] font-medium lg:py-[5px] ${
                 here?.path === to ? 'bg-sunk text-ink' : 'text-soft hover:text-ink'
               }`}
             >
