@@ -227,7 +227,7 @@ export interface DiscountsView {
   }[]
 }
 
-// GET /api/discounts?tenant=… → Page<DiscountTermsView>, the newest first; POST /api/discounts
+// GET /api/discounts?tenant=… → {rows: DiscountTermsView[]}, the newest first; POST /api/discounts
 // {tenantId | plan, from, free?, tiers?, note?} → DiscountTermsView; nothing free and no tiers ends
 // the terms before. GET /api/discounts/estimate?tenant=…[&from=…&to=…] → DiscountEstimateView
 export interface DiscountTermsView {

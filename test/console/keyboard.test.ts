@@ -110,6 +110,37 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     assert.deepEqual([...fixture.state.bills.variances], [[6, "Anna's test key"]])
   })
 
+  test('a discount is set, and one that holds is ended', async () => {
+    await page.goto(`${fixture.url}/prices`)
+    const card = page.getByRole('region', { name: 'Discounts' })
+    await card.getByText('5\u00a0% off above 100.00\u00a0USD').waitFor()
+    await card.getByRole('button', { name: 'New discount' }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'New discount' })
+    await dialog.getByLabel('For', { exact: true }).selectOption('plan')
+    await dialog.getByLabel('Price plan').fill('school')
+    await dialog.getByLabel('From', { exact: true }).fill('2031-02')
+    await dialog.getByLabel('Above, USD').fill('50')
+    await dialog.getByLabel('Per cent off').fill('7.5')
+    const command = 'gristmill discount set --plan school --tier 50:7.5 --from 2031-02'
+    await dialog.getByText(command).waitFor()
+    await page.keyboard.press('Enter')
+    await dialog.waitFor({ state: 'hidden' })
+    const set = card.getByRole('row').filter({ hasText: 'price plan school' })
+    await set.getByText('coming').waitFor()
+    await card.getByRole('row').filter({ hasText: 'Support' }).getByText('End').press('Enter')
+    const ending = page.getByRole('dialog', { name: 'End these terms?' })
+    await ending
+      .getByText(/gristmill discount set --tenant Support --end --from \d{4}-\d\d$/)
+      .waitFor()
+    await ending.getByRole('button', { name: 'End them' }).press('Enter')
+    await ending.waitFor({ state: 'hidden' })
+    await card.getByText('coming: none').waitFor()
+    const [ended, first] = fixture.state.discounts.rows
+    assert.deepEqual([ended?.tenantId, ended?.free, ended?.tiers], ['ten_0000', null, []])
+    assert.deepEqual([first?.plan, first?.tenantId, first?.from], ['school', null, '2031-02'])
+  })
+
   test('a tenant is made without touching the mouse', async () => {
     await page.goto(`${fixture.url}/tenants`)
     await page.getByRole('button', { name: 'New tenant' }).focus()

@@ -12,6 +12,7 @@ import { PageHead } from '../parts/page-head.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { NOTHING } from '../parts/table-looks.ts'
 import { moment, plural } from '../units.ts'
+import { Discounts } from './discounts.tsx'
 import { ListPrices } from './list-prices.tsx'
 import { PriceForm } from './price-form.tsx'
 import { scopeInWords, usePriceBook } from './price-list.ts'
@@ -67,7 +68,8 @@ export default function Prices() {
         empty="Prices appear here. Without any, use is counted and nothing is charged."
         footer={<CliCommand className="mt-3" command="gristmill price export > prices.yaml" />}
       />
-      <div className="mt-4">
+      <div className="mt-4 grid gap-4">
+        <Discounts />
         <ListPrices />
       </div>
       <PriceForm currency={currency} isOpen={isNew} onClose={() => setNew(false)} />
