@@ -4,8 +4,6 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type Config, createLogger, GristmillError } from '../base/index.ts'
 import { isRunning, openHome } from '../host/index.ts'
-import { checkBackup, restoreDatabase, restoreHome, writeBackup } from '../serve/index.ts'
-import { startEmbedded } from '../store/index.ts'
 import { readServerFile } from './client.ts'
 import { type CliContext, configWith, connect, example, show, withJson } from './context.ts'
 import { bytes, count, moment } from './units.ts'
@@ -56,6 +54,7 @@ async function backup(
   if (existsSync(path)) throw refusedBackup(`${path} exists already`)
   const running = readServerFile(config.home)
   const made = { path, home: config.home, version, nowMs: clock.nowMs() }
+  const { writeBackup } = await serveRoom()
   if (running !== undefined && isRunning(running.pid, undefined)) {
     // What has ended is in the database, not only in the journal and in memory.
     await connect(context, flags).post('/api/ledger/flush')
@@ -74,6 +73,7 @@ async function restore(context: CliContext, config: Config, path: string) {
   if (existsSync(home) && readdirSync(home).length > 0) {
     throw new GristmillError('restore_refused', { reason: `${home} is not empty` })
   }
+  const { checkBackup, restoreDatabase, restoreHome } = await serveRoom()
   const manifest = await checkBackup(path)
   try {
     const logger = createLogger(config.logLevel, 'gristmill')
@@ -101,6 +101,7 @@ async function withDatabase<T>(
   try {
     if (config.databaseUrl !== undefined) return await work(config.databaseUrl)
     const logger = createLogger(config.logLevel, 'gristmill')
+    const { startEmbedded } = await import('../store/index.ts')
     const server = await startEmbedded({ home, clock, logger })
     try {
       return await work(server.url)
@@ -111,5 +112,8 @@ async function withDatabase<T>(
     home.release()
   }
 }
+
+/** Loaded only here: most of the server comes with it, and every other command would wait for it. */
+const serveRoom = () => import('../serve/index.ts')
 
 const refusedBackup = (reason: string) => new GristmillError('backup_refused', { reason })
