@@ -134,11 +134,14 @@ const features: Record<string, (client: Client, place: Place) => Promise<void>> 
     const holders = [await hold(), hold(), hold()]
     const to = connection(place, words(place), { 'x-gristmill-max-wait-ms': '100' })
     const error = await thrownBy(client.ask({ ...to, key }))
-    for (const holder of holders) {
-      const held = await holder
-      held.release()
-      await held.ended
-    }
+    // Whichever comes first: one that is waited for behind another waits for its whole answer.
+    await Promise.all(
+      holders.map(async (holder) => {
+        const held = await holder
+        held.release()
+        await held.ended
+      }),
+    )
     assert.equal(statusOf(error), 504, String(error))
   },
 }
