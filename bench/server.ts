@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AdminClient } from '../src/cli/client.ts'
+import { prepareHome } from '../src/store/test-database.ts'
 
 export interface ServerOptions {
   /** Path of a GGUF file, a model's name, or `toy`; the default model where absent. */
@@ -45,6 +46,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'gristmill-bench-'))
   // As root PostgreSQL runs as its own user, which has to pass through.
   chmodSync(home, 0o711)
+  // To make a database takes longer than the rest of a start. Other code has another schema.
+  if (options.home === undefined && options.repository === undefined) await prepareHome(home)
   const words = ['start', '--json', '--port', '0', '--home', home, '--engine', engine]
   if (model !== undefined) words.push('--model', model)
   const program = join(options.repository ?? REPOSITORY, 'src', 'cli', 'program.ts')

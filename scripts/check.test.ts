@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 /** The tools of `npm run check`, one by one, so that a failure names the one. */
 const tools: { name: string; words: string[]; needs?: string }[] = [
   { name: 'biome', words: ['check', '.'] },
-  { name: 'tsc', words: ['-p', '.', '--checkers', '2'] },
+  { name: 'tsc', words: ['-p', '.', '--checkers', '1'] },
   { name: 'tsc', words: ['-p', 'console'], needs: 'console/tsconfig.json' },
   { name: 'oxlint', words: ['--type-aware', '--deny-warnings'] },
 ]

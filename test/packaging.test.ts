@@ -128,6 +128,8 @@ function copyForImage(): void {
     (wanted.some((one) => path === one || path.startsWith(`${one}/`)) &&
       !unwanted.some((one) => path === one || matchesGlob(path, one)))
   cpSync(root, checkout, { recursive: true, filter: (path) => isGiven(relative(root, path)) })
+  // The console was built from the same sources; were they others, it would be built again.
+  cpSync(join(root, 'console', 'dist'), join(checkout, 'console', 'dist'), { recursive: true })
   // What the build installs first is here already.
   symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
 }

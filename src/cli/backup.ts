@@ -113,7 +113,7 @@ async function withDatabase<T>(
   }
 }
 
-/** Loaded only here: most of the server comes with it, and every other command would wait for it. */
+/** Loaded only here: most of the server comes with it, for which no other command is to wait. */
 const serveRoom = () => import('../serve/index.ts')
 
 const refusedBackup = (reason: string) => new GristmillError('backup_refused', { reason })
