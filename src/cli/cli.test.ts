@@ -216,6 +216,35 @@ describe('mistakes on the command line', () => {
     assert.match(away.err, /No running Gristmill was found at http:\/\/127\.0\.0\.1:9/)
   })
 
+  it('books credit once where no answer comes, and says how to go on', async () => {
+    const seen: (string | undefined)[] = []
+    let answers = 1
+    const shaky = createServer((request, response) => {
+      if (request.method === 'GET') {
+        return response.end(
+          JSON.stringify({ rows: [{ id: 'ten_1', name: 'Support' }], next: null }),
+        )
+      }
+      seen.push(request.headers['idempotency-key'] as string | undefined)
+      if (seen.length <= answers) return request.socket.destroy()
+      const budget = { left: '5', limit: '5', spent: '0', reserved: '0', currency: 'USD' }
+      return response.writeHead(201).end(JSON.stringify({ credit: {}, budget }))
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => shaky.on('listening', resolve))
+    const { port } = shaky.address() as AddressInfo
+    const url = `http://127.0.0.1:${port}`
+    const words = ['credit', 'add', 'Support', '5', '--note', 'invoice 1', '--url', url]
+    const done = await run(...words)
+    assert.deepEqual([done.code, seen.length, new Set(seen).size], [0, 2, 1], done.err)
+    assert.match(seen[0] ?? '', /^[\w-]{22}$/)
+    answers = 99
+    const lost = await run(...words, '--idempotency-key', 'payment-7')
+    shaky.close()
+    assert.equal(lost.code, 1)
+    assert.match(lost.err, /is not known: repeat it with --idempotency-key payment-7/)
+    assert.deepEqual(new Set(seen.slice(2)), new Set(['payment-7']))
+  })
+
   it('never sends the local token to another server', async () => {
     let seen: unknown = 'nothing came'
     const other = createServer((request, response) => {

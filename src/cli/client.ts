@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { type Config, GristmillError } from '../base/index.ts'
+import { type Clock, type Config, GristmillError } from '../base/index.ts'
 import type { ApiError, Page } from '../http/index.ts'
 
 type Query = Record<string, string | number | undefined>
@@ -27,6 +27,8 @@ export class ServerError extends Error {
 export const SERVER_FILE = 'server.json'
 const TOKEN_FILE = 'cli-token'
 const ROWS_PER_PAGE = 200
+const ATTEMPTS_MAX = 4
+const AGAIN_MS = 250
 
 /** What a running server leaves in its home. */
 export interface ServerFile {
@@ -54,6 +56,22 @@ export class AdminClient {
 
   post<Answer>(path: string, body: unknown = {}): Promise<Answer> {
     return this.#json<Answer>('POST', path, body)
+  }
+
+  /**
+   * A change that is made once however often it is sent: again where no answer came.
+   * @param key sent as `Idempotency-Key`, each time the same
+   */
+  async postOnce<Answer>(path: string, body: unknown, key: string, clock: Clock): Promise<Answer> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const headers = { 'idempotency-key': key }
+        return (await (await this.open('POST', path, { body, headers })).json()) as Answer
+      } catch (error) {
+        if (attempt === ATTEMPTS_MAX || isRefusal(error)) throw error
+        await clock.sleep(AGAIN_MS * attempt)
+      }
+    }
   }
 
   put<Answer>(path: string, body: unknown): Promise<Answer> {
@@ -142,6 +160,9 @@ export class AdminClient {
     return (await response.json()) as Answer
   }
 }
+
+/** Refusals stay; a server that does not answer, or cannot yet, may have done what was asked. */
+export const isRefusal = (error: unknown) => error instanceof ServerError && error.status < 500
 
 /** What a running server wrote into its data home, undefined where there is none. */
 export function readServerFile(home: string): ServerFile | undefined {

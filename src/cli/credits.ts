@@ -1,6 +1,8 @@
 /** `gristmill credit`: what tenants have paid before they ask. */
 import type { Command } from 'commander'
+import { systemRandom } from '../base/index.ts'
 import type { BudgetView, CreditBooked, CreditView, TenantView } from '../http/index.ts'
+import { isRefusal } from './client.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
@@ -10,6 +12,7 @@ const PATH = '/api/credits'
 
 interface NoteFlags extends RemoteFlags {
   note: string
+  idempotencyKey?: string
 }
 
 /** Adds `credit …` to the program. */
@@ -45,17 +48,28 @@ function listCredits(group: Command, context: CliContext): void {
 
 function bookCredits(group: Command, context: CliContext): void {
   const book = async (
-    { note, ...flags }: NoteFlags,
+    { note, idempotencyKey: key = newKey(), ...flags }: NoteFlags,
     tenant: string,
     row: { kind: CreditView['kind']; amount: string },
   ) => {
     const client = connect(context, flags)
     const { id: tenantId, name } = await findTenant(client, tenant)
-    const booked = await client.post<CreditBooked>(PATH, { tenantId, ...row, note })
+    const body = { tenantId, ...row, note }
+    const booked = await client
+      .postOnce<CreditBooked>(PATH, body, key, context.clock)
+      .catch((error: unknown) => {
+        if (!isRefusal(error)) {
+          const again = `repeat it with --idempotency-key ${key}, and it is booked once`
+          context.terminal.note(`Whether this was booked is not known: ${again}.`)
+        }
+        throw error
+      })
     show(context, flags, booked, () => context.terminal.print(inWords(name, booked.budget)))
   }
   const withNote = (command: Command, what: string) =>
-    remote(command).requiredOption('--note <words>', what)
+    remote(command)
+      .requiredOption('--note <words>', what)
+      .option('--idempotency-key <key>', 'what was booked with the same key is not booked again')
   example(
     withNote(group.command('add <tenant> <amount>'), 'what was paid, such as the invoice'),
     'credit add Support 250 --note "invoice 2026-118"',
@@ -83,6 +97,8 @@ function bookCredits(group: Command, context: CliContext): void {
       book(flags, tenant, { kind: 'correction', amount: less ? `-${amount}` : amount }),
     )
 }
+
+const newKey = () => Buffer.from(systemRandom.bytes(16)).toString('base64url')
 
 const inWords = (name: string, { limit, spent, left, reserved, currency }: BudgetView) =>
   `${name}: ${left} ${currency} left of ${limit}; ${spent} used, ${reserved} set aside.`

@@ -9,6 +9,12 @@ import type * as contract from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
 
+const IDEMPOTENCY_KEY = 'idempotency-key'
+const REPEATED = 'x-gristmill-replayed'
+const idempotencyKey = z.string().min(1).max(255).optional().openapi({
+  description: 'What was booked with the same key is not booked again, but answered again.',
+})
+
 const credit = z
   .object({
     id: z.string(),
@@ -28,7 +34,7 @@ const bookCredit = createRoute({
   method: 'post',
   path: '/api/credits',
   summary: 'Add to the prepaid credit of a tenant, pay some back, or correct a row before',
-  request: { body: body(creditInput) },
+  request: { headers: z.object({ [IDEMPOTENCY_KEY]: idempotencyKey }), body: body(creditInput) },
   responses: {
     201: answer(
       'The row, and how the credit stands now.',
@@ -58,7 +64,9 @@ export function creditRoutes(api: Api, options: HttpOptions): void {
     const access = c.get('access')
     checkReach(access, tenantId, 'tenant', tenantId)
     await tenancy.tenants.get(tenantId)
-    const booked = await credits.book(input, access.actor)
+    const key = c.req.valid('header')[IDEMPOTENCY_KEY]
+    const { credit: booked, isRepeated } = await credits.book(input, access.actor, key)
+    if (isRepeated) c.header(REPEATED, booked.id)
     const standing = (await budgets.list([tenantId])).find((one) => one.budget.isPrepaid)
     if (standing === undefined) {
       throw new GristmillError('not_found', { kind: 'budget', id: booked.budgetId })

@@ -117,7 +117,14 @@ function kindsForEver(): KeptKind[] {
     kind('prices', null, {
       name: 'Prices and credit',
       what: 'every version of prices, discounts and engine costs; rows of prepaid credit',
-      tables: ['prices', 'discount_terms', 'engine_costs', 'list_price_lists', 'credits'],
+      tables: [
+        'prices',
+        'discount_terms',
+        'engine_costs',
+        'list_price_lists',
+        'credits',
+        'credit_keys',
+      ],
     }),
     kind('alerts', null, {
       name: 'Alerts',

@@ -11,7 +11,7 @@ import type {
   Books,
   BudgetAlerts,
   Budgets,
-  Credits,
+  KeyedCredits,
   PriceBook,
   Reconciliations,
   Retention,
@@ -277,7 +277,7 @@ export interface HttpServices {
   books: Pick<Books, 'close' | 'reopen'>
   reconciliations: Pick<Reconciliations, 'reconcile' | 'book'>
   retention: Pick<Retention, 'standing'>
-  credits: Pick<Credits, 'book'>
+  credits: Pick<KeyedCredits, 'book'>
   budgets: Pick<Budgets, 'standings' | 'list' | 'get' | 'create' | 'change' | 'end'>
   alerts: Pick<BudgetAlerts, 'outlook' | 'settings' | 'set' | 'list'>
   routes: RouteService

@@ -38,12 +38,19 @@ export async function change<T>(
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body?: unknown,
+  headers: Record<string, string> = {},
 ): Promise<T> {
-  return (await send(method, path, body)) as T
+  return (await send(method, path, body, undefined, headers)) as T
 }
 
-async function send(method: string, path: string, body?: unknown, signal?: AbortSignal) {
-  const headers: Record<string, string> = { accept: 'application/json' }
+async function send(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  more: Record<string, string> = {},
+) {
+  const headers: Record<string, string> = { accept: 'application/json', ...more }
   if (method !== 'GET') Object.assign(headers, csrfHeaders())
   if (body !== undefined) headers['content-type'] = 'application/json'
   const init: RequestInit = { method, headers, credentials: 'same-origin' }

@@ -1,7 +1,7 @@
 /** Prepaid credit: the rows that make it, and adding one. */
 import { Plus } from 'lucide-react'
 import { useState } from 'react'
-import { useChange } from '../api/changes.ts'
+import { newKey, useChange } from '../api/changes.ts'
 import type { CreditView } from '../api/contract.ts'
 import { usePaged, useTenantNames, useTenants } from '../api/lists.ts'
 import { useMay, useSignedIn } from '../api/session.ts'
@@ -12,6 +12,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { money, nanosOf } from '../parts/money.ts'
+import { NextPage } from '../parts/next-page.tsx'
 import { onSubmit, textOf } from '../parts/on-submit.ts'
 import { shellWord } from '../parts/shell-word.ts'
 import { TenantName } from '../parts/tenant-name.tsx'
@@ -42,11 +43,7 @@ export function CreditsCard({ tenant }: { tenant: string | undefined }) {
                 <Plus size={15} aria-hidden /> New row
               </Button>
             )}
-            {list.hasNextPage && (
-              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-                Older ones
-              </Button>
-            )}
+            <NextPage list={list}>Older ones</NextPage>
           </div>
         }
       />
@@ -102,6 +99,8 @@ function NewCredit({ tenantId, onClose }: { tenantId: string | undefined; onClos
   const tenants = useTenants().data ?? []
   const { currency } = useSignedIn().session
   const [command, setCommand] = useState('gristmill credit add')
+  // One for what the form is opened for, so that pressing again after silence books nothing twice.
+  const [key] = useState(newKey)
   const given = (form: FormData) => {
     const kind = textOf(form, 'kind') as Kind
     const [amount, note, id] = ['amount', 'note', 'tenantId'].map((name) => textOf(form, name))
@@ -111,7 +110,7 @@ function NewCredit({ tenantId, onClose }: { tenantId: string | undefined; onClos
     const { kind, amount, ...rest } = given(form)
     const signed = kind === 'less' ? `-${amount}` : amount
     const body = { ...rest, kind: kinds[kind][0], amount: signed }
-    save.mutate({ method: 'POST', path: PATH, body })
+    save.mutate({ method: 'POST', path: PATH, body, key })
   }
   const tell = (form: FormData) => {
     const { kind, amount, note, tenantId: id } = given(form)
