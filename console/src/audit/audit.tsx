@@ -3,10 +3,10 @@ import { useSearchParams } from 'wouter'
 import type { AuditView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
 import { useSignedIn } from '../api/session.ts'
-import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { controlClass } from '../parts/field.tsx'
+import { NextPage } from '../parts/next-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { ago, moment, plural } from '../units.ts'
@@ -79,11 +79,7 @@ export default function Audit() {
             <CliCommand
               command={`gristmill audit${action === '' ? '' : ` --action ${action}`} --last 50`}
             />
-            {list.hasNextPage && (
-              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-                Older changes
-              </Button>
-            )}
+            <NextPage list={list}>Older changes</NextPage>
           </div>
         }
       />

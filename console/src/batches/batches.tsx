@@ -2,10 +2,10 @@
 import { useSearchParams } from 'wouter'
 import type { BatchView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
-import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { DataTable } from '../parts/data-table.tsx'
 import { controlClass } from '../parts/field.tsx'
+import { NextPage } from '../parts/next-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { batchColumns } from './batch-columns.tsx'
@@ -50,11 +50,7 @@ export default function Batches() {
         footer={
           <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
             <CliCommand command={'gristmill batch list'} />
-            {list.hasNextPage && (
-              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-                Older batches
-              </Button>
-            )}
+            <NextPage list={list}>Older batches</NextPage>
           </div>
         }
       />

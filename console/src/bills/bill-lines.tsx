@@ -4,12 +4,12 @@ import { useSearchParams } from 'wouter'
 import type { ReconciliationLineView, ReconciliationView } from '../api/contract.ts'
 import { usePaged } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
-import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { controlClass } from '../parts/field.tsx'
 import { money, nanosOf } from '../parts/money.ts'
+import { NextPage } from '../parts/next-page.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { NOTHING } from '../parts/table-looks.ts'
 import { withParameter } from '../parts/tenant-filter.tsx'
@@ -43,16 +43,9 @@ export function BillLines({ of, currency }: { of: ReconciliationView; currency: 
         head={<ClassFilter />}
         footer={
           <>
-            {list.hasNextPage && (
-              <div className="mt-3 text-center">
-                <Button
-                  onClick={() => void list.fetchNextPage()}
-                  disabled={list.isFetchingNextPage}
-                >
-                  More lines
-                </Button>
-              </div>
-            )}
+            <NextPage list={list} isAlone>
+              More lines
+            </NextPage>
             <CliCommand className="mt-3" command={`gristmill ledger differences ${of.id}`} />
           </>
         }

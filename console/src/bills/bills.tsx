@@ -3,10 +3,10 @@ import { Link, useSearchParams } from 'wouter'
 import type { DifferenceClassName, ReconciliationView } from '../api/contract.ts'
 import { usePaged } from '../api/lists.ts'
 import { useSignedIn } from '../api/session.ts'
-import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { money, sumOf } from '../parts/money.ts'
+import { NextPage } from '../parts/next-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { NOTHING } from '../parts/table-looks.ts'
@@ -51,16 +51,9 @@ export default function Bills() {
           empty="Reconciliations appear here once a service’s CSV or FOCUS file is compared with the ledger, which the command line does."
           footer={
             <>
-              {list.hasNextPage && (
-                <div className="mt-3 text-center">
-                  <Button
-                    onClick={() => void list.fetchNextPage()}
-                    disabled={list.isFetchingNextPage}
-                  >
-                    Older ones
-                  </Button>
-                </div>
-              )}
+              <NextPage list={list} isAlone>
+                Older ones
+              </NextPage>
               <CliCommand
                 className="mt-3"
                 command="gristmill ledger reconcile --source november.csv --threshold 0.01"

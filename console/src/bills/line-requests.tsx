@@ -2,11 +2,11 @@
 import { Link } from 'wouter'
 import type { ReconciliationLineView, ReconciliationRequestView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
-import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { LoadingRows } from '../parts/loading.tsx'
 import { money, nanosOf } from '../parts/money.ts'
+import { NextPage } from '../parts/next-page.tsx'
 import { count, plural } from '../units.ts'
 
 interface LineRequestsProps {
@@ -44,11 +44,7 @@ export function LineRequests({ bill, line, currency }: LineRequestsProps) {
           </li>
         ))}
       </ul>
-      {list.hasNextPage && (
-        <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-          More requests
-        </Button>
-      )}
+      <NextPage list={list}>More requests</NextPage>
       <CliCommand command={`gristmill ledger differences ${bill} --line ${line.line}`} />
     </div>
   )

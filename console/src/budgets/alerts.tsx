@@ -12,6 +12,7 @@ import { type Column, DataTable } from '../parts/data-table.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { Field } from '../parts/field.tsx'
 import { LoadingRows } from '../parts/loading.tsx'
+import { NextPage } from '../parts/next-page.tsx'
 import { onSubmit, textOf } from '../parts/on-submit.ts'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { listed, moment, plural } from '../units.ts'
@@ -37,13 +38,9 @@ export function AlertsCard({ tenant }: { tenant: string | undefined }) {
       onRetry={() => void list.refetch()}
       empty="Alerts appear here, at 50, 80 and 100 % of a budget and when it will be used up before it renews, unless somebody says otherwise."
       footer={
-        list.hasNextPage && (
-          <div className="mt-3 text-center">
-            <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-              Older ones
-            </Button>
-          </div>
-        )
+        <NextPage list={list} isAlone>
+          Older ones
+        </NextPage>
       }
     />
   )

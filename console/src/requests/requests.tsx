@@ -6,6 +6,7 @@ import { useKeys, usePaged, useTenantNames } from '../api/lists.ts'
 import { Button } from '../parts/button.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
+import { NextPage } from '../parts/next-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
@@ -81,13 +82,9 @@ export default function Requests() {
           </>
         }
         footer={
-          list.hasNextPage && (
-            <div className="mt-3 text-center">
-              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-                Older requests
-              </Button>
-            </div>
-          )
+          <NextPage list={list} isAlone>
+            Older requests
+          </NextPage>
         }
       />
     </>

@@ -6,11 +6,11 @@ import { change, get } from '../api/client.ts'
 import type { RouteDraftView, RouteSetView, RouteVersionView } from '../api/contract.ts'
 import { usePaged } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
-import { Button } from '../parts/button.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { LoadingRows } from '../parts/loading.tsx'
+import { NextPage } from '../parts/next-page.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { NOTHING } from '../parts/table-looks.ts'
 import { moment } from '../units.ts'
@@ -35,13 +35,9 @@ export function Versions({ current }: { current: number }) {
         onRetry={() => void list.refetch()}
         empty="The first one comes with the first route."
         footer={
-          list.hasNextPage && (
-            <div className="mt-3 text-center">
-              <Button onClick={() => void list.fetchNextPage()} disabled={list.isFetchingNextPage}>
-                Older versions
-              </Button>
-            </div>
-          )
+          <NextPage list={list} isAlone>
+            Older versions
+          </NextPage>
         }
       />
       {chosen !== null && <Rollback version={chosen} onClose={() => setChosen(null)} />}

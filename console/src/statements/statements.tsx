@@ -12,6 +12,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { Field } from '../parts/field.tsx'
 import { money, nanosOf } from '../parts/money.ts'
+import { NextPage } from '../parts/next-page.tsx'
 import { onSubmit, textOf } from '../parts/on-submit.ts'
 import { PageHead } from '../parts/page-head.tsx'
 import { RowButton } from '../parts/row-button.tsx'
@@ -75,16 +76,9 @@ export default function Statements() {
         empty="Statements appear here once a period is closed: one for each tenant, to be printed or kept."
         footer={
           <>
-            {list.hasNextPage && (
-              <div className="mt-3 text-center">
-                <Button
-                  onClick={() => void list.fetchNextPage()}
-                  disabled={list.isFetchingNextPage}
-                >
-                  Older ones
-                </Button>
-              </div>
-            )}
+            <NextPage list={list} isAlone>
+              Older ones
+            </NextPage>
             <CliCommand className="mt-3" command="gristmill ledger verify" />
           </>
         }
