@@ -25,7 +25,7 @@ after(() => server.close())
 test('tenants that saturate an engine begin in turns and keep their requests running', async () => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const targets = ['a', 'b'].map((key) => ({ url, key, model: 'm', isBare: true }))
-  const arm = await saturate(targets, 5, 500, seededRandom(1))
+  const arm = await saturate(targets, 5, 1500, seededRandom(1))
   const first = asked.slice(0, 5).map((line) => line.split(' ')[1])
   assert.equal(first.filter((key) => key === 'a').length, 2)
   assert.ok(asked.every((line) => line.endsWith(' /v1/completions')))
