@@ -156,6 +156,41 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
     await changes.filter({ hasText: EMAIL }).first().waitFor()
   })
 
+  test('what the work would have cost elsewhere is worked out when somebody asks', async () => {
+    await goTo('Costs')
+    const elsewhere = page.getByRole('region', { name: 'What it would have cost elsewhere' })
+    await elsewhere.getByRole('button', { name: 'Compare', exact: true }).click()
+    // Until the beginning of this minute, in which the only request may have been.
+    await elsewhere.getByText(/^[01] requests? with \d+ tokens in, .* cost .* here/).waitFor()
+    assert.ok((await elsewhere.getByRole('row').count()) > 3, 'services, each with its interval')
+    assert.deepEqual(complaints, [])
+  })
+
+  test('credit is booked once, however often the form is sent', async () => {
+    await goTo('Budgets')
+    await page.getByRole('button', { name: 'New row' }).click()
+    await field('Tenant').selectOption('Support')
+    await field('Amount, USD').fill('250')
+    await field('Note').fill('invoice 7')
+    // The first answer is lost on its way.
+    let sent = 0
+    await page.route('**/api/credits', async (route) => {
+      if (route.request().method() !== 'POST') return route.continue()
+      sent += 1
+      if (sent > 1) return route.continue()
+      await route.fetch()
+      await route.abort()
+    })
+    await dialog().getByRole('button', { name: 'Add', exact: true }).click()
+    await dialog().getByText('The server does not answer.').waitFor()
+    await dialog().getByRole('button', { name: 'Add', exact: true }).click()
+    await dialog().waitFor({ state: 'detached' })
+    await page.unroute('**/api/credits')
+    await row('invoice 7').waitFor()
+    assert.deepEqual([sent, await row('invoice 7').count()], [2, 1])
+    complaints.length = 0
+  })
+
   test('a route is added once it is said whom it is for, and explained', async () => {
     await goTo('Routes')
     await page.getByRole('heading', { level: 1, name: /^No routes yet/ }).waitFor()

@@ -110,6 +110,18 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     assert.deepEqual([...fixture.state.bills.variances], [[6, "Anna's test key"]])
   })
 
+  test('engines of each tenant alone are worked out, at a cost of its own', async () => {
+    await page.goto(`${fixture.url}/costs`)
+    await page.getByRole('button', { name: 'Compare', exact: true }).press('Enter')
+    const alone = page.getByRole('region', { name: 'On engines of each tenant alone' })
+    await alone.getByLabel('An engine’s hour, USD').fill('2.5')
+    await alone.getByText(/--engine h100-8b --cost-per-engine-hour 2\.5$/).waitFor()
+    const asked = page.waitForRequest('**/api/ledger/comparison/engines')
+    await page.keyboard.press('Enter')
+    assert.equal((await asked).postDataJSON().costPerEngineHour, '2.5')
+    await alone.getByText(/would have cost/).waitFor()
+  })
+
   test('a discount is set, and one that holds is ended', async () => {
     await page.goto(`${fixture.url}/prices`)
     const card = page.getByRole('region', { name: 'Discounts' })

@@ -1,21 +1,30 @@
 /** What engines of each tenant alone would have cost: a simulation that somebody begins. */
 import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
 import { change } from '../api/client.ts'
 import type { EngineComparisonView } from '../api/contract.ts'
 import { useTenantNames } from '../api/lists.ts'
+import { useSignedIn } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
+import { Field } from '../parts/field.tsx'
 import { money, nanosOf } from '../parts/money.ts'
+import { onSubmit, textOf } from '../parts/on-submit.ts'
 import { plural } from '../units.ts'
 import { type CostSpan, monthName } from './cost-view.ts'
 
 export function OwnEngines({ span }: { span: CostSpan }) {
   const { from, to, month, tenant } = span
+  const { currency } = useSignedIn().session
+  const [hour, setHour] = useState('')
   const asked = useMutation({
-    mutationFn: () =>
-      change<EngineComparisonView>('POST', '/api/ledger/comparison/engines', { from, to, tenant }),
+    mutationFn: (costPerEngineHour: string) =>
+      change<EngineComparisonView>('POST', '/api/ledger/comparison/engines', {
+        ...{ from, to, tenant },
+        ...(costPerEngineHour !== '' && { costPerEngineHour }),
+      }),
   })
   const whose = tenant === undefined ? '' : ` --tenant ${tenant}`
   return (
@@ -33,12 +42,27 @@ export function OwnEngines({ span }: { span: CostSpan }) {
           <p className="text-[0.84rem] text-soft">Being worked out, which may take minutes.</p>
         )}
       </div>
-      <Button className="mt-3" disabled={asked.isPending} onClick={() => asked.mutate()}>
-        {asked.data === undefined ? 'Work it out' : 'Work it out again'}
-      </Button>
+      <form
+        className="mt-3 flex flex-wrap items-end gap-3"
+        onSubmit={onSubmit((form) => asked.mutate(textOf(form, 'hour')))}
+      >
+        <div className="w-52">
+          <Field
+            label={`An engine’s hour, ${currency}`}
+            name="hour"
+            inputMode="decimal"
+            pattern="\d{1,6}(\.\d{1,9})?"
+            placeholder="as engines cost here"
+            onChange={(event) => setHour(event.target.value.trim())}
+          />
+        </div>
+        <Button type="submit" disabled={asked.isPending}>
+          {asked.data === undefined ? 'Work it out' : 'Work it out again'}
+        </Button>
+      </form>
       <CliCommand
         className="mt-3"
-        command={`gristmill ledger compare --period ${month}${whose} --engine h100-8b`}
+        command={`gristmill ledger compare --period ${month}${whose} --engine h100-8b${hour === '' ? '' : ` --cost-per-engine-hour ${hour}`}`}
       />
     </Card>
   )
