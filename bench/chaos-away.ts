@@ -270,6 +270,7 @@ async function compare(
     select tenant_id as id, count(*) filter (where end_reason = 'done')::int as requests,
       sum(input_tokens + output_tokens)::int8 as tokens
     from ledger_settlements group by tenant_id`
+  await sql`select book_budget_spends(null)`
   const [off] = await sql<{ budgets: number }[]>`
     select count(*)::int as budgets from budgets b where
       (select coalesce(sum(spent), 0) from budget_counters c where c.budget_id = b.id)

@@ -326,6 +326,7 @@ class ChaosBooks {
   /** What counters say was spent against the rows that spent it. */
   async #budget(): Promise<Findings> {
     const { database, budgetId } = this.#scene
+    await database.sql`select book_budget_spends(null)`
     const [row] = await database.sql<{ counted: string; booked: string }[]>`
       select (select coalesce(sum(spent), 0)::text from budget_counters
           where budget_id = ${budgetId}) as counted,

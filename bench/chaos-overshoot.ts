@@ -332,7 +332,7 @@ class Round {
   async #leasesLeft(budgetId: string): Promise<number> {
     const { sql } = this.#setting.database
     await systemClock.sleep(LEASE_MS)
-    await sql`select reclaim_budget_leases()`
+    await sql`select book_budget_spends(null), reclaim_budget_leases()`
     const [left] = await sql<{ rows: number }[]>`
       select (count(*) filter (where l.amount > 0))::int
         + (case when sum(distinct c.leased) > 0 then 1 else 0 end)::int as rows

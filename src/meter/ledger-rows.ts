@@ -102,7 +102,7 @@ export async function writeSettlements(
 /**
  * The same for rows as `rowOfSettlement` makes them.
  * @param rows a list in JSON
- * @param isBudgeted whether budgets are to be booked
+ * @param isBudgeted whether what they have spent of budgets is to be noted
  */
 export async function writeSettlementRows(
   sql: Queries,
@@ -145,24 +145,23 @@ export async function writeSettlementRows(
       select from ledger_intents where ledger_intents.request_id = given.request_id
     ) as "hasIntent"
     from given where not exists (
-      select from written where written.request_id = given.request_id)
-      ${isBudgeted ? sql`and (select true from spent)` : sql``}`
+      select from written where written.request_id = given.request_id)`
   return [...refused]
 }
 
-/** Books in budgets what the settlements that are written have spent, in the same statement. */
-const spending = (sql: Queries) => sql`, spends as (
-      select r ->> 0 as counter, r ->> 1 as holder,
-        case b.unit when 'money' then coalesce(given.charge_nanos, 0)
+/** Notes what the settlements that are written have spent of budgets, in the same statement. */
+const spending = (sql: Queries) => sql`, spent as (
+      insert into budget_spends (counter_id, holder, amount)
+      select r ->> 0, r ->> 1,
+        sum(case b.unit when 'money' then coalesce(given.charge_nanos, 0)
           when 'tokens' then given.input_tokens::int8 + given.output_tokens
-          else given.engine_ms::int8 end as amount
+          else given.engine_ms::int8 end)::int8
       from written join given using (request_id), lateral (
         select reserved from ledger_intents
         where ledger_intents.request_id = given.request_id limit 1) as i,
         jsonb_array_elements(i.reserved) as r
       join budgets as b on b.id = split_part(r ->> 0, '|', 1)
-    ), spent as materialized (
-      select spend_budgets((select coalesce(json_agg(spends), '[]'::json) from spends))
+      group by 1, 2
     )`
 
 /**

@@ -5,6 +5,9 @@ import type { Budget, BudgetUnit } from './budget-types.ts'
 import type { CounterState } from './lease-book.ts'
 import type { BudgetPeriod } from './period.ts'
 
+/** As `book_budget_spends` takes them. */
+const COUNTERS_AT_ONCE = 1000
+
 interface BudgetRow {
   id: string
   name: string
@@ -131,14 +134,25 @@ export async function reclaimLeases(sql: Queries): Promise<number> {
   return row?.reclaimed ?? 0
 }
 
+/** Books in counters and leases what settled requests have spent of them since the last time. */
+export async function bookSpends(sql: Queries): Promise<void> {
+  for (;;) {
+    const [row] = await sql<{ counters: number }[]>`
+      select book_budget_spends(null) as counters`
+    if ((row?.counters ?? 0) < COUNTERS_AT_ONCE) return
+  }
+}
+
 /** How counters stand; those that nothing was ever asked of are missing. */
 export async function readCounters(
   sql: Queries,
   counterIds: readonly string[],
 ): Promise<Map<string, { spent: bigint; leased: bigint }>> {
+  const ids = textArray(counterIds)
+  await sql`select book_budget_spends(${ids}::text::text[])`
   const rows = await sql<{ id: string; spent: string; leased: string }[]>`
     select id, spent::text, leased::text from budget_counters
-    where id = any (${textArray(counterIds)}::text::text[])`
+    where id = any (${ids}::text::text[])`
   return new Map(
     rows.map(({ id, spent, leased }) => [id, { spent: BigInt(spent), leased: BigInt(leased) }]),
   )

@@ -67,6 +67,7 @@ export async function lockPrepaid(
 /** The counter first, as whoever leases of it does. */
 export async function lockAccount(sql: Queries, budgetId: string): Promise<PrepaidAccount> {
   const counterId = `${budgetId}|0|`
+  await sql`select book_budget_spends(array[${counterId}::text])`
   const [counter] = await sql<Record<'spent' | 'leased', string>[]>`
     select spent::text, leased::text from budget_counter(${counterId})`
   const [budget] = await sql<{ most: string }[]>`

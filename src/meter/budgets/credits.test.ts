@@ -56,8 +56,8 @@ const hold = async (money: bigint) => {
 async function spend(money: bigint) {
   const held = await hold(money)
   const [[counter, holder, amount] = []] = held.reserved
-  const spends = JSON.stringify([{ counter, holder, amount }])
-  await database.sql`select spend_budgets(${spends}::text::json)`
+  await database.sql`insert into budget_spends (counter_id, holder, amount)
+    values (${String(counter)}, ${String(holder)}, ${String(amount)}::int8)`
   held.settle({ money, tokens: 0n, engine_seconds: 0n })
 }
 const standing = async () => {

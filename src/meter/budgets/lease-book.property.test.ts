@@ -22,9 +22,11 @@ interface Open {
   spent: bigint
 }
 
-/** As `lease_budget`, `spend_budgets` and `reclaim_budget_leases` do it. */
+/** As `lease_budget`, `book_budget_spends` and `reclaim_budget_leases` do it. */
 class Counter {
   spent = 0n
+  /** What settled requests have spent and nobody has booked yet. */
+  noted: { holder: string; amount: bigint }[] = []
   readonly leases = new Map<string, Lease>()
 
   get leased(): bigint {
@@ -32,6 +34,7 @@ class Counter {
   }
 
   lease(holder: string, need: bigint, want: bigint, nowMs: number): bigint {
+    this.book()
     const free = LIMIT - this.spent - this.leased
     if (need <= 0n || free < need) return 0n
     const wanted = want < free / 8n ? want : free / 8n
@@ -46,12 +49,16 @@ class Counter {
     if (lease) lease.amount -= lease.amount < most ? lease.amount : most
   }
 
-  spend(holder: string, amount: bigint): void {
-    this.take(holder, amount)
-    this.spent += amount
+  book(): void {
+    for (const { holder, amount } of this.noted.splice(0)) {
+      this.take(holder, amount)
+      this.spent += amount
+    }
   }
 
+  /** @param open as it was found before what is noted is booked */
   reclaim(open: readonly Open[], nowMs: number): void {
+    this.book()
     for (const [holder, lease] of this.leases) {
       if (lease.expiresAtMs >= nowMs) continue
       const mine = open.filter((one) => one.holder === holder)
@@ -99,7 +106,7 @@ class Gateway {
     if (one === undefined) return
     const spent = (one.taken.amount * BigInt(Math.round(share * 100))) / 100n
     this.book.settle(one.taken, spent)
-    this.#counter.spend(one.holder, spent)
+    this.#counter.noted.push({ holder: one.holder, amount: spent })
   }
 
   giveBack(): void {
@@ -179,9 +186,12 @@ describe('leases', () => {
           } else if (one.kind === 'recover') {
             const found = orphans.shift()
             const part = BigInt(Math.round(one.share * 100))
-            if (found) counter.spend(found.holder, (found.taken.amount * part) / 100n)
+            const amount = found ? (found.taken.amount * part) / 100n : 0n
+            if (found) counter.noted.push({ holder: found.holder, amount })
           } else counter.reclaim([...orphans, ...gateways.flatMap(({ open }) => open)], nowMs)
+          const noted = counter.noted.reduce((sum, { amount }) => sum + amount, 0n)
           assert.ok(counter.spent + counter.leased <= LIMIT, `${one.kind} at ${nowMs}`)
+          assert.ok(counter.spent + noted <= LIMIT, `${one.kind} at ${nowMs}`)
         }
       }),
       { seed: Number(process.env.SEED ?? 3), numRuns: 400 },

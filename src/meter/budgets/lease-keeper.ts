@@ -4,7 +4,13 @@
  */
 import { type Clock, GristmillError, type Logger, type Timer } from '../../base/index.ts'
 import { type Database, wasNeverSent } from '../../store/index.ts'
-import { leaseBudget, reclaimLeases, releaseBudget, renewLeases } from './budget-rows.ts'
+import {
+  bookSpends,
+  leaseBudget,
+  reclaimLeases,
+  releaseBudget,
+  renewLeases,
+} from './budget-rows.ts'
 import { type Claim, type CounterState, LeaseBook, type Taken, wanted } from './lease-book.ts'
 
 export interface LeaseKeeperOptions {
@@ -33,7 +39,7 @@ const FORGOTTEN_MS = 3_600_000
 /** How often leases are renewed in the time that they last. */
 const RENEWALS = 4
 const RENEWALS_ALONE = 16
-const RECLAIM_MS_MAX = 5000
+const BOOK_MS_MAX = 5000
 /** The clock here may go slower than that of the database. */
 const VALID_SHARE = 0.9
 /** Requests that are to fit before more is fetched ahead. */
@@ -48,7 +54,7 @@ export class LeaseKeeper {
   readonly #refusedAtMs = new Map<string, number>()
   readonly #timer: Timer
   #renewedAtMs = 0
-  #reclaimedAtMs = 0
+  #bookedAtMs = 0
   #working: Promise<void> | undefined
   #isClosed = false
 
@@ -207,8 +213,9 @@ export class LeaseKeeper {
         this.#renewedAtMs = nowMs
         await this.#renew()
       }
-      if (nowMs - this.#reclaimedAtMs >= Math.min(leaseMs / 2, RECLAIM_MS_MAX)) {
-        this.#reclaimedAtMs = nowMs
+      if (nowMs - this.#bookedAtMs >= Math.min(leaseMs / 2, BOOK_MS_MAX)) {
+        this.#bookedAtMs = nowMs
+        await bookSpends(database.sql)
         await reclaimLeases(database.sql)
       }
       this.#book.forget(nowMs - FORGOTTEN_MS)

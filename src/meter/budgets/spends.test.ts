@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { createLogger, systemClock, systemRandom } from '../../base/index.ts'
+import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
+import { createTenancy } from '../../tenancy/index.ts'
+import { writeIntents, writeSettlements } from '../ledger-rows.ts'
+import type { Settlement } from '../types.ts'
+import { bookSpends, leaseBudget, reclaimLeases } from './budget-rows.ts'
+
+const LIMIT = 1000n
+let database: TestDatabase
+let tenantId: string
+let counter: string
+let requests = 0
+
+before(async () => {
+  database = await openTestDatabase()
+  const logger = createLogger('silent', 'test')
+  const services = { database, clock: systemClock, random: systemRandom, logger }
+  const tenancy = await createTenancy(services)
+  const actor = { name: 'user:finance@example.org', from: '192.0.2.1' }
+  tenantId = (await tenancy.tenants.create({ name: 'One' }, actor)).id
+  await tenancy.close()
+})
+after(() => database.close())
+beforeEach(async () => {
+  const id = `bud_${++requests}`
+  counter = `${id}|0|`
+  await database.sql`
+    insert into budgets (id, name, tenant_id, unit, limit_amount, period, is_hard, clamps, created_at)
+    values (${id}, 'all', ${tenantId}, 'tokens', ${String(LIMIT)}, 'total', true, false, now())`
+})
+
+/** A request that has set `amount` aside. @returns what settles it with so many tokens spent */
+async function open(holder: string, amount: number): Promise<(spent: number) => Promise<void>> {
+  const requestId = `req_${String(++requests).padStart(10, '0')}`
+  const intent = {
+    ...{ request_id: requestId, tenant_id: tenantId, project_id: 'prj', key_id: 'key' },
+    ...{ model: 'm', endpoint: 'chat', service_class: 'standard' },
+    ...{ estimated_input_tokens: 1, output_tokens_max: 1, arrived_at_ms: 0 },
+    reserved: [[counter, holder, amount]],
+  }
+  await writeIntents(database.sql, [JSON.stringify(intent)])
+  return async (spent) => {
+    const settlement: Settlement = {
+      ...{ requestId, servedClass: 'standard', engineId: null, group: 'finished', end: 'done' },
+      ...{ estimated: false, inputTokens: spent, cachedTokens: 0, outputTokens: 0 },
+      ...{ queueMs: 0, engineMs: 0, ttftMs: null, tokenGapMs: null, settledAtMs: 0 },
+      isBudgeted: true,
+    }
+    assert.deepEqual(await writeSettlements(database.sql, [settlement]), [])
+  }
+}
+
+/** @param ttlMs negative: it has run out at once */
+const lease = (holder: string, need: bigint, ttlMs = 60_000) =>
+  leaseBudget(database.sql, counter, holder, { need, want: need }, ttlMs)
+const stands = async () => {
+  const [row] = await database.sql<{ spent: string; leased: string; noted: string }[]>`
+    select spent::text, leased::text, (select coalesce(sum(amount), 0)::text from budget_spends
+      where counter_id = ${counter}) as noted
+    from budget_counters where id = ${counter}`
+  return row
+}
+
+describe('what settled requests have spent', () => {
+  it('is noted with the settlement, once, and booked out of the lease', async () => {
+    await lease('one', 100n)
+    const settle = await open('one', 80)
+    await settle(60)
+    assert.deepEqual(await stands(), { spent: '0', leased: '100', noted: '60' })
+    await bookSpends(database.sql)
+    assert.deepEqual(await stands(), { spent: '60', leased: '40', noted: '0' })
+    await bookSpends(database.sql)
+    assert.deepEqual(await stands(), { spent: '60', leased: '40', noted: '0' })
+  })
+
+  it('is booked before more is leased, so that it counts', async () => {
+    await lease('one', 900n)
+    const settle = await open('one', 900)
+    await settle(900)
+    const { granted, state } = await lease('two', 101n)
+    assert.deepEqual([granted, state], [0n, { spent: 900n, leased: 0n, limit: LIMIT }])
+    assert.equal((await lease('two', 100n)).granted, 100n)
+  })
+
+  it('does not take what open requests of a holder that is gone have set aside', async () => {
+    await lease('gone', 100n, -1)
+    const settle = await open('gone', 60)
+    const late = await open('gone', 40)
+    await settle(60)
+    await reclaimLeases(database.sql)
+    assert.deepEqual(await stands(), { spent: '60', leased: '40', noted: '0' })
+    assert.equal((await lease('other', 901n)).granted, 0n)
+    assert.equal((await lease('other', 900n)).granted, 900n)
+    await late(40)
+    await reclaimLeases(database.sql)
+    assert.deepEqual(await stands(), { spent: '100', leased: '900', noted: '0' })
+  })
+
+  it('is booked by whoever comes first, all of it, while everybody books', async () => {
+    const holders = ['a', 'b', 'c', 'd']
+    const each = holders.map(async (holder) => {
+      for (let round = 0; round < 10; round++) {
+        const { granted } = await lease(holder, 20n)
+        assert.equal(granted, 20n)
+        const settle = await open(holder, 20)
+        await Promise.all([settle(15), bookSpends(database.sql), reclaimLeases(database.sql)])
+      }
+    })
+    await Promise.all(each)
+    await bookSpends(database.sql)
+    const [spent, leased] = [4 * 10 * 15, 4 * 10 * 5].map(String)
+    assert.deepEqual(await stands(), { spent, leased, noted: '0' })
+  })
+})
