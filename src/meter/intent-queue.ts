@@ -10,10 +10,14 @@ import type { LedgerMetrics } from './ledger-metrics.ts'
 import type { OpenEntry } from './open-entry.ts'
 import { WriteLane } from './write-lane.ts'
 
-/** A write costs much the same for one row as for twenty, so a busy queue gathers that long. */
+/**
+ * A write costs much the same for one row as for twenty, so that rows gather that long while
+ * another one is likely to come in that time.
+ */
 const GATHER_MS = 1
-/** It is busy while the last group ended less than this ago. */
-const BUSY_MS = 5
+/** So many of the last rows tell how quickly they come. */
+const GAPS = 8
+const GAP_MS_MAX = 4 * GATHER_MS
 /** A row has some hundred bytes, and 5 kB at most; a group must fit into a file. */
 const GROUP_ROWS_MAX = 200
 
@@ -40,7 +44,9 @@ export class IntentQueue {
   #waitingSinceMs = 0
   #inFlight: OpenEntry[] = []
   #sentAtMs = 0
-  #endedAtMs = Number.NEGATIVE_INFINITY
+  #cameAtMs = Number.NEGATIVE_INFINITY
+  /** Between two rows, on average; a long rest counts as little more than a gap that is too long. */
+  #gapMs = GAP_MS_MAX
 
   constructor(options: IntentQueueOptions) {
     this.#options = options
@@ -53,10 +59,12 @@ export class IntentQueue {
   }
 
   push(entry: OpenEntry): void {
-    if (this.#waiting.push(entry) > 1) return
     const nowMs = this.#options.clock.monotonicMs()
+    this.#gapMs += (Math.min(nowMs - this.#cameAtMs, GAP_MS_MAX) - this.#gapMs) / GAPS
+    this.#cameAtMs = nowMs
+    if (this.#waiting.push(entry) > 1) return
     this.#waitingSinceMs = nowMs
-    this.#lane.wake(nowMs - this.#endedAtMs < BUSY_MS ? GATHER_MS : 0)
+    this.#lane.wake(this.#gatherMs)
   }
 
   /** Called now and then: gives up on what has waited too long. */
@@ -96,9 +104,12 @@ export class IntentQueue {
       health.diskFailed(error)
       this.#finish((entry) => this.#options.onDoubtful(entry, error))
     }
-    this.#endedAtMs = clock.monotonicMs()
     this.#options.onCycle()
-    return this.#waiting.length === 0 ? null : GATHER_MS
+    return this.#waiting.length === 0 ? null : this.#gatherMs
+  }
+
+  get #gatherMs(): number {
+    return this.#gapMs < GATHER_MS ? GATHER_MS : 0
   }
 
   #finish(each: (entry: OpenEntry) => void): void {

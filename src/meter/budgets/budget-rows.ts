@@ -5,9 +5,6 @@ import type { Budget, BudgetUnit } from './budget-types.ts'
 import type { CounterState } from './lease-book.ts'
 import type { BudgetPeriod } from './period.ts'
 
-/** As `book_budget_spends` takes them. */
-const COUNTERS_AT_ONCE = 1000
-
 interface BudgetRow {
   id: string
   name: string
@@ -136,11 +133,7 @@ export async function reclaimLeases(sql: Queries): Promise<number> {
 
 /** Books in counters and leases what settled requests have spent of them since the last time. */
 export async function bookSpends(sql: Queries): Promise<void> {
-  for (;;) {
-    const [row] = await sql<{ counters: number }[]>`
-      select book_budget_spends(null) as counters`
-    if ((row?.counters ?? 0) < COUNTERS_AT_ONCE) return
-  }
+  await sql`select book_budget_spends(null)`
 }
 
 /** How counters stand; those that nothing was ever asked of are missing. */

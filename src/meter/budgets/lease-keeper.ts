@@ -39,7 +39,9 @@ const FORGOTTEN_MS = 3_600_000
 /** How often leases are renewed in the time that they last. */
 const RENEWALS = 4
 const RENEWALS_ALONE = 16
-const BOOK_MS_MAX = 5000
+const RECLAIM_MS_MAX = 5000
+/** Spends that nobody has looked for are booked so often; the longer, the more of them together. */
+const BOOK_MS = 30_000
 /** The clock here may go slower than that of the database. */
 const VALID_SHARE = 0.9
 /** Requests that are to fit before more is fetched ahead. */
@@ -54,6 +56,7 @@ export class LeaseKeeper {
   readonly #refusedAtMs = new Map<string, number>()
   readonly #timer: Timer
   #renewedAtMs = 0
+  #reclaimedAtMs = 0
   #bookedAtMs = 0
   #working: Promise<void> | undefined
   #isClosed = false
@@ -213,10 +216,13 @@ export class LeaseKeeper {
         this.#renewedAtMs = nowMs
         await this.#renew()
       }
-      if (nowMs - this.#bookedAtMs >= Math.min(leaseMs / 2, BOOK_MS_MAX)) {
+      if (nowMs - this.#reclaimedAtMs >= Math.min(leaseMs / 2, RECLAIM_MS_MAX)) {
+        this.#reclaimedAtMs = nowMs
+        await reclaimLeases(database.sql)
+      }
+      if (nowMs - this.#bookedAtMs >= BOOK_MS) {
         this.#bookedAtMs = nowMs
         await bookSpends(database.sql)
-        await reclaimLeases(database.sql)
       }
       this.#book.forget(nowMs - FORGOTTEN_MS)
       for (const [counterId, untilMs] of this.#wantedUntilMs) {

@@ -15,38 +15,45 @@ create table budget_spends (
 );
 create index budget_spends_counter on budget_spends (counter_id);
 
--- Books what is noted of some counters; null: of a thousand at most that have anything.
--- Returns of how many. (`spend_budgets` is what earlier versions call for each group of requests.)
-create function book_budget_spends(counters text[]) returns int language plpgsql as $$
+-- Books what is noted of some counters; null: of all. (`spend_budgets` is what earlier versions call
+-- for each group of requests.)
+create function book_budget_spends(counters text[]) returns void language plpgsql as $$
 declare
+  meant text[] := coalesce(counters, array(select distinct counter_id from budget_spends));
   spends json;
 begin
-  if counters is null then
-    counters := array(select distinct counter_id from budget_spends order by 1 limit 1000);
-  end if;
   -- Counters are there and locked, in their order, before anything else is.
   insert into budget_counters (id, budget_id, subject, period_start)
   select id, split_part(id, '|', 1), array_to_string((string_to_array(id, '|'))[3:], '|'),
     to_timestamp(split_part(id, '|', 2)::float8 / 1000)
-  from (select distinct id collate "C" as id from unnest(counters) as id) as given
-  where exists (select from budget_spends where counter_id = given.id)
-    and not exists (select from budget_counters where budget_counters.id = given.id)
+  from (select distinct id collate "C" as id from unnest(meant) as id) as given
+  where not exists (select from budget_counters where budget_counters.id = given.id)
+    and exists (select from budget_spends where counter_id = given.id)
   order by id on conflict (id) do nothing;
-  perform from budget_counters where id = any (counters) order by id for update;
+  perform from budget_counters where id = any (meant) order by id for update;
 
-  with gone as (
-    delete from budget_spends where counter_id = any (counters)
-    returning counter_id, holder, amount
-  )
-  select json_agg(json_build_object('counter', counter_id, 'holder', holder, 'amount', amount))
-  into spends
-  from (
-    select counter_id, holder, sum(amount)::int8 as amount from gone group by counter_id, holder
-  ) as sums;
+  if counters is null then
+    -- Read as a whole: look-ups of thousands of counters would meet all that earlier rounds have left
+    -- in the index. What was noted since then stays, its counters may not be locked.
+    with gone as (
+      delete from budget_spends where counter_id || '' = any (meant)
+      returning counter_id, holder, amount
+    ), sums as (
+      select counter_id as counter, holder, sum(amount)::int8 as amount from gone group by 1, 2
+    )
+    select json_agg(sums) into spends from sums;
+  else
+    with gone as (
+      delete from budget_spends where counter_id = any (meant)
+      returning counter_id, holder, amount
+    ), sums as (
+      select counter_id as counter, holder, sum(amount)::int8 as amount from gone group by 1, 2
+    )
+    select json_agg(sums) into spends from sums;
+  end if;
   if spends is not null then
     perform spend_budgets(spends);
   end if;
-  return coalesce(array_length(counters, 1), 0);
 end $$;
 
 -- As before, from what is booked.
