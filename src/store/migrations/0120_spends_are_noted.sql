@@ -20,9 +20,8 @@ create index budget_spends_counter on budget_spends (counter_id);
 create function book_budget_spends(counters text[]) returns void language plpgsql as $$
 declare
   meant text[] := coalesce(counters, array(select distinct counter_id from budget_spends));
-  spends json;
 begin
-  -- Counters are there and locked, in their order, before anything else is.
+  -- Counters are there and locked before anything else is, leases after them, both in their order.
   insert into budget_counters (id, budget_id, subject, period_start)
   select id, split_part(id, '|', 1), array_to_string((string_to_array(id, '|'))[3:], '|'),
     to_timestamp(split_part(id, '|', 2)::float8 / 1000)
@@ -31,29 +30,31 @@ begin
     and exists (select from budget_spends where counter_id = given.id)
   order by id on conflict (id) do nothing;
   perform from budget_counters where id = any (meant) order by id for update;
+  perform from budget_leases where counter_id = any (meant) order by counter_id, holder for update;
 
-  if counters is null then
-    -- Read as a whole: look-ups of thousands of counters would meet all that earlier rounds have left
-    -- in the index. What was noted since then stays, its counters may not be locked.
-    with gone as (
-      delete from budget_spends where counter_id || '' = any (meant)
-      returning counter_id, holder, amount
-    ), sums as (
-      select counter_id as counter, holder, sum(amount)::int8 as amount from gone group by 1, 2
-    )
-    select json_agg(sums) into spends from sums;
-  else
-    with gone as (
-      delete from budget_spends where counter_id = any (meant)
-      returning counter_id, holder, amount
-    ), sums as (
-      select counter_id as counter, holder, sum(amount)::int8 as amount from gone group by 1, 2
-    )
-    select json_agg(sums) into spends from sums;
-  end if;
-  if spends is not null then
-    perform spend_budgets(spends);
-  end if;
+  with gone as (
+    -- What was noted since then is of counters that may not be locked, and stays.
+    delete from budget_spends where counter_id = any (meant)
+    returning counter_id, holder, amount
+  ), sums as materialized (
+    select counter_id, holder, sum(amount)::int8 as amount from gone group by counter_id, holder
+  ), taken as materialized (
+    -- What was never in a lease is not taken out of it.
+    select s.counter_id, s.holder, s.amount as spent,
+      coalesce(least(l.amount, s.amount), 0) as amount
+    from sums as s left join budget_leases as l
+      on l.counter_id = s.counter_id and l.holder = s.holder
+  ), shrunk as (
+    update budget_leases as l set amount = l.amount - taken.amount
+    from taken
+    where l.counter_id = taken.counter_id and l.holder = taken.holder and taken.amount > 0
+  )
+  update budget_counters as c set spent = c.spent + of.spent, leased = c.leased - of.taken
+  from (
+    select counter_id, sum(spent)::int8 as spent, sum(amount)::int8 as taken
+    from taken group by counter_id
+  ) as of
+  where c.id = of.counter_id;
 end $$;
 
 -- As before, from what is booked.
