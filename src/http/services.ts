@@ -11,7 +11,7 @@ import type {
   Books,
   BudgetAlerts,
   Budgets,
-  KeyedCredits,
+  Credits,
   PriceBook,
   Reconciliations,
   Retention,
@@ -277,7 +277,7 @@ export interface HttpServices {
   books: Pick<Books, 'close' | 'reopen'>
   reconciliations: Pick<Reconciliations, 'reconcile' | 'book'>
   retention: Pick<Retention, 'standing'>
-  credits: Pick<KeyedCredits, 'book'>
+  credits: Pick<Credits, 'book'>
   budgets: Pick<Budgets, 'standings' | 'list' | 'get' | 'create' | 'change' | 'end'>
   alerts: Pick<BudgetAlerts, 'outlook' | 'settings' | 'set' | 'list'>
   routes: RouteService

@@ -86,6 +86,7 @@ export {
   creditKinds,
 } from './budgets/credit-input.ts'
 export { type Credit, readCredits } from './budgets/credit-rows.ts'
+export { type BookedCredit, Credits } from './budgets/credits.ts'
 export { type Hold, leftOf } from './budgets/hold.ts'
 export { budgetPeriods } from './budgets/period.ts'
 export { type BudgetRequest, inWords } from './budgets/reserving.ts'
@@ -114,7 +115,6 @@ export {
 } from './engine-history.ts'
 export { type FlowFilter, type FlowRow, queryFlow } from './flow.ts'
 export { Journal } from './journal.ts'
-export { type BookedCredit, KeyedCredits } from './keyed-credits.ts'
 export { createLedger, type Ledger, type LedgerOptions } from './ledger.ts'
 export { type ChargedWork, chargeMax, type Rates } from './prices/charge.ts'
 export { chargedFor, chargeLines, type PriceLine } from './prices/charge-lines.ts'

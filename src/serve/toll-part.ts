@@ -5,7 +5,7 @@ import type { Home } from '../host/index.ts'
 import {
   Books,
   Budgets,
-  KeyedCredits,
+  Credits,
   keepEngineDays,
   keepUsageFolded,
   PriceBook,
@@ -28,7 +28,7 @@ export interface TollPart {
   services: {
     prices: PriceBook
     budgets: Budgets
-    credits: KeyedCredits
+    credits: Credits
     books: Books
     reconciliations: Reconciliations
     retention: Retention
@@ -84,7 +84,7 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
     isAlone: part.member === undefined,
   })
   await budgets.open()
-  const credits = new KeyedCredits({ database, audit, clock, random, budgets })
+  const credits = new Credits({ database, audit, clock, random, budgets })
   stack.defer(() => budgets.close())
   const allowances = new DaySpend(clock)
   const routeOf = (model: string) => routes.find(model)?.name

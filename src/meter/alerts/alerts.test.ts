@@ -218,6 +218,23 @@ describe('alerts', () => {
     assert.match(expected, /^2026-11-2/)
   })
 
+  it('work out when budgets will be empty some at a time, each in its turn', async () => {
+    const ids = Array.from({ length: 25 }, (_, at) => `bud_many${at}`)
+    for (const id of ids) {
+      await database.sql`
+        insert into budgets (id, name, tenant_id, unit, limit_amount, period, is_hard, clamps,
+          created_at)
+        values (${id}, 'november', 'ten_2', 'money', 400, 'month', true, false, now())`
+    }
+    standings = ids.map((id) => standingOf(150n * UNIT, budgetOf({ id, tenantId: 'ten_2' })))
+    const one = gateway()
+    await one.check()
+    assert.equal(told.length, 20)
+    await one.check()
+    assert.deepEqual(new Set(told.map(({ data }) => data.budgetId)), new Set(ids))
+    assert.equal(told.length, 25)
+  })
+
   const settle = (daysAgo: number, charge: bigint) => database.sql`
     insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
       service_class, served_class, settlement_group, end_reason, estimated, input_tokens,

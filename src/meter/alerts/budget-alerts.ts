@@ -48,13 +48,16 @@ const PERIOD_MS = 10_000
 const DAY_MS = 86_400_000
 /** How often it is worked out anew when a budget will be empty. */
 const FORECAST_MS = 10 * 60_000
+/** In one look, or as many more as it takes to come round in time; each reads hours of weeks. */
+const FORECASTS_AT_ONCE = 20
 const ROWS = 1000
 
 export class BudgetAlerts {
   readonly #options: BudgetAlertsOptions
   readonly #timer: Timer
   #checking: Promise<void> | undefined
-  #forecastAtMs = Number.NEGATIVE_INFINITY
+  /** When each budget was last worked out. */
+  #forecastAtMs = new Map<string, number>()
 
   /** Begins to look every ten seconds. */
   constructor(options: BudgetAlertsOptions) {
@@ -77,14 +80,13 @@ export class BudgetAlerts {
 
   /** Notes what was crossed since the last look, and queues what is told of it. */
   async check(): Promise<void> {
-    const { database, clock, standings } = this.#options
+    const { database, standings } = this.#options
     const all = (await standings()).filter(({ budget }) => budget.endUser !== '*')
     if (all.length === 0) return
     const settings = await readSettings(database.sql)
     const periods = all.map(({ budget, startMs }) => ({ budgetId: budget.id, startMs }))
     const known = await readCrossings(database.sql, periods)
-    const forecasts = clock.monotonicMs() - this.#forecastAtMs >= FORECAST_MS
-    if (forecasts) this.#forecastAtMs = clock.monotonicMs()
+    const due = this.#dueForecasts(all)
     for (const standing of all) {
       const { budget, startMs } = standing
       const { id: budgetId } = budget
@@ -92,11 +94,25 @@ export class BudgetAlerts {
       const isNew = (percent: number) => !known.has(crossingKey({ budgetId, startMs, percent }))
       const passed = crossed(standing, wanted.percents).filter(isNew)
       if (passed.length > 0) await this.#note(standing, passed, { kind: 'none' }, wanted)
-      else if (forecasts && wanted.onForecast && isNew(0)) {
+      else if (due.has(budgetId) && wanted.onForecast && isNew(0)) {
         const outlook = await this.outlook(standing)
         if (outlook.kind === 'empty') await this.#note(standing, [0], outlook, wanted)
       }
     }
+  }
+
+  /** Budgets whose turn it is, which is noted. */
+  #dueForecasts(all: readonly BudgetStanding[]): Set<string> {
+    const nowMs = this.#options.clock.monotonicMs()
+    const last = this.#forecastAtMs
+    const lastMs = (id: string) => last.get(id) ?? Number.NEGATIVE_INFINITY
+    const ids = all.map(({ budget }) => budget.id)
+    const due = ids.filter((id) => nowMs - lastMs(id) >= FORECAST_MS)
+    due.sort((a, b) => lastMs(a) - lastMs(b) || 0)
+    const atOnce = Math.max(FORECASTS_AT_ONCE, Math.ceil((all.length * PERIOD_MS) / FORECAST_MS))
+    const taken = new Set(due.slice(0, atOnce))
+    this.#forecastAtMs = new Map(ids.map((id) => [id, taken.has(id) ? nowMs : lastMs(id)]))
+    return taken
   }
 
   /** When a budget will be used up. */

@@ -136,16 +136,27 @@ export async function bookSpends(sql: Queries): Promise<void> {
   await sql`select book_budget_spends(null)`
 }
 
-/** How counters stand; those that nothing was ever asked of are missing. */
+/** How counters stand with what is noted of them; those that nothing was ever asked of are missing. */
 export async function readCounters(
   sql: Queries,
   counterIds: readonly string[],
 ): Promise<Map<string, { spent: bigint; leased: bigint }>> {
   const ids = textArray(counterIds)
-  await sql`select book_budget_spends(${ids}::text::text[])`
   const rows = await sql<{ id: string; spent: string; leased: string }[]>`
-    select id, spent::text, leased::text from budget_counters
-    where id = any (${ids}::text::text[])`
+    with noted as (
+      select counter_id, holder, sum(amount)::int8 as amount from budget_spends
+      where counter_id = any (${ids}::text::text[]) group by counter_id, holder
+    ), unbooked as (
+      select n.counter_id, sum(n.amount)::int8 as spent,
+        coalesce(sum(least(l.amount, n.amount)), 0)::int8 as taken
+      from noted as n left join budget_leases as l
+        on l.counter_id = n.counter_id and l.holder = n.holder
+      group by n.counter_id
+    )
+    select coalesce(c.id, u.counter_id) as id, (coalesce(c.spent, 0) + coalesce(u.spent, 0))::text as spent,
+      (coalesce(c.leased, 0) - coalesce(u.taken, 0))::text as leased
+    from (select * from budget_counters where id = any (${ids}::text::text[])) as c
+    full join unbooked as u on u.counter_id = c.id`
   return new Map(
     rows.map(({ id, spent, leased }) => [id, { spent: BigInt(spent), leased: BigInt(leased) }]),
   )

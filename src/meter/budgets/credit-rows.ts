@@ -1,4 +1,5 @@
 /** The table of prepaid credit; it can only grow. */
+import { GristmillError } from '../../base/index.ts'
 import type { Queries } from '../../store/index.ts'
 import type { Page, PageRequest } from '../../tenancy/index.ts'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
@@ -22,6 +23,44 @@ export async function insertCredit(sql: Queries, credit: Credit): Promise<void> 
     insert into credits (id, tenant_id, budget_id, kind, amount_nanos, note, actor, at)
     values (${credit.id}, ${credit.tenantId}, ${credit.budgetId}, ${credit.kind},
       ${String(credit.nanos)}, ${credit.note}, ${credit.actor}, ${credit.at})`
+}
+
+/** What somebody sent along so that it is booked once, and what it was sent with. */
+export interface CreditKey {
+  actor: string
+  key: string
+  bodySha256: string
+}
+
+/**
+ * What was booked by a key. Of requests with the same one at once, the second waits here for the end
+ * of the first.
+ * @throws GristmillError `idempotency_key_reused` where it was something else
+ */
+export async function findByKey(
+  sql: Queries,
+  { actor, key, bodySha256 }: CreditKey,
+): Promise<Credit | undefined> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`credit ${actor} ${key}`}, 0))`
+  const [row] = await sql<(Omit<Credit, 'nanos'> & { nanos: string; bodySha256: string })[]>`
+    select c.id, c.tenant_id as "tenantId", c.budget_id as "budgetId", c.kind,
+      c.amount_nanos::text as nanos, c.note, c.actor, c.at, k.body_sha256 as "bodySha256"
+    from credit_keys as k join credits as c on c.id = k.credit_id
+    where k.actor = ${actor} and k.key = ${key}`
+  if (row === undefined) return undefined
+  const { bodySha256: before, ...credit } = row
+  if (before !== bodySha256) throw new GristmillError('idempotency_key_reused')
+  return { ...credit, nanos: BigInt(credit.nanos) }
+}
+
+export async function insertKey(
+  sql: Queries,
+  { actor, key, bodySha256 }: CreditKey,
+  creditId: string,
+): Promise<void> {
+  await sql`
+    insert into credit_keys (actor, key, body_sha256, credit_id)
+    values (${actor}, ${key}, ${bodySha256}, ${creditId})`
 }
 
 /** The newest first. @param tenantIds undefined: of all */

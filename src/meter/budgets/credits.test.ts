@@ -40,8 +40,10 @@ beforeEach(async () => {
   tenantId = (await tenancy.tenants.create({ name: `T${clock.monotonicMs()}` }, actor)).id
 })
 
-const book = (kind: CreditInput['kind'], amount: string) =>
-  credits.book(creditInput.parse({ tenantId, kind, amount, note: 'invoice 7' }), actor)
+const book = (kind: CreditInput['kind'], amount: string, key?: string, who = actor) =>
+  credits.book(creditInput.parse({ tenantId, kind, amount, note: 'invoice 7' }), who, key)
+const rows = async () =>
+  (await database.sql`select from credits where tenant_id = ${tenantId}`).length
 const request = (money: bigint): BudgetRequest => ({
   costMax: () => ({ money, tokens: 0n, engine_seconds: 0n }),
   ...{ outputTokens: 1, outputTokensMin: 1, mayClamp: false, waitMsMax: 0, costsTime: false },
@@ -141,5 +143,40 @@ describe('prepaid credit', () => {
     assert.equal(isTaken('correction', '-1'), true)
     const noNote = { tenantId, kind: 'top_up', amount: '1', note: ' ' }
     assert.equal(creditInput.safeParse(noNote).success, false)
+  })
+})
+
+describe('credit with a key', () => {
+  it('is booked once, however many ask at once, and all get it', async () => {
+    const booked = await Promise.all(Array.from({ length: 8 }, () => book('top_up', '5', 'pay-1')))
+    assert.equal(new Set(booked.map(({ credit }) => credit.id)).size, 1)
+    assert.equal(booked.filter(({ isRepeated }) => !isRepeated).length, 1)
+    assert.deepEqual([...new Set(booked.map(({ credit }) => credit.nanos))], [5n * UNIT])
+    assert.equal(await rows(), 1)
+    const { rows: noted } = await tenancy.audit.list(
+      { action: 'credit.book', tenantId },
+      { limit: 9 },
+    )
+    assert.equal(noted.length, 1)
+  })
+
+  it('is one thing of one person; without a key each request books', async () => {
+    await book('top_up', '5', 'pay-2')
+    await assert.rejects(book('top_up', '6', 'pay-2'), { code: 'idempotency_key_reused' })
+    assert.equal((await book('top_up', '5', 'pay-2')).isRepeated, true)
+    const other = { ...actor, name: 'cli' }
+    assert.equal((await book('top_up', '5', 'pay-2', other)).isRepeated, false)
+    await book('top_up', '5')
+    await book('top_up', '5')
+    assert.equal(await rows(), 4)
+  })
+
+  it('is answered again where it could not be booked again, and a refusal uses no key', async () => {
+    await book('top_up', '20')
+    await assert.rejects(book('refund', '99', 'back'), { code: 'conflict' })
+    const all = await book('refund', '20', 'back')
+    const again = await book('refund', '20', 'back')
+    assert.deepEqual([again.isRepeated, again.credit.id], [true, all.credit.id])
+    assert.equal(await rows(), 2)
   })
 })

@@ -2,6 +2,7 @@
  * Prepaid credit: rows that are only added. Their sum is the limit of a hard budget that the tenant
  * has for it, so what keeps any budget from being passed keeps the credit; nothing else does.
  */
+import { createHash } from 'node:crypto'
 import { type Clock, decimalOf, GristmillError, newId, type Random } from '../../base/index.ts'
 import type { Database, Queries, Transaction } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
@@ -9,7 +10,14 @@ import { insertBudget } from './budget-rows.ts'
 import type { Budget } from './budget-types.ts'
 import type { Budgets } from './budgets.ts'
 import { type CreditInput, creditNanosOf } from './credit-input.ts'
-import { type Credit, insertCredit, lockPrepaid } from './credit-rows.ts'
+import {
+  type Credit,
+  type CreditKey,
+  findByKey,
+  insertCredit,
+  insertKey,
+  lockPrepaid,
+} from './credit-rows.ts'
 
 export interface CreditsOptions {
   database: Database
@@ -18,6 +26,12 @@ export interface CreditsOptions {
   random: Random
   /** Where the change is read before an answer. */
   budgets: Pick<Budgets, 'refresh'>
+}
+
+export interface BookedCredit {
+  credit: Credit
+  /** True where an earlier request with the same key booked it. */
+  isRepeated: boolean
 }
 
 /** As errors and headers name it. */
@@ -37,14 +51,24 @@ export class Credits {
   /**
    * Adds a row; the first of a tenant makes its budget. From then on requests are let in as far as
    * the credit goes.
-   * @throws GristmillError `conflict` where more is to be paid back than is left, or requests that
+   * @param key of one actor: what was booked by it is not booked again. It is written by the
+   *   transaction that books, so that whatever dies, both are there or neither
+   * @throws GristmillError `idempotency_key_reused`; `conflict` where more is to be paid back than is left, or requests that
    *   run may still need it; where a correction takes more than was ever paid in
    */
-  async book(input: CreditInput, actor: Actor): Promise<Credit> {
+  async book(input: CreditInput, actor: Actor, key?: string): Promise<BookedCredit> {
     const { database, clock, budgets } = this.#options
+    const by = key === undefined ? undefined : creditKey(input, actor, key)
     const untilMs = clock.monotonicMs() + WAIT_MS
     for (;;) {
-      const booked = await database.transaction((sql) => this.#tryToBook(sql, input, actor))
+      const booked = await database.transaction(async (sql) => {
+        const before = by && (await findByKey(sql, by))
+        if (before) return { credit: before, isRepeated: true }
+        const credit = await this.#tryToBook(sql, input, actor)
+        if (typeof credit === 'string') return credit
+        if (by) await insertKey(sql, by, credit.id)
+        return { credit, isRepeated: false }
+      })
       if (typeof booked !== 'string') {
         await budgets.refresh()
         return booked
@@ -95,6 +119,11 @@ export class Credits {
     const counterId = `${budget.id}|0|`
     return { budgetId: budget.id, counterId, limit: 0n, spent: 0n, leased: 0n }
   }
+}
+
+function creditKey(input: CreditInput, { name }: Actor, key: string): CreditKey {
+  const bodySha256 = createHash('sha256').update(JSON.stringify(input)).digest('hex')
+  return { actor: name, key, bodySha256 }
 }
 
 const conflict = (reason: string) => new GristmillError('conflict', { reason })
