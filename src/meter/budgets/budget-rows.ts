@@ -148,7 +148,7 @@ export async function readCounters(
       where counter_id = any (${ids}::text::text[]) group by counter_id, holder
     ), unbooked as (
       select n.counter_id, sum(n.amount)::int8 as spent,
-        coalesce(sum(least(l.amount, n.amount)), 0)::int8 as taken
+        sum(least(coalesce(l.amount, 0), n.amount))::int8 as taken
       from noted as n left join budget_leases as l
         on l.counter_id = n.counter_id and l.holder = n.holder
       group by n.counter_id

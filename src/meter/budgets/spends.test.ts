@@ -5,7 +5,13 @@ import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
 import { createTenancy } from '../../tenancy/index.ts'
 import { writeIntents, writeSettlements } from '../ledger-rows.ts'
 import type { Settlement } from '../types.ts'
-import { bookSpends, leaseBudget, reclaimLeases } from './budget-rows.ts'
+import {
+  bookSpends,
+  leaseBudget,
+  readCounters,
+  reclaimLeases,
+  releaseBudget,
+} from './budget-rows.ts'
 
 const LIMIT = 1000n
 let database: TestDatabase
@@ -69,10 +75,23 @@ describe('what settled requests have spent', () => {
     const settle = await open('one', 80)
     await settle(60)
     assert.deepEqual(await stands(), { spent: '0', leased: '100', noted: '60' })
+    const read = await readCounters(database.sql, [counter])
+    assert.deepEqual(read.get(counter), { spent: 60n, leased: 40n }, 'whoever reads need not wait')
     await bookSpends(database.sql)
     assert.deepEqual(await stands(), { spent: '60', leased: '40', noted: '0' })
     await bookSpends(database.sql)
     assert.deepEqual(await stands(), { spent: '60', leased: '40', noted: '0' })
+  })
+
+  it('takes nothing out of leases of others where its own is gone', async () => {
+    await lease('one', 100n)
+    const settle = await open('gone', 80)
+    await settle(60)
+    const read = await readCounters(database.sql, [counter])
+    assert.deepEqual(read.get(counter), { spent: 60n, leased: 100n })
+    await bookSpends(database.sql)
+    assert.deepEqual(await stands(), { spent: '60', leased: '100', noted: '0' })
+    assert.deepEqual(await readCounters(database.sql, [counter]), read)
   })
 
   it('is booked before more is leased, so that it counts', async () => {
@@ -90,6 +109,8 @@ describe('what settled requests have spent', () => {
     const late = await open('gone', 40)
     await settle(60)
     await reclaimLeases(database.sql)
+    // A holder that was only slow still counts on what it had.
+    await releaseBudget(database.sql, counter, 'gone', 40n)
     assert.deepEqual(await stands(), { spent: '60', leased: '40', noted: '0' })
     assert.equal((await lease('other', 901n)).granted, 0n)
     assert.equal((await lease('other', 900n)).granted, 900n)

@@ -41,7 +41,7 @@ begin
   ), taken as materialized (
     -- What was never in a lease is not taken out of it.
     select s.counter_id, s.holder, s.amount as spent,
-      coalesce(least(l.amount, s.amount), 0) as amount
+      least(coalesce(l.amount, 0), s.amount) as amount
     from sums as s left join budget_leases as l
       on l.counter_id = s.counter_id and l.holder = s.holder
   ), shrunk as (
@@ -83,6 +83,19 @@ begin
     perform pg_notify('budgets', 'wanted|' || of_holder || '|' || counter);
   end if;
   return query select given, c.spent, c.leased + given, most;
+end $$;
+
+-- As before, but that nothing is given back of a lease that has run out: what it had left may be what
+-- its holder's open requests have set aside, and the rest is reclaimed anyway.
+create or replace function release_budget(counter text, of_holder text, most int8) returns void
+language plpgsql as $$
+begin
+  perform budget_counter(counter);
+  perform from budget_leases
+  where counter_id = counter and holder = of_holder and expires_at > clock_timestamp();
+  if found and take_from_lease(counter, of_holder, most) > 0 then
+    perform pg_notify('budgets', 'freed||' || counter);
+  end if;
 end $$;
 
 -- As before. What is open is looked up before what is noted is booked: a request that is settled in
