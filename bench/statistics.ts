@@ -32,7 +32,11 @@ export function bootstrap(
   }
 }
 
-/** Runs arms in turns, ABAB… with the order turned every pair, and collects what each measured. */
+/**
+ * Runs arms in turns and collects what each measured. The order is reversed every turn and begins
+ * with another arm every other one, so that each is as often at each place: ABC CBA, BCA ACB,
+ * CAB BAC.
+ */
 export async function alternate<Result>(
   arms: Record<string, () => Promise<Result>>,
   pairs: number,
@@ -40,7 +44,9 @@ export async function alternate<Result>(
   const names = Object.keys(arms)
   const results: Record<string, Result[]> = Object.fromEntries(names.map((name) => [name, []]))
   for (let pair = 0; pair < pairs; pair++) {
-    for (const name of pair % 2 === 0 ? names : names.toReversed()) {
+    const first = (pair >> 1) % names.length
+    const order = [...names.slice(first), ...names.slice(0, first)]
+    for (const name of pair % 2 === 0 ? order : order.toReversed()) {
       const result = await arms[name]?.()
       if (result !== undefined) results[name]?.push(result)
     }

@@ -45,7 +45,7 @@ export class IntentQueue {
   #inFlight: OpenEntry[] = []
   #sentAtMs = 0
   #cameAtMs = Number.NEGATIVE_INFINITY
-  /** Between two rows, on average; a long rest counts as little more than a gap that is too long. */
+  /** Between two rows, on average; a long rest counts as a gap that is too long. */
   #gapMs = GAP_MS_MAX
 
   constructor(options: IntentQueueOptions) {

@@ -136,7 +136,7 @@ export async function bookSpends(sql: Queries): Promise<void> {
   await sql`select book_budget_spends(null)`
 }
 
-/** How counters stand with what is noted of them; those that nothing was ever asked of are missing. */
+/** How counters stand with what is noted; those that nothing was ever asked of are missing. */
 export async function readCounters(
   sql: Queries,
   counterIds: readonly string[],
@@ -153,7 +153,8 @@ export async function readCounters(
         on l.counter_id = n.counter_id and l.holder = n.holder
       group by n.counter_id
     )
-    select coalesce(c.id, u.counter_id) as id, (coalesce(c.spent, 0) + coalesce(u.spent, 0))::text as spent,
+    select coalesce(c.id, u.counter_id) as id,
+      (coalesce(c.spent, 0) + coalesce(u.spent, 0))::text as spent,
       (coalesce(c.leased, 0) - coalesce(u.taken, 0))::text as leased
     from (select * from budget_counters where id = any (${ids}::text::text[])) as c
     full join unbooked as u on u.counter_id = c.id`

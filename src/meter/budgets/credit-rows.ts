@@ -33,8 +33,8 @@ export interface CreditKey {
 }
 
 /**
- * What was booked by a key. Of requests with the same one at once, the second waits here for the end
- * of the first.
+ * What was booked by a key. Of requests with the same one at once, the second waits here for the
+ * end of the first.
  * @throws GristmillError `idempotency_key_reused` where it was something else
  */
 export async function findByKey(

@@ -53,8 +53,9 @@ export class Credits {
    * the credit goes.
    * @param key of one actor: what was booked by it is not booked again. It is written by the
    *   transaction that books, so that whatever dies, both are there or neither
-   * @throws GristmillError `idempotency_key_reused`; `conflict` where more is to be paid back than is left, or requests that
-   *   run may still need it; where a correction takes more than was ever paid in
+   * @throws GristmillError `idempotency_key_reused`; `conflict` where more is to be paid back than
+   *   is left, or requests that run may still need it; where a correction takes more than was ever
+   *   paid in
    */
   async book(input: CreditInput, actor: Actor, key?: string): Promise<BookedCredit> {
     const { database, clock, budgets } = this.#options

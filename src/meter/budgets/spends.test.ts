@@ -33,7 +33,8 @@ beforeEach(async () => {
   const id = `bud_${++requests}`
   counter = `${id}|0|`
   await database.sql`
-    insert into budgets (id, name, tenant_id, unit, limit_amount, period, is_hard, clamps, created_at)
+    insert into budgets (id, name, tenant_id, unit, limit_amount, period, is_hard, clamps,
+      created_at)
     values (${id}, 'all', ${tenantId}, 'tokens', ${String(LIMIT)}, 'total', true, false, now())`
 })
 
