@@ -12,6 +12,8 @@ import type { BudgetRequest } from './reserving.ts'
 const actor = { name: 'user:finance@example.org', from: '192.0.2.1' }
 const logger = createLogger('silent', 'test')
 const clock = systemClock
+/** A lease that was asked for before something was spent may still be told as it stood then. */
+const WAIT_MS = 2000
 let database: TestDatabase
 let tenancy: Tenancy
 let budgets: Budgets
@@ -24,7 +26,7 @@ before(async () => {
   const base = { database, audit: tenancy.audit, clock, random: systemRandom }
   budgets = new Budgets({
     ...base,
-    ...{ logger, currency: 'EUR', zoneOf: () => 'UTC', waitMsMax: 0, leaseMs: 60_000 },
+    ...{ logger, currency: 'EUR', zoneOf: () => 'UTC', waitMsMax: WAIT_MS, leaseMs: 60_000 },
     // Whoever is alone keeps what it has leased for long.
     ...{ gatewayId: 'gw', isAlone: true },
   })
@@ -46,7 +48,7 @@ const rows = async () =>
   (await database.sql`select from credits where tenant_id = ${tenantId}`).length
 const request = (money: bigint): BudgetRequest => ({
   costMax: () => ({ money, tokens: 0n, engine_seconds: 0n }),
-  ...{ outputTokens: 1, outputTokensMin: 1, mayClamp: false, waitMsMax: 0, costsTime: false },
+  ...{ outputTokens: 1, outputTokensMin: 1, mayClamp: false, waitMsMax: WAIT_MS, costsTime: false },
 })
 const hold = async (money: bigint) => {
   const spender = { tenantId, projectId: 'prj', keyId: 'key', endUser: null }
