@@ -14,7 +14,6 @@ import { type Column, DataTable } from '../parts/data-table.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { TenantName } from '../parts/tenant-name.tsx'
-import { plural } from '../units.ts'
 import { DiscountForm } from './discount-form.tsx'
 import {
   DISCOUNTS_PATH,
@@ -24,6 +23,7 @@ import {
   statedTerms,
   termsInWords,
 } from './discount-list.ts'
+import { PastNote } from './past-note.tsx'
 
 export function Discounts() {
   const { data, error, refetch } = useQuery({
@@ -45,19 +45,12 @@ export function Discounts() {
       <DataTable
         title="Discounts"
         note={
-          <span className="inline-flex flex-wrap gap-x-3">
-            <span>of what a month is charged, as lines of its statement</span>
-            {past > 0 && (
-              <button
-                type="button"
-                aria-pressed={showsPast}
-                className="text-accent hover:underline"
-                onClick={() => setShowsPast(!showsPast)}
-              >
-                {showsPast ? 'without those before' : `with ${plural(past, 'earlier one')}`}
-              </button>
-            )}
-          </span>
+          <PastNote
+            what="of what a month is charged, as lines of its statement"
+            past={past}
+            showsPast={showsPast}
+            onChange={setShowsPast}
+          />
         }
         name="discounts"
         columns={columns}

@@ -14,6 +14,7 @@ import { NOTHING } from '../parts/table-looks.ts'
 import { moment, plural } from '../units.ts'
 import { Discounts } from './discounts.tsx'
 import { ListPrices } from './list-prices.tsx'
+import { PastNote } from './past-note.tsx'
 import { PriceForm } from './price-form.tsx'
 import { scopeInWords, usePriceBook } from './price-list.ts'
 
@@ -45,19 +46,12 @@ export default function Prices() {
       <DataTable
         title="Prices"
         note={
-          <span className="inline-flex flex-wrap gap-x-3">
-            <span>{`tokens by the million, in ${currency}`}</span>
-            {past > 0 && (
-              <button
-                type="button"
-                aria-pressed={showsPast}
-                className="text-accent hover:underline"
-                onClick={() => setShowsPast(!showsPast)}
-              >
-                {showsPast ? 'without those before' : `with ${plural(past, 'earlier one')}`}
-              </button>
-            )}
-          </span>
+          <PastNote
+            what={`tokens by the million, in ${currency}`}
+            past={past}
+            showsPast={showsPast}
+            onChange={setShowsPast}
+          />
         }
         name="prices"
         columns={columns}

@@ -105,10 +105,10 @@ export class BudgetAlerts {
   #dueForecasts(all: readonly BudgetStanding[]): Set<string> {
     const nowMs = this.#options.clock.monotonicMs()
     const last = this.#forecastAtMs
-    const lastMs = (id: string) => last.get(id) ?? Number.NEGATIVE_INFINITY
+    const lastMs = (id: string) => last.get(id) ?? -FORECAST_MS
     const ids = all.map(({ budget }) => budget.id)
     const due = ids.filter((id) => nowMs - lastMs(id) >= FORECAST_MS)
-    due.sort((a, b) => lastMs(a) - lastMs(b) || 0)
+    due.sort((a, b) => lastMs(a) - lastMs(b))
     const atOnce = Math.max(FORECASTS_AT_ONCE, Math.ceil((all.length * PERIOD_MS) / FORECAST_MS))
     const taken = new Set(due.slice(0, atOnce))
     this.#forecastAtMs = new Map(ids.map((id) => [id, taken.has(id) ? nowMs : lastMs(id)]))
