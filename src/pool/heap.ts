@@ -50,7 +50,7 @@ export class Heap<Member extends HeapMember> {
       if (current === undefined) return rows.members[slot]
       const key = current.counter(rows.at[slot] as number)
       if (key === rows.keys[0]) return rows.members[slot]
-      this.#sink(rows, 0, slot, key)
+      this.#sink(rows, 0, slot, key, rows.orders[0] as number)
     }
   }
 
@@ -81,10 +81,10 @@ export class Heap<Member extends HeapMember> {
       const { index, order, row = 0 } = this.#only
       this.#rows = {
         members: [this.#only],
-        orders: [order],
         at: [row],
         free: [],
         keys: [this.#onlyKey],
+        orders: [order],
         slots: [index],
         positions: [0],
       }
@@ -93,12 +93,12 @@ export class Heap<Member extends HeapMember> {
     const rows = this.#rows
     const slot = rows.free.pop() ?? rows.members.length
     rows.members[slot] = member
-    rows.orders[slot] = member.order
     rows.at[slot] = member.row ?? 0
     member.index = slot
     rows.keys.push(key)
     rows.slots.push(slot)
-    this.#rise(rows, rows.keys.length - 1, slot, key)
+    rows.orders.push(member.order)
+    this.#rise(rows, rows.keys.length - 1, slot, key, member.order)
   }
 
   remove(member: Member): void {
@@ -114,44 +114,49 @@ export class Heap<Member extends HeapMember> {
     rows.free.push(slot)
     const key = rows.keys.pop() as number
     const last = rows.slots.pop() as number
-    if (last !== slot) this.#settle(rows, hole, last, key)
+    const order = rows.orders.pop() as number
+    if (last !== slot) this.#settle(rows, hole, last, key, order)
   }
 
   /** Gives the member a new key and restores the order. */
   update(member: Member, key: number): void {
     const rows = this.#rows
     if (rows === undefined) this.#onlyKey = key
-    else this.#settle(rows, rows.positions[member.index] as number, member.index, key)
+    else {
+      const position = rows.positions[member.index] as number
+      this.#settle(rows, position, member.index, key, member.order)
+    }
   }
 
-  #settle(rows: Rows<Member>, position: number, slot: number, key: number): void {
-    if (this.#rise(rows, position, slot, key) === position) this.#sink(rows, position, slot, key)
+  #settle(rows: Rows<Member>, from: number, slot: number, key: number, order: number): void {
+    if (this.#rise(rows, from, slot, key, order) === from) this.#sink(rows, from, slot, key, order)
   }
 
   /** Moves a member up from `start` as far as it goes; returns where that is. */
-  #rise(rows: Rows<Member>, start: number, slot: number, key: number): number {
+  #rise(rows: Rows<Member>, start: number, slot: number, key: number, order: number): number {
     const { keys, slots, positions, orders } = rows
-    const order = orders[slot] as number
     let hole = start
     while (hole > 0) {
       const above = (hole - 1) >> 3
       const aboveKey = keys[above] as number
+      const aboveOrder = orders[above] as number
+      if (key > aboveKey || (key === aboveKey && order >= aboveOrder)) break
       const parent = slots[above] as number
-      if (key > aboveKey || (key === aboveKey && order >= (orders[parent] as number))) break
       keys[hole] = aboveKey
+      orders[hole] = aboveOrder
       slots[hole] = parent
       positions[parent] = hole
       hole = above
     }
     keys[hole] = key
+    orders[hole] = order
     slots[hole] = slot
     positions[slot] = hole
     return hole
   }
 
-  #sink(rows: Rows<Member>, start: number, slot: number, key: number): void {
+  #sink(rows: Rows<Member>, start: number, slot: number, key: number, order: number): void {
     const { keys, slots, positions, orders } = rows
-    const order = orders[slot] as number
     const size = keys.length
     let hole = start
     for (;;) {
@@ -159,28 +164,30 @@ export class Heap<Member extends HeapMember> {
       if (first >= size) break
       const below = this.#least(rows, first, Math.min(first + CHILDREN, size))
       const belowKey = keys[below] as number
+      const belowOrder = orders[below] as number
+      if (belowKey > key || (belowKey === key && order <= belowOrder)) break
       const child = slots[below] as number
-      if (belowKey > key || (belowKey === key && order <= (orders[child] as number))) break
       keys[hole] = belowKey
+      orders[hole] = belowOrder
       slots[hole] = child
       positions[child] = hole
       hole = below
     }
     keys[hole] = key
+    orders[hole] = order
     slots[hole] = slot
     positions[slot] = hole
   }
 
   /** Where the smallest key from `start` up to `end` is. */
   #least(rows: Rows<Member>, start: number, end: number): number {
-    const { keys, slots, orders } = rows
+    const { keys, orders } = rows
     let least = start
     let leastKey = keys[start] as number
     for (let at = start + 1; at < end; at++) {
       const key = keys[at] as number
       if (key > leastKey) continue
-      const isEqual = key === leastKey
-      if (isEqual && orderAt(orders, slots, at) >= orderAt(orders, slots, least)) continue
+      if (key === leastKey && (orders[at] as number) >= (orders[least] as number)) continue
       least = at
       leastKey = key
     }
@@ -188,20 +195,17 @@ export class Heap<Member extends HeapMember> {
   }
 }
 
-const orderAt = (orders: readonly number[], slots: readonly number[], position: number) =>
-  orders[slots[position] as number] as number
-
 /** A member keeps its slot while it is in the heap; what moves is the slot's number. */
 interface Rows<Member> {
   /** By slot. */
   members: (Member | undefined)[]
-  /** By slot. */
-  orders: number[]
   /** By slot, where the key is kept. */
   at: number[]
   free: number[]
   positions: number[]
   /** By position. */
   keys: number[]
+  /** By position: keys are often equal, and those compared then stand side by side. */
+  orders: number[]
   slots: number[]
 }

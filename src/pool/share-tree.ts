@@ -25,9 +25,10 @@ export class Account<Item extends Waiting> {
   /** Numbers of all accounts of the band, and where among them its own are. */
   readonly rows: AccountRows
   readonly row: number
-  /** Made with the first child: those of the last level have none. */
+  /** Made with the second child: most accounts have one, those of the last level none. */
   #children: Map<string, Account<Item>> | undefined
-  readonly places: Place<Item>[] = []
+  /** One for each tree. Nearly always one: an array that grows keeps room for sixteen more. */
+  places: readonly Place<Item>[] = []
   /** The child that stopped waiting last; its counter is the time of an empty queue. */
   lastLeft: Account<Item> | undefined
   /** Asked for last: most accounts have one child, or one that asks again and again. */
@@ -64,20 +65,27 @@ export class Account<Item extends Waiting> {
 
   child(key: string, weight: number): Account<Item> {
     const last = this.#lastChild
-    this.#children ??= new Map()
-    let child = last?.key === key ? last : this.#children.get(key)
-    if (child === undefined) {
-      if (this.#children.size >= this.#sweepAt) this.#sweep(this.#children)
-      child = new Account<Item>(key, weight, this)
-      this.#children.set(key, child)
-    }
+    const child = last?.key === key ? last : (this.#children?.get(key) ?? this.#add(key, weight))
     child.weight = weight
     this.#lastChild = child
     return child
   }
 
+  /** By key, as they are now. */
   get children(): ReadonlyMap<string, Account<Item>> {
-    return this.#children ?? NOBODY
+    const only = this.#lastChild
+    return this.#children ?? (only === undefined ? NOBODY : new Map([[only.key, only]]))
+  }
+
+  #add(key: string, weight: number): Account<Item> {
+    if (this.#children === undefined && this.#lastChild !== undefined) {
+      this.#children = new Map(this.children)
+    }
+    const children = this.#children
+    if (children !== undefined && children.size >= this.#sweepAt) this.#sweep(children)
+    const child = new Account<Item>(key, weight, this)
+    children?.set(key, child)
+    return child
   }
 
   get isWaiting(): boolean {
@@ -111,7 +119,7 @@ export class Account<Item extends Waiting> {
   }
 
   #isIdle(): boolean {
-    if (this.inFlight > 0 || (this.#children?.size ?? 0) > 0) return false
+    if (this.inFlight > 0 || this.children.size > 0) return false
     return this.places.every((place) => place.queued === 0)
   }
 
@@ -259,7 +267,7 @@ export class ShareTree<Item extends Waiting> {
     this.model = model
     this.queues = queues
     this.root = new Place<Item>(this, rootAccount, undefined, 0)
-    rootAccount.places.push(this.root)
+    rootAccount.places = [...rootAccount.places, this.root]
   }
 
   /** Where an account waits here; it is made where there is none. */
@@ -268,7 +276,7 @@ export class ShareTree<Item extends Waiting> {
     for (const place of account.places) if (place.tree === this) return place
     const parent = this.placeOf(account.parent)
     const place = new Place<Item>(this, account, parent, this.#order++)
-    account.places.push(place)
+    account.places = [...account.places, place]
     return place
   }
 }
