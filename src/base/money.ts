@@ -22,8 +22,12 @@ export function signedNanosOf(text: string): bigint | undefined {
 /** 150000000n → `0.15`; no more decimals than it has. */
 export function decimalOf(nanos: bigint): string {
   const size = nanos < 0n ? -nanos : nanos
-  const decimals = (size % UNIT).toString().padStart(PLACES, '0').replace(/0+$/, '')
-  const text = decimals === '' ? `${size / UNIT}` : `${size / UNIT}.${decimals}`
+  const digits = size.toString().padStart(PLACES + 1, '0')
+  const point = digits.length - PLACES
+  let end = digits.length
+  while (end > point && digits[end - 1] === '0') end--
+  const whole = digits.slice(0, point)
+  const text = end === point ? whole : `${whole}.${digits.slice(point, end)}`
   return nanos < 0n ? `-${text}` : text
 }
 

@@ -56,8 +56,9 @@ export class Starting {
       throw error
     }
     if (hold === null) return this.#begin(options)
-    if (!(hold instanceof Promise)) return this.#begin({ ...options, hold })
-    return this.#later(options, hold, isStill)
+    if (hold instanceof Promise) return this.#later(options, hold, isStill)
+    options.hold = hold
+    return this.#begin(options)
   }
 
   async #later(

@@ -120,22 +120,24 @@ export async function writeSettlementRows(
         settled_at_ms float8, rented_target text, spend_nanos int8, hit_input_tokens int,
         hit_output_tokens int, guards jsonb, charge_nanos int8, price_version int,
         cache_write_tokens int, reasoning_tokens int)
+    ), found as materialized (
+      select given.*, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class, i.session_id,
+        i.reserved
+      from given, lateral (
+        select * from ledger_intents where ledger_intents.request_id = given.request_id limit 1) as i
     ), written as (
       insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
         service_class, served_class, engine_id, settlement_group, end_reason, estimated,
         input_tokens, cached_tokens, output_tokens, queue_ms, engine_ms, ttft_ms, token_gap_ms,
         settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens, session_id,
         guards, charge_nanos, price_version, cache_write_tokens, reasoning_tokens)
-      select given.request_id, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class,
-        given.served_class, given.engine_id, given.settlement_group, given.end_reason,
-        given.estimated, given.input_tokens, given.cached_tokens, given.output_tokens,
-        given.queue_ms, given.engine_ms, given.ttft_ms, given.token_gap_ms,
-        to_timestamp(given.settled_at_ms / 1000), given.rented_target, given.spend_nanos,
-        given.hit_input_tokens, given.hit_output_tokens, i.session_id, given.guards,
-        given.charge_nanos, given.price_version, given.cache_write_tokens, given.reasoning_tokens
-      from given, lateral (
-        select tenant_id, project_id, key_id, model, service_class, session_id
-        from ledger_intents where ledger_intents.request_id = given.request_id limit 1) as i
+      select request_id, tenant_id, project_id, key_id, model, service_class, served_class,
+        engine_id, settlement_group, end_reason, estimated, input_tokens, cached_tokens,
+        output_tokens, queue_ms, engine_ms, ttft_ms, token_gap_ms,
+        to_timestamp(settled_at_ms / 1000), rented_target, spend_nanos, hit_input_tokens,
+        hit_output_tokens, session_id, guards, charge_nanos, price_version, cache_write_tokens,
+        reasoning_tokens
+      from found
       on conflict (request_id) do nothing
       returning request_id
     ), closed as (
@@ -153,13 +155,10 @@ export async function writeSettlementRows(
 const spending = (sql: Queries) => sql`, spent as (
       insert into budget_spends (counter_id, holder, amount)
       select r ->> 0, r ->> 1,
-        sum(case b.unit when 'money' then coalesce(given.charge_nanos, 0)
-          when 'tokens' then given.input_tokens::int8 + given.output_tokens
-          else given.engine_ms::int8 end)::int8
-      from written join given using (request_id), lateral (
-        select reserved from ledger_intents
-        where ledger_intents.request_id = given.request_id limit 1) as i,
-        jsonb_array_elements(i.reserved) as r
+        sum(case b.unit when 'money' then coalesce(found.charge_nanos, 0)
+          when 'tokens' then found.input_tokens::int8 + found.output_tokens
+          else found.engine_ms::int8 end)::int8
+      from written join found using (request_id), jsonb_array_elements(found.reserved) as r
       join budgets as b on b.id = split_part(r ->> 0, '|', 1)
       group by 1, 2
     )`

@@ -8,9 +8,14 @@ import type { Database, Queries } from '../store/index.ts'
 
 type Fragment = ReturnType<Queries>
 
-const FOLD_EVERY_MS = 30_000
-/** Moved at once, so that no transaction takes long. */
-const FOLD_ROWS = 10_000
+/** How often it is looked whether there is enough to fold. */
+const LOOK_EVERY_MS = 10_000
+/**
+ * Folded when there are so many rows, or the last time is so long ago: the more of them together,
+ * the less each of them costs, but whoever reads usage reads what is not folded as well.
+ */
+const FOLD_ROWS = 50_000
+const FOLD_EVERY_MS = 300_000
 /** Any number, the same for every gateway. */
 const LOCK_KEY = 7_147_010
 
@@ -69,19 +74,30 @@ function foldSome(database: Pick<Database, 'transaction'>, rowsMax: number): Pro
 
 /** Folds now and then until it is stopped. */
 export function keepUsageFolded(
-  database: Pick<Database, 'transaction'>,
+  database: Pick<Database, 'transaction' | 'sql'>,
   clock: Clock,
   logger: Logger,
 ): Rounds {
-  const rounds = new Rounds(clock, FOLD_EVERY_MS, async () => {
+  let foldedAtMs = Number.NEGATIVE_INFINITY
+  const rounds = new Rounds(clock, LOOK_EVERY_MS, async () => {
     try {
+      const isDue = clock.monotonicMs() - foldedAtMs >= FOLD_EVERY_MS
+      if (!isDue && (await freshRows(database.sql)) < FOLD_ROWS) return
       await foldUsage(database)
+      foldedAtMs = clock.monotonicMs()
     } catch (error) {
-      logger.warn({ err: error }, 'hours of usage were not summed up; tried again in half a minute')
+      logger.warn({ err: error }, 'hours of usage were not summed up; it is tried again')
     }
   })
   rounds.start()
   return rounds
+}
+
+/** Rows that are not folded, about. */
+async function freshRows(sql: Queries): Promise<number> {
+  const [row] = await sql<{ rows: number }[]>`
+    select coalesce(max(id) - min(id) + 1, 0)::float8 as rows from usage_fresh`
+  return row?.rows ?? 0
 }
 
 const HOUR_MS = 3_600_000

@@ -12,15 +12,21 @@ export interface Applied {
   bounds: PeriodBounds
 }
 
+/** Budgets of one tenant, project, key or end user, with their counters in the present periods. */
+interface Group {
+  budgets: Budget[]
+  applied: readonly Applied[]
+  fromMs: number
+  untilMs: number
+}
+
 export class BudgetList {
   readonly budgets: readonly Budget[]
-  readonly #ofTenant = new Map<string, Budget[]>()
-  readonly #ofProject = new Map<string, Budget[]>()
-  readonly #ofKey = new Map<string, Budget[]>()
-  readonly #ofEndUser = new Map<string, Budget[]>()
+  readonly #ofTenant = new Map<string, Group>()
+  readonly #ofProject = new Map<string, Group>()
+  readonly #ofKey = new Map<string, Group>()
+  readonly #ofEndUser = new Map<string, Group>()
   readonly #zoneOf: (tenantId: string) => string
-  /** In the present periods, so that neither calendar nor text is made for each request. */
-  readonly #current = new Map<string, Applied>()
 
   /** @param zoneOf by whose days a tenant's budgets renew */
   constructor(budgets: readonly Budget[], zoneOf: (tenantId: string) => string) {
@@ -40,39 +46,43 @@ export class BudgetList {
   }
 
   /** All that apply to whoever asks. */
-  for({ tenantId, projectId, keyId, endUser }: Spender, nowMs: number): Applied[] {
-    const found: Applied[] = []
-    const add = (budgets: readonly Budget[] | undefined) => {
-      if (budgets === undefined) return
-      for (const budget of budgets) found.push(this.applied(budget, endUser, nowMs))
+  for({ tenantId, projectId, keyId, endUser }: Spender, nowMs: number): readonly Applied[] {
+    let found = this.#present(this.#ofTenant.get(tenantId), nowMs)
+    const add = (group: Group | undefined): void => {
+      if (group !== undefined) found = [...found, ...this.#present(group, nowMs)]
     }
-    add(this.#ofTenant.get(tenantId))
     if (this.#ofProject.size > 0) add(this.#ofProject.get(projectId))
     if (this.#ofKey.size > 0) add(this.#ofKey.get(keyId))
     if (endUser === null || this.#ofEndUser.size === 0) return found
-    add(this.#ofEndUser.get(`${tenantId} ${endUser}`))
-    if (endUser !== EACH) add(this.#ofEndUser.get(`${tenantId} ${EACH}`))
-    return found
+    if (endUser !== EACH) add(this.#ofEndUser.get(`${tenantId} ${endUser}`))
+    const each = this.#present(this.#ofEndUser.get(`${tenantId} ${EACH}`), nowMs)
+    return [...found, ...each.map(({ budget, bounds }) => countedBy(budget, endUser, bounds))]
   }
 
-  /** @param endUser who asks; decides the count where each has one */
-  applied(budget: Budget, endUser: string | null, nowMs: number): Applied {
-    const current = this.#currentOf(budget, nowMs)
-    if (budget.endUser !== EACH || endUser === null) return current
-    return countedBy(budget, endUser, current.bounds)
+  /** All budgets, those of each end user without one. */
+  all(nowMs: number): Applied[] {
+    const groups = [this.#ofTenant, this.#ofProject, this.#ofKey, this.#ofEndUser]
+    const found = groups.flatMap((map) => [...map.values()])
+    const applied = found.flatMap((group) => this.#present(group, nowMs))
+    return applied.sort((a, b) => (a.budget.id < b.budget.id ? -1 : 1))
   }
 
-  #currentOf(budget: Budget, nowMs: number): Applied {
-    const known = this.#current.get(budget.id)
-    if (known !== undefined && known.bounds.startMs <= nowMs && nowMs < known.bounds.endMs) {
-      return known
+  /** Worked out once in a period, so that neither calendar nor text is made for each request. */
+  #present(group: Group | undefined, nowMs: number): readonly Applied[] {
+    if (group === undefined) return NONE
+    if (nowMs < group.fromMs || nowMs >= group.untilMs) {
+      group.applied = group.budgets.map((budget) => {
+        const bounds = periodAt(budget.period, nowMs, this.#zoneOf(budget.tenantId))
+        return countedBy(budget, '', bounds)
+      })
+      group.fromMs = Math.max(...group.applied.map(({ bounds }) => bounds.startMs))
+      group.untilMs = Math.min(...group.applied.map(({ bounds }) => bounds.endMs))
     }
-    const bounds = periodAt(budget.period, nowMs, this.#zoneOf(budget.tenantId))
-    const current = countedBy(budget, '', bounds)
-    this.#current.set(budget.id, current)
-    return current
+    return group.applied
   }
 }
+
+const NONE: readonly Applied[] = []
 
 const countedBy = (budget: Budget, subject: string, bounds: PeriodBounds): Applied => ({
   budget,
@@ -81,10 +91,11 @@ const countedBy = (budget: Budget, subject: string, bounds: PeriodBounds): Appli
   counterId: `${budget.id}|${bounds.startMs}|${subject}`,
 })
 
-function put(map: Map<string, Budget[]>, key: string, budget: Budget): void {
+function put(map: Map<string, Group>, key: string, budget: Budget): void {
   const same = map.get(key)
-  if (same === undefined) map.set(key, [budget])
-  else same.push(budget)
+  if (same !== undefined) same.budgets.push(budget)
+  // Of no time yet.
+  else map.set(key, { budgets: [budget], applied: NONE, fromMs: 0, untilMs: 0 })
 }
 
 /** The budget that a counter is of. */

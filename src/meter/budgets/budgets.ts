@@ -118,11 +118,10 @@ export class Budgets {
 
   /** All budgets of tenants as they stand. @param tenantIds undefined: of all */
   list(tenantIds?: readonly string[]): Promise<BudgetStanding[]> {
-    const nowMs = this.#options.clock.nowMs()
-    const applied = this.#list.budgets
-      .filter(({ tenantId }) => tenantIds?.includes(tenantId) ?? true)
-      .map((budget) => this.#list.applied(budget, null, nowMs))
-    return this.#standingsOf(applied)
+    const applied = this.#list.all(this.#options.clock.nowMs())
+    return this.#standingsOf(
+      applied.filter(({ budget }) => tenantIds?.includes(budget.tenantId) ?? true),
+    )
   }
 
   /** @throws GristmillError `not_found` */

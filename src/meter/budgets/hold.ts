@@ -56,18 +56,19 @@ export class Hold {
   settle(spent: Cost): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    for (const [at, taken] of this.#taken.entries()) {
+    this.#taken.forEach((taken, at) => {
       const unit = this.#applied[at]?.budget.unit
       if (unit !== undefined) this.#keeper.settle(taken, spent[unit])
-    }
+    })
   }
 
   /** undefined while nothing is known of any. */
   get tightest(): TightestBudget | undefined {
     let found: { share: number; of: TightestBudget } | undefined
-    for (const applied of this.#applied) {
-      const state = this.#keeper.stateOf(applied.counterId)
-      if (state === undefined) continue
+    for (let at = 0; at < this.#applied.length; at++) {
+      const applied = this.#applied[at]
+      const state = this.#taken[at]?.held.state
+      if (applied === undefined || state === undefined) continue
       const left = leftOf(state)
       const share = state.limit === 0n ? 0 : Number(left) / Number(state.limit)
       if (found !== undefined && found.share <= share) continue

@@ -86,9 +86,11 @@ class Gateway {
 
   request(amount: bigint, nowMs: number): boolean {
     const claims = [{ counterId: COUNTER, amount }]
-    if (typeof this.book.take(claims, nowMs) === 'string') this.ask(amount, nowMs)
-    else return this.#opened(amount)
-    return typeof this.book.take(claims, nowMs) !== 'string' && this.#opened(amount)
+    const taken = this.book.take(claims, nowMs)
+    if (typeof taken !== 'string') return this.#opened(taken)
+    this.ask(amount, nowMs)
+    const again = this.book.take(claims, nowMs)
+    return typeof again !== 'string' && this.#opened(again)
   }
 
   ask(amount: bigint, nowMs: number): void {
@@ -122,9 +124,8 @@ class Gateway {
     } else this.book.lost(COUNTER)
   }
 
-  #opened(amount: bigint): boolean {
-    const taken = { counterId: COUNTER, amount, epoch: this.book.epochOf(COUNTER) }
-    this.open.push({ holder: this.holder(), taken, spent: 0n })
+  #opened([taken]: Taken[]): boolean {
+    if (taken) this.open.push({ holder: this.holder(), taken, spent: 0n })
     return true
   }
 }
@@ -212,12 +213,23 @@ describe('leases', () => {
     assert.equal(book.take(both, 0), 'b')
     assert.equal(book.room('a', 0), 100n)
     lease('b', 10n)
-    assert.equal(book.take(both, 0).length, 2)
+    const taken = book.take(both, 0)
+    assert.ok(typeof taken !== 'string')
     assert.deepEqual([book.room('a', 0), book.room('b', 0)], [50n, 0n])
-    book.settle({ counterId: 'b', amount: 20n, epoch: book.epochOf('b') }, 5n)
+    book.settle(taken[1] as Taken, 5n)
     assert.equal(book.room('b', 0), 15n)
     assert.equal(book.room('b', 100), 0n, 'what has expired is worth nothing')
     assert.equal(book.takeUnused('a'), 50n)
     assert.equal(book.take([{ counterId: 'a', amount: 1n }], 0), 'a')
+  })
+
+  it('owe nothing for what was spent while a budget was soft', () => {
+    const book = new LeaseBook()
+    const soft = book.take([{ counterId: 'a', amount: 0n }], 0)
+    assert.ok(typeof soft !== 'string')
+    book.settle(soft[0] as Taken, 70n)
+    const state = { spent: 70n, leased: 20n, limit: 100n }
+    book.granted({ counterId: 'a', amount: 20n, epoch: book.epochOf('a') }, 100, state)
+    assert.equal(book.room('a', 0), 20n)
   })
 })

@@ -11,10 +11,16 @@ export interface Claim {
   amount: bigint
 }
 
-/** What was set aside, and out of which lease. */
-export interface Taken extends Claim {
+/** An amount of one of a counter's leases. */
+export interface Leased extends Claim {
   /** Leases of one counter that were given up are told apart. */
   epoch: number
+}
+
+/** What was set aside, and out of which lease. */
+export interface Taken extends Leased {
+  /** How the counter stands here, so that it is not looked for again. */
+  readonly held: Held
 }
 
 /** What the database last told of a counter, or what has come of it here since. */
@@ -25,7 +31,8 @@ export interface CounterState {
   limit: bigint
 }
 
-interface Held {
+/** What this gateway has of a counter; only the lease book changes it. */
+export interface Held {
   lease: bigint
   reserved: bigint
   validUntilMs: number
@@ -55,28 +62,26 @@ export class LeaseBook {
 
   /** Sets all of it aside or nothing. @returns what was, or the first counter without room */
   take(claims: readonly Claim[], nowMs: number): Taken[] | string {
-    const leases = claims.map(({ counterId }) => this.#of(counterId))
-    for (const [at, { counterId, amount }] of claims.entries()) {
-      const held = leases[at] as Held
+    const taken: Taken[] = []
+    for (const { counterId, amount } of claims) {
+      const held = this.#of(counterId)
       held.usedAtMs = nowMs
       if (amount > 0n && roomIn(held, nowMs) < amount) return counterId
+      taken.push({ counterId, amount, epoch: held.epoch, held })
     }
-    return claims.map(({ counterId, amount }, at) => {
-      const held = leases[at] as Held
-      held.reserved += amount
-      return { counterId, amount, epoch: held.epoch }
-    })
+    for (const { held, amount } of taken) held.reserved += amount
+    return taken
   }
 
   /** Gives back what was set aside, less what of it was spent, which leaves the lease. */
-  settle({ counterId, amount, epoch }: Taken, spent: bigint): void {
-    const held = this.#held.get(counterId)
-    if (held === undefined) return
+  settle({ held, amount, epoch }: Taken, spent: bigint): void {
     if (held.state) held.state.spent += spent
     if (held.epoch !== epoch) return
     held.reserved -= amount
-    held.lease -= spent
-    if (held.state) held.state.leased -= spent
+    // As the database books it: what is not in the lease, as of a soft budget, is taken out of none.
+    const taken = spent < held.lease ? spent : held.lease
+    held.lease -= taken
+    if (held.state) held.state.leased -= taken
   }
 
   /**
@@ -84,7 +89,7 @@ export class LeaseBook {
    * @param epoch the lease that it was asked for
    * @param validUntilMs by the clock here, counted from before it was asked
    */
-  granted({ counterId, amount, epoch }: Taken, validUntilMs: number, state: CounterState): void {
+  granted({ counterId, amount, epoch }: Leased, validUntilMs: number, state: CounterState): void {
     const held = this.#of(counterId)
     held.state = state
     if (amount === 0n || held.epoch !== epoch) return
@@ -123,7 +128,7 @@ export class LeaseBook {
   }
 
   /** What was taken out of a lease is in it after all. */
-  putBack({ counterId, amount, epoch }: Taken): void {
+  putBack({ counterId, amount, epoch }: Leased): void {
     const held = this.#held.get(counterId)
     if (held?.epoch === epoch) held.lease += amount
   }
@@ -159,7 +164,8 @@ export class LeaseBook {
   }
 }
 
-const roomIn = ({ lease, reserved, validUntilMs }: Held, nowMs: number): bigint =>
+/** What can be set aside of it now. */
+export const roomIn = ({ lease, reserved, validUntilMs }: Held, nowMs: number): bigint =>
   nowMs >= validUntilMs ? 0n : lease - reserved
 
 /** Requests that a lease should be enough for, so that one in so many asks the database. */

@@ -11,7 +11,15 @@ import {
   releaseBudget,
   renewLeases,
 } from './budget-rows.ts'
-import { type Claim, type CounterState, LeaseBook, type Taken, wanted } from './lease-book.ts'
+import {
+  type Claim,
+  type CounterState,
+  LeaseBook,
+  type Leased,
+  roomIn,
+  type Taken,
+  wanted,
+} from './lease-book.ts'
 
 export interface LeaseKeeperOptions {
   database: Pick<Database, 'sql' | 'isUp'>
@@ -40,8 +48,12 @@ const FORGOTTEN_MS = 3_600_000
 const RENEWALS = 4
 const RENEWALS_ALONE = 16
 const RECLAIM_MS_MAX = 5000
-/** Spends that nobody has looked for are booked so often; the longer, the more of them together. */
-const BOOK_MS = 30_000
+/**
+ * Spends that nobody has looked for are booked so often, or when there are so many: the more of them
+ * together, the less each of them costs, but whoever reads a counter adds up what is not booked.
+ */
+const BOOK_MS = 300_000
+const BOOK_SPENDS = 20_000
 /** The clock here may go slower than that of the database. */
 const VALID_SHARE = 0.9
 /** Requests that are to fit before more is fetched ahead. */
@@ -58,6 +70,8 @@ export class LeaseKeeper {
   #renewedAtMs = 0
   #reclaimedAtMs = 0
   #bookedAtMs = 0
+  /** Spends since then. */
+  #unbooked = 0
   #working: Promise<void> | undefined
   #isClosed = false
 
@@ -72,20 +86,22 @@ export class LeaseKeeper {
 
   /** Sets all of it aside or nothing. @returns what was, or the first counter without room */
   take(claims: readonly Claim[]): Taken[] | string {
-    const taken = this.#book.take(claims, this.#now())
-    if (typeof taken !== 'string') for (const claim of claims) this.#fetchAhead(claim)
+    const nowMs = this.#now()
+    const taken = this.#book.take(claims, nowMs)
+    if (typeof taken !== 'string') for (const one of taken) this.#fetchAhead(one, nowMs)
     return taken
   }
 
   settle(taken: Taken, spent: bigint): void {
     this.#book.settle(taken, spent)
+    this.#unbooked++
     const { counterId } = taken
     this.#wake(counterId)
     if (this.#isWanted(counterId)) void this.#release(counterId)
   }
 
   /** Name of the lease that something was set aside in, as requests carry it. */
-  holderOf({ epoch }: Pick<Taken, 'epoch'>): string {
+  holderOf({ epoch }: Pick<Leased, 'epoch'>): string {
     return `${this.#options.holder}/${epoch}`
   }
 
@@ -153,15 +169,16 @@ export class LeaseKeeper {
     await this.giveBack()
   }
 
-  #fetchAhead({ counterId, amount }: Claim): void {
+  #fetchAhead({ counterId, amount, held }: Taken, nowMs: number): void {
+    const isKnown = held.state !== undefined
+    if (isKnown && (amount === 0n || roomIn(held, nowMs) >= AHEAD * amount)) return
     if (!this.#options.database.isUp()) return
-    if (this.#book.stateOf(counterId) === undefined) {
+    if (!isKnown) {
       this.ask({ counterId, amount: 0n }).catch((error: unknown) => this.#warn(error))
       return
     }
-    if (amount === 0n || this.room(counterId) >= AHEAD * amount) return
     const refusedAtMs = this.#refusedAtMs.get(counterId) ?? Number.NEGATIVE_INFINITY
-    if (this.#now() - refusedAtMs < REFUSED_MS || this.#isWanted(counterId)) return
+    if (nowMs - refusedAtMs < REFUSED_MS || this.#isWanted(counterId)) return
     const more = { counterId, amount: AHEAD * amount }
     this.ask(more).catch((error: unknown) => this.#warn(error))
   }
@@ -220,8 +237,9 @@ export class LeaseKeeper {
         this.#reclaimedAtMs = nowMs
         await reclaimLeases(database.sql)
       }
-      if (nowMs - this.#bookedAtMs >= BOOK_MS) {
+      if (nowMs - this.#bookedAtMs >= BOOK_MS || this.#unbooked >= BOOK_SPENDS) {
         this.#bookedAtMs = nowMs
+        this.#unbooked = 0
         await bookSpends(database.sql)
       }
       this.#book.forget(nowMs - FORGOTTEN_MS)
@@ -252,10 +270,12 @@ export class LeaseKeeper {
   }
 
   #isWanted(counterId: string): boolean {
+    if (this.#wantedUntilMs.size === 0) return false
     return (this.#wantedUntilMs.get(counterId) ?? Number.NEGATIVE_INFINITY) > this.#now()
   }
 
   #wake(counterId: string): void {
+    if (this.#waiting.size === 0) return
     for (const resolve of this.#waiting.get(counterId) ?? []) resolve()
   }
 

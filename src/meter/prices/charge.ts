@@ -56,16 +56,14 @@ export function chargeMax(
   { inputTokens, outputTokens, engineMs, isEmbedding }: Omit<ChargedWork, 'cachedTokens'>,
 ): bigint {
   const read = isEmbedding ? rates.embedding : rates.input
-  const input = largest(read, rates.cachedInput, rates.cacheWrite)
-  const output = largest(rates.output, rates.reasoning)
+  const input = larger(read, larger(rates.cachedInput, rates.cacheWrite))
+  const output = larger(rates.output, rates.reasoning)
   const tokens = BigInt(inputTokens) * input + BigInt(outputTokens) * output
   const time = BigInt(engineMs) * rates.engineSecond * 1000n
   return dividedHalfEven(tokens + rates.request * MILLION + time, MILLION)
 }
 
-const largest = (...values: bigint[]) =>
-  // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
-  values.reduce((most, value) => (value > most ? value : most))
+const larger = (a: bigint, b: bigint) => (a > b ? a : b)
 
 /** The exact charge in millionths of a nano. */
 function millionths(rates: Rates, work: ChargedWork): bigint {
