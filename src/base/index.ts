@@ -1,6 +1,6 @@
 /**
- * Ids, clock, errors, configuration, limits, logging and metrics; no I/O beyond standard output
- * and the files that configuration names.
+ * Ids, clock, errors, configuration, limits, logging, metrics and the planner of steps; no I/O
+ * beyond standard output and the files that configuration names.
  */
 export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
@@ -55,4 +55,14 @@ export {
   wireTier,
 } from './service-class.ts'
 export { ShortLivedMap } from './short-lived-map.ts'
+export {
+  notePassed,
+  type Piece,
+  planStep,
+  REST_TOKENS_MAX,
+  type ReadBudget,
+  type StepCandidate,
+  type StepPlan,
+} from './step-plan.ts'
+export { isBackground, type StepRoom } from './step-room.ts'
 export { tagsOf, tagsSchema } from './tags.ts'

@@ -6,12 +6,19 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
-import { type Clock, GristmillError } from '../base/index.ts'
+import {
+  type Clock,
+  GristmillError,
+  isBackground,
+  notePassed,
+  planStep,
+  type StepCandidate,
+  type StepPlan,
+  type StepRoom,
+} from '../base/index.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
 import type { Pace } from './pace.ts'
 import { type PooledSequence, SequencePool, type TakenSequence } from './sequence-pool.ts'
-import { planStep, type StepCandidate, type StepPlan } from './step-plan.ts'
-import { isBackground, type StepRoom } from './step-room.ts'
 
 /** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
 export interface Runner extends PooledSequence {
@@ -58,7 +65,6 @@ interface Active extends Waiting, StepCandidate {
   position: number
   startedMs: number
   firstTokenMs: number | undefined
-  lastStepMs: number
   /** Tokens of this generation (`progress` adds up all choices of a request). */
   generated: number
   /** Its consumer wants no more; a token that is being computed is dropped. */
@@ -188,7 +194,11 @@ export class Driver {
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0] as Waiting
       const { cacheSalt, prompt } = first.request
-      const taken = this.#pool.take(cacheSalt, prompt, isBackground(first.request))
+      const taken = this.#pool.take(
+        cacheSalt,
+        prompt,
+        isBackground({ rank: first.request.priority }),
+      )
       if (!taken) return
       this.#waiting.shift()
       await this.#begin(first, taken)
@@ -215,11 +225,11 @@ export class Driver {
         stopped: false,
         end: undefined,
         error: undefined,
-        priority: request.priority,
+        rank: request.priority,
         unread: request.prompt.length - kept,
         toRead: request.prompt.length - kept,
+        passedTokens: 0,
         paused: false,
-        idleMs: 0,
       })
     } catch (error) {
       this.#pool.giveBack(runner)
@@ -229,15 +239,12 @@ export class Driver {
 
   #plan(): StepPlan<Active> | undefined {
     const nowMs = this.#options.clock.monotonicMs()
-    for (const active of this.#active) {
-      active.paused = active.request.isPaused()
-      active.idleMs = nowMs - active.lastStepMs
-    }
+    for (const active of this.#active) active.paused = active.request.isPaused()
     const { pace, room, enough, yieldMsMax } = this.#options
     // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
     const ordered = [...this.#active].sort((a, b) => a.index - b.index)
-    const readMs = this.#readMs
-    return planStep(ordered, { readBudget: pace.readBudget, room, enough, yieldMsMax, readMs })
+    const limits = { room, enough, yieldMsMax, readMs: this.#readMs, nowMs }
+    return planStep(ordered, { readBudget: pace.readBudget, ...limits })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {
@@ -245,6 +252,7 @@ export class Driver {
     const startMs = clock.monotonicMs()
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
+    notePassed(this.#active, plan.read)
     const step = { open: plan.decode.length + plan.read.length }
     const work = [
       ...plan.decode.map((active) => this.#attempt(step, active, () => active.runner.next())),

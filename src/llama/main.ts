@@ -1,7 +1,14 @@
 /** Composes the engine program: model, calibration, driver, routes, server. */
 import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
-import { type Clock, GristmillError, type Logger, limitTable, type Random } from '../base/index.ts'
+import {
+  type Clock,
+  GristmillError,
+  type Logger,
+  limitTable,
+  type Random,
+  REST_TOKENS_MAX,
+} from '../base/index.ts'
 import {
   type Calibration,
   CalibrationCache,
@@ -31,7 +38,6 @@ import { type EngineOptions, type ParsedEngineOptions, parseEngineOptions } from
 import { Pace } from './pace.ts'
 import { RequestLog } from './request-log.ts'
 import { SamplerMemory } from './sampler-memory.ts'
-import { REST_TOKENS_MAX } from './step-plan.ts'
 import { forcedRequest, SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
 
 export interface EngineResources {

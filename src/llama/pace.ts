@@ -1,5 +1,5 @@
 /** Learns how long steps take and derives how much prompt one step may read. */
-import type { ReadBudget } from './step-plan.ts'
+import type { ReadBudget } from '../base/index.ts'
 
 export interface PaceOptions {
   /** Most prompt tokens of one step (the context's batch size less its sequences). */

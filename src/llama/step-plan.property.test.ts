@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { RANKS_PER_CLASS } from '../base/index.ts'
+import {
+  notePassed,
+  type Piece,
+  planStep,
+  RANKS_PER_CLASS,
+  REST_TOKENS_MAX,
+  type StepCandidate,
+} from '../base/index.ts'
 import { Pace } from './pace.ts'
-import { planStep, REST_TOKENS_MAX, type StepCandidate } from './step-plan.ts'
 
 const READ_TOKENS_MAX = 512
 const OPTIONS = { room: 5, enough: 3, yieldMsMax: 5000 }
 
 interface Asked {
-  priority: number
+  rank: number
   prompt: number
   answer: number
   arrivesMs: number
@@ -17,14 +23,19 @@ interface Asked {
 
 interface Running extends StepCandidate {
   left: number
+  /** Tokens of later prompts of its rank read since it came. */
+  overtaken: number
 }
 
 const asked: fc.Arbitrary<Asked> = fc.record({
-  priority: fc.integer({ min: 0, max: 4 * RANKS_PER_CLASS - 1 }),
+  rank: fc.integer({ min: 0, max: 4 * RANKS_PER_CLASS - 1 }),
   prompt: fc.integer({ min: 1, max: 900 }),
   answer: fc.integer({ min: 1, max: 30 }),
   arrivesMs: fc.integer({ min: 0, max: 4000 }),
 })
+
+/** A prompt lets later ones of its rank go before it until they had so many times its length. */
+const PASSED_OVER_OWN = 8
 
 /** What a step takes: each of its passes has a price of its own. */
 interface Machine {
@@ -45,13 +56,13 @@ function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
   for (let step = 0; done.size < requests.length; step++) {
     assert.ok(step < 50_000, 'somebody never had a turn')
     while (waiting[0] && waiting[0].arrivesMs <= nowMs) {
-      const { priority, prompt, answer, order } = waiting.shift() as (typeof waiting)[number]
+      const { rank, prompt, answer, order } = waiting.shift() as (typeof waiting)[number]
       const unread = { unread: prompt, toRead: prompt }
-      const state = { paused: false, idleMs: 0, index: order, left: answer }
-      running.push({ priority, order, ...unread, ...state })
+      const state = { passedTokens: 0, paused: false, lastStepMs: nowMs, overtaken: 0 }
+      running.push({ rank, order, ...unread, ...state, index: order, left: answer })
     }
     running.sort((a, b) => a.index - b.index)
-    const plan = planStep(running, { ...OPTIONS, readBudget: pace.readBudget, readMs })
+    const plan = planStep(running, { ...OPTIONS, readBudget: pace.readBudget, readMs, nowMs })
     if (plan === undefined) {
       nowMs = waiting[0]?.arrivesMs ?? nowMs
       continue
@@ -61,7 +72,8 @@ function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
     assert.ok(tokens > 0 !== plan.decode.length > 0, 'a step reads or gives tokens')
     const tookMs = passMs + tokenMs * (tokens + plan.decode.length)
     nowMs += tookMs
-    for (const one of running) one.idleMs += tookMs
+    notePassed(running, plan.read)
+    for (const one of running.filter(({ unread }) => unread > 0)) overtake(one, plan.read)
     readMs = plan.decode.length > 0 ? 0 : readMs + tookMs
     pace.record(tookMs, plan.decode.length, tokens)
     for (const { candidate, tokens: read } of plan.read) {
@@ -70,7 +82,8 @@ function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
       if (candidate.unread === 0) candidate.left--
     }
     for (const one of plan.decode) one.left--
-    for (const one of [...plan.decode, ...plan.read.map((read) => read.candidate)]) one.idleMs = 0
+    for (const one of [...plan.decode, ...plan.read.map((read) => read.candidate)])
+      one.lastStepMs = nowMs
     for (const one of running.filter(({ left, unread }) => left <= 0 && unread === 0)) {
       done.add(one.order)
       running.splice(running.indexOf(one), 1)
@@ -78,6 +91,16 @@ function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
     seen.push({ nowMs, reading: plan.read.length, decoding: plan.decode.length })
   }
   return { seen, nowMs }
+}
+
+function overtake(one: Running, read: readonly Piece<Running>[]) {
+  const later = read.filter(({ candidate: { rank, order } }) => {
+    return rank === one.rank && order > one.order
+  })
+  one.overtaken += later.reduce((sum, { tokens }) => sum + tokens, 0)
+  // And what is beside them in the step that takes the last of it, and in its own last one.
+  const most = PASSED_OVER_OWN * one.toRead + 2 * (READ_TOKENS_MAX + REST_TOKENS_MAX)
+  assert.ok(one.overtaken <= most, `${one.overtaken} tokens before one of ${one.toRead}`)
 }
 
 const machine: fc.Arbitrary<Machine> = fc.record({
@@ -94,10 +117,25 @@ test('whatever comes and however quick the machine, every request is answered', 
   )
 })
 
+test('however many short prompts come after a long one, it is passed by so many and no more', () => {
+  const later = fc.record({
+    prompt: fc.integer({ min: 1, max: 200 }),
+    arrivesMs: fc.integer({ min: 1, max: 4000 }),
+  })
+  fc.assert(
+    fc.property(fc.array(later, { minLength: 60, maxLength: 120 }), machine, (many, on) => {
+      const own = { rank: RANKS_PER_CLASS, answer: 1 }
+      const long = { ...own, prompt: 250, arrivesMs: 0 }
+      play([long, ...many.map((one) => ({ ...own, ...one }))], on)
+    }),
+    { numRuns: 60 },
+  )
+})
+
 test('while a long prompt of their rank is read, streams wait for few of their own steps', () => {
   fc.assert(
     fc.property(machine, fc.integer({ min: 1, max: 5 }), (on, streams) => {
-      const own = { priority: RANKS_PER_CLASS, arrivesMs: 0 }
+      const own = { rank: RANKS_PER_CLASS, arrivesMs: 0 }
       const requests = Array.from({ length: streams }, () => ({ ...own, prompt: 8, answer: 60 }))
       const { seen } = play([...requests, { ...own, prompt: 900, answer: 1, arrivesMs: 1 }], on)
       const tokens = seen.filter(({ decoding }) => decoding === streams)

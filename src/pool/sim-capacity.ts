@@ -107,9 +107,9 @@ function saturate(
       {
         promptRead: (ticket, nowMs) => count(nowMs, cost.input * ticket.uncachedTokens),
         progressed: (_, tokens, nowMs) => count(nowMs, cost.output * tokens),
-        ended: ({ firstTokenMs, lastTokenMs, generated }) => {
+        ended: ({ firstTokenMs, lastStepMs, generated }) => {
           if (generated < 2 || firstTokenMs === undefined) return
-          gapsMs.push((lastTokenMs - firstTokenMs) / (generated - 1))
+          gapsMs.push((lastStepMs - firstTokenMs) / (generated - 1))
         },
       },
     ],

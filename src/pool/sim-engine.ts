@@ -1,9 +1,11 @@
 /**
  * The model of an engine with continuous batching: whole steps that give streams a token and read
  * pieces of prompts, both at once, or either where it stands aside by step. Steps of the same
- * composition are computed at once. What it leaves out: context lengths within a step, passes for
+ * composition are computed at once. Where steps read or write, production's own planner says what
+ * is in them. What it leaves out: context lengths within a step, passes for
  * sequences that are no neighbours, sampling, the network.
  */
+import { isBackground, notePassed, type Piece, planStep } from '../base/index.ts'
 import type { HeapMember } from './heap.ts'
 import { SimPrefixCache } from './sim-prefix-cache.ts'
 import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
@@ -12,17 +14,13 @@ import {
   begunFirst,
   bestFirst,
   enoughStreams,
-  inTurnWith,
   isAnyOverdue,
-  isBackground,
-  type Piece,
   piecesOf,
   REPORT_TOKENS,
   stepsOfOnePiece,
   stepsUntilDone,
   tokensOf,
-  withinRoom,
-  worstOfClass,
+  YIELD_MS_MAX,
 } from './sim-step.ts'
 import type { SimOutcome, SimTicket } from './sim-types.ts'
 
@@ -45,7 +43,7 @@ interface Segment {
   steps: number
   decode: readonly SimTicket[]
   /** Tokens of prompts read in each step. */
-  read: readonly Piece[]
+  read: readonly Piece<SimTicket>[]
 }
 
 export class SimEngine implements HeapMember {
@@ -124,7 +122,7 @@ export class SimEngine implements HeapMember {
     let anyDone = false
     for (const ticket of segment.decode) {
       ticket.generated += segment.steps
-      ticket.lastTokenMs = nowMs
+      ticket.lastStepMs = nowMs
       if (ticket.generated >= ticket.request.outputTokens) anyDone = true
       else if (ticket.generated - ticket.reported >= REPORT_TOKENS) {
         this.#events.progressed(ticket, nowMs)
@@ -139,7 +137,7 @@ export class SimEngine implements HeapMember {
   plan(nowMs: number): void {
     if (this.#segment !== undefined) return
     this.#admit(nowMs)
-    this.#segment = this.#reading.length > 0 ? this.#planReading(nowMs) : this.#planDecoding(nowMs)
+    this.#segment = this.#planSegment(nowMs)
     if (this.#segment === undefined) return
     this.endMs = nowMs + this.#segment.steps * this.#segment.stepMs
   }
@@ -147,7 +145,8 @@ export class SimEngine implements HeapMember {
   /** @returns true where a request is done with its first token */
   #read(segment: Segment, nowMs: number): boolean {
     let anyDone = false
-    for (const { ticket, tokens } of segment.read) {
+    for (let step = 0; step < segment.steps; step++) notePassed(this.#reading, segment.read)
+    for (const { candidate: ticket, tokens } of segment.read) {
       ticket.unread -= tokens * segment.steps
       if (ticket.unread > 0) continue
       ticket.unread = 0
@@ -161,7 +160,7 @@ export class SimEngine implements HeapMember {
         this.#events.promptRead(ticket, nowMs)
       }
       ticket.generated++
-      ticket.lastTokenMs = nowMs
+      ticket.lastStepMs = nowMs
       this.#kvTokens++
       if (ticket.generated >= ticket.request.outputTokens) anyDone = true
     }
@@ -225,6 +224,8 @@ export class SimEngine implements HeapMember {
       this.#waiting.shift()
       ticket.uncachedTokens = uncached
       ticket.unread = needed
+      ticket.toRead = needed
+      ticket.passedTokens = 0
       this.#kvTokens += needed
       this.#reading.push(ticket)
     }
@@ -253,19 +254,15 @@ export class SimEngine implements HeapMember {
     this.#events.preempted(victim, held - victim.unread, nowMs)
   }
 
-  #planDecoding(nowMs: number): Segment | undefined {
-    if (this.#decoding.length === 0) return undefined
+  #planSegment(nowMs: number): Segment | undefined {
     this.#makeRoom(nowMs)
-    const decode = this.#withinRoom(nowMs)
-    const steps = stepsUntilDone(decode, REPORT_TOKENS)
-    return { startMs: nowMs, stepMs: this.#decodeMs(decode.length), steps, decode, read: [] }
+    if (this.profile.yields === 'step') return this.#planTurn(nowMs)
+    return this.#reading.length > 0 ? this.#planReading(nowMs) : this.#writing(nowMs)
   }
 
   #planReading(nowMs: number): Segment {
-    this.#makeRoom(nowMs)
     const { yields, chunkTokens, chunkTokensAlone } = this.profile
     this.#reading.sort(yields === 'none' ? begunFirst : bestFirst)
-    if (yields === 'step') return this.#planTurn(nowMs)
     const decode = this.#decoding.slice()
     const chunk = decode.length > 0 ? chunkTokens : chunkTokensAlone
     const read = piecesOf(this.#reading, chunk)
@@ -274,34 +271,49 @@ export class SimEngine implements HeapMember {
     return { startMs: nowMs, stepMs, steps, decode, read }
   }
 
+  #writing(nowMs: number, decode = this.#decoding.slice()): Segment | undefined {
+    if (decode.length === 0) return undefined
+    const steps = this.#reading.length > 0 ? 1 : stepsUntilDone(decode, REPORT_TOKENS)
+    return { startMs: nowMs, stepMs: this.#decodeMs(decode.length), steps, decode, read: [] }
+  }
+
   /** A step that reads or one that writes; prompts and the streams beside them take turns. */
-  #planTurn(nowMs: number): Segment {
-    const { chunkTokens, chunkTokensAlone } = this.profile
-    const best = this.#reading[0]?.rank ?? 0
-    const decode = inTurnWith(best, this.#withinRoom(nowMs), nowMs)
-    const stepMs = this.#decodeMs(decode.length)
-    const forBackground = isBackground({ rank: best })
-    const isShort = forBackground && !isAnyOverdue(this.#reading, nowMs)
-    const turn = isShort ? Math.ceil(backgroundTurnMs(stepMs) / this.#readMs) : chunkTokens
-    const left = decode.length === 0 ? Number.POSITIVE_INFINITY : turn - this.#readTokens
-    if (left <= 0) return { startMs: nowMs, stepMs, steps: 1, decode, read: [] }
-    const chunk = Math.min(left, forBackground ? this.#backgroundPiece : chunkTokensAlone)
-    const read = forBackground
-      ? piecesOf(this.#reading, chunk)
-      : piecesOf(this.#reading, chunk, best, worstOfClass(best))
+  #planTurn(nowMs: number): Segment | undefined {
+    const { cap, express } = this.profile
+    let [piece, left] = [0, 0]
+    // It knows no sequences: of streams as near as others those later in this list go on.
+    const plan = planStep([...this.#reading, ...this.#decoding.toReversed()], {
+      room: cap + express,
+      enough: this.#enough,
+      yieldMsMax: YIELD_MS_MAX,
+      readMs: this.#readTokens * this.#readMs,
+      nowMs,
+      readBudget: ({ decoders, standing }) => {
+        const forBackground = standing === 'background'
+        piece = forBackground ? this.#backgroundPiece : this.profile.chunkTokensAlone
+        left = this.#turnTokens(decoders, forBackground, nowMs) - this.#readTokens
+        return Math.min(left, piece)
+      },
+    })
+    if (plan === undefined || plan.decode.length > 0) return this.#writing(nowMs, plan?.decode)
+    const { read } = plan
+    const chunk = Math.min(left, piece)
     const steps = Math.min(Math.floor(left / chunk), stepsOfOnePiece(read, chunk))
     return { startMs: nowMs, stepMs: tokensOf(read) * this.#readMs, steps, decode: [], read }
+  }
+
+  /** Prompt tokens between two tokens of so many streams. */
+  #turnTokens(decoders: number, forBackground: boolean, nowMs: number): number {
+    // Where nobody waits for anything, all prompts are read before streams go on.
+    const isForNobody = forBackground && this.#decoding.every(isBackground)
+    if (decoders === 0 || isForNobody) return Number.POSITIVE_INFINITY
+    if (!forBackground || isAnyOverdue(this.#reading, nowMs)) return this.profile.chunkTokens
+    return Math.ceil(backgroundTurnMs(this.#decodeMs(decoders)) / this.#readMs)
   }
 
   /** Whoever comes waits for a piece of background prompts no longer than for a step of the cap. */
   get #backgroundPiece(): number {
     return Math.max(1, Math.floor(this.#decodeMs(this.profile.cap) / this.#readMs))
-  }
-
-  #withinRoom(nowMs: number): readonly SimTicket[] {
-    const { yields, cap, express } = this.profile
-    if (yields !== 'step') return this.#decoding.slice()
-    return withinRoom(this.#decoding, { room: cap + express, enough: this.#enough, nowMs })
   }
 
   /** Takes memory from the worst-ranked, youngest streams where the next steps would not fit. */

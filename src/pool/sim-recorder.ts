@@ -83,8 +83,8 @@ export class SimRecorder implements SimObserver {
       add(this.backgroundUnits, hour, units)
       return
     }
-    const { arrivedMs, firstTokenMs = nowMs, dispatchedMs = nowMs, lastTokenMs } = ticket
-    const gapMs = ticket.generated > 1 ? (lastTokenMs - firstTokenMs) / (ticket.generated - 1) : 0
+    const { arrivedMs, firstTokenMs = nowMs, dispatchedMs = nowMs, lastStepMs } = ticket
+    const gapMs = ticket.generated > 1 ? (lastStepMs - firstTokenMs) / (ticket.generated - 1) : 0
     this.#note(ticket, firstTokenMs - arrivedMs, dispatchedMs - arrivedMs)
     this.#requestsMs += nowMs - arrivedMs
     this.#ended++

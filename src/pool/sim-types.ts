@@ -1,5 +1,6 @@
 /** The words of the simulator: what is asked of it and what it tells. Plain data, no behaviour. */
 
+import type { StepCandidate } from '../base/index.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Arrival, Dispatch } from './scheduler-types.ts'
 import type { EngineProfile } from './sim-profile.ts'
@@ -43,8 +44,8 @@ export interface SimEngineSetup {
 
 export type SimOutcome = 'done' | 'aborted'
 
-/** One request on its way through the simulation. */
-export interface SimTicket {
+/** One request on its way through the simulation, as the planner of steps sees it, too. */
+export interface SimTicket extends StepCandidate {
   readonly id: string
   readonly request: SimRequest
   readonly order: number
@@ -52,12 +53,8 @@ export interface SimTicket {
   /** Undefined while it waits for the scheduler. */
   dispatchedMs: number | undefined
   firstTokenMs: number | undefined
-  lastTokenMs: number
-  rank: number
   /** Prompt tokens that the engine has to read, those of a kept prefix left out. */
   uncachedTokens: number
-  /** Prompt tokens still to be read; those of a recomputed answer included. */
-  unread: number
   generated: number
   /** Output tokens that the scheduler has heard of. */
   reported: number

@@ -108,7 +108,7 @@ describe('the engine of the simulator', () => {
   it('takes the time of reading and of every step', () => {
     const [ticket] = play([ask(5, { inputTokens: 250, outputTokens: 11 })], engine)
     assert.equal(ticket?.firstTokenMs, 255)
-    assert.equal(ticket.lastTokenMs, 355)
+    assert.equal(ticket.lastStepMs, 355)
     assert.equal(decodeStepMs(engine, 2), 15)
     assert.equal(decodeStepMs(engine, 4), 25)
   })
@@ -120,7 +120,7 @@ describe('the engine of the simulator', () => {
     )
     // Steps of 10 ms, then from 21 ms on three that read 10 tokens for 10 ms more each.
     assert.equal(prompt?.firstTokenMs, 81)
-    assert.equal(stream?.lastTokenMs, 1 + 19 * 10 + 3 * 10)
+    assert.equal(stream?.lastStepMs, 1 + 19 * 10 + 3 * 10)
   })
 
   it('lets worse-ranked streams stand aside where it yields by step', () => {
@@ -140,7 +140,7 @@ describe('the engine of the simulator', () => {
     const [first, second] = play([stream, line], apart)
     // Steps of 10 ms from 1 ms on; then four times 25 of reading, each before one with a token.
     assert.equal(second?.firstTokenMs, 11 + 4 * 25 + 3 * 10)
-    assert.equal(first?.lastTokenMs, 1 + 19 * 10 + 4 * 25)
+    assert.equal(first?.lastStepMs, 1 + 19 * 10 + 4 * 25)
     const [, , newcomer] = play([stream, line, ask(73, {})], apart)
     assert.equal(newcomer?.firstTokenMs, 81 + 1, 'after the step under way')
   })
@@ -164,6 +164,20 @@ describe('the engine of the simulator', () => {
     assert.equal(newcomer?.firstTokenMs, 150 + 1)
   })
 
+  it('lets shorter prompts that come later pass a long one, but not without end', () => {
+    const apart = { ...engine, yields: 'step' as const, cap: 64, chunkTokensAlone: 50 }
+    const later = Array.from({ length: 99 }, (_, i) =>
+      ask(5 + 60 * i, { inputTokens: 70, outputTokens: 1 }),
+    )
+    const [long, ...others] = play([ask(0, { inputTokens: 300, outputTokens: 1 }), ...later], apart)
+    const before = others.filter(
+      (one) => (one.firstTokenMs ?? 0) < (long?.firstTokenMs ?? Number.POSITIVE_INFINITY),
+    )
+    // More come than are read; to the prompt that is being read then.
+    const passedTokens = 70 * before.length
+    assert.ok(Math.abs(passedTokens - 8 * 300) <= 70, `${passedTokens}`)
+  })
+
   it('lets background streams wait where those of people leave nearly nothing of a step', () => {
     const apart = { ...engine, yields: 'step' as const, spare: 4 }
     const line = ask(0, { serviceClass: 'batch', outputTokens: 100 })
@@ -171,8 +185,8 @@ describe('the engine of the simulator', () => {
       Array.from({ length: count }, () => ask(50, { outputTokens: 20 }))
     const last = (count: number) => play([line, ...people(count)], apart)[1]
     // Three do nine tenths of what four do, in steps of 20 ms; two have the line beside them.
-    assert.equal(last(3)?.lastTokenMs, 51 + 3 + 19 * 20)
-    assert.equal(last(2)?.lastTokenMs, 51 + 2 + 19 * 20)
+    assert.equal(last(3)?.lastStepMs, 51 + 3 + 19 * 20)
+    assert.equal(last(2)?.lastStepMs, 51 + 2 + 19 * 20)
   })
 
   it('reads what a tenant has in common once, and shares nothing between tenants', () => {
@@ -255,10 +269,7 @@ describe('the simulation', () => {
           outputTokens: 1 + Math.floor(random.next() * 90),
         }),
       )
-      return play(requests, plain).map(({ dispatchedMs, lastTokenMs }) => [
-        dispatchedMs,
-        lastTokenMs,
-      ])
+      return play(requests, plain).map(({ dispatchedMs, lastStepMs }) => [dispatchedMs, lastStepMs])
     }
     assert.deepEqual(decisions(), decisions())
   })

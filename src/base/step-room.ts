@@ -1,5 +1,5 @@
 /** Which streams of those that could take a step do: people first, background work in the rest. */
-import { RANKS_PER_CLASS } from '../base/index.ts'
+import { RANKS_PER_CLASS } from './service-class.ts'
 import type { StepCandidate } from './step-plan.ts'
 
 export interface StepRoom {
@@ -11,6 +11,9 @@ export interface StepRoom {
   yieldMsMax: number
 }
 
+/** Milliseconds of the clock that `lastStepMs` is of. */
+type At = { nowMs: number }
+
 /** The best class of background work, for which nobody waits. */
 const BACKGROUND_CLASS = 2
 /** Streams between two neighbours that cost no more than the pass that they spare. */
@@ -18,9 +21,9 @@ const GAP_MAX = 2
 /** After this long aside a stream goes before others of its class. */
 const TURN_MS = 1000
 
-const classOf = ({ priority }: { priority: number }) => Math.floor(priority / RANKS_PER_CLASS)
+const classOf = ({ rank }: { rank: number }) => Math.floor(rank / RANKS_PER_CLASS)
 /** True where nobody waits for it. */
-export const isBackground = (one: { priority: number }) => classOf(one) >= BACKGROUND_CLASS
+export const isBackground = (one: { rank: number }) => classOf(one) >= BACKGROUND_CLASS
 
 /**
  * Those that step: all of the best class, and of the others as many as there is room for. Of equal
@@ -29,7 +32,7 @@ export const isBackground = (one: { priority: number }) => classOf(one) >= BACKG
  * much as they do.
  * @param streams in the order of their sequences
  */
-export function withinRoom<C extends StepCandidate>(streams: C[], limits: StepRoom): C[] {
+export function withinRoom<C extends StepCandidate>(streams: C[], limits: StepRoom & At): C[] {
   const room = roomFor(streams, limits)
   if (streams.length <= room) return streams
   const best = Math.min(...streams.map(classOf))
@@ -38,7 +41,7 @@ export function withinRoom<C extends StepCandidate>(streams: C[], limits: StepRo
     .filter((stream) => classOf(stream) > best)
     .map((stream) => ({
       stream,
-      isDue: stream.idleMs > TURN_MS,
+      isDue: limits.nowMs - stream.lastStepMs > TURN_MS,
       distance: Math.min(...near.map(({ index }) => Math.abs(index - stream.index))),
     }))
     .sort(
@@ -56,12 +59,12 @@ export function withinRoom<C extends StepCandidate>(streams: C[], limits: StepRo
  * Background work fills what people leave of a step; where they leave nearly nothing it waits, as
  * they would be slower for it than it gains, but no longer than `yieldMsMax`.
  */
-function roomFor(streams: readonly StepCandidate[], limits: StepRoom): number {
-  const { room, enough, yieldMsMax } = limits
+function roomFor(streams: readonly StepCandidate[], limits: StepRoom & At): number {
+  const { room, enough, yieldMsMax, nowMs } = limits
   const background = streams.filter(isBackground)
   const people = streams.length - background.length
   if (people < enough) return room
-  const overdue = background.filter(({ idleMs }) => idleMs > yieldMsMax).length
+  const overdue = background.filter(({ lastStepMs }) => nowMs - lastStepMs > yieldMsMax).length
   return Math.min(room, people + overdue)
 }
 

@@ -1,13 +1,14 @@
 /**
  * Decides what one step of the batch computes: who gets a token and which prompts are read how far.
- * Pure: the driver gathers the state and carries the plan out.
+ * Pure, and the same for the embedded engine and its model in the simulator: they gather the state,
+ * say how many tokens a step may read, and carry the plan out.
  */
 import { isBackground, type StepRoom, withinRoom } from './step-room.ts'
 
 /** A request that holds a sequence, as the planner sees it. */
 export interface StepCandidate {
   /** Smaller numbers go first. */
-  priority: number
+  rank: number
   /** Position in order of arrival. */
   order: number
   /** Position of its sequence; neighbours are computed in one pass over the weights. */
@@ -16,17 +17,25 @@ export interface StepCandidate {
   unread: number
   /** Prompt tokens that were unread when it began. */
   toRead: number
+  /** Tokens of later prompts of its rank that were read while it waited. */
+  passedTokens: number
   /** The client does not keep up, so nothing is computed for it. */
   paused: boolean
-  /** Milliseconds since its last step. */
-  idleMs: number
+  /** When its last step ended, milliseconds of a monotonic clock. */
+  lastStepMs: number
+}
+
+/** Prompt tokens that one step reads. */
+export interface Piece<C extends StepCandidate> {
+  candidate: C
+  tokens: number
 }
 
 export interface StepPlan<C extends StepCandidate> {
   /** Requests that get their next token. */
   decode: C[]
-  /** Prompts of which the next `tokens` are read. */
-  read: { candidate: C; tokens: number }[]
+  /** Prompts of which the next tokens are read. */
+  read: Piece<C>[]
 }
 
 /** Prompt tokens that one step may read; 0 where it is the streams' turn. */
@@ -50,14 +59,15 @@ export interface StepPlanOptions extends StepRoom {
   readBudget: ReadBudget
   /** Milliseconds of reading since streams had their last token. */
   readMs: number
+  nowMs: number
 }
 
 /** Prompts up to this length are read before others have their next token. */
 const SHORT_TOKENS = 64
 /** Tokens by which a step may exceed its budget to end a prompt. */
 export const REST_TOKENS_MAX = 16
-/** Share of the budget kept for the oldest prompt, so that short ones cannot starve it. */
-const OLDEST_SHARE = 0.25
+/** So many times its own length a prompt lets later ones go before it, and then none. */
+const PASSED_OVER_OWN = 8
 
 /**
  * Plans one step, which either reads prompts or gives streams their next token: llama.cpp
@@ -67,8 +77,8 @@ const OLDEST_SHARE = 0.25
  * nobody waits, the next ranks get what the best leaves of a step. Streams of a worse rank stand
  * aside until those prompts have their first token, unless one of that rank or a better one
  * waits for its next: then they take turns with the prompts, all but background work, for which
- * no interactive prompt waits. Among prompts of equal rank the shorter remainder goes first, a
- * quarter is kept for the oldest.
+ * no interactive prompt waits. Among prompts of equal rank the shorter remainder goes first, until
+ * later ones have taken so many times a prompt's own length from it.
  * @param candidates in the order of their sequences
  * @returns undefined when there is nothing to compute
  */
@@ -83,10 +93,11 @@ export function planStep<C extends StepCandidate>(
     options,
   )
   if (prompts.length === 0) return streams.length > 0 ? { decode: streams, read: [] } : undefined
-  const first = prompts.reduce((a, b) => (b.priority < a.priority ? b : a))
-  const isShared = streams.some((stream) => stream.priority <= first.priority)
+  const first = prompts.reduce((a, b) => (b.rank < a.rank ? b : a))
+  const isShared = streams.some((stream) => stream.rank <= first.rank)
   const mayStep = (stream: C) => isShared && (isBackground(first) || !isBackground(stream))
-  const decode = streams.filter((one) => mayStep(one) || one.idleMs > options.yieldMsMax)
+  const idleMs = (one: C) => options.nowMs - one.lastStepMs
+  const decode = streams.filter((one) => mayStep(one) || idleMs(one) > options.yieldMsMax)
   const rivals = prompts.filter((prompt) => isBackground(prompt) === isBackground(first))
   const budget = options.readBudget({
     decoders: decode.length,
@@ -105,7 +116,7 @@ function standing(
 ): 'alone' | 'equal' | 'below' | 'background' {
   if (isBackground(prompt)) return 'background'
   if (decode.length === 0) return 'alone'
-  return decode.every((stream) => stream.priority < prompt.priority) ? 'below' : 'equal'
+  return decode.every((stream) => stream.rank < prompt.rank) ? 'below' : 'equal'
 }
 
 /** Shares `budget` among the prompts of the best rank, and where that is background also on. */
@@ -113,15 +124,15 @@ function readByRank<C extends StepCandidate>(
   prompts: readonly C[],
   first: C,
   budget: number,
-): StepPlan<C>['read'] {
-  const alike = isBackground(first) ? prompts.map(({ priority }) => priority) : [first.priority]
-  const ranks = [...new Set(alike)].sort((a, b) => a - b)
-  const read: StepPlan<C>['read'] = []
+): Piece<C>[] {
+  const alike = isBackground(first) ? prompts : [first]
+  const ranks = [...new Set(alike.map(({ rank }) => rank))].sort((a, b) => a - b)
+  const read: Piece<C>[] = []
   let left = budget
   for (const rank of ranks) {
     if (left <= 0) break
     const shares = shareBudget(
-      prompts.filter(({ priority }) => priority === rank),
+      prompts.filter((prompt) => prompt.rank === rank),
       left,
     )
     for (const { tokens } of shares) left -= tokens
@@ -131,32 +142,50 @@ function readByRank<C extends StepCandidate>(
 }
 
 /**
- * Short prompts in order of arrival, then long ones, the shorter remainder first; a long one that
- * came before all others has a part for itself, so that it cannot starve. Every piece is a pass of
- * its own, so a short rest is read along and no short prompt is begun with what others left.
+ * Short prompts in order of arrival, then long ones, the shorter remainder first. Whoever came
+ * after one that has let enough others pass goes behind it, so a prompt waits for those that were
+ * there before it and for so many times its own length, no longer, whatever comes. Every piece is a
+ * pass of its own, so a short rest is read along, and no short prompt is begun with what others
+ * left.
  */
-function shareBudget<C extends StepCandidate>(prompts: C[], budget: number): StepPlan<C>['read'] {
-  const shares = new Map<C, number>()
+function shareBudget<C extends StepCandidate>(prompts: readonly C[], budget: number): Piece<C>[] {
+  const read: Piece<C>[] = []
   let left = budget
-  const give = (prompt: C, tokens: number) => {
-    if (tokens > 0) shares.set(prompt, (shares.get(prompt) ?? 0) + tokens)
+  for (const prompt of prompts.toSorted(inTurn(prompts.filter(isPassedEnough)))) {
+    if (left <= 0) break
+    const isNearlyAll = prompt.unread - left <= Math.min(left / 2, REST_TOKENS_MAX)
+    if (!isNearlyAll && isShort(prompt) && read.length > 0) continue
+    const tokens = isNearlyAll ? prompt.unread : left
+    read.push({ candidate: prompt, tokens })
     left -= tokens
   }
-  const oldest = prompts.reduce((a, b) => (b.order < a.order ? b : a))
-  if (!isShort(oldest)) give(oldest, Math.min(oldest.unread, Math.ceil(budget * OLDEST_SHARE)))
-  for (const prompt of prompts.toSorted(inTurn)) {
-    if (left <= 0) break
-    const rest = prompt.unread - (shares.get(prompt) ?? 0)
-    const isNearlyAll = rest - left <= Math.min(left / 2, REST_TOKENS_MAX)
-    if (isNearlyAll) give(prompt, rest)
-    else if (!isShort(prompt) || shares.size === 0) give(prompt, left)
+  return read
+}
+
+const isPassedEnough = ({ passedTokens, toRead }: StepCandidate) =>
+  passedTokens >= PASSED_OVER_OWN * toRead
+
+/**
+ * Notes what a step reads with those whom it passes; to be called once for every step.
+ * @param candidates all that hold a sequence
+ */
+export function notePassed(
+  candidates: Iterable<StepCandidate>,
+  read: readonly Piece<StepCandidate>[],
+): void {
+  for (const one of candidates) {
+    if (one.unread === 0) continue
+    for (const { candidate, tokens } of read) {
+      if (candidate.rank === one.rank && candidate.order > one.order) one.passedTokens += tokens
+    }
   }
-  return [...shares].map(([candidate, tokens]) => ({ candidate, tokens }))
 }
 
 const isShort = ({ toRead }: StepCandidate) => toRead <= SHORT_TOKENS
 
-function inTurn(a: StepCandidate, b: StepCandidate): number {
-  const byLength = Number(isShort(b)) - Number(isShort(a))
+/** @param fixed prompts behind which all that came later go */
+const inTurn = (fixed: readonly StepCandidate[]) => (a: StepCandidate, b: StepCandidate) => {
+  const behind = (one: StepCandidate) => fixed.filter(({ order }) => order < one.order).length
+  const byLength = behind(a) - behind(b) || Number(isShort(b)) - Number(isShort(a))
   return byLength || (isShort(a) ? 0 : a.unread - b.unread) || a.order - b.order
 }
