@@ -124,7 +124,8 @@ export async function writeSettlementRows(
       select given.*, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class, i.session_id,
         i.reserved
       from given, lateral (
-        select * from ledger_intents where ledger_intents.request_id = given.request_id limit 1) as i
+        select * from ledger_intents
+        where ledger_intents.request_id = given.request_id limit 1) as i
     ), written as (
       insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
         service_class, served_class, engine_id, settlement_group, end_reason, estimated,

@@ -78,7 +78,7 @@ export class LeaseBook {
     if (held.state) held.state.spent += spent
     if (held.epoch !== epoch) return
     held.reserved -= amount
-    // As the database books it: what is not in the lease, as of a soft budget, is taken out of none.
+    // As the database books it: what is not in the lease, as of a soft budget, leaves none.
     const taken = spent < held.lease ? spent : held.lease
     held.lease -= taken
     if (held.state) held.state.leased -= taken

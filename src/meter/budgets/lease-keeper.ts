@@ -49,7 +49,7 @@ const RENEWALS = 4
 const RENEWALS_ALONE = 16
 const RECLAIM_MS_MAX = 5000
 /**
- * Spends that nobody has looked for are booked so often, or when there are so many: the more of them
+ * Spends that nobody has looked for are booked so often, or when there are so many: the more
  * together, the less each of them costs, but whoever reads a counter adds up what is not booked.
  */
 const BOOK_MS = 300_000
