@@ -13,7 +13,7 @@ const READ_TOKENS_MIN = 16
 /** Nobody notices a pause of this length, milliseconds. */
 const READ_MS_MIN = 25
 /** Between two tokens of the streams reading may take this many times a step of theirs. */
-const READ_OVER_DECODE = { equal: 2.5, below: 1, background: 2 }
+const READ_OVER_DECODE = { equal: 2, below: 1, background: 2 }
 /** Short prompts that come together are read one after the other for this long, milliseconds. */
 const SHORT_TURN_MS = 500
 /** What else runs on the machine makes steps longer, never shorter: believe short ones sooner. */

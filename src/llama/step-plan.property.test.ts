@@ -143,7 +143,7 @@ test('while a long prompt of their rank is read, streams wait for few of their o
       const stepMs = on.passMs + on.tokenMs * streams
       // A piece of a prompt has a least length, and its last one may be a little longer.
       const leastMs = Math.max(25, 16 * on.tokenMs)
-      const turnMs = Math.max(2.5 * stepMs, leastMs) + 2 * on.passMs + on.tokenMs * REST_TOKENS_MAX
+      const turnMs = Math.max(2 * stepMs, leastMs) + 2 * on.passMs + on.tokenMs * REST_TOKENS_MAX
       const most = stepMs + 1.1 * turnMs
       // The first turns are read before it is known how long anything takes.
       for (const gap of gaps.slice(3)) assert.ok(gap <= most, `${gap} of ${most}: ${gaps.join()}`)
