@@ -82,8 +82,8 @@ test('where people leave nearly nothing of a step, background work waits, but no
   assert.deepEqual(plan([...batch, ...two])?.decode, [batch[1], batch[2], ...two])
   const overdue = candidate({ rank: BATCH, lastStepMs: -1001 })
   assert.deepEqual(plan([...batch, overdue, ...people])?.decode, [overdue, ...people])
-  const rank = candidate({ rank: 0 })
-  assert.deepEqual(plan([...people, rank])?.decode, [...people, rank])
+  const urgent = candidate({ rank: 0 })
+  assert.deepEqual(plan([...people, urgent])?.decode, [...people, urgent])
 })
 
 test('streams between two neighbours come along, as a pass around them costs as much', () => {
