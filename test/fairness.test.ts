@@ -17,71 +17,14 @@ after(async () => {
   removeHome(server.home)
 })
 
-interface Flood {
-  key: string
-  tier?: string
-}
-
 const question = (tokens: number, tier: string | undefined) =>
   ask({ max_tokens: tokens, ignore_eos: true, service_tier: tier })
 
-const FLOOD_IN_FLIGHT = 24
-const TOKENS = 40
-/** Answers that do not count: the first flood to arrive finds every slot free. */
-const HEAD_START = 80
-
-/** Requests finished of each flood while all kept the queue full: `total`, after a head start. */
-async function compete(floods: Flood[], total: number): Promise<number[]> {
-  const finished = floods.map(() => 0)
-  let sum = -HEAD_START
-  const worker = async ({ key, tier }: Flood, place: number) => {
-    const client = openAi(server, key)
-    while (sum < total) {
-      await client.chat.completions.create(question(TOKENS, tier))
-      if (++sum > 0 && sum <= total) finished[place] = (finished[place] ?? 0) + 1
-    }
-  }
-  const workers = floods.flatMap((flood, place) =>
-    Array.from({ length: FLOOD_IN_FLIGHT }, () => worker(flood, place)),
-  )
-  await Promise.all(workers)
-  return finished
-}
-
-function assertRatio([one = 0, other = 0]: number[], least: number, most: number): void {
-  const ratio = other / one
-  assert.ok(ratio > least && ratio < most, `${one} : ${other} is not within ${least} to ${most}`)
-}
-
-describe('two floods', () => {
-  it('share tokens by weight, and by the new weight as soon as it changes', async () => {
-    const light = await server.tenant('weight 1', { weight: 1 })
-    const heavy = await server.tenant('weight 3', { weight: 3 })
-    assertRatio(await compete([light, heavy], 300), 2.3, 4)
-    await server.api('PATCH', `/api/tenants/${light.id}`, { weight: 3 })
-    assertRatio(await compete([light, heavy], 200), 0.75, 1.33)
-  })
-
-  it('share alike where one of them calls all its requests urgent', async () => {
-    const urgent = await server.tenant('urgent')
-    const standard = await server.tenant('standard')
-    const floods = [{ ...urgent, tier: 'priority' }, standard]
-    assertRatio(await compete(floods, 200), 0.75, 1.33)
-  })
-
-  it('share alike however many keys one of them uses', async () => {
-    const one = await server.tenant('one key')
-    const many = await server.tenant('many keys')
-    const more = await Promise.all(
-      [1, 2, 3].map(() => server.api<KeyCreated>('POST', '/api/keys', { tenantId: many.id })),
-    )
-    const [alone = 0, ...others] = await compete([one, many, ...more], 240)
-    assertRatio([alone, others.reduce((sum, count) => sum + count, 0)], 0.75, 1.33)
-  })
-})
+/** Keys of the answers of `pour` in their order. */
+const answered: string[] = []
 
 /**
- * Sends so many requests at once and resolves when all wait or run; `done` when all are answered.
+ * Sends so many requests at once and resolves when most of them wait; `done` when all are answered.
  */
 async function pour(key: string, count: number, changes: Record<string, unknown> = {}) {
   const client = openAi(server, key)
@@ -90,10 +33,65 @@ async function pour(key: string, count: number, changes: Record<string, unknown>
     const tier = changes.service_tier as string | undefined
     await client.chat.completions.create({ ...question(100, tier), ...changes })
     finished++
+    answered.push(key)
   })
   await eventually('they wait', async () => (await waitingOf(server, key)) > count / 2)
   return { done: Promise.all(all), finished: () => finished }
 }
+
+/** Answers that do not count: those of slots that were given before both floods waited. */
+const HEAD_START = 16
+
+/**
+ * How many of the next `total` answers go to these keys, and how many to others. All were sent
+ * before, so that it is the pool's order and not the pace of this client.
+ */
+async function nextAnswers(total: number, keys: string[]): Promise<[number, number]> {
+  const first = answered.length + HEAD_START
+  await eventually(`${total} answers`, () => answered.length >= first + total)
+  const own = answered.slice(first, first + total).filter((key) => keys.includes(key)).length
+  return [total - own, own]
+}
+
+function assertRatio([one, other]: [number, number], least: number, most: number): void {
+  const ratio = other / one
+  assert.ok(ratio > least && ratio < most, `${one} : ${other} is not within ${least} to ${most}`)
+}
+
+describe('two floods', () => {
+  it('share tokens by weight, and by the new weight from the next request on', async () => {
+    const light = await server.tenant('weight 1', { weight: 1 })
+    const heavy = await server.tenant('weight 3', { weight: 3 })
+    const floods = await Promise.all([pour(light.key, 100), pour(heavy.key, 180)])
+    assertRatio(await nextAnswers(80, [heavy.key]), 2.3, 4)
+    await server.api('PATCH', `/api/tenants/${light.id}`, { weight: 3 })
+    // What waits is weighed anew when its tenant asks for more.
+    floods.push(await pour(light.key, 10))
+    assertRatio(await nextAnswers(60, [heavy.key]), 0.7, 1.45)
+    await Promise.all(floods.map((flood) => flood.done))
+  })
+
+  it('share alike where one of them calls all its requests urgent', async () => {
+    const urgent = await server.tenant('urgent')
+    const standard = await server.tenant('standard')
+    const priority = { service_tier: 'priority' }
+    const floods = await Promise.all([pour(urgent.key, 100, priority), pour(standard.key, 100)])
+    assertRatio(await nextAnswers(80, [urgent.key]), 0.75, 1.33)
+    await Promise.all(floods.map((flood) => flood.done))
+  })
+
+  it('share alike however many keys one of them uses', async () => {
+    const one = await server.tenant('one key')
+    const many = await server.tenant('many keys')
+    const more = await Promise.all(
+      [1, 2, 3].map(() => server.api<KeyCreated>('POST', '/api/keys', { tenantId: many.id })),
+    )
+    const keys = [many, ...more].map(({ key }) => key)
+    const floods = await Promise.all([pour(one.key, 100), ...keys.map((key) => pour(key, 40))])
+    assertRatio(await nextAnswers(80, keys), 0.75, 1.33)
+    await Promise.all(floods.map((flood) => flood.done))
+  })
+})
 
 /** Resolves at the first token of a small question. */
 async function firstToken(key: string, changes: Record<string, unknown> = {}): Promise<void> {
