@@ -18,7 +18,7 @@ const given = <Key extends string>(values: Record<Key, number | undefined>) =>
 
 const benches: Record<string, Bench> = {
   overhead: {
-    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--parts] [--base REF] [--charged] [--profile DIR]',
+    help: 'CPU of the gateway against a bare proxy [--pairs N] [--requests N] [--streams N] [--latency N] [--memory-requests N] [--connections N] [--seed N] [--parts] [--base REF] [--processes N] [--charged] [--profile DIR]',
     async run(flags, log) {
       const { benchOverhead } = await import('./overhead.ts')
       return benchOverhead({
@@ -29,6 +29,7 @@ const benches: Record<string, Bench> = {
           latencyRequests: number(flags, 'latency'),
           memoryRequests: number(flags, 'memory-requests'),
           connections: number(flags, 'connections'),
+          processes: number(flags, 'processes'),
           seed: number(flags, 'seed'),
         }),
         profile: typeof flags.profile === 'string' ? flags.profile : undefined,

@@ -33,7 +33,15 @@ export interface Arms {
   nginx?: Arm
 }
 
+/** Further processes of the gateways: two of one commit can differ by a tenth all their lives. */
+export interface Fellows {
+  gristmill: Arm[]
+  base: Arm[]
+}
+
 export interface ArmsOptions {
+  /** Of each gateway. */
+  processes: number
   tenants: number
   keys: number
   seed: number
@@ -53,16 +61,18 @@ export async function startArms(stack: AsyncDisposableStack, options: ArmsOption
   stack.defer(mock.stop)
   const bare = await startProgram<{ url: string }>('bare-proxy.ts', [mock.ready.url])
   stack.defer(bare.stop)
-  const gateway = await startGateway(stack, mock.ready.url, options)
   const tree = options.base === undefined ? undefined : checkOutBase(options.base)
   if (tree) stack.defer(tree.remove)
-  const base =
-    tree &&
-    (await startGateway(stack, mock.ready.url, {
-      ...options,
-      charged: false,
-      repository: tree.path,
-    }))
+  const ofBase = tree && { ...options, charged: false, repository: tree.path }
+  const startBase = async () => ofBase && (await startGateway(stack, mock.ready.url, ofBase))
+  const gateway = await startGateway(stack, mock.ready.url, options)
+  const base = await startBase()
+  const fellows: Fellows = { gristmill: [], base: [] }
+  for (let i = 1; i < options.processes; i++) {
+    fellows.gristmill.push((await startGateway(stack, mock.ready.url, options)).arm)
+    const fellow = await startBase()
+    if (fellow) fellows.base.push(fellow.arm)
+  }
   const nginx = await startNginx(mock.ready.url)
   if (nginx) stack.defer(nginx.stop)
   const arms: Arms = {
@@ -72,12 +82,13 @@ export async function startArms(stack: AsyncDisposableStack, options: ArmsOption
     gristmill: gateway.arm,
   }
   await closedLoop(arms.bare.target, { connections: CONNECTIONS, count: 5000 })
-  for (const { target } of Object.values(arms) as Arm[]) {
+  const all = [...(Object.values(arms) as Arm[]), ...fellows.gristmill, ...fellows.base]
+  for (const { target } of all) {
     await closedLoop(streamTarget(target, SHORT), { connections: STREAMS_AT_ONCE, count: 64 })
   }
   const { inspectorUrl, key, admin } = gateway
   const parts = () => openParts(admin, gateway.arm.target.url, key)
-  return { arms, parts, inspectorUrl, baseCommit: tree?.commit }
+  return { arms, fellows, parts, inspectorUrl, baseCommit: tree?.commit }
 }
 
 /** A gateway with many tenants and keys, each of which is used once. */

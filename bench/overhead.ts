@@ -9,6 +9,7 @@ import { closedLoop, openLoop, type Sample } from './load.ts'
 import {
   type Arm,
   type Arms,
+  type Fellows,
   LONG,
   SHORT,
   STREAMS_AT_ONCE,
@@ -42,29 +43,35 @@ export interface OverheadOptions {
   parts?: boolean
   /** Commit whose gateway is measured as well, in the same turns. */
   base?: string | undefined
+  /** Processes of each gateway, over which requests are averaged. */
+  processes?: number
   /** Whether the model has a price and every tenant a hard budget; not at the base. */
   charged?: boolean
   log?: (text: string) => void
 }
 
 const CONNECTIONS = 16
+/** Of each gateway where two commits are compared. */
+const BASE_PROCESSES = 4
 const RATE_PER_S = 200
 const LATENCY_PARTS = 4
 
 export async function benchOverhead(options: OverheadOptions = {}) {
   const { pairs = 15, requests = 60_000, streams = 480, latencyRequests = 20_000 } = options
   const { tenants = 1000, keys = 10_000, seed = 1, connections = CONNECTIONS } = options
-  const { memoryRequests = 0 } = options
+  const { memoryRequests = 0, processes = options.base === undefined ? 1 : BASE_PROCESSES } =
+    options
   const log = options.log ?? (() => undefined)
   await using stack = new AsyncDisposableStack()
-  const { arms, parts, inspectorUrl, baseCommit } = await startArms(stack, {
+  const { arms, fellows, parts, inspectorUrl, baseCommit } = await startArms(stack, {
     ...options,
     tenants,
     keys,
     seed,
+    processes,
     isInspected: memoryRequests > 0,
   })
-  const json = await measureRequests(arms, { pairs, requests, connections }, log)
+  const json = await measureRequests(arms, fellows, { pairs, requests, connections }, log)
   const chunks = await measureStreams(arms, pairs, streams, log)
   const single = options.parts
     ? await measureParts(arms.gristmill.pid, await parts(), {
@@ -96,6 +103,7 @@ export async function benchOverhead(options: OverheadOptions = {}) {
     tenants,
     keys,
     seed,
+    processes,
     rounds: pairs,
     ...(baseCommit !== undefined && { baseCommit }),
     ...circumstances(),
@@ -104,10 +112,12 @@ export async function benchOverhead(options: OverheadOptions = {}) {
 
 async function measureRequests(
   arms: Arms,
+  fellows: Fellows,
   { pairs, requests, connections }: { pairs: number; requests: number; connections: number },
   log: (text: string) => void,
 ) {
-  const count = Math.ceil(requests / pairs)
+  const processes = 1 + fellows.gristmill.length
+  const count = Math.ceil(requests / pairs / processes)
   const residentBefore = residentBytes(arms.gristmill.pid)
   const cost = async (name: string, { target, pid }: Arm) => {
     const startMs = performance.now()
@@ -116,8 +126,15 @@ async function measureRequests(
     log(`requests, ${name}: ${(us / count).toFixed(1)} µs each, ${perS.toFixed(0)} a second`)
     return us / count
   }
-  const each = await alternate(perArm(arms, cost), pairs)
-  const { bare = [], gristmill = [], nginx, base } = each
+  const all = {
+    ...arms,
+    ...numbered('gristmill', fellows.gristmill),
+    ...numbered('base', fellows.base),
+  }
+  const each = await alternate(perArm(all, cost), pairs)
+  const { bare = [], nginx } = each
+  const gristmill = meanTurns(each, 'gristmill')
+  const base = arms.base && meanTurns(each, 'base')
   return {
     usPerRequest: median(gristmill),
     bareUsPerRequest: median(bare),
@@ -126,13 +143,32 @@ async function measureRequests(
       baseUsPerRequest: median(base),
       requestOverBase: median(ratios(gristmill, base)),
       requestsOverBase: ratios(gristmill, base),
+      usPerProcess: processesOf(each, 'gristmill').map(median),
+      baseUsPerProcess: processesOf(each, 'base').map(median),
     }),
     requestRatio: median(ratios(gristmill, bare)),
     requestRatios: ratios(gristmill, bare),
-    requestsPerArm: count * pairs,
+    requestsPerArm: count * pairs * processes,
     connections,
     residentGrowthBytes: residentBytes(arms.gristmill.pid) - residentBefore,
   }
+}
+
+const numbered = (name: string, fellows: readonly Arm[]): Record<string, Arm> =>
+  Object.fromEntries(fellows.map((arm, i) => [`${name} ${i + 2}`, arm]))
+
+const processesOf = (each: Record<string, number[]>, name: string): number[][] =>
+  Object.entries(each)
+    .filter(([key]) => key === name || key.startsWith(`${name} `))
+    .map(([, turns]) => turns)
+
+/** What a request cost in each turn, over all processes of a gateway. */
+function meanTurns(each: Record<string, number[]>, name: string): number[] {
+  const processes = processesOf(each, name)
+  const sums = (processes[0] ?? []).map((_, turn) =>
+    processes.reduce((sum, turns) => sum + (turns[turn] ?? 0), 0),
+  )
+  return sums.map((sum) => sum / processes.length)
 }
 
 async function measureStreams(
@@ -221,7 +257,7 @@ async function measureLatency(
 
 /** One run of `measure` for every arm there is. */
 function perArm<Result>(
-  arms: Partial<Arms>,
+  arms: Partial<Arms> | Record<string, Arm>,
   measure: (name: string, arm: Arm) => Promise<Result>,
 ): Record<string, () => Promise<Result>> {
   const entries = Object.entries(arms) as [string, Arm][]

@@ -1,5 +1,11 @@
 /** A request as budgets see it: what it can cost at most, proven and not estimated. */
-import { type BudgetRequest, chargeMax, type Hold, limitAsWritten } from '../meter/index.ts'
+import {
+  type BudgetRequest,
+  type Cost,
+  chargeMax,
+  type Hold,
+  limitAsWritten,
+} from '../meter/index.ts'
 import { type CanonicalRequest, outputTokensMax } from './canonical.ts'
 import { jsonOf } from './json-text.ts'
 import type { LifeOptions } from './life-types.ts'
@@ -29,19 +35,44 @@ export function budgetRequestOf({
   const isEmbedding = request.endpoint === '/v1/embeddings'
   const answers = answersOf(request)
   return {
-    costMax: (outputTokens) => {
-      if (inputTokens === null) return null
-      const engineMs = ENGINE_MS + ENGINE_MS_PER_TOKEN * outputTokens
-      const bounds = { inputTokens, outputTokens, engineMs, isEmbedding }
-      const money = price === null ? 0n : chargeMax(price.rates, bounds)
-      const tokens = BigInt(inputTokens + outputTokens)
-      return { money, tokens, engine_seconds: BigInt(engineMs) }
-    },
+    costMax: (outputTokens) =>
+      inputTokens === null
+        ? null
+        : new CostMax(price, {
+            inputTokens,
+            outputTokens,
+            engineMs: engineMsMax(outputTokens),
+            isEmbedding,
+          }),
     outputTokens: (outputTokensMax(request, outputTokensDefault) / request.choices) * answers,
     outputTokensMin: answers,
     mayClamp: !isEmbedding && answers === request.choices && isTranslatable(request),
     waitMsMax: standing.waitMsMax,
     costsTime: price !== null && price.rates.engineSecond > 0n,
+  }
+}
+
+const engineMsMax = (outputTokens: number) => ENGINE_MS + ENGINE_MS_PER_TOKEN * outputTokens
+
+class CostMax implements Cost {
+  readonly #price: LifeOptions['price']
+  readonly #bounds: Parameters<typeof chargeMax>[1]
+
+  constructor(price: LifeOptions['price'], bounds: Parameters<typeof chargeMax>[1]) {
+    this.#price = price
+    this.#bounds = bounds
+  }
+
+  get money(): bigint {
+    return this.#price === null ? 0n : chargeMax(this.#price.rates, this.#bounds)
+  }
+
+  get tokens(): bigint {
+    return BigInt(this.#bounds.inputTokens + this.#bounds.outputTokens)
+  }
+
+  get engine_seconds(): bigint {
+    return BigInt(this.#bounds.engineMs)
   }
 }
 
@@ -96,16 +127,17 @@ export function clamped(options: LifeOptions, hold: Hold): LifeOptions {
 }
 
 /** How the tightest of its budgets stands, and whether its answer had to be shorter for it. */
-export function budgetHeaders(hold: Hold): ReplyHeaders {
-  const headers: (string | number)[] = []
-  if (hold.isClamped) headers.push('x-gristmill-budget-clamped', hold.outputTokens)
+export function withBudget(headers: ReplyHeaders, hold: Hold): ReplyHeaders {
   const { tightest } = hold
-  if (tightest === undefined) return headers
+  const clamped = hold.isClamped ? ['x-gristmill-budget-clamped', hold.outputTokens] : NONE
+  if (tightest === undefined) return [...headers, ...clamped]
   const { budget, left, renewsAtMs } = tightest
+  const own = headersOf(budget, renewsAtMs)
   const leftText = limitAsWritten(budget.unit, left)
-  headers.push('x-gristmill-budget-left', leftText, ...headersOf(budget, renewsAtMs))
-  return headers
+  return [...headers, ...clamped, 'x-gristmill-budget-left', leftText, ...own]
 }
+
+const NONE: ReplyHeaders = []
 
 type Tightest = NonNullable<Hold['tightest']>
 

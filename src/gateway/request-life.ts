@@ -14,7 +14,7 @@ import {
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { AttemptFailure, EndReason, Hold, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
-import { budgetHeaders } from './budget-request.ts'
+import { withBudget } from './budget-request.ts'
 import { outputTokensMax } from './canonical.ts'
 import { hasUsedUp, lengthEnd } from './early-end.ts'
 import {
@@ -365,7 +365,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     const { standing, course, hold } = this.options
     const queueMs = this.#grant === undefined ? null : this.progress.queueMs
     const headers = answerHeaders(standing.serviceClass, queueMs, course)
-    return hold === null ? headers : [...headers, ...budgetHeaders(hold)]
+    return hold === null ? headers : withBudget(headers, hold)
   }
 
   #end(reason: EndReason, how: EndDetail = {}): void {

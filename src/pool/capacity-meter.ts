@@ -42,6 +42,8 @@ interface EngineMinute {
   slotMs: number
   capSlotMs: number
   tenants: Map<string, TenantNow>
+  /** The one of them that was looked for last: what happens to a request is noted in turns. */
+  last: TenantNow | undefined
 }
 
 type EngineNow = Pick<
@@ -87,7 +89,8 @@ export class CapacityMeter {
     failure: AttemptFailure | undefined,
   ): void {
     const minute = this.#engines.get(engineId)
-    const tenant = minute?.tenants.get(tenantId)
+    const last = minute?.last
+    const tenant = last?.tenantId === tenantId ? last : minute?.tenants.get(tenantId)
     // What it took was noted of an engine that was removed since.
     if (minute === undefined || tenant === undefined || tenant.inFlight === 0) return
     integrate(minute, nowMs)
@@ -143,13 +146,15 @@ export class CapacityMeter {
   }
 }
 
-function tenantIn({ tenants }: EngineMinute, tenantId: string): TenantNow {
-  let tenant = tenants.get(tenantId)
+function tenantIn(minute: EngineMinute, tenantId: string): TenantNow {
+  if (minute.last?.tenantId === tenantId) return minute.last
+  let tenant = minute.tenants.get(tenantId)
   if (tenant === undefined) {
     const units = { interactiveUnits: 0, backgroundUnits: 0, entitledUnits: 0, waste: {} }
     tenant = { tenantId, engineS: 0, ...units, inFlight: 0, takenMs: 0 }
-    tenants.set(tenantId, tenant)
+    minute.tenants.set(tenantId, tenant)
   }
+  minute.last = tenant
   return tenant
 }
 
@@ -179,6 +184,7 @@ function fresh(nowMs: number, state: EngineNow): EngineMinute {
     slotMs: 0,
     capSlotMs: 0,
     tenants: new Map(),
+    last: undefined,
   }
 }
 

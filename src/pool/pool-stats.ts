@@ -17,7 +17,12 @@ export class TenantStats {
   readonly outputTokens = new RollingSum(1000, 11)
   readonly dispatches = new RollingSum(1000, 61)
   readonly ttft = new RecentSamples(1024)
+  readonly id: string
   lastSeenMs = 0
+
+  constructor(id: string) {
+    this.id = id
+  }
 }
 
 type HistoryLayer = 'interactive' | 'flex' | 'batch' | 'waste'
@@ -40,13 +45,19 @@ export class PoolStats {
     waste: new RollingSum(HISTORY_STEP_MS, HISTORY_STEPS + 1),
   }
 
+  #last: TenantStats | undefined
+
   tenant(id: string, nowMs: number): TenantStats {
-    let stats = this.tenants.get(id)
-    if (stats === undefined) {
-      stats = new TenantStats()
-      this.tenants.set(id, stats)
-    }
+    // What happens to a request is noted in several places, one after the other.
+    const stats = this.#last?.id === id ? this.#last : (this.tenants.get(id) ?? this.#add(id))
     stats.lastSeenMs = nowMs
+    this.#last = stats
+    return stats
+  }
+
+  #add(id: string): TenantStats {
+    const stats = new TenantStats(id)
+    this.tenants.set(id, stats)
     return stats
   }
 
@@ -81,6 +92,7 @@ export class PoolStats {
 
   /** Forgets tenants that have not been seen for fifteen minutes. */
   forget(nowMs: number): void {
+    this.#last = undefined
     for (const [id, stats] of this.tenants) {
       if (nowMs - stats.lastSeenMs > 15 * MINUTE_MS) this.tenants.delete(id)
     }

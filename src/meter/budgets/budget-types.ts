@@ -39,13 +39,13 @@ export interface BudgetStanding {
   leased: bigint
 }
 
-/** What a request takes, or may take at most, in every unit. */
+/** What a request takes, or may take at most, in every unit; worked out where it is looked at. */
 export interface Cost {
   /** Nanos. */
-  money: bigint
-  tokens: bigint
+  readonly money: bigint
+  readonly tokens: bigint
   /** Milliseconds. */
-  engine_seconds: bigint
+  readonly engine_seconds: bigint
 }
 
 export const NO_COST: Cost = { money: 0n, tokens: 0n, engine_seconds: 0n }

@@ -64,19 +64,25 @@ export class Hold {
 
   /** undefined while nothing is known of any. */
   get tightest(): TightestBudget | undefined {
-    let found: { share: number; of: TightestBudget } | undefined
+    let [found, foundState]: [Applied | undefined, CounterState | undefined] = [
+      undefined,
+      undefined,
+    ]
     for (let at = 0; at < this.#applied.length; at++) {
       const applied = this.#applied[at]
       const state = this.#taken[at]?.held.state
       if (applied === undefined || state === undefined) continue
-      const left = leftOf(state)
-      const share = state.limit === 0n ? 0 : Number(left) / Number(state.limit)
-      if (found !== undefined && found.share <= share) continue
-      found = { share, of: { budget: applied.budget, left, renewsAtMs: applied.bounds.endMs } }
+      if (foundState !== undefined && shareLeft(foundState) <= shareLeft(state)) continue
+      found = applied
+      foundState = state
     }
-    return found?.of
+    if (found === undefined || foundState === undefined) return undefined
+    return { budget: found.budget, left: leftOf(foundState), renewsAtMs: found.bounds.endMs }
   }
 }
+
+const shareLeft = (state: CounterState) =>
+  state.limit === 0n ? 0 : Number(leftOf(state)) / Number(state.limit)
 
 /** What is not spent; parts of it may be set aside. */
 export function leftOf({ limit, spent }: Pick<CounterState, 'limit' | 'spent'>): bigint {

@@ -58,9 +58,8 @@ export function chargeMax(
   const read = isEmbedding ? rates.embedding : rates.input
   const input = larger(read, larger(rates.cachedInput, rates.cacheWrite))
   const output = larger(rates.output, rates.reasoning)
-  const tokens = BigInt(inputTokens) * input + BigInt(outputTokens) * output
-  const time = BigInt(engineMs) * rates.engineSecond * 1000n
-  return dividedHalfEven(tokens + rates.request * MILLION + time, MILLION)
+  const tokens = times(inputTokens, input) + times(outputTokens, output)
+  return dividedHalfEven(tokens + besideTokens(rates, engineMs), MILLION)
 }
 
 const larger = (a: bigint, b: bigint) => (a > b ? a : b)
@@ -74,12 +73,21 @@ function millionths(rates: Rates, work: ChargedWork): bigint {
   const read = inputTokens - cached - written
   const reasoning = Math.min(work.reasoningTokens ?? 0, outputTokens)
   return (
-    BigInt(read) * (work.isEmbedding ? rates.embedding : rates.input) +
-    BigInt(cached) * rates.cachedInput +
-    BigInt(written) * rates.cacheWrite +
-    BigInt(outputTokens - reasoning) * rates.output +
-    BigInt(reasoning) * rates.reasoning +
-    rates.request * MILLION +
-    BigInt(engineMs) * rates.engineSecond * 1000n
+    times(read, work.isEmbedding ? rates.embedding : rates.input) +
+    times(cached, rates.cachedInput) +
+    times(written, rates.cacheWrite) +
+    times(outputTokens - reasoning, rates.output) +
+    times(reasoning, rates.reasoning) +
+    besideTokens(rates, engineMs)
   )
+}
+
+function besideTokens({ request, engineSecond }: Rates, engineMs: number): bigint {
+  const asked = request === 0n ? 0n : request * MILLION
+  return engineSecond === 0n ? asked : asked + BigInt(engineMs) * engineSecond * 1000n
+}
+
+/** Most requests have nothing of most kinds, and each product of big integers costs its share. */
+function times(count: number, rate: bigint): bigint {
+  return count === 0 || rate === 0n ? 0n : BigInt(count) * rate
 }

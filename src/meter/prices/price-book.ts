@@ -19,6 +19,10 @@ export interface PriceBookOptions {
   currency: string
 }
 
+interface Found extends PriceSubject {
+  price: PriceInForce | null
+}
+
 /** So that it is known everywhere before it holds. */
 const LEAD_MS = 1000
 
@@ -27,6 +31,7 @@ export class PriceBook {
   #table = new PriceTable([])
   /** What was found last, for the time in which nothing changes. */
   readonly #found = new Map<string, PriceInForce | null>()
+  #last: Found | undefined
   #foundFromMs = 0
   #foundUntilMs = 0
   #unlisten: (() => void) | undefined
@@ -72,9 +77,18 @@ export class PriceBook {
     if (atMs < this.#foundFromMs) return this.#table.find(subject, atMs)
     if (atMs >= this.#foundUntilMs) {
       this.#found.clear()
+      this.#last = undefined
       this.#foundFromMs = atMs
       this.#foundUntilMs = this.#table.nextChangeMs(atMs)
     }
+    const last = this.#last
+    if (last !== undefined && isFor(last, subject)) return last.price
+    const price = this.#lookUp(subject, atMs)
+    this.#last = { ...subject, price }
+    return price
+  }
+
+  #lookUp(subject: PriceSubject, atMs: number): PriceInForce | null {
     const { plan, model, route, serviceClass } = subject
     const key = `${plan ?? ''}\n${serviceClass}\n${model}\n${route ?? ''}`
     const known = this.#found.get(key)
@@ -121,6 +135,15 @@ export class PriceBook {
     this.#table = new PriceTable(prices)
     this.#foundUntilMs = 0
   }
+}
+
+function isFor(found: PriceSubject, { plan, model, route, serviceClass }: PriceSubject): boolean {
+  return (
+    found.model === model &&
+    found.plan === plan &&
+    found.serviceClass === serviceClass &&
+    found.route === route
+  )
 }
 
 function toAdd(

@@ -42,10 +42,27 @@ export function priced(
 }
 
 /** What a settled request has taken of budgets, as the ledger books it. */
-export function costOf({ chargeNanos, inputTokens, outputTokens, engineMs }: Settlement): Cost {
-  return {
-    money: chargeNanos ?? 0n,
-    tokens: BigInt(whole(inputTokens)) + BigInt(whole(outputTokens)),
-    engine_seconds: BigInt(whole(engineMs)),
+export function costOf(settlement: Settlement): Cost {
+  return new SettledCost(settlement)
+}
+
+class SettledCost implements Cost {
+  readonly #settlement: Settlement
+
+  constructor(settlement: Settlement) {
+    this.#settlement = settlement
+  }
+
+  get money(): bigint {
+    return this.#settlement.chargeNanos ?? 0n
+  }
+
+  get tokens(): bigint {
+    const { inputTokens, outputTokens } = this.#settlement
+    return BigInt(whole(inputTokens) + whole(outputTokens))
+  }
+
+  get engine_seconds(): bigint {
+    return BigInt(whole(this.#settlement.engineMs))
   }
 }
