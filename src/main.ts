@@ -255,6 +255,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     revokeEndsStreams: config.revokeEndsStreams,
   })
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
+  stack.defer(tenancy.onWeight((...told) => pool.setWeight(...told)))
   const batches = batchPart({ ...common, gateway, pool, targets })
   const { runner, sweep, sender } = batches
   for (const one of [runner, sweep, sender]) stack.defer(() => one.close())

@@ -5,6 +5,7 @@ import { eventually } from '../src/base/test-eventually.ts'
 import { freePort } from '../src/host/index.ts'
 import type { ClusterView } from '../src/http/index.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
+import { waitingOf } from './sdk-clients.ts'
 import { beginServer, newHome, removeHome, startServer, type TestServer } from './server.ts'
 
 const KEY = Buffer.alloc(32, 7).toString('base64')
@@ -90,6 +91,28 @@ describe('two gateways at one database', () => {
     const { error } = (await second.json()) as { error: { code: string } }
     assert.deepEqual([first.status, second.status], [200, 429])
     assert.equal(error.code, 'tokens_per_minute_exceeded')
+  })
+
+  it('weigh what waits anew when a weight changes, wherever that was said', async () => {
+    const flood = async (name: string) => {
+      const { id, key } = await one.tenant(name)
+      const messages = [{ role: 'user', content: `A word for tenant ${name}` }]
+      const body = { model: 'counted', messages, max_tokens: 8, stream: true }
+      const all = Array.from({ length: 30 }, async () => {
+        const answer = await two.v1('/chat/completions', body, { key })
+        await answer.text()
+      })
+      await eventually('they wait', async () => (await waitingOf(one, key)) > 20)
+      return { id, done: Promise.all(all) }
+    }
+    const heavy = await flood('heavy')
+    const light = await flood('light')
+    await two.api('PATCH', `/api/tenants/${light.id}`, { weight: 20 })
+    const before = engine.tokens.get('heavy') ?? 0
+    await light.done
+    const meanwhile = (engine.tokens.get('heavy') ?? 0) - before
+    assert.ok(meanwhile < 8 * 10, `${meanwhile} tokens of 240 meanwhile`)
+    await heavy.done
   })
 
   it('refuse one that wants the database for itself', async () => {

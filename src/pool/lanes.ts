@@ -7,19 +7,22 @@ import { bandOf } from '../base/index.ts'
 import type { Gates } from './gates.ts'
 import type { PoolGroups } from './pool-groups.ts'
 import type { Arrival, Lane, PoolGroup, SchedulerConfig, TenantState } from './scheduler-types.ts'
+import type { Weights } from './weights.ts'
 
 /** Lanes that a tenant remembers. */
 const REMEMBERED = 8
 
-const EVERYBODY = { tenantId: '*', tenantWeight: 1, projectId: '*', userId: '*' }
+const EVERYBODY = { tenantId: '*', projectId: '*', userId: '*' }
 
 export class Lanes {
   readonly #groups: PoolGroups
   readonly #gates: Gates
+  readonly #weights: Weights
 
-  constructor(groups: PoolGroups, gates: Gates) {
+  constructor(groups: PoolGroups, gates: Gates, weights: Weights) {
     this.#groups = groups
     this.#gates = gates
+    this.#weights = weights
   }
 
   /** The lane of an arrival, whose gates the caller must enter. */
@@ -38,7 +41,7 @@ export class Lanes {
         before.older = lane.older
         lane.older = last
         tenant.lane = lane
-        setWeights(lane, arrival)
+        this.#setWeight(lane, arrival)
         return lane
       }
       before = lane
@@ -63,8 +66,8 @@ export class Lanes {
     const tree = this.#groups.tree(band, isFair && isUpper ? 'upper' : 'lower', model)
     const who = isFair ? arrival : EVERYBODY
     const account = band.root
-      .child(who.tenantId, who.tenantWeight)
-      .child(who.projectId, isFair ? arrival.projectWeight : 1)
+      .child(who.tenantId, isFair ? tenant.weight : 1)
+      .child(who.projectId, isFair ? this.#weights.ofProject(arrival) : 1)
       .child(who.userId, 1)
     const place = tree.placeOf(account)
     // What every dispatch reads stands first, in one or two lines of the cache.
@@ -90,6 +93,13 @@ export class Lanes {
       older: undefined,
     }
   }
+
+  /** Of two lanes with the same project the one used last says its weight. */
+  #setWeight({ place, order }: Lane, arrival: Arrival): void {
+    const project = place.account.parent
+    if (order !== 'fair' || project === undefined) return
+    if (project.weight !== arrival.projectWeight) project.weight = this.#weights.ofProject(arrival)
+  }
 }
 
 function isFor(lane: Lane, arrival: Arrival, order: SchedulerConfig['order']): boolean {
@@ -109,9 +119,3 @@ function isFor(lane: Lane, arrival: Arrival, order: SchedulerConfig['order']): b
 /** Whether a lane without tickets leads to an account and gates that are still known. */
 const isAlive = ({ place, keyGate, tenantGate }: Lane) =>
   !place.forgotten && keyGate.lanes > 0 && tenantGate.lanes > 0
-
-/** Of two lanes with the same project the one used last says its weight. */
-function setWeights({ place, order }: Lane, arrival: Arrival): void {
-  const project = place.account.parent
-  if (order === 'fair' && project !== undefined) project.weight = arrival.projectWeight
-}

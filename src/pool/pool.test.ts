@@ -114,6 +114,16 @@ function refusal(code: string) {
   return (error: unknown) => error instanceof GristmillError && error.code === code
 }
 
+test('a tenant that weighs more has an express sequence at once', async () => {
+  const { pool } = setUp(2)
+  const [first, other, second] = ['a', 'b', 'a'].map((id) => pool.submit(request(id)))
+  await Promise.all([first?.granted, other?.granted])
+  assert.equal(pool.waitingCount, 1)
+  pool.setWeight(3, 'a')
+  assert.equal((await second?.granted)?.express, true)
+  pool.close()
+})
+
 test('a slot is granted, given back once, and a second end is refused', async () => {
   const { pool } = setUp(1)
   const first = pool.submit(request('a'))

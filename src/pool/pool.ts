@@ -165,6 +165,12 @@ export class Pool implements TicketOwner {
     this.wake()
   }
 
+  /** See `Scheduler.setWeight`. Who weighs more may have an express sequence at once. */
+  setWeight(...told: Parameters<Scheduler['setWeight']>): void {
+    this.scheduler.setWeight(...told)
+    this.wake()
+  }
+
   get waitingCount(): number {
     return this.scheduler.waiting
   }
@@ -210,9 +216,7 @@ export class Pool implements TicketOwner {
     }
     ticket.circuit?.heard(nowMs)
     this.scheduler.progress(placeOf(ticket), outputTokens)
-    this.stats.outputTokens.add(nowMs, tokens)
-    this.stats.tenant(ticket.request.tenantId, nowMs).outputTokens.add(nowMs, tokens)
-    this.#books.generated(ticket, tokens)
+    this.#books.generated(ticket, nowMs, tokens)
     this.#books.serve(ticket, nowMs, tokens * this.cost.output)
   }
 
@@ -223,10 +227,8 @@ export class Pool implements TicketOwner {
     ticket.cachedTokens = cachedTokens
     const uncached = inputTokens - cachedTokens
     this.scheduler.promptRead(placeOf(ticket), uncached)
-    this.stats.promptTokens.add(nowMs, inputTokens)
-    this.stats.cachedTokens.add(nowMs, cachedTokens)
     this.#books.serve(ticket, nowMs, (uncached - before) * this.cost.input)
-    this.#books.read(ticket, uncached, cachedTokens)
+    this.#books.read(ticket, nowMs, uncached, cachedTokens)
   }
 
   finished(ticket: PoolTicket, end: TicketEnd): void {
@@ -298,11 +300,8 @@ export class Pool implements TicketOwner {
     this.#waiting.delete(ticket.id)
     this.#enter(ticket, dispatch.engineId, nowMs)
     ticket.express = dispatch.express
-    const { estimatedInputTokens } = ticket.request
-    this.stats.dispatches.add(nowMs, 1)
-    this.stats.tenant(ticket.request.tenantId, nowMs).dispatches.add(nowMs, 1)
-    this.stats.inputTokens.add(nowMs, estimatedInputTokens)
-    this.#books.serve(ticket, nowMs, estimatedInputTokens * this.cost.input)
+    this.#books.started(ticket, nowMs)
+    this.#books.serve(ticket, nowMs, ticket.request.estimatedInputTokens * this.cost.input)
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
     ticket.grant({

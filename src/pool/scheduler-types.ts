@@ -45,6 +45,7 @@ export interface Arrival {
   id: string
   model: string
   tenantId: string
+  /** This and the project's count where nobody told the scheduler of another. */
   tenantWeight: number
   projectId: string
   projectWeight: number

@@ -12,7 +12,7 @@ import { Gates } from './gates.ts'
 import { Lanes } from './lanes.ts'
 import { bestEngine, type Room, uncachedTokens } from './placement.ts'
 import { PoolGroups } from './pool-groups.ts'
-import { countInteractive, forgetIdle, tenantOf } from './pool-tenants.ts'
+import { countInteractive, forgetIdle, reweigh, tenantOf } from './pool-tenants.ts'
 import { rankOf } from './ranks.ts'
 import type {
   Arrival,
@@ -34,6 +34,7 @@ import {
 import { TicketState } from './ticket-state.ts'
 import type { Service } from './types.ts'
 import { WaitingLine } from './waiting-line.ts'
+import { Weights } from './weights.ts'
 
 export class Scheduler {
   #config: SchedulerConfig
@@ -42,7 +43,8 @@ export class Scheduler {
   readonly #running: TicketState[] = []
   readonly #groups = new PoolGroups(this.#waiting)
   readonly #gates = new Gates()
-  readonly #lanes = new Lanes(this.#groups, this.#gates)
+  readonly #weights = new Weights()
+  readonly #lanes = new Lanes(this.#groups, this.#gates, this.#weights)
   #order = 0
 
   /** Parks a ticket that a concurrency limit holds back; true where it did. */
@@ -70,13 +72,22 @@ export class Scheduler {
   }
 
   /**
+   * A tenant weighs so much from now on, or a project of it where one is named: for all that waits
+   * or runs, and for what comes, which may have been admitted before.
+   */
+  setWeight(weight: number, tenantId: string, projectId?: string): void {
+    this.#weights.tell(weight, tenantId, projectId)
+    for (const pool of this.#groups.all()) reweigh(pool, weight, tenantId, projectId)
+  }
+
+  /**
    * Queues a request, or refuses it where its tenant's queue is full; one that comes back to its
    * old place was accepted before and is never refused.
    * @returns the ticket, with which it can be asked about and leave while it waits
    */
   arrive(arrival: Arrival): TicketState | 'queue_full' {
     const pool = this.#groups.of(arrival.model)
-    const tenant = tenantOf(pool, arrival)
+    const tenant = tenantOf(pool, arrival, this.#weights)
     const isNew = arrival.order === undefined && arrival.wasAccepted !== true
     if (isNew && tenant.queued >= arrival.queueDepthMax) {
       forgetIdle(pool, tenant)
@@ -92,7 +103,7 @@ export class Scheduler {
   /** Takes over a ticket that runs; what it has received so far is not charged. */
   adopt(arrival: Arrival, engineId: string, received: Service): TicketState {
     const pool = this.#groups.of(arrival.model)
-    const tenant = tenantOf(pool, arrival)
+    const tenant = tenantOf(pool, arrival, this.#weights)
     const lane = this.#lanes.of(arrival, pool, tenant, this.#config.order)
     const ticket = new TicketState(arrival, lane, this.#order++)
     countInteractive(ticket, 1)
@@ -312,7 +323,8 @@ export class Scheduler {
       this.#gates.leave(ticket)
       const { arrival } = ticket
       const pool = this.#groups.of(arrival.model)
-      ticket.lane = this.#lanes.of(arrival, pool, tenantOf(pool, arrival), this.#config.order)
+      const tenant = tenantOf(pool, arrival, this.#weights)
+      ticket.lane = this.#lanes.of(arrival, pool, tenant, this.#config.order)
       this.#enqueue(ticket)
     }
   }

@@ -25,12 +25,30 @@ export class ServiceBooks {
     this.#meter.served(engineId, tenantId, bandOf(serviceClass), units)
   }
 
-  generated({ engineId = '' }: PoolTicket, outputTokens: number): void {
+  started({ request }: PoolTicket, nowMs: number): void {
+    const { stats } = this.#pool
+    stats.dispatches.add(nowMs, 1)
+    stats.tenant(request.tenantId, nowMs).dispatches.add(nowMs, 1)
+    stats.inputTokens.add(nowMs, request.estimatedInputTokens)
+  }
+
+  generated({ engineId = '', request }: PoolTicket, nowMs: number, outputTokens: number): void {
+    const { stats } = this.#pool
+    stats.outputTokens.add(nowMs, outputTokens)
+    stats.tenant(request.tenantId, nowMs).outputTokens.add(nowMs, outputTokens)
     const tokens = this.#pool.engines.get(engineId)?.control.tokens
     if (tokens !== undefined) tokens.output += outputTokens
   }
 
-  read({ engineId = '' }: PoolTicket, uncachedTokens: number, cachedTokens: number): void {
+  read(
+    { engineId = '' }: PoolTicket,
+    nowMs: number,
+    uncachedTokens: number,
+    cachedTokens: number,
+  ): void {
+    const { stats } = this.#pool
+    stats.promptTokens.add(nowMs, uncachedTokens + cachedTokens)
+    stats.cachedTokens.add(nowMs, cachedTokens)
     const tokens = this.#pool.engines.get(engineId)?.control.tokens
     if (tokens === undefined) return
     tokens.input += uncachedTokens

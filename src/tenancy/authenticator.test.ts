@@ -180,6 +180,31 @@ describe('while the change listener is down', () => {
   })
 })
 
+describe('a weight that another gateway changes', () => {
+  it('is told, of tenants and projects, and what was missed once the listener is back', async () => {
+    const told: unknown[][] = []
+    await until(() => tenancy.labels().has(tenantId))
+    const stop = tenancy.onWeight((...change) => told.push(change))
+    const isTold = (...change: unknown[]) =>
+      until(() => told.some((one) => one.join() === change.join()))
+    const { id } = await elsewhere.projects.create(tenantId, { name: 'nightly', weight: 2 }, actor)
+    await isTold(2, tenantId, id)
+    await elsewhere.tenants.change(tenantId, { weight: 5 }, actor)
+    await isTold(5, tenantId)
+    view.unplug()
+    await elsewhere.tenants.change(tenantId, { weight: 6 }, actor)
+    await elsewhere.projects.change(id, { weight: 1 }, actor)
+    assert.equal(told.length, 2)
+    view.plugIn()
+    await isTold(6, tenantId)
+    await isTold(1, tenantId, id)
+    stop()
+    await elsewhere.tenants.change(tenantId, { weight: 7, name: 'Help' }, actor)
+    await until(() => tenancy.labels().get(tenantId)?.name === 'Help')
+    assert.equal(told.length, 4)
+  })
+})
+
 describe('when the connection for changes is cut', () => {
   it('a key revoked at that moment stops working all the same', async () => {
     const real = await createTenancy({ random: systemRandom, logger, clock: systemClock, database })

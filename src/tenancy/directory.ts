@@ -1,6 +1,6 @@
 /**
  * Names, hues and weights of all tenants in memory, archived ones included, for whatever shows
- * tenants many times a second. Kept current by the change listener.
+ * tenants many times a second. Kept current by the change listener; tells what weighs anew.
  */
 import type { Logger } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
@@ -15,10 +15,29 @@ export interface TenantLabel {
   timeZone: string
 }
 
+/** @param projectId where the weight is not the tenant's but that of a project of it */
+export type WeightCallback = (weight: number, tenantId: string, projectId?: string) => void
+
+/** What projects weigh until somebody says otherwise. */
+const PROJECT_WEIGHT = 1
+
+interface ProjectRow {
+  id: string
+  tenantId: string
+  weight: number
+}
+
+interface Rows {
+  labels: ReadonlyMap<string, TenantLabel>
+  /** Projects that weigh other than most do: few, however many there are. */
+  projects: ReadonlyMap<string, ProjectRow>
+}
+
 export class TenantDirectory {
   readonly #database: Database
   readonly #logger: Logger
-  #labels: ReadonlyMap<string, TenantLabel> = new Map()
+  #rows: Rows = { labels: new Map(), projects: new Map() }
+  readonly #weightCallbacks = new Set<WeightCallback>()
   #reading: Promise<void> | undefined
   #stale = true
 
@@ -29,7 +48,13 @@ export class TenantDirectory {
 
   /** The labels as last read; a change is in it a moment after it was made. */
   labels(): ReadonlyMap<string, TenantLabel> {
-    return this.#labels
+    return this.#rows.labels
+  }
+
+  /** Calls back with every weight that changes from now on; returns how to stop. */
+  onWeight(callback: WeightCallback): () => void {
+    this.#weightCallbacks.add(callback)
+    return () => this.#weightCallbacks.delete(callback)
   }
 
   /** Something changed: reads anew, once more if it changes again meanwhile. */
@@ -44,16 +69,49 @@ export class TenantDirectory {
   async #readWhileStale(): Promise<void> {
     while (this.#stale) {
       this.#stale = false
-      try {
-        const rows = await this.#database.sql<TenantLabel[]>`
-          select id, name, hue, weight, archived_at is not null as archived,
-            price_plan as "pricePlan", time_zone as "timeZone"
-          from tenants`
-        this.#labels = new Map(rows.map((row) => [row.id, row]))
-      } catch (error) {
-        // The listener reports `up` when the database is back, and we read again.
-        this.#logger.warn({ error }, 'the list of tenants could not be read')
-      }
+      const rows = await this.#read()
+      if (rows !== undefined) this.#take(rows)
     }
   }
+
+  async #read(): Promise<Rows | undefined> {
+    const { sql } = this.#database
+    try {
+      const [labels, projects] = await Promise.all([
+        sql<TenantLabel[]>`
+          select id, name, hue, weight, archived_at is not null as archived,
+            price_plan as "pricePlan", time_zone as "timeZone"
+          from tenants`,
+        sql<ProjectRow[]>`
+          select id, tenant_id as "tenantId", weight from projects
+          where weight <> ${PROJECT_WEIGHT}`,
+      ])
+      return { labels: byId(labels), projects: byId(projects) }
+    } catch (error) {
+      // The listener reports `up` when the database is back, and we read again.
+      this.#logger.warn({ error }, 'the list of tenants could not be read')
+      return undefined
+    }
+  }
+
+  #take(rows: Rows): void {
+    const { labels, projects } = this.#rows
+    this.#rows = rows
+    for (const { id, weight } of rows.labels.values()) {
+      if (weight !== labels.get(id)?.weight) this.#tell(weight, id)
+    }
+    for (const { id, tenantId, weight } of rows.projects.values()) {
+      if (weight !== projects.get(id)?.weight) this.#tell(weight, tenantId, id)
+    }
+    for (const { id, tenantId } of projects.values()) {
+      if (!rows.projects.has(id)) this.#tell(PROJECT_WEIGHT, tenantId, id)
+    }
+  }
+
+  #tell(...told: Parameters<WeightCallback>): void {
+    for (const callback of this.#weightCallbacks) callback(...told)
+  }
 }
+
+const byId = <Row extends { id: string }>(rows: readonly Row[]): ReadonlyMap<string, Row> =>
+  new Map(rows.map((row) => [row.id, row]))

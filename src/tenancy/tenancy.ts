@@ -5,7 +5,7 @@ import { type AccessRules, accessRules } from './access-rules.ts'
 import { type AuditLog, auditLog } from './audit.ts'
 import { Authenticator, type RevokedCallback } from './authenticator.ts'
 import type { Context } from './context.ts'
-import { TenantDirectory, type TenantLabel } from './directory.ts'
+import { TenantDirectory, type TenantLabel, type WeightCallback } from './directory.ts'
 import { noLimits } from './inputs.ts'
 import type { KeyCacheBounds } from './key-cache.ts'
 import { principalOfKey } from './key-lookup.ts'
@@ -61,6 +61,8 @@ export interface Tenancy {
   principalFor(tenantId: string, projectId?: string): Promise<Principal>
   /** The principal of a key by its identifier; null where the key has ended. */
   principalOfKey(keyId: string): Promise<Principal | null>
+  /** Calls back with every weight that changes from now on; returns how to stop. */
+  onWeight(callback: WeightCallback): () => void
   /** Names, hues and weights of all tenants, from memory. */
   labels(): ReadonlyMap<string, TenantLabel>
   /** Makes the first tenant, project and key of an empty database; otherwise finds the oldest. */
@@ -86,7 +88,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     'tenancy',
     (payload) => {
       authenticator.changed(payload)
-      if (payload.startsWith('tenant:')) void directory.refresh()
+      if (/^(tenant|project):/.test(payload)) void directory.refresh()
     },
     (state) => {
       authenticator.listenerChanged(state)
@@ -106,6 +108,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     onRevoked: (callback) => authenticator.onRevoked(callback),
     principalFor: (tenantId, projectId) => principalFor(database, tenantId, projectId),
     principalOfKey: (keyId) => principalOfKey(database, keyId, clock.nowMs()),
+    onWeight: (callback) => directory.onWeight(callback),
     labels: () => directory.labels(),
     bootstrap: () => bootstrap(database, rooms),
     async close() {
