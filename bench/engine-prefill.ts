@@ -31,14 +31,16 @@ export interface PrefillResult {
 const STREAMS = 7
 const PROMPT_TOKENS = 1800
 const BATCH_RANK = 48
-const TIMES = 6
 /** Tokens of a vocabulary that are words in all that are large enough to be of interest. */
 const FIRST_WORD = 300
 const WORDS = 20_000
 
-/** Runs with a context that holds the long prompt. */
+/**
+ * Runs with a context that holds the long prompt.
+ * @param options.prompts of each kind, alone and again beside the streams
+ */
 export async function measurePrefill(
-  options: ArmOptions,
+  options: ArmOptions & { prompts: number },
   log: (text: string) => void,
 ): Promise<PrefillResult> {
   const arm = await engineArm({ ...options, slots: STREAMS + 2, contextTokens: 4096 })
@@ -46,10 +48,13 @@ export async function measurePrefill(
     const ask = (seed: number, tokens: number, priority = 0) =>
       streamTokens(arm.url, { ...prompt(seed, tokens), max_tokens: 1, priority })
     await ask(1, PROMPT_TOKENS)
-    const long = await measure(arm.url, (seed) => ask(100 + seed, PROMPT_TOKENS), 0)
+    const { prompts } = options
+    const askLong = (seed: number) => ask(100 + seed, PROMPT_TOKENS)
+    const long = await measure(arm.url, askLong, { prompts, rank: 0 })
     log(`long prompt: ${JSON.stringify(long.ttftMs)} beside, ${JSON.stringify(long.aloneMs)} alone`)
     const delayMs = await eventLoopDelayP99Ms(arm.url)
-    const short = await measure(arm.url, (seed) => ask(200 + seed, 24), BATCH_RANK)
+    const askShort = (seed: number) => ask(200 + seed, 24)
+    const short = await measure(arm.url, askShort, { prompts, rank: BATCH_RANK })
     const figures = {
       gapP50Ms: median(long.quietGapsMs),
       gapReadingP99Ms: percentile(long.readingGapsMs, 0.99),
@@ -65,7 +70,7 @@ export async function measurePrefill(
       gapRatio: figures.gapReadingP99Ms / figures.gapP50Ms,
       ttftRatio: figures.ttftBesideP50Ms / figures.ttftAloneP50Ms,
       shortRatio: figures.shortBesideBatchP50Ms / figures.shortAloneP50Ms,
-      prompts: TIMES,
+      prompts,
       gaps: long.readingGapsMs.length,
       eventLoopDelayP99Ms: delayMs,
     }
@@ -78,15 +83,15 @@ export async function measurePrefill(
 async function measure(
   url: string,
   ask: (seed: number) => Promise<{ ttftMs: number }>,
-  rank: number,
+  { prompts, rank }: { prompts: number; rank: number },
 ) {
   const aloneMs: number[] = []
-  for (let i = 0; i < TIMES; i++) aloneMs.push((await ask(i)).ttftMs)
+  for (let i = 0; i < prompts; i++) aloneMs.push((await ask(i)).ttftMs)
   const ttftMs: number[] = []
   const readings: { fromMs: number; toMs: number }[] = []
   const client = new AbortController()
   const running = Array.from({ length: STREAMS }, (_, i) => keepStreaming(url, i, rank, client))
-  for (let i = 0; i < TIMES; i++) {
+  for (let i = 0; i < prompts; i++) {
     await systemClock.sleep(1000)
     const fromMs = systemClock.monotonicMs()
     ttftMs.push((await ask(50 + i)).ttftMs)

@@ -19,7 +19,8 @@ export interface BenchEngineOptions {
   rival?: string | undefined
   /**
    * Rounds of each arm per number of streams: many short ones, because the noise of a machine is
-   * larger than what is to be found, and medians of pairs are not moved by it.
+   * larger than what is to be found, and medians of pairs are not moved by it. With none only the
+   * further figures are measured.
    */
   pairs?: number
   streams?: readonly number[]
@@ -30,6 +31,8 @@ export interface BenchEngineOptions {
   memory?: boolean
   /** Also a long prompt beside seven streams, and a short one beside seven of batch rank. */
   prefill?: boolean
+  /** Prompts of each kind there, alone and beside the streams. */
+  prompts?: number
   /** Also the share of answers that repeat. */
   repeat?: boolean
   log?: (text: string) => void
@@ -75,7 +78,7 @@ export async function benchEngine(options: BenchEngineOptions): Promise<BenchEng
     const values: Record<string, number[][]> = {}
     for (const [name] of arms) values[name] = streams.map(() => [])
     // Compiled code is quicker: every arm gets the same time to become so.
-    for (let i = 0; i < WARM_UPS; i++)
+    for (let i = 0; i < Math.min(WARM_UPS, pairs); i++)
       for (const [, arm] of arms) await arm.round(promptsOf(Math.max(...streams), 900 + i), tokens)
     for (const [s, count] of streams.entries())
       for (let pair = 0; pair < pairs; pair++) {
@@ -103,12 +106,12 @@ export async function benchEngine(options: BenchEngineOptions): Promise<BenchEng
 }
 
 async function furtherFigures(
-  { memory, prefill, repeat }: BenchEngineOptions,
+  { memory, prefill, prompts = 6, repeat }: BenchEngineOptions,
   shape: ArmOptions,
   log: (text: string) => void,
 ): Promise<Pick<BenchEngineResult, 'memory' | 'prefill' | 'repeat'>> {
   return {
-    ...(prefill && { prefill: await measurePrefill(shape, log) }),
+    ...(prefill && { prefill: await measurePrefill({ ...shape, prompts }, log) }),
     ...(repeat && { repeat: await measureRepeat(shape, log) }),
     ...(memory && { memory: await measureMemory(shape, { requests: 2000, aborts: 500 }, log) }),
   }

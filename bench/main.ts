@@ -194,7 +194,7 @@ const benches: Record<string, Bench> = {
     },
   },
   engine: {
-    help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--threads N] [--prefill] [--repeat] [--memory]',
+    help: 'the embedded engine against its library --model PATH [--rival PATH] [--pairs N] [--threads N] [--prefill [--prompts N]] [--repeat] [--memory]',
     async run(flags, log) {
       const { benchEngine } = await import('./engine.ts')
       const { circumstances } = await import('./harness.ts')
@@ -202,7 +202,11 @@ const benches: Record<string, Bench> = {
       const result = await benchEngine({
         model: flags.model,
         rival: typeof flags.rival === 'string' ? flags.rival : undefined,
-        ...given({ pairs: number(flags, 'pairs'), threads: number(flags, 'threads') }),
+        ...given({
+          pairs: number(flags, 'pairs'),
+          threads: number(flags, 'threads'),
+          prompts: number(flags, 'prompts'),
+        }),
         memory: flags.memory === true,
         prefill: flags.prefill === true,
         repeat: flags.repeat === true,
@@ -229,6 +233,7 @@ const options: ParseArgsOptionsConfig = {
   ...Object.fromEntries(
     [
       'pairs',
+      'prompts',
       'threads',
       'requests',
       'streams',

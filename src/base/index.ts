@@ -60,7 +60,7 @@ export {
   type Piece,
   planStep,
   REST_TOKENS_MAX,
-  type ReadBudget,
+  type ReadStep,
   type StepCandidate,
   type StepPlan,
 } from './step-plan.ts'

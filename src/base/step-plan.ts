@@ -38,8 +38,8 @@ export interface StepPlan<C extends StepCandidate> {
   read: Piece<C>[]
 }
 
-/** Prompt tokens that one step may read; 0 where it is the streams' turn. */
-export type ReadBudget = (step: {
+/** What decides how much of prompts a step may read. */
+export interface ReadStep {
   /** Streams that wait for their next token meanwhile. */
   decoders: number
   /** Prompts that are to be read. */
@@ -53,10 +53,16 @@ export type ReadBudget = (step: {
   standing: 'alone' | 'equal' | 'below' | 'background'
   /** Milliseconds of reading since streams had their last token. */
   readMs: number
-}) => number
+}
 
-export interface StepPlanOptions extends StepRoom {
-  readBudget: ReadBudget
+/**
+ * Prompt tokens that one step may read; 0 where it is the streams' turn.
+ * @param next the prompt that is read first
+ */
+export type ReadBudget<C extends StepCandidate> = (step: ReadStep, next: C) => number
+
+export interface StepPlanOptions<C extends StepCandidate> extends StepRoom {
+  readBudget: ReadBudget<C>
   /** Milliseconds of reading since streams had their last token. */
   readMs: number
   nowMs: number
@@ -84,7 +90,7 @@ const PASSED_OVER_OWN = 8
  */
 export function planStep<C extends StepCandidate>(
   candidates: readonly C[],
-  options: StepPlanOptions,
+  options: StepPlanOptions<C>,
 ): StepPlan<C> | undefined {
   const awake = candidates.filter((candidate) => !candidate.paused)
   const prompts = awake.filter((candidate) => candidate.unread > 0)
@@ -93,21 +99,30 @@ export function planStep<C extends StepCandidate>(
     options,
   )
   if (prompts.length === 0) return streams.length > 0 ? { decode: streams, read: [] } : undefined
-  const first = prompts.reduce((a, b) => (b.rank < a.rank ? b : a))
+  const first = firstInTurn(prompts)
   const isShared = streams.some((stream) => stream.rank <= first.rank)
   const mayStep = (stream: C) => isShared && (isBackground(first) || !isBackground(stream))
   const idleMs = (one: C) => options.nowMs - one.lastStepMs
   const decode = streams.filter((one) => mayStep(one) || idleMs(one) > options.yieldMsMax)
   const rivals = prompts.filter((prompt) => isBackground(prompt) === isBackground(first))
-  const budget = options.readBudget({
+  const step: ReadStep = {
     decoders: decode.length,
     prompts: rivals.length,
     areShort: rivals.every(isShort),
     standing: standing(decode, first),
     readMs: options.readMs,
-  })
+  }
+  const budget = options.readBudget(step, first)
   if (decode.length > 0 && budget <= 0) return { decode, read: [] }
   return { decode: [], read: readByRank(prompts, first, Math.max(1, budget)) }
+}
+
+/** Of the best rank the one that is read first. */
+function firstInTurn<C extends StepCandidate>(prompts: readonly C[]): C {
+  const best = Math.min(...prompts.map(({ rank }) => rank))
+  const alike = prompts.filter(({ rank }) => rank === best)
+  const byTurn = inTurn(alike.filter(isPassedEnough))
+  return alike.reduce((a, b) => (byTurn(b, a) < 0 ? b : a))
 }
 
 function standing(

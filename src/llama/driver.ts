@@ -244,7 +244,7 @@ export class Driver {
     // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
     const ordered = [...this.#active].sort((a, b) => a.index - b.index)
     const limits = { room, enough, yieldMsMax, readMs: this.#readMs, nowMs }
-    return planStep(ordered, { readBudget: pace.readBudget, ...limits })
+    return planStep(ordered, { readBudget: (step, next) => pace.readBudget(step, next), ...limits })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {
@@ -252,6 +252,7 @@ export class Driver {
     const startMs = clock.monotonicMs()
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
+    const pieces = plan.read.map(({ candidate: { position }, tokens }) => ({ position, tokens }))
     notePassed(this.#active, plan.read)
     const step = { open: plan.decode.length + plan.read.length }
     const work = [
@@ -271,7 +272,7 @@ export class Driver {
     }
     const durationMs = endMs - startMs
     this.#readMs = plan.decode.length > 0 ? 0 : this.#readMs + durationMs
-    pace.record(durationMs, plan.decode.length, readTokens)
+    pace.record(durationMs, plan.decode.length, pieces)
     onStep({ durationMs, decoded: plan.decode.length, readTokens })
   }
 

@@ -5,35 +5,39 @@ import { Pace } from './pace.ts'
 const learned = (decodeMs: number, msPerToken: number) => {
   const pace = new Pace({ readTokensMax: 512, readStepMs: 250 })
   for (let i = 0; i < 50; i++) {
-    pace.record(decodeMs, 7, 0)
-    pace.record(64 * msPerToken, 0, 64)
+    pace.record(decodeMs, 7, [])
+    pace.record(64 * msPerToken, 0, [{ position: 0, tokens: 64 }])
   }
   return pace
 }
+const begin = { position: 0 }
 const step = { prompts: 1, areShort: false, readMs: 0 }
 
-test('between two tokens of equal streams up to two of their steps are read', () => {
+test('between two tokens of equal streams up to 1.75 of their steps are read', () => {
   const pace = learned(45, 1.5)
-  const tokens = pace.readBudget({ ...step, decoders: 7, standing: 'equal' })
-  assert.ok(tokens * 1.5 <= 90 && tokens * 1.5 > 80, `${tokens}`)
+  const tokens = pace.readBudget({ ...step, decoders: 7, standing: 'equal' }, begin)
+  assert.ok(tokens * 1.5 <= 1.75 * 45 && tokens * 1.5 > 70, `${tokens}`)
 })
 
 test('beside better streams it is less, with nobody to wait it grows to the aim', () => {
   const pace = learned(45, 1.5)
   const budget = (standing: 'alone' | 'equal' | 'below') =>
-    pace.readBudget({ ...step, decoders: standing === 'alone' ? 0 : 7, standing })
+    pace.readBudget({ ...step, decoders: standing === 'alone' ? 0 : 7, standing }, begin)
   assert.ok(budget('below') < budget('equal'))
   assert.ok(budget('equal') < budget('alone'))
-  assert.ok(Math.abs(budget('alone') * 1.5 - 250) < 5)
+  assert.ok(budget('alone') * 1.5 <= 250 && budget('alone') * 1.5 > 230)
 })
 
 test('background prompts are read in small pieces, even with nobody else there', () => {
   const pace = learned(45, 1.5)
-  const alone = pace.readBudget({ ...step, decoders: 0, standing: 'background' })
+  const alone = pace.readBudget({ ...step, decoders: 0, standing: 'background' }, begin)
   assert.ok(alone * 1.5 <= 30, `${alone}`)
-  const beside = pace.readBudget({ ...step, decoders: 7, standing: 'background' })
+  const beside = pace.readBudget({ ...step, decoders: 7, standing: 'background' }, begin)
   assert.ok(beside * 1.5 <= 45, `${beside}`)
-  const second = pace.readBudget({ ...step, decoders: 7, standing: 'background', readMs: 45 })
+  const second = pace.readBudget(
+    { ...step, decoders: 7, standing: 'background', readMs: 45 },
+    begin,
+  )
   assert.ok(second > 0, 'but more than one of them in a turn')
 })
 
@@ -46,7 +50,8 @@ test('prompts and streams take turns, whatever either costs', () => {
   ] as const) {
     const pace = learned(decodeMs, msPerToken)
     for (const standing of ['equal', 'below', 'background'] as const) {
-      const budget = (readMs: number) => pace.readBudget({ ...step, decoders: 7, standing, readMs })
+      const budget = (readMs: number) =>
+        pace.readBudget({ ...step, decoders: 7, standing, readMs }, begin)
       const first = budget(0)
       assert.ok(first > 0, 'after a step of the streams something is read')
       let readMs = 0
@@ -59,7 +64,7 @@ test('prompts and streams take turns, whatever either costs', () => {
 test('short prompts that come together are read before others have their next token', () => {
   const pace = learned(45, 6)
   const budget = (areShort: boolean, readMs: number) =>
-    pace.readBudget({ decoders: 7, prompts: 4, areShort, standing: 'equal', readMs })
+    pace.readBudget({ decoders: 7, prompts: 4, areShort, standing: 'equal', readMs }, begin)
   assert.ok(budget(true, 300) > 0)
   assert.equal(budget(true, 500), 0, 'but not for ever')
   assert.equal(budget(false, 300), 0)
@@ -68,23 +73,42 @@ test('short prompts that come together are read before others have their next to
 
 test('where more wait for a first token than for a next one, more is read', () => {
   const pace = learned(10, 1)
-  const few = pace.readBudget({ ...step, decoders: 1, standing: 'equal' })
-  const many = pace.readBudget({ ...step, decoders: 1, prompts: 7, standing: 'equal' })
+  const few = pace.readBudget({ ...step, decoders: 1, standing: 'equal' }, begin)
+  const many = pace.readBudget({ ...step, decoders: 1, prompts: 7, standing: 'equal' }, begin)
   assert.ok(many > 2 * few)
+})
+
+test('late in a long prompt fewer tokens are read, so that streams wait no longer', () => {
+  const pace = new Pace({ readTokensMax: 512, readStepMs: 250 })
+  const msOf = (position: number, tokens: number) =>
+    tokens * (6 + (9 * (position + tokens / 2)) / 1024)
+  const equal = { ...step, decoders: 7, standing: 'equal' } as const
+  const turns: { tokens: number; ms: number }[] = []
+  for (let position = 0; position < 1800; ) {
+    pace.record(70, 7, [])
+    const tokens = Math.min(1800 - position, pace.readBudget(equal, { position }))
+    const ms = msOf(position, tokens)
+    pace.record(ms, 0, [{ position, tokens }])
+    if (position > 0) turns.push({ tokens, ms })
+    position += tokens
+  }
+  for (const { ms } of turns) assert.ok(ms <= 1.1 * 1.75 * 70, `${ms}`)
+  assert.ok((turns[0]?.tokens ?? 0) > 2 * (turns.at(-2)?.tokens ?? 0))
+  assert.ok((turns.at(-2)?.ms ?? 0) > 0.8 * 1.75 * 70, 'and what there is time for is read')
 })
 
 test('one disturbed step does not change the pace', () => {
   const pace = learned(20, 1)
-  const before = pace.readBudget({ ...step, decoders: 7, standing: 'equal' })
-  pace.record(2000, 0, 64)
-  pace.record(2000, 7, 0)
-  const after = pace.readBudget({ ...step, decoders: 7, standing: 'equal' })
+  const before = pace.readBudget({ ...step, decoders: 7, standing: 'equal' }, begin)
+  pace.record(2000, 0, [{ position: 0, tokens: 64 }])
+  pace.record(2000, 7, [])
+  const after = pace.readBudget({ ...step, decoders: 7, standing: 'equal' }, begin)
   assert.ok(after >= 16 && after < 6 * before)
 })
 
 test('the budget stays within the batch, before anything is known too', () => {
   const pace = new Pace({ readTokensMax: 40, readStepMs: 250 })
-  assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }), 40)
-  pace.record(1, 0, 40)
-  assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }), 40)
+  assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }, begin), 40)
+  pace.record(1, 0, [{ position: 0, tokens: 40 }])
+  assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }, begin), 40)
 })

@@ -1,5 +1,6 @@
 /** Learns how long steps take and derives how much prompt one step may read. */
-import type { ReadBudget } from '../base/index.ts'
+import type { ReadStep } from '../base/index.ts'
+import { ReadCost, type ReadPiece } from './read-cost.ts'
 
 export interface PaceOptions {
   /** Most prompt tokens of one step (the context's batch size less its sequences). */
@@ -8,60 +9,63 @@ export interface PaceOptions {
   readStepMs: number
 }
 
-/** Smaller pieces waste the fixed cost of a step. */
+/** Smaller pieces waste the fixed cost of a step, unless they are half a turn. */
 const READ_TOKENS_MIN = 16
 /** Nobody notices a pause of this length, milliseconds. */
 const READ_MS_MIN = 25
 /** Between two tokens of the streams reading may take this many times a step of theirs. */
-const READ_OVER_DECODE = { equal: 2, below: 1, background: 2 }
+const READ_OVER_DECODE = { equal: 1.75, below: 1, background: 2 }
 /** Short prompts that come together are read one after the other for this long, milliseconds. */
 const SHORT_TURN_MS = 500
 /** What else runs on the machine makes steps longer, never shorter: believe short ones sooner. */
 const SMOOTHING = { down: 0.5, up: 0.05 }
 
-/** Moving averages of the duration of decoding steps, by number of streams, and of reading. */
+/** Moving averages of decoding steps, by number of streams, and the cost of reading. */
 export class Pace {
   readonly #options: PaceOptions
   readonly #decodeStepMs: (number | undefined)[] = []
-  #readMsPerToken: number | undefined
+  readonly #readCost = new ReadCost()
 
   constructor(options: PaceOptions) {
     this.#options = options
   }
 
-  /** Records a step of `durationMs` with a token for `decoders` streams or `readTokens` read. */
-  record(durationMs: number, decoders: number, readTokens: number): void {
-    if (readTokens === 0) {
-      this.#decodeStepMs[decoders] = blend(this.#decodeStepMs[decoders], durationMs)
-    } else if (readTokens >= READ_TOKENS_MIN) {
-      this.#readMsPerToken = blend(this.#readMsPerToken, durationMs / readTokens)
-    }
+  /** Records a step of `durationMs` with a token for `decoders` streams or the pieces `read`. */
+  record(durationMs: number, decoders: number, read: readonly ReadPiece[]): void {
+    if (read.length > 0) this.#readCost.record(durationMs, read)
+    else this.#decodeStepMs[decoders] = blend(this.#decodeStepMs[decoders], durationMs)
   }
 
-  /** Tokens of prompt for the next step; see `ReadBudget`. */
-  readonly readBudget: ReadBudget = (step) => {
+  /** Tokens of prompt for the next step, which begins after `position` others; see `ReadBudget`. */
+  readBudget(step: ReadStep, { position }: { position: number }): number {
     const { decoders, prompts, standing, readMs } = step
     const { readTokensMax, readStepMs } = this.#options
-    const msPerToken = this.#readMsPerToken
-    if (msPerToken === undefined) return readMs > readStepMs ? 0 : Math.min(64, readTokensMax)
-    if (standing === 'alone') return this.#tokensIn(readStepMs, msPerToken)
+    if (!this.#readCost.isKnown) return readMs > readStepMs ? 0 : Math.min(64, readTokensMax)
+    if (standing === 'alone') return this.#piece(readStepMs, position)
     const decodeMs = this.#decodeMs(decoders) ?? readStepMs
+    // Whoever comes waits for one piece, not for all that is due.
+    const piece = this.#piece(standing === 'background' ? decodeMs : readStepMs, position)
+    if (decoders === 0) return piece
     // Where more wait for their first token than for their next, the pause may be longer.
     const crowd = standing === 'equal' ? Math.max(1, prompts / decoders) : 1
     const budgetMs = Math.max(READ_MS_MIN, decodeMs * READ_OVER_DECODE[standing] * crowd)
     const isBurst = step.areShort && standing !== 'background'
     const turnMs = isBurst ? Math.max(SHORT_TURN_MS, budgetMs) : Math.min(readStepMs, budgetMs)
-    const whole = this.#tokensIn(turnMs, msPerToken)
-    const left = decoders === 0 ? whole : whole - Math.floor(readMs / msPerToken)
-    if (left < READ_TOKENS_MIN) return 0
-    // Whoever comes waits for one piece, not for all that is due.
-    const pieceMs = standing === 'background' ? decodeMs : readStepMs
-    return Math.min(left, this.#tokensIn(pieceMs, msPerToken))
+    const leftMs = turnMs - readMs
+    if (readMs > 0 && leftMs < this.#leastMs(turnMs, position)) return 0
+    return Math.min(piece, this.#readCost.tokensIn(leftMs, position, readTokensMax))
   }
 
-  #tokensIn(budgetMs: number, msPerToken: number): number {
-    const tokens = Math.max(READ_TOKENS_MIN, Math.floor(budgetMs / msPerToken))
-    return Math.min(this.#options.readTokensMax, tokens)
+  /** What is left of a turn of `turnMs` is only used where it is at least so long. */
+  #leastMs(turnMs: number, position: number): number {
+    const tokenMs = this.#readCost.msPerToken(position)
+    return Math.min(READ_TOKENS_MIN * tokenMs, Math.max(tokenMs, turnMs / 2))
+  }
+
+  #piece(budgetMs: number, position: number): number {
+    const { readTokensMax } = this.#options
+    const tokens = this.#readCost.tokensIn(budgetMs, position, readTokensMax)
+    return Math.min(readTokensMax, Math.max(READ_TOKENS_MIN, tokens))
   }
 
   /** The average for that many streams, else for the nearest number below or above. */

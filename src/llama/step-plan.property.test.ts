@@ -10,6 +10,7 @@ import {
   type StepCandidate,
 } from '../base/index.ts'
 import { Pace } from './pace.ts'
+import type { ReadPiece } from './read-cost.ts'
 
 const READ_TOKENS_MAX = 512
 const OPTIONS = { room: 5, enough: 3, yieldMsMax: 5000 }
@@ -41,10 +42,20 @@ const PASSED_OVER_OWN = 8
 interface Machine {
   passMs: number
   tokenMs: number
+  /** What a token of a prompt takes more after 1,000 others, as a share of what it took. */
+  growth: number
 }
 
+const positionOf = ({ toRead, unread }: StepCandidate) => toRead - unread
+
+/** What pieces take as so many tokens at the beginning of a prompt would. */
+const weighed = (read: readonly ReadPiece[], growth: number) =>
+  read
+    .map(({ position, tokens }) => tokens * (1 + (growth * (position + tokens / 2)) / 1000))
+    .reduce((sum, weight) => sum + weight, 0)
+
 /** Plays requests through planner and pace until all are done; returns the steps. */
-function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
+function play(requests: readonly Asked[], { passMs, tokenMs, growth }: Machine) {
   const pace = new Pace({ readTokensMax: READ_TOKENS_MAX, readStepMs: 250 })
   const waiting = requests
     .map((request, order) => ({ ...request, order }))
@@ -62,7 +73,12 @@ function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
       running.push({ rank, order, ...unread, ...state, index: order, left: answer })
     }
     running.sort((a, b) => a.index - b.index)
-    const plan = planStep(running, { ...OPTIONS, readBudget: pace.readBudget, readMs, nowMs })
+    const plan = planStep(running, {
+      ...OPTIONS,
+      readBudget: (step, next) => pace.readBudget(step, { position: positionOf(next) }),
+      readMs,
+      nowMs,
+    })
     if (plan === undefined) {
       nowMs = waiting[0]?.arrivesMs ?? nowMs
       continue
@@ -70,12 +86,16 @@ function play(requests: readonly Asked[], { passMs, tokenMs }: Machine) {
     const tokens = plan.read.reduce((sum, one) => sum + one.tokens, 0)
     assert.ok(tokens <= READ_TOKENS_MAX + REST_TOKENS_MAX)
     assert.ok(tokens > 0 !== plan.decode.length > 0, 'a step reads or gives tokens')
-    const tookMs = passMs + tokenMs * (tokens + plan.decode.length)
+    const pieces = plan.read.map((one) => ({
+      position: positionOf(one.candidate),
+      tokens: one.tokens,
+    }))
+    const tookMs = passMs + tokenMs * (weighed(pieces, growth) + plan.decode.length)
     nowMs += tookMs
     notePassed(running, plan.read)
     for (const one of running.filter(({ unread }) => unread > 0)) overtake(one, plan.read)
     readMs = plan.decode.length > 0 ? 0 : readMs + tookMs
-    pace.record(tookMs, plan.decode.length, tokens)
+    pace.record(tookMs, plan.decode.length, pieces)
     for (const { candidate, tokens: read } of plan.read) {
       assert.ok(read > 0 && read <= candidate.unread)
       candidate.unread -= read
@@ -106,6 +126,7 @@ function overtake(one: Running, read: readonly Piece<Running>[]) {
 const machine: fc.Arbitrary<Machine> = fc.record({
   passMs: fc.double({ min: 0.1, max: 60, noNaN: true }),
   tokenMs: fc.double({ min: 0.01, max: 20, noNaN: true }),
+  growth: fc.double({ min: 0, max: 1.5, noNaN: true }),
 })
 
 test('whatever comes and however quick the machine, every request is answered', () => {
@@ -141,9 +162,10 @@ test('while a long prompt of their rank is read, streams wait for few of their o
       const tokens = seen.filter(({ decoding }) => decoding === streams)
       const gaps = tokens.slice(1).map(({ nowMs }, i) => nowMs - (tokens[i]?.nowMs ?? 0))
       const stepMs = on.passMs + on.tokenMs * streams
-      // A piece of a prompt has a least length, and its last one may be a little longer.
-      const leastMs = Math.max(25, 16 * on.tokenMs)
-      const turnMs = Math.max(2 * stepMs, leastMs) + 2 * on.passMs + on.tokenMs * REST_TOKENS_MAX
+      // A turn has a least length, and the last piece of a prompt may be a little longer.
+      const lastMs = on.tokenMs * (1 + on.growth)
+      const leastMs = Math.max(25, lastMs)
+      const turnMs = Math.max(1.75 * stepMs, leastMs) + 2 * on.passMs + lastMs * REST_TOKENS_MAX
       const most = stepMs + 1.1 * turnMs
       // The first turns are read before it is known how long anything takes.
       for (const gap of gaps.slice(3)) assert.ok(gap <= most, `${gap} of ${most}: ${gaps.join()}`)
