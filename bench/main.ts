@@ -241,6 +241,7 @@ const options: ParseArgsOptionsConfig = {
       'memory-requests',
       'seed',
       'connections',
+      'processes',
       'model',
       'rival',
       'profile',
