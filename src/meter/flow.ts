@@ -29,7 +29,7 @@ export async function queryFlow(
   { fromMs, toMs, tenantIds }: FlowFilter,
   limit: number,
 ): Promise<{ rows: FlowRow[]; requests: number }> {
-  const mine = tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``
+  const mine = tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text[])` : sql``
   const found = await sql<(FlowRow & { total: number })[]>`
     select tenant_id as "tenantId", model, engine_id as "engineId",
       rented_target as "rentedTarget", count(*)::int as requests,

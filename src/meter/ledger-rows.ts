@@ -178,7 +178,7 @@ export async function readOpen(
   const isMeant =
     gateways === undefined
       ? sql`true`
-      : sql`(i.gateway is null or i.gateway = any(${textArray(gateways.map(String))}::text::int[]))`
+      : sql`(i.gateway is null or i.gateway = any(${textArray(gateways.map(String))}::int[]))`
   return await sql<OpenRow[]>`
     select o.request_id as "requestId", o.engine_id as "engineId", i.batch_id as "batchId",
       i.tenant_id as "tenantId", i.model, i.endpoint, i.service_class as "serviceClass",

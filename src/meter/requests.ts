@@ -152,7 +152,7 @@ function endedPage(
     order by s.settled_at desc, s.request_id desc limit ${limit}`
   if (tenantIds === undefined || (keyId ?? sessionId) !== undefined) return page(sql`true`, filter)
   return sql`
-    select page.* from unnest(${textArray(tenantIds)}::text::text[]) as given (tenant_id),
+    select page.* from unnest(${textArray(tenantIds)}::text[]) as given (tenant_id),
       lateral (${page(sql`s.tenant_id = given.tenant_id`, { model: filter.model })}) as page
     order by page.settled_at desc, page.request_id desc limit ${limit}`
 }
@@ -163,7 +163,7 @@ function conditions(
   { tenantIds, keyId, sessionId, model }: RequestFilter,
 ): Fragment {
   return sql`true
-    ${tenantIds ? sql`and ${row}.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+    ${tenantIds ? sql`and ${row}.tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}
     ${keyId === undefined ? sql`` : sql`and ${row}.key_id = ${keyId}`}
     ${sessionId === undefined ? sql`` : sql`and ${row}.session_id = ${sessionId}`}
     ${model === undefined ? sql`` : sql`and ${row}.model = ${model}`}`

@@ -79,7 +79,7 @@ export async function settledPage(
   const chosen: Fragment =
     tenantIds === undefined
       ? page(sql`true`)
-      : sql`select page.* from unnest(${textArray(tenantIds)}::text::text[]) as given (tenant_id),
+      : sql`select page.* from unnest(${textArray(tenantIds)}::text[]) as given (tenant_id),
           lateral (${page(sql`s.tenant_id = given.tenant_id`)}) as page`
   const found = await select(sql, chosen, limit + 1)
   const rows = [...found].slice(0, limit)
@@ -116,7 +116,7 @@ async function finalBefore(
   nowMs: number,
 ): Promise<number> {
   const wanted = sql`${isOpen(sql)}
-    ${tenantIds ? sql`and i.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}`
+    ${tenantIds ? sql`and i.tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}`
   const [oldest] = await sql<{ ms: number | null }[]>`
     select (extract(epoch from min(arrived_at)) * 1000)::float8 as ms from (
       select i.arrived_at from ledger_intents as i

@@ -206,7 +206,7 @@ function narrowed(
   { tenantIds, projectId, keyId, model }: UsageFilter,
 ): ReturnType<Queries> {
   return sql`
-    ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+    ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}
     ${projectId === undefined ? sql`` : sql`and project_id = ${projectId}`}
     ${keyId === undefined ? sql`` : sql`and key_id = ${keyId}`}
     ${model === undefined ? sql`` : sql`and model = ${model}`}`

@@ -89,7 +89,7 @@ export async function readAlerts(
       from budget_mails where alert_id = a.id), '[]') as mails
     from budget_alerts a
     where told is not null
-      ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+      ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}
       ${budgetId === undefined ? sql`` : sql`and budget_id = ${budgetId}`}
       ${page.before === undefined ? sql`` : sql`and id < ${page.before}`}
     order by id desc limit ${page.limit}`
@@ -105,7 +105,7 @@ export async function insertMails(
   await sql`
     insert into budget_mails (alert_id, address, next_at)
     select ${alertId}, address, ${at}
-    from unnest(${textArray([...new Set(addresses)])}::text::text[]) as given (address)`
+    from unnest(${textArray([...new Set(addresses)])}::text[]) as given (address)`
 }
 
 export interface DueMail {

@@ -8,7 +8,7 @@ import type { Database, Transaction } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { limitAsWritten } from '../budgets/budget-input.ts'
 import type { Budget, BudgetStanding } from '../budgets/budget-types.ts'
-import { queryUsage } from '../usage.ts'
+import { queryUsage, type UsageRow } from '../usage.ts'
 import {
   crossingKey,
   insertCrossing,
@@ -50,6 +50,7 @@ const DAY_MS = 86_400_000
 const FORECAST_MS = 10 * 60_000
 /** In one look, or as many more as it takes to come round in time; each reads hours of weeks. */
 const FORECASTS_AT_ONCE = 20
+/** Hours of one tenant at most; four weeks have fewer. */
 const ROWS = 1000
 
 export class BudgetAlerts {
@@ -87,6 +88,7 @@ export class BudgetAlerts {
     const periods = all.map(({ budget, startMs }) => ({ budgetId: budget.id, startMs }))
     const known = await readCrossings(database.sql, periods)
     const due = this.#dueForecasts(all)
+    const used = await this.#usedByTenants(all.filter(({ budget }) => due.has(budget.id)))
     for (const standing of all) {
       const { budget, startMs } = standing
       const { id: budgetId } = budget
@@ -95,7 +97,7 @@ export class BudgetAlerts {
       const passed = crossed(standing, wanted.percents).filter(isNew)
       if (passed.length > 0) await this.#note(standing, passed, { kind: 'none' }, wanted)
       else if (due.has(budgetId) && wanted.onForecast && isNew(0)) {
-        const outlook = await this.outlook(standing)
+        const outlook = await this.outlook(standing, used.get(budget.tenantId))
         if (outlook.kind === 'empty') await this.#note(standing, [0], outlook, wanted)
       }
     }
@@ -115,13 +117,15 @@ export class BudgetAlerts {
     return taken
   }
 
-  /** When a budget will be used up. */
-  async outlook(standing: BudgetStanding): Promise<Outlook> {
+  /** When a budget will be used up. @param ofTenant its tenant's use, where that is known */
+  async outlook(standing: BudgetStanding, ofTenant?: readonly UsageRow[]): Promise<Outlook> {
     const { clock, zoneOf } = this.#options
     const { budget } = standing
-    if (budget.period === 'hour' || budget.endUser !== null) return { kind: 'none' }
+    if (!isForecast(budget)) return { kind: 'none' }
     const nowMs = clock.nowMs()
-    return outlookOf(standing, await this.#spentBy(budget, nowMs), zoneOf(budget.tenantId), nowMs)
+    const known = isOfTenant(budget) ? ofTenant : undefined
+    const used = known ?? (await this.#usedBy(budget, nowMs))
+    return outlookOf(standing, spentIn(used, budget.unit), zoneOf(budget.tenantId), nowMs)
   }
 
   settings(budgetId: string): Promise<AlertSettings> {
@@ -205,24 +209,46 @@ export class BudgetAlerts {
   }
 
   /** By hour, from the sums of usage. */
-  async #spentBy(budget: Budget, nowMs: number): Promise<HourSpent[]> {
-    const { tenantId, projectId, keyId, unit } = budget
+  async #usedBy({ tenantId, projectId, keyId }: Budget, nowMs: number): Promise<UsageRow[]> {
     const filter = {
-      fromMs: nowMs - DAYS_BACK * DAY_MS,
-      toMs: nowMs,
+      ...lately(nowMs),
       tenantIds: [tenantId],
       projectId: projectId ?? undefined,
       keyId: keyId ?? undefined,
     }
-    // Four weeks have fewer hours.
     const { rows } = await queryUsage(this.#options.database.sql, filter, ['hour'], { limit: ROWS })
-    return rows.map((row) => {
-      const amounts = {
-        money: BigInt(row.chargeNanos),
-        tokens: BigInt(row.inputTokens + row.outputTokens),
-        engine_seconds: BigInt(row.engineMs),
-      }
-      return { atMs: Date.parse(row.hour ?? ''), amount: amounts[unit] }
-    })
+    return rows
   }
+
+  /** The same of all tenants whose own budgets are among them, in one reading. */
+  async #usedByTenants(standings: readonly BudgetStanding[]): Promise<Map<string, UsageRow[]>> {
+    const budgets = standings.map(({ budget }) => budget)
+    const meant = budgets.filter((budget) => isForecast(budget) && isOfTenant(budget))
+    const tenantIds = [...new Set(meant.map(({ tenantId }) => tenantId))]
+    if (tenantIds.length === 0) return new Map()
+    const { sql } = this.#options.database
+    const filter = { ...lately(this.#options.clock.nowMs()), tenantIds }
+    const page = { limit: ROWS * tenantIds.length }
+    const { rows } = await queryUsage(sql, filter, ['hour', 'tenant'], page)
+    const found = Map.groupBy(rows, (row) => row.tenantId ?? '')
+    return new Map(tenantIds.map((id) => [id, found.get(id) ?? []]))
+  }
+}
+
+const lately = (nowMs: number) => ({ fromMs: nowMs - DAYS_BACK * DAY_MS, toMs: nowMs })
+
+/** An hour is over before it helps to know, and hours are not kept by end user. */
+const isForecast = ({ period, endUser }: Budget) => period !== 'hour' && endUser === null
+
+const isOfTenant = ({ projectId, keyId }: Budget) => projectId === null && keyId === null
+
+function spentIn(used: readonly UsageRow[], unit: Budget['unit']): HourSpent[] {
+  return used.map((row) => {
+    const amounts = {
+      money: BigInt(row.chargeNanos),
+      tokens: BigInt(row.inputTokens + row.outputTokens),
+      engine_seconds: BigInt(row.engineMs),
+    }
+    return { atMs: Date.parse(row.hour ?? ''), amount: amounts[unit] }
+  })
 }

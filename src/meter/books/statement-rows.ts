@@ -28,7 +28,7 @@ export async function readStatements(
 ): Promise<Statement[]> {
   const rows = await sql<Row[]>`
     ${selectStatement(sql)} where true
-      ${tenantIds ? sql`and s.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+      ${tenantIds ? sql`and s.tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}
       ${after === undefined ? sql`` : sql`and s.number > ${after}`}
       ${before === undefined ? sql`` : sql`and s.number < ${before}`}
     order by s.number ${after === undefined ? sql`desc` : sql``} limit ${limit}`
@@ -83,7 +83,7 @@ export async function* standingPages(
         and s.number > ${after} and s.number <= ${last}
         and s.from_at >= to_timestamp(${fromMs}::float8 / 1000)
         and s.to_at <= to_timestamp(${toMs}::float8 / 1000)
-        ${tenantIds ? sql`and s.tenant_id = any (${textArray(tenantIds)}::text::text[])` : sql``}
+        ${tenantIds ? sql`and s.tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}
       order by s.number limit ${pageRows}`
     const found = rows.at(-1)
     if (found !== undefined) yield rows.map(statementOfRow)

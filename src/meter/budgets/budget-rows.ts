@@ -141,11 +141,12 @@ export async function readCounters(
   sql: Queries,
   counterIds: readonly string[],
 ): Promise<Map<string, { spent: bigint; leased: bigint }>> {
-  const ids = textArray(counterIds)
   const rows = await sql<{ id: string; spent: string; leased: string }[]>`
-    with noted as (
-      select counter_id, holder, sum(amount)::int8 as amount from budget_spends
-      where counter_id = any (${ids}::text::text[]) group by counter_id, holder
+    with asked as materialized (
+      select distinct id from unnest(${textArray(counterIds)}::text[]) as given (id)
+    ), noted as (
+      select counter_id, holder, sum(amount)::int8 as amount
+      from asked join budget_spends on counter_id = asked.id group by counter_id, holder
     ), unbooked as (
       select n.counter_id, sum(n.amount)::int8 as spent,
         sum(least(coalesce(l.amount, 0), n.amount))::int8 as taken
@@ -156,7 +157,7 @@ export async function readCounters(
     select coalesce(c.id, u.counter_id) as id,
       (coalesce(c.spent, 0) + coalesce(u.spent, 0))::text as spent,
       (coalesce(c.leased, 0) - coalesce(u.taken, 0))::text as leased
-    from (select * from budget_counters where id = any (${ids}::text::text[])) as c
+    from (select budget_counters.* from asked join budget_counters using (id)) as c
     full join unbooked as u on u.counter_id = c.id`
   return new Map(
     rows.map(({ id, spent, leased }) => [id, { spent: BigInt(spent), leased: BigInt(leased) }]),

@@ -75,7 +75,7 @@ export async function readCredits(
     select id, tenant_id as "tenantId", budget_id as "budgetId", kind,
       amount_nanos::text as nanos, note, actor, at
     from credits
-    where (${only}::text is null or tenant_id = any (${only}::text::text[]))
+    where (${only}::text is null or tenant_id = any (${only}::text[]))
       and (${before ?? null}::text is null or id < ${before ?? null}::text collate "C")
     order by id desc limit ${limit + 1}`
   const page = rows.slice(0, limit).map((row) => ({ ...row, nanos: BigInt(row.nanos) }))
