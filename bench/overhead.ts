@@ -233,6 +233,8 @@ async function measureLatency(
     percentile(a, 0.99) - percentile(b, 0.99)
   const { value, low, high } = bootstrap(ours, bare, added, seed)
   const overBase = base.length > 0 ? bootstrap(ours, base, added, seed) : undefined
+  const slow = slowSeconds(parts.gristmill)
+  log(`latency: the slowest percent fell into the seconds ${slow.join(', ')}`)
   log(`latency: p50 ${median(ours).toFixed(2)} ms, bare ${median(bare).toFixed(2)}`)
   const { gristmill: cpuUsOurs = 0, bare: cpuUsBare = 0, base: cpuUsBase = 0 } = cpu
   return {
@@ -241,6 +243,10 @@ async function measureLatency(
     p99AddedMsHigh: high,
     p50AddedMs: median(ours) - median(bare),
     nLatency: ours.length,
+    // Few where something comes in bursts, nearly all where it is spread.
+    slowSeconds: slow.length,
+    bareSlowSeconds: slowSeconds(parts.bare).length,
+    ...(parts.base && { baseSlowSeconds: slowSeconds(parts.base).length }),
     ...(overBase && {
       p99OverBaseMs: overBase.value,
       p99OverBaseMsLow: overBase.low,
@@ -253,6 +259,14 @@ async function measureLatency(
     requestRatioAtRate: cpuUsOurs / cpuUsBare,
     ratePerS: RATE_PER_S,
   }
+}
+
+/** Seconds of an arm's latency runs, one after the other, in which its slowest percent fell. */
+function slowSeconds(parts: readonly Sample[][] = []): number[] {
+  const times = parts.flat().map(({ totalMs }) => totalMs)
+  const p99Ms = percentile(times, 0.99)
+  const slow = times.flatMap((ms, at) => (ms > p99Ms ? [Math.floor(at / RATE_PER_S)] : []))
+  return [...new Set(slow)]
 }
 
 /** One run of `measure` for every arm there is. */
