@@ -24,7 +24,7 @@ import { alternate, bootstrap } from './statistics.ts'
 export interface OverheadOptions {
   /** Turns of each arm. */
   pairs?: number
-  /** Requests of each arm in all. */
+  /** Requests of each arm in all, over its processes. */
   requests?: number
   /** Streams of each arm and length in all. */
   streams?: number
@@ -51,16 +51,20 @@ export interface OverheadOptions {
 }
 
 const CONNECTIONS = 16
+/** Fewer in one process are no figure. */
+const REQUESTS_MIN = 20_000
 /** Of each gateway where two commits are compared. */
 const BASE_PROCESSES = 4
 const RATE_PER_S = 200
 const LATENCY_PARTS = 4
 
 export async function benchOverhead(options: OverheadOptions = {}) {
-  const { pairs = 15, requests = 60_000, streams = 480, latencyRequests = 20_000 } = options
+  const { pairs = 15, streams = 480, latencyRequests = 20_000 } = options
   const { tenants = 1000, keys = 10_000, seed = 1, connections = CONNECTIONS } = options
   const { memoryRequests = 0, processes = options.base === undefined ? 1 : BASE_PROCESSES } =
     options
+  // The bare proxy is one process.
+  const { requests = Math.max(60_000, REQUESTS_MIN * processes) } = options
   const log = options.log ?? (() => undefined)
   await using stack = new AsyncDisposableStack()
   const { arms, fellows, parts, inspectorUrl, baseCommit } = await startArms(stack, {

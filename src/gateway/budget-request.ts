@@ -126,15 +126,15 @@ export function clamped(options: LifeOptions, hold: Hold): LifeOptions {
   return { ...options, request: bounded, outputTokensDefault: most }
 }
 
-/** How the tightest of its budgets stands, and whether its answer had to be shorter for it. */
+/** Adds how the tightest of its budgets stands, and whether its answer had to be shorter for it. */
 export function withBudget(headers: ReplyHeaders, hold: Hold): ReplyHeaders {
   const { tightest } = hold
-  const clamped = hold.isClamped ? ['x-gristmill-budget-clamped', hold.outputTokens] : NONE
-  if (tightest === undefined) return [...headers, ...clamped]
+  const bound = hold.isClamped ? ['x-gristmill-budget-clamped', hold.outputTokens] : NONE
+  if (tightest === undefined) return [...headers, ...bound]
   const { budget, left, renewsAtMs } = tightest
   const own = headersOf(budget, renewsAtMs)
   const leftText = limitAsWritten(budget.unit, left)
-  return [...headers, ...clamped, 'x-gristmill-budget-left', leftText, ...own]
+  return [...headers, ...bound, 'x-gristmill-budget-left', leftText, ...own]
 }
 
 const NONE: ReplyHeaders = []

@@ -3,28 +3,7 @@ import { test } from 'node:test'
 import type { ServiceClass } from '../base/index.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Arrival, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
-
-let serial = 0
-
-function arrival(tenantId: string, change: Partial<Arrival> = {}): Arrival {
-  return {
-    id: `t${serial++}`,
-    model: 'm',
-    tenantId,
-    tenantWeight: 1,
-    projectId: 'p',
-    projectWeight: 1,
-    keyId: `key-${tenantId}`,
-    userId: 'u',
-    serviceClass: 'standard',
-    estimatedInputTokens: 10,
-    deadlineMs: 1_000_000,
-    queueDepthMax: 1000,
-    tenantConcurrencyMax: null,
-    keyConcurrencyMax: null,
-    ...change,
-  }
-}
+import { arrival } from './test-world.ts'
 
 function scheduler(cap: number, express = 0, models = ['m']): Scheduler {
   const made = new Scheduler(defaultSchedulerConfig)

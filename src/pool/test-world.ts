@@ -17,6 +17,29 @@ interface Running {
   done: number
 }
 
+let serial = 0
+
+/** A small request of a tenant, with whatever is to be other about it. */
+export function arrival(tenantId: string, change: Partial<Arrival> = {}): Arrival {
+  return {
+    id: `t${serial++}`,
+    model: 'm',
+    tenantId,
+    tenantWeight: 1,
+    projectId: 'p',
+    projectWeight: 1,
+    keyId: `key-${tenantId}`,
+    userId: 'u',
+    serviceClass: 'standard',
+    estimatedInputTokens: 10,
+    deadlineMs: 1_000_000,
+    queueDepthMax: 1000,
+    tenantConcurrencyMax: null,
+    keyConcurrencyMax: null,
+    ...change,
+  }
+}
+
 export class World {
   readonly scheduler: Scheduler
   readonly running = new Map<string, Running>()

@@ -4,29 +4,11 @@ import fc from 'fast-check'
 import { treesOf } from './pool-groups.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Arrival, defaultSchedulerConfig, type TenantState } from './scheduler-types.ts'
-import { engine, INPUT_MAX, OUTPUT_MAX, World } from './test-world.ts'
+import { arrival, engine, INPUT_MAX, OUTPUT_MAX, World } from './test-world.ts'
 import type { TicketState } from './ticket-state.ts'
 
-let serial = 0
-
 function ask(s: Scheduler, tenantId: string, change: Partial<Arrival> = {}): TicketState {
-  const ticket = s.arrive({
-    id: `w${serial++}`,
-    model: 'm',
-    tenantId,
-    tenantWeight: 1,
-    projectId: 'p',
-    projectWeight: 1,
-    keyId: `key-${tenantId}`,
-    userId: 'u',
-    serviceClass: 'standard',
-    estimatedInputTokens: 10,
-    deadlineMs: 1e9,
-    queueDepthMax: 1000,
-    tenantConcurrencyMax: null,
-    keyConcurrencyMax: null,
-    ...change,
-  })
+  const ticket = s.arrive(arrival(tenantId, change))
   assert.ok(ticket !== 'queue_full')
   return ticket
 }

@@ -88,16 +88,18 @@ export class BudgetAlerts {
     const periods = all.map(({ budget, startMs }) => ({ budgetId: budget.id, startMs }))
     const known = await readCrossings(database.sql, periods)
     const due = this.#dueForecasts(all)
-    const used = await this.#usedByTenants(all.filter(({ budget }) => due.has(budget.id)))
+    const wantedOf = ({ budget }: BudgetStanding) => settings.get(budget.id) ?? usualAlerts
+    const isNew = ({ budget, startMs }: BudgetStanding, percent: number) =>
+      !known.has(crossingKey({ budgetId: budget.id, startMs, percent }))
+    const isForecast = (one: BudgetStanding) =>
+      due.has(one.budget.id) && wantedOf(one).onForecast && isNew(one, 0)
+    const used = await this.#usedByTenants(all.filter(isForecast))
     for (const standing of all) {
-      const { budget, startMs } = standing
-      const { id: budgetId } = budget
-      const wanted = settings.get(budgetId) ?? usualAlerts
-      const isNew = (percent: number) => !known.has(crossingKey({ budgetId, startMs, percent }))
-      const passed = crossed(standing, wanted.percents).filter(isNew)
+      const wanted = wantedOf(standing)
+      const passed = crossed(standing, wanted.percents).filter((one) => isNew(standing, one))
       if (passed.length > 0) await this.#note(standing, passed, { kind: 'none' }, wanted)
-      else if (due.has(budgetId) && wanted.onForecast && isNew(0)) {
-        const outlook = await this.outlook(standing, used.get(budget.tenantId))
+      else if (isForecast(standing)) {
+        const outlook = await this.outlook(standing, used.get(standing.budget.tenantId))
         if (outlook.kind === 'empty') await this.#note(standing, [0], outlook, wanted)
       }
     }
@@ -121,7 +123,7 @@ export class BudgetAlerts {
   async outlook(standing: BudgetStanding, ofTenant?: readonly UsageRow[]): Promise<Outlook> {
     const { clock, zoneOf } = this.#options
     const { budget } = standing
-    if (!isForecast(budget)) return { kind: 'none' }
+    if (!hasOutlook(budget)) return { kind: 'none' }
     const nowMs = clock.nowMs()
     const known = isOfTenant(budget) ? ofTenant : undefined
     const used = known ?? (await this.#usedBy(budget, nowMs))
@@ -223,7 +225,7 @@ export class BudgetAlerts {
   /** The same of all tenants whose own budgets are among them, in one reading. */
   async #usedByTenants(standings: readonly BudgetStanding[]): Promise<Map<string, UsageRow[]>> {
     const budgets = standings.map(({ budget }) => budget)
-    const meant = budgets.filter((budget) => isForecast(budget) && isOfTenant(budget))
+    const meant = budgets.filter((budget) => hasOutlook(budget) && isOfTenant(budget))
     const tenantIds = [...new Set(meant.map(({ tenantId }) => tenantId))]
     if (tenantIds.length === 0) return new Map()
     const { sql } = this.#options.database
@@ -238,7 +240,7 @@ export class BudgetAlerts {
 const lately = (nowMs: number) => ({ fromMs: nowMs - DAYS_BACK * DAY_MS, toMs: nowMs })
 
 /** An hour is over before it helps to know, and hours are not kept by end user. */
-const isForecast = ({ period, endUser }: Budget) => period !== 'hour' && endUser === null
+const hasOutlook = ({ period, endUser }: Budget) => period !== 'hour' && endUser === null
 
 const isOfTenant = ({ projectId, keyId }: Budget) => projectId === null && keyId === null
 

@@ -64,20 +64,17 @@ export class Hold {
 
   /** undefined while nothing is known of any. */
   get tightest(): TightestBudget | undefined {
-    let [found, foundState]: [Applied | undefined, CounterState | undefined] = [
-      undefined,
-      undefined,
-    ]
+    let found: { applied: Applied; state: CounterState } | undefined
     for (let at = 0; at < this.#applied.length; at++) {
       const applied = this.#applied[at]
       const state = this.#taken[at]?.held.state
       if (applied === undefined || state === undefined) continue
-      if (foundState !== undefined && shareLeft(foundState) <= shareLeft(state)) continue
-      found = applied
-      foundState = state
+      if (found !== undefined && shareLeft(found.state) <= shareLeft(state)) continue
+      found = { applied, state }
     }
-    if (found === undefined || foundState === undefined) return undefined
-    return { budget: found.budget, left: leftOf(foundState), renewsAtMs: found.bounds.endMs }
+    if (found === undefined) return undefined
+    const { budget, bounds } = found.applied
+    return { budget, left: leftOf(found.state), renewsAtMs: bounds.endMs }
   }
 }
 

@@ -31,6 +31,7 @@ export class PriceBook {
   #table = new PriceTable([])
   /** What was found last, for the time in which nothing changes. */
   readonly #found = new Map<string, PriceInForce | null>()
+  /** The last of them: most requests ask for what the one before them did. */
   #last: Found | undefined
   #foundFromMs = 0
   #foundUntilMs = 0
