@@ -162,7 +162,7 @@ class World {
   /** By one gateway or by two at once; one that is killed takes its transaction along. */
   async #fold(rows: number, twice: boolean): Promise<void> {
     const killed = database.transaction(async (sql) => {
-      await foldUsage({ transaction: (work) => work(sql) }, rows)
+      await foldUsage({ sql, transaction: (work) => work(sql) }, rows)
       throw new Error('killed')
     })
     await assert.rejects(killed, /killed/)

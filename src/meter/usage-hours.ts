@@ -5,6 +5,7 @@
  */
 import { type Clock, type Logger, Rounds } from '../base/index.ts'
 import type { Database, Queries } from '../store/index.ts'
+import { textArray } from './text-array.ts'
 
 type Fragment = ReturnType<Queries>
 
@@ -16,6 +17,9 @@ const LOOK_EVERY_MS = 10_000
  */
 const FOLD_ROWS = 50_000
 const FOLD_EVERY_MS = 300_000
+/** Moved in one transaction, and how long after it is rested: answers share the disk with it. */
+const PIECE_ROWS = 2000
+const REST_MS = 200
 /** Any number, the same for every gateway. */
 const LOCK_KEY = 7_147_010
 
@@ -29,32 +33,86 @@ const SUMS = [
 const COLUMNS = `${KEYS}, ${SUMS.join(', ')}`
 
 /**
- * Moves what was noted into the hours.
- * @returns rows that were moved; 0 also where another gateway is at it
+ * Moves what was noted into the hours, tenant by tenant, so that those of one come together.
+ * @param pieceRows moved in one transaction at most
+ * @param goesOn asked after each, and waited for
+ * @returns rows that were moved; it ends early where another gateway is at it
  */
 export async function foldUsage(
-  database: Pick<Database, 'transaction'>,
-  rowsMax = FOLD_ROWS,
+  database: Pick<Database, 'transaction' | 'sql'>,
+  pieceRows = PIECE_ROWS,
+  goesOn: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<number> {
   let folded = 0
   for (;;) {
-    const count = await foldSome(database, rowsMax)
-    folded += count
-    if (count < rowsMax) return folded
+    const noted = await firstNoted(database.sql)
+    let seen = 0
+    for (const { tenantIds, rows, upTo } of pieces(noted, pieceRows)) {
+      seen += rows
+      for (let left = rows; left > 0; left -= pieceRows) {
+        const count = await foldPiece(database, tenantIds, upTo, pieceRows)
+        folded += count ?? 0
+        if (count === undefined || !(await goesOn())) return folded
+      }
+    }
+    if (seen < FOLD_ROWS) return folded
   }
 }
 
-function foldSome(database: Pick<Database, 'transaction'>, rowsMax: number): Promise<number> {
+interface Noted {
+  tenantId: string
+  rows: number
+  /** Last of all that were looked at. */
+  upTo: string
+}
+
+interface Piece extends Omit<Noted, 'tenantId'> {
+  tenantIds: string[]
+}
+
+/** Whose the first rows are, of which as many are looked at as are folded at a time. */
+function firstNoted(sql: Queries): Promise<Noted[]> {
+  return sql<Noted[]>`
+    select tenant_id as "tenantId", count(*)::float8 as rows, max(max(id)) over ()::text as "upTo"
+    from (select tenant_id, id from usage_fresh order by id limit ${FOLD_ROWS}) as first
+    group by tenant_id order by tenant_id`
+}
+
+/** Tenants that have about so many rows together, or one that has more. */
+function pieces(noted: readonly Noted[], pieceRows: number): Piece[] {
+  const found: Piece[] = []
+  for (const { tenantId, rows, upTo } of noted) {
+    const last = found.at(-1)
+    if (last === undefined || last.rows + rows > pieceRows) {
+      found.push({ tenantIds: [tenantId], rows, upTo })
+      continue
+    }
+    last.tenantIds.push(tenantId)
+    last.rows += rows
+  }
+  return found
+}
+
+/** @returns rows that were moved; undefined where another gateway is at it */
+function foldPiece(
+  database: Pick<Database, 'transaction'>,
+  tenantIds: readonly string[],
+  upTo: string,
+  rowsMax: number,
+): Promise<number | undefined> {
   return database.transaction(async (sql) => {
     const [lock] = await sql<{ taken: boolean }[]>`
       select pg_try_advisory_xact_lock(${LOCK_KEY}) as taken`
-    if (!lock?.taken) return 0
+    if (!lock?.taken) return undefined
     const sums = SUMS.map((name) => `sum(${name})`).join(', ')
     const added = SUMS.map((name) => `${name} = h.${name} + excluded.${name}`).join(', ')
     const [moved] = await sql<{ count: number }[]>`
       with taken as (
         delete from usage_fresh
-        where id = any (array(select id from usage_fresh order by id limit ${rowsMax}))
+        where id = any (array(
+          select id from usage_fresh
+          where id <= ${upTo}::int8 and tenant_id = any (${textArray(tenantIds)}::text[])
+          order by id limit ${rowsMax}))
         returning *
       ), added as (
         insert into usage_hours as h (${sql.unsafe(COLUMNS)})
@@ -83,7 +141,10 @@ export function keepUsageFolded(
     try {
       const isDue = clock.monotonicMs() - foldedAtMs >= FOLD_EVERY_MS
       if (!isDue && (await freshRows(database.sql)) < FOLD_ROWS) return
-      await foldUsage(database)
+      await foldUsage(database, PIECE_ROWS, async () => {
+        await new Promise<void>((resolve) => clock.after(REST_MS, resolve))
+        return !rounds.isStopped
+      })
       foldedAtMs = clock.monotonicMs()
     } catch (error) {
       logger.warn({ err: error }, 'hours of usage were not summed up; it is tried again')

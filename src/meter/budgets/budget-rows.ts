@@ -131,9 +131,16 @@ export async function reclaimLeases(sql: Queries): Promise<number> {
   return row?.reclaimed ?? 0
 }
 
-/** Books in counters and leases what settled requests have spent of them since the last time. */
-export async function bookSpends(sql: Queries): Promise<void> {
-  await sql`select book_budget_spends(null)`
+/** Counters that settled requests have spent of since it was last booked. */
+export async function notedCounters(sql: Queries): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select counter_id as id from budget_spends group by counter_id`
+  return rows.map(({ id }) => id)
+}
+
+/** Books in counters and their leases what settled requests have spent of them. */
+export async function bookSpends(sql: Queries, counterIds: readonly string[]): Promise<void> {
+  await sql`select book_budget_spends(${textArray(counterIds)}::text[])`
 }
 
 /** How counters stand with what is noted; those that nothing was ever asked of are missing. */

@@ -7,6 +7,7 @@ import { type Database, wasNeverSent } from '../../store/index.ts'
 import {
   bookSpends,
   leaseBudget,
+  notedCounters,
   reclaimLeases,
   releaseBudget,
   renewLeases,
@@ -54,6 +55,8 @@ const RECLAIM_MS_MAX = 5000
  */
 const BOOK_MS = 300_000
 const BOOK_SPENDS = 20_000
+/** Counters booked in one tick: answers share the disk with it. */
+const BOOK_COUNTERS = 50
 /** The clock here may go slower than that of the database. */
 const VALID_SHARE = 0.9
 /** Requests that are to fit before more is fetched ahead. */
@@ -72,6 +75,8 @@ export class LeaseKeeper {
   #bookedAtMs = 0
   /** Spends since then. */
   #unbooked = 0
+  /** Counters left to be booked. */
+  #toBook: string[] = []
   #working: Promise<void> | undefined
   #isClosed = false
 
@@ -240,8 +245,10 @@ export class LeaseKeeper {
       if (nowMs - this.#bookedAtMs >= BOOK_MS || this.#unbooked >= BOOK_SPENDS) {
         this.#bookedAtMs = nowMs
         this.#unbooked = 0
-        await bookSpends(database.sql)
+        this.#toBook = await notedCounters(database.sql)
       }
+      const counterIds = this.#toBook.splice(0, BOOK_COUNTERS)
+      if (counterIds.length > 0) await bookSpends(database.sql, counterIds)
       this.#book.forget(nowMs - FORGOTTEN_MS)
       for (const [counterId, untilMs] of this.#wantedUntilMs) {
         if (untilMs < nowMs) this.#wantedUntilMs.delete(counterId)
