@@ -46,7 +46,7 @@ export function newId(prefix: IdPrefix, clock: Clock, random: Random): string {
   return `${prefix}_${headOf(clock.nowMs())}${tail}`
 }
 
-/** The least text that an identifier made at `atMs` or later can be. */
+/** The least text that an identifier made at `atMs`, or in 1970 at the earliest, can be. */
 export function idsFrom(prefix: IdPrefix, atMs: number): string {
   return `${prefix}_${headOf(atMs)}`
 }
@@ -61,7 +61,7 @@ export function idTimeMs(id: string): number | null {
 
 function headOf(nowMs: number): string {
   if (nowMs === lastMs) return lastHead
-  let time = nowMs
+  let time = Math.max(0, nowMs)
   let head = ''
   for (let i = 0; i < 10; i += 2) {
     head = PAIRS[time % 1024] + head

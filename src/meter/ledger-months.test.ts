@@ -1,9 +1,9 @@
 /** Whoever makes a month gives way to those who read the ledger. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { FakeClock, systemClock } from '../base/index.ts'
+import { createLogger, FakeClock, idsFrom, systemClock } from '../base/index.ts'
 import { eventually } from '../base/test-eventually.ts'
-import { connect, openTestDatabase } from '../store/index.ts'
+import { connect, migrate, openTestDatabase } from '../store/index.ts'
 import { addMonths, readMonths } from './ledger-months.ts'
 
 it('a reader that meets a new month half-way goes on, and the month comes later', async () => {
@@ -42,6 +42,35 @@ it('a reader that meets a new month half-way goes on, and the month comes later'
     assert.equal((await readMonths(database.sql)).length, months + 2)
   } finally {
     await Promise.all([first.sql.end(), reader.sql.end()])
+    await database.close()
+  }
+})
+
+it('what no month took is a part of its own after an upgrade, and months go on', async () => {
+  const database = await openTestDatabase()
+  const { sql, url } = database
+  try {
+    const now = systemClock.nowMs()
+    const id = `${idsFrom('req', now)}0000000000000000`
+    // As versions before 0121 left it at their first start.
+    await sql.unsafe('drop table ledger_intents_first; drop table ledger_settlements_first')
+    await sql`delete from schema_migrations where version = 121`
+    await sql`
+      insert into ledger_intents (request_id, tenant_id, project_id, key_id, model, endpoint,
+        service_class, estimated_input_tokens, output_tokens_max, arrived_at)
+      values (${id}, 'ten', 'prj', 'key', 'small', 'chat', 'standard', 1, 1, now())`
+    await assert.rejects(addMonths(database, systemClock), /would be violated/)
+    assert.deepEqual(await migrate({ url, logger: createLogger('silent', 'test') }), [121])
+    await addMonths(database, systemClock)
+    await addMonths(database, systemClock)
+    const months = await readMonths(sql)
+    assert.deepEqual([months.length, months[0]?.name], [2, 'first'])
+    assert.ok((months[0]?.untilId ?? '') > id)
+    const found = await sql<{ part: string }[]>`
+      select tableoid::regclass::text as part from ledger_intents where request_id = ${id}`
+    assert.deepEqual([...found], [{ part: 'ledger_intents_first' }])
+    await assert.rejects(sql`delete from ledger_intents where request_id = ${id}`)
+  } finally {
     await database.close()
   }
 })

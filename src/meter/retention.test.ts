@@ -1,7 +1,14 @@
 /** Old requests are dropped by the month once they are closed; what they came to stays. */
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
-import { createLogger, FakeClock, idsFrom, systemClock, systemRandom } from '../base/index.ts'
+import {
+  createLogger,
+  FakeClock,
+  idsFrom,
+  limitTable,
+  systemClock,
+  systemRandom,
+} from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { createTenancy, type Tenancy } from '../tenancy/index.ts'
 import {
@@ -90,6 +97,10 @@ it('requests go with their month when it is closed, and what they came to stays'
   await ask('ten_a', monthMs(2) + 3 * HOUR_MS, monthMs(2) + 3 * HOUR_MS)
   clock.advance(monthMs(3) + 24 * HOUR_MS - clock.nowMs())
 
+  // So many that it would be before there were identifiers; months without requests stay as well.
+  const byDefault = { ...retention(), months: limitTable.requestMonths.default }
+  assert.deepEqual(await dropOld(byDefault), { dropped: 0, reason: null })
+  assert.equal((await readMonths(database.sql)).length, 6)
   const before = await dropOld(retention())
   assert.equal(before.dropped, 0)
   assert.match(before.reason ?? '', /no statement of ten_a has the whole hour/)
