@@ -41,6 +41,8 @@ export async function populate(
       from jsonb_array_elements_text(${JSON.stringify(hashes)}::text::jsonb)
         with ordinality as t(hash, i)`
   })
+  // Plans made for empty tables would be kept until the database looks by itself.
+  await sql`analyze tenants, projects, keys, key_secrets`
   await sql.end()
   return secrets
 }

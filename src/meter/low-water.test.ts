@@ -73,7 +73,7 @@ const recover = () => recoverOpen({ sql: database.sql, clock, logger, isOurs: ()
 /** As if the last move were long ago. */
 async function move(): Promise<void> {
   await database.sql`update ledger_mark set next_since = now() - interval '1 hour'`
-  await moveLowWater(database.sql, clock)
+  while (await moveLowWater(database.sql, clock, 2));
 }
 
 const open = async () =>
@@ -104,6 +104,23 @@ describe('the low-water mark', () => {
     assert.ok(mark?.low_water > old && mark?.low_water < young)
     assert.equal(await recover(), 2)
     assert.deepEqual(await open(), [])
+  })
+
+  it('goes on in pieces, and is told anew only when all were looked at', async () => {
+    const ids = [95_000, 94_000, 93_000, 92_000, 91_000].map(idAt)
+    await writeGiven(database.sql, ids.map(intent))
+    await move()
+    await database.sql`update ledger_mark set next_since = now() - interval '1 hour'`
+    const onItsWay: boolean[] = []
+    for (let piece = 0; piece < 5; piece++) {
+      onItsWay.push(await moveLowWater(database.sql, clock, 2))
+      assert.deepEqual(await lost(), [])
+      const [mark] = await database.sql`select low_water from ledger_mark`
+      assert.equal(ids.filter((id) => id < mark?.low_water).length, [1, 2, 3, 4, 5][piece])
+    }
+    assert.deepEqual(onItsWay, [true, true, true, true, false])
+    assert.deepEqual(await open(), ids)
+    assert.equal(await recover(), 5)
   })
 
   it('stays until all that began before it was told has ended', async () => {

@@ -22,26 +22,45 @@ const AGE_MS = 40_000
  */
 const TOLD_S = 45
 
-/** Moves the mark on, if it has been told for long enough; one of several gateways does. */
-export async function moveLowWater(sql: Queries, clock: Clock): Promise<void> {
+/** Looked at in one statement: answers share the processor with it. */
+const ROWS_MAX = 1000
+
+/**
+ * Moves the mark on, if it has been told for long enough; one of several gateways does.
+ * @returns true where it is on its way: not all before what was told was looked at
+ */
+export async function moveLowWater(
+  sql: Queries,
+  clock: Clock,
+  rowsMax = ROWS_MAX,
+): Promise<boolean> {
   const next = idsFrom('req', clock.nowMs() - AGE_MS)
-  await sql`
+  const [moved] = await sql<{ isOnItsWay: boolean }[]>`
     with mark as materialized (
       select low_water, next_low_water from ledger_mark
       where next_since < now() - make_interval(secs => ${TOLD_S}) for update
+    ), piece as materialized (
+      select i.request_id, ${isOpen(sql)} as is_open from ledger_intents as i
+      where i.request_id >= (select low_water from mark)
+        and i.request_id < (select next_low_water from mark)
+      order by i.request_id limit ${rowsMax}
     ), booked as (
-      insert into ledger_open (request_id)
-      select i.request_id from mark, ledger_intents as i
-      where i.request_id >= mark.low_water and i.request_id < mark.next_low_water
-        and ${isOpen(sql)}
+      insert into ledger_open (request_id) select request_id from piece where is_open
       on conflict (request_id) do nothing
     ), ended as (
       ${deleteEnded(sql)} and exists (select from mark)
+    ), last as materialized (
+      select max(request_id) as request_id from piece having count(*) >= ${rowsMax}
+    ), reached as (
+      select mark.*, last.request_id as stop from mark left join last on true
     )
     update ledger_mark
-    set low_water = mark.next_low_water, next_low_water = greatest(mark.next_low_water, ${next}),
-        next_since = now()
-    from mark`
+    set low_water = coalesce(stop, reached.next_low_water),
+      next_low_water = case when stop is null
+        then greatest(reached.next_low_water, ${next}) else reached.next_low_water end,
+      next_since = case when stop is null then now() else next_since end
+    from reached returning stop is not null as "isOnItsWay"`
+  return moved?.isOnItsWay ?? false
 }
 
 /** Gives every open request its row in `ledger_open`, and takes those away that have ended. */

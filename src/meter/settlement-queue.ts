@@ -235,7 +235,7 @@ export class SettlementQueue {
     this.#moveDue = false
     const { sql, clock, logger } = this.#options
     try {
-      await moveLowWater(sql, clock)
+      if (await moveLowWater(sql, clock)) this.moveLowWater()
     } catch (error) {
       logger.warn({ err: error }, 'the low-water mark of the ledger did not move')
     }

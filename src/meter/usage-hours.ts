@@ -39,7 +39,7 @@ const COLUMNS = `${KEYS}, ${SUMS.join(', ')}`
  * @returns rows that were moved; it ends early where another gateway is at it
  */
 export async function foldUsage(
-  database: Pick<Database, 'transaction' | 'sql'>,
+  database: Pick<Database, 'transaction'> & { sql: Queries },
   pieceRows = PIECE_ROWS,
   goesOn: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<number> {

@@ -127,7 +127,11 @@ describe('what settled requests have spent', () => {
         const { granted } = await lease(holder, 20n)
         assert.equal(granted, 20n)
         const settle = await open(holder, 20)
-        await Promise.all([settle(15), bookSpends(database.sql, [counter]), reclaimLeases(database.sql)])
+        await Promise.all([
+          settle(15),
+          bookSpends(database.sql, [counter]),
+          reclaimLeases(database.sql),
+        ])
       }
     })
     await Promise.all(each)
