@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, systemClock, systemRandom } from '../../base/index.ts'
-import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
+import { openTestDatabase, type Queries, type TestDatabase } from '../../store/index.ts'
 import { createTenancy } from '../../tenancy/index.ts'
 import { writeIntents, writeSettlements } from '../ledger-rows.ts'
 import type { Settlement } from '../types.ts'
@@ -70,6 +70,20 @@ const stands = async () => {
   return row
 }
 
+/** How often the intents are looked into while `work` goes on. */
+const readsOf = (work: (sql: Queries) => Promise<unknown>): Promise<number> =>
+  database.transaction(async (sql) => {
+    const soFar = async () => {
+      const [row] = await sql<{ reads: number }[]>`
+        select sum(seq_scan + coalesce(idx_scan, 0))::int as reads from pg_stat_xact_user_tables
+        where starts_with(relname, 'ledger_intents')`
+      return row?.reads ?? 0
+    }
+    const before = await soFar()
+    await work(sql)
+    return (await soFar()) - before
+  })
+
 describe('what settled requests have spent', () => {
   it('is noted with the settlement, once, and booked out of the lease', async () => {
     await lease('one', 100n)
@@ -118,6 +132,25 @@ describe('what settled requests have spent', () => {
     await late(40)
     await reclaimLeases(database.sql)
     assert.deepEqual(await stands(), { spent: '100', leased: '900', noted: '0' })
+  })
+
+  it('is looked up once, however many leases have run out together', async () => {
+    const many = Array.from({ length: 40 }, (_, at) => `gone ${at}`)
+    const settles: ((spent: number) => Promise<void>)[] = []
+    for (const holder of many) {
+      await lease(holder, 20n, -1)
+      settles.push(await open(holder, 20))
+    }
+    // Every second request has ended, the others keep what they have set aside.
+    for (const settle of settles.filter((_, at) => at % 2 === 0)) await settle(15)
+    const reads = await readsOf(reclaimLeases)
+    assert.deepEqual(await stands(), { spent: '300', leased: '400', noted: '0' })
+    for (const settle of settles.filter((_, at) => at % 2 === 1)) await settle(20)
+    await reclaimLeases(database.sql)
+    assert.deepEqual(await stands(), { spent: '700', leased: '0', noted: '0' })
+    await lease('last', 20n, -1)
+    await open('last', 10)
+    assert.equal(await readsOf(reclaimLeases), reads)
   })
 
   it('is booked by whoever comes first, all of it, while everybody books', async () => {
