@@ -12,8 +12,8 @@ import { forgetLines } from './line-store.ts'
 import { whyOf } from './line-writer.ts'
 
 export interface BatchRunnerOptions extends RunServices {
-  /** The principal of a key; null where it has ended. */
-  principalOf(keyId: string): Promise<Principal | null>
+  /** The principals of keys; those that have ended are missing. */
+  principalsOf(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal>>
   /** What the engines of a model could do; null: of all models. */
   roomFor(model: string | null): Room
   /** False while another gateway schedules. */
@@ -72,14 +72,15 @@ export class BatchRunner {
   }
 
   async #look(): Promise<void> {
-    const { database, logger, isOurs } = this.#options
+    const { database, logger, isOurs, principalsOf } = this.#options
     try {
       if (!isOurs()) {
         for (const run of this.#runs.values()) run.stop()
         return
       }
       const rows = await unfinishedBatches(database.sql)
-      const principals = await this.#principals(rows)
+      const keyIds = new Set(rows.map(({ keyId }) => keyId))
+      const principals = await principalsOf([...keyIds])
       if (!this.#rounds.isStopped) this.#reconcile(rows, principals)
       await this.#sweep()
     } catch (error) {
@@ -87,14 +88,7 @@ export class BatchRunner {
     }
   }
 
-  async #principals(rows: readonly BatchRow[]): Promise<Map<string, Principal | null>> {
-    const keyIds = [...new Set(rows.map(({ keyId }) => keyId))]
-    const { principalOf } = this.#options
-    const found = keyIds.map(async (id) => [id, await principalOf(id)] as const)
-    return new Map(await Promise.all(found))
-  }
-
-  #reconcile(rows: readonly BatchRow[], principals: Map<string, Principal | null>): void {
+  #reconcile(rows: readonly BatchRow[], principals: ReadonlyMap<string, Principal>): void {
     const perTenant = new Map<string, number>()
     const standings = [...this.#runs.values()].map(({ forecast }) => forecast.standing)
     const othersMatter = standings.some((standing) => standing !== 'hopeless')
@@ -158,7 +152,9 @@ export class BatchRunner {
   async #sweep(): Promise<void> {
     if (this.#ticks++ % TICKS_PER_SWEEP !== 0) return
     const { database, clock } = this.#options
-    await forgetLines(database.sql, new Date(clock.nowMs() - LINES_KEPT_MS))
+    const isMore = await forgetLines(database.sql, new Date(clock.nowMs() - LINES_KEPT_MS))
+    // In the next second, or more would end than are forgotten.
+    if (isMore) this.#ticks = 0
   }
 }
 

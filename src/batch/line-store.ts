@@ -91,16 +91,33 @@ export async function noteTries(
     on conflict (batch_id, line) do update set tries = excluded.tries`
 }
 
-/** Forgets the lines of batches that ended before; their answers are in files. */
-export async function forgetLines(sql: Queries, endedBefore: Date): Promise<void> {
-  await sql`
-    delete from batch_line_tries where batch_id in (
-      select id from batches where ended_at < ${endedBefore} and exists (
-        select from batch_line_tries where batch_id = batches.id) limit 20)`
-  await sql`
-    delete from batch_lines where batch_id in (
-      select id from batches where ended_at < ${endedBefore} and exists (
-        select from batch_lines where batch_id = batches.id) limit 20)`
+const FORGOTTEN_AT_ONCE = 20
+
+/**
+ * Forgets the lines of batches that ended before; their answers are in files.
+ * @returns true where there may be more
+ */
+export async function forgetLines(sql: Queries, endedBefore: Date): Promise<boolean> {
+  // From batch to batch along the rows that there are, however many batches there were.
+  const forget = async (table: 'batch_lines' | 'batch_line_tries') => {
+    const name = sql(table)
+    const [row] = await sql<{ batches: number }[]>`
+      with recursive held as (
+        select min(batch_id) as id from ${name}
+        union all
+        select (select min(batch_id) from ${name} where batch_id > held.id)
+        from held where held.id is not null
+      ), old as materialized (
+        select held.id from held join batches using (id)
+        where ended_at < ${endedBefore} limit ${FORGOTTEN_AT_ONCE}
+      ), gone as (
+        delete from ${name} where batch_id = any (array(select id from old))
+      )
+      select count(*)::int as batches from old`
+    return row?.batches === FORGOTTEN_AT_ONCE
+  }
+  const hasTries = await forget('batch_line_tries')
+  return (await forget('batch_lines')) || hasTries
 }
 
 interface OpenFiles {

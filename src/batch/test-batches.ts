@@ -181,7 +181,8 @@ export function testBatches(
       ...base,
       files,
       gateway: script.gateway,
-      principalOf: async () => tests.principal,
+      principalsOf: async (keyIds) =>
+        new Map(keyIds.flatMap((id) => (tests.principal ? [[id, tests.principal]] : []))),
       roomFor: () => ({
         slots: options.slots ?? 4,
         capacityUnitsPerS: null,

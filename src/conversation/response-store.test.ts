@@ -188,7 +188,7 @@ test('they are destroyed when they are older than their tenant keeps them', asyn
     responses: store,
     clock,
     logger: createLogger('silent', 'test'),
-    daysOf: async (id) => days.get(id) ?? 0,
+    keptDays: async () => days,
   })
   // By hand only, so that it is counted.
   await sweep.close()

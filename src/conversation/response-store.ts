@@ -196,11 +196,23 @@ export class ResponseStore implements ResponseArchive {
     this.#runner?.wake()
   }
 
-  /** Tenants that have responses. */
-  async tenantIds(): Promise<string[]> {
-    const rows = await this.#options.database.sql<{ id: string }[]>`
-      select distinct tenant_id as id from responses order by id`
-    return rows.map(({ id }) => id)
+  /** Tenants that have responses, with when the oldest that has ended was made. */
+  async oldestByTenant(): Promise<Map<string, Date>> {
+    const { sql } = this.#options.database
+    // From tenant to tenant along the index, whatever each has.
+    const rows = await sql<{ id: string; madeAt: Date }[]>`
+      with recursive tenant as (
+        select min(tenant_id) as id from responses
+        union all
+        select (select min(tenant_id) from responses where tenant_id > tenant.id)
+        from tenant where tenant.id is not null
+      )
+      select tenant.id, oldest.created_at as "madeAt"
+      from tenant, lateral (
+        select created_at from responses
+        where tenant_id = tenant.id and ended_at is not null order by created_at limit 1
+      ) as oldest`
+    return new Map(rows.map(({ id, madeAt }) => [id, madeAt]))
   }
 
   /** Destroys a tenant's that were made before, oldest first. @returns how many */

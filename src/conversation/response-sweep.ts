@@ -9,8 +9,8 @@ export interface ResponseSweepOptions {
   responses: ResponseStore
   clock: Clock
   logger: Logger
-  /** Days that a tenant keeps them; 0 also where it is archived. */
-  daysOf(tenantId: string): Promise<number>
+  /** Days that tenants keep them; archived ones are missing. */
+  keptDays(): Promise<ReadonlyMap<string, number>>
 }
 
 const DAY_MS = 86_400_000
@@ -29,10 +29,14 @@ export class ResponseSweep {
 
   /** Destroys all that is due, unless another gateway is at it. @returns how many */
   async sweep(): Promise<number> {
-    const { database, responses, clock, daysOf } = this.#options
+    const { database, responses, clock, keptDays } = this.#options
+    const oldestOf = await responses.oldestByTenant()
+    // After that, so that whoever is among them is known.
+    const days = await keptDays()
     let destroyed = 0
-    for (const tenantId of await responses.tenantIds()) {
-      const madeBefore = new Date(clock.nowMs() - (await daysOf(tenantId)) * DAY_MS)
+    for (const [tenantId, oldest] of oldestOf) {
+      const madeBefore = new Date(clock.nowMs() - (days.get(tenantId) ?? 0) * DAY_MS)
+      if (oldest > madeBefore) continue
       destroyed += await destroyAll(database, LOCK_KEY, RESPONSES_AT_ONCE, (sql) =>
         responses.destroyOld(sql, tenantId, madeBefore, RESPONSES_AT_ONCE),
       )

@@ -57,7 +57,7 @@ export function batchPart(options: BatchPartOptions): BatchPart {
     ...base,
     files,
     gateway,
-    principalOf: (keyId) => tenancy.principalOfKey(keyId),
+    principalsOf: (keyIds) => tenancy.principalsOfKeys(keyIds),
     roomFor: (model) => roomFor(pool, model),
     isOurs: () => work.isOurs(),
     fence: () => work.fence(),
@@ -67,7 +67,10 @@ export function batchPart(options: BatchPartOptions): BatchPart {
   })
   const door = new BatchDoor({ ...base, files, wake: () => runner.wake() })
   const fileDoor = new FileDoor({ files, limits })
-  const isLiving = (id: string) => livesBy((tenantId) => tenancy.tenants.get(tenantId), id)
+  // Memory may be a moment late with the end of a tenant, but is never early.
+  const isLiving = async (id: string) =>
+    tenancy.labels().get(id)?.archived === false ||
+    (await livesBy((tenantId) => tenancy.tenants.get(tenantId), id))
   const sweep = new FileSweep({ ...base, files, isLiving })
   const sender = new WebhookSender({ ...base, store: webhooks, targets })
   const service = batchService(database, runner, clock)

@@ -35,11 +35,8 @@ export function conversationPart(options: ConversationPartOptions): Conversation
   const masterKey = config.contentKey ?? home.secret('content')
   const base = { database, clock, random, logger, limits: config.limits }
   const responses = new ResponseStore({ ...base, masterKey })
-  const daysOf = async (id: string) => {
-    const tenants = await tenancy.tenants.list({ limit: 1 }, [id])
-    return tenants.rows[0]?.responseDays ?? 0
-  }
-  const sweep = new ResponseSweep({ ...base, responses, daysOf })
+  const keptDays = () => tenancy.tenants.responseDays()
+  const sweep = new ResponseSweep({ ...base, responses, keptDays })
   stack.defer(() => sweep.close())
   const runner = (gateway: Gateway) => {
     const made = new ResponseRunner({

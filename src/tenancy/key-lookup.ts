@@ -93,16 +93,22 @@ export class KeyLookup {
 }
 
 /**
- * The principal of a key by its identifier, for work that goes on without its secret; null where
- * the key is revoked or expired, or its project or tenant archived.
+ * The principals of keys by their identifiers, for work that goes on without their secrets; missing
+ * where a key is revoked or expired, or its project or tenant archived.
  */
-export async function principalOfKey(
-  database: Database,
-  keyId: string,
+export async function principalsOfKeys(
+  { sql }: Database,
+  keyIds: readonly string[],
   nowMs: number,
-): Promise<Principal | null> {
-  const entry = await entryOfKey(database, keyId)
-  return entry !== null && nowMs < entry.validUntilMs ? entry.principal : null
+): Promise<Map<string, Principal>> {
+  if (keyIds.length === 0) return new Map()
+  const rows = await sql<KeyRow[]>`
+    select null as "validUntil", ${columns(sql)} from ${governed(sql)}
+    where k.id = any (array(
+        select jsonb_array_elements_text(${JSON.stringify(keyIds)}::text::jsonb)))
+      and ${isLive(sql)}`
+  const live = rows.map(entryOf).filter(({ validUntilMs }) => nowMs < validUntilMs)
+  return new Map(live.map(({ principal }) => [principal.keyId, principal]))
 }
 
 /** The entry of a key by its identifier; null where it has ended. */

@@ -195,6 +195,21 @@ describe('a key', () => {
     await assert.rejects(wrong, { code: 'invalid_value' })
   })
 
+  it('is found by its identifier together with others, as long as it lives', async () => {
+    const make = async (expiresAt?: string) =>
+      (await tenancy.keys.create(tenantId, { expiresAt }, actor)).key.id
+    const soon = new Date(clock.nowMs() + 1000).toISOString()
+    const [one, two, revoked, ended] = await Promise.all([make(), make(), make(), make(soon)])
+    await tenancy.keys.revoke(revoked, actor)
+    clock.advance(1000)
+    const ids = [one, two, revoked, ended, 'key_unknown']
+    const found = await tenancy.principalsOfKeys(ids)
+    assert.deepEqual([...found.keys()].sort(), [one, two].sort())
+    assert.equal(found.get(two)?.keyId, two)
+    assert.deepEqual(await tenancy.principalOfKey(one), found.get(one))
+    assert.equal(await tenancy.principalOfKey(revoked), null)
+  })
+
   it('of another tenant’s project cannot be made', async () => {
     const other = await tenancy.tenants.create({ name: 'Sales' }, actor)
     const [project] = (await tenancy.projects.list(other.id, { limit: 1 })).rows

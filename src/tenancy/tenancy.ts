@@ -8,7 +8,7 @@ import type { Context } from './context.ts'
 import { TenantDirectory, type TenantLabel, type WeightCallback } from './directory.ts'
 import { noLimits } from './inputs.ts'
 import type { KeyCacheBounds } from './key-cache.ts'
-import { principalOfKey } from './key-lookup.ts'
+import { principalsOfKeys } from './key-lookup.ts'
 import { type Keys, keys } from './keys.ts'
 import { type Projects, projects } from './projects.ts'
 import { type ServiceAccounts, serviceAccounts } from './service-accounts.ts'
@@ -61,6 +61,8 @@ export interface Tenancy {
   principalFor(tenantId: string, projectId?: string): Promise<Principal>
   /** The principal of a key by its identifier; null where the key has ended. */
   principalOfKey(keyId: string): Promise<Principal | null>
+  /** The same of several, in one reading; keys that have ended are missing. */
+  principalsOfKeys(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal>>
   /** Calls back with every weight that changes from now on; returns how to stop. */
   onWeight(callback: WeightCallback): () => void
   /** Names, hues and weights of all tenants, from memory. */
@@ -96,6 +98,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     },
   )
   await directory.refresh()
+  const principalsOf = (ids: readonly string[]) => principalsOfKeys(database, ids, clock.nowMs())
   const rooms = { tenants: tenants(context), projects: projects(context), keys: keys(context) }
   return {
     ...rooms,
@@ -107,7 +110,8 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     authenticate: (secret) => authenticator.authenticate(secret),
     onRevoked: (callback) => authenticator.onRevoked(callback),
     principalFor: (tenantId, projectId) => principalFor(database, tenantId, projectId),
-    principalOfKey: (keyId) => principalOfKey(database, keyId, clock.nowMs()),
+    principalOfKey: async (keyId) => (await principalsOf([keyId])).get(keyId) ?? null,
+    principalsOfKeys: principalsOf,
     onWeight: (callback) => directory.onWeight(callback),
     labels: () => directory.labels(),
     bootstrap: () => bootstrap(database, rooms),

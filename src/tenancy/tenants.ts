@@ -25,6 +25,8 @@ export interface Tenants {
   named(name: string): Promise<Tenant>
   /** In order of creation. @param ids only these; undefined means all */
   list(page: PageRequest, ids?: readonly string[]): Promise<Page<Tenant>>
+  /** How many days each keeps its responses, by tenant. */
+  responseDays(): Promise<ReadonlyMap<string, number>>
   /** Fields that the change does not name stay. @throws GristmillError as `create`, `not_found` */
   change(id: string, change: TenantChange, actor: Actor): Promise<Tenant>
   /** Ends a tenant: its keys are revoked, its name is free again, its ledger rows stay. */
@@ -52,6 +54,11 @@ export function tenants(context: Context): Tenants {
           ${ids === undefined ? sql`` : sql`and id in ${sql([...ids])}`}
         order by id limit ${limit + 1}`
       return pageOf([...rows], limit, (row) => row.id)
+    },
+    async responseDays() {
+      const rows = await database.sql<{ id: string; days: number }[]>`
+        select id, response_days as days from tenants where archived_at is null`
+      return new Map(rows.map(({ id, days }) => [id, days]))
     },
     change: async (id, change, actor) =>
       changeTenant(context, id, checked(tenantChange, change), actor),
