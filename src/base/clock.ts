@@ -13,7 +13,10 @@ export interface Clock {
   nowMs(): number
   /** Monotonic time in milliseconds with a fraction; for durations and scheduling. */
   monotonicMs(): number
-  /** Calls `run` once after `delayMs`. The timer does not keep the process alive. */
+  /**
+   * Calls `run` once after `delayMs`, or 24 days where that is less. The timer does not keep the
+   * process alive.
+   */
   after(delayMs: number, run: () => void): Timer
   /** Calls `run` every `periodMs`. The timer does not keep the process alive. */
   every(periodMs: number, run: () => void): Timer
@@ -21,17 +24,21 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>
 }
 
+/** Timers of Node wait no longer: one that is set to more runs at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+const within = (ms: number) => Math.min(ms, TIMER_MS_MAX)
+
 /** The machine's clock. `sleep` keeps the process alive, `after` and `every` do not. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, run) {
-    const handle = setTimeout(run, delayMs)
+    const handle = setTimeout(run, within(delayMs))
     handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
   every(periodMs, run) {
-    const handle = setInterval(run, periodMs)
+    const handle = setInterval(run, within(periodMs))
     handle.unref()
     return { cancel: () => clearInterval(handle) }
   },
@@ -45,7 +52,7 @@ export const systemClock: Clock = {
       const handle = setTimeout(() => {
         signal?.removeEventListener('abort', onAbort)
         resolve()
-      }, delayMs)
+      }, within(delayMs))
       signal?.addEventListener('abort', onAbort, { once: true })
     })
   },
