@@ -30,6 +30,18 @@ test('a secret stands in a file of its own, which the file of settings may name'
   assert.throws(() => readConfig(twice), /HF_TOKEN: it is set, and so is HF_TOKEN_FILE/)
 })
 
+test('what is empty is as it would be without it', () => {
+  const given = {
+    ...{ GRISTMILL_PORT: '', GRISTMILL_REVOKE_ENDS_STREAMS: '', GRISTMILL_PASSWORD_LOGIN: '' },
+    ...{ GRISTMILL_OFFLINE: '', OTEL_TRACES_SAMPLER_ARG: '', GRISTMILL_END_USER_HEADER: '' },
+    ...{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', GRISTMILL_QUEUE_DEPTH_MAX: '' },
+  }
+  const { OTEL_EXPORTER_OTLP_ENDPOINT } = given
+  assert.deepEqual(readConfig(given), readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT }))
+  // A secret that did not arrive is not taken for one that nobody wants.
+  assert.throws(() => readConfig({ DATABASE_URL: '' }), /DATABASE_URL/)
+})
+
 test('everything that is wrong is told at once, and nothing is guessed', () => {
   const path = file('wrong', 'GRISTMILL_PROT=1\nGRISTMILL_WAIT_MS_MAX=soon\n')
   const { wrong, unknown } = reportConfig({

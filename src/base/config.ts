@@ -4,6 +4,7 @@
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { withoutEmpty } from './config-empty.ts'
 import { mailContradictions, mailOf, moneyVariables } from './config-money.ts'
 import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
 import type { Config, OidcConfig, SyslogConfig, TracesConfig } from './config-types.ts'
@@ -230,7 +231,7 @@ export function examineConfig({ environment, ...gathered }: Gathered): {
   config: Config | undefined
   wrong: string[]
 } {
-  const parsed = schema.safeParse(environment)
+  const parsed = schema.safeParse(withoutEmpty(environment, schema.shape))
   const limits = readLimits(environment)
   const wrong = [...gathered.wrong, ...limits.wrong]
   if (parsed.success) wrong.push(...contradictions(parsed.data))
