@@ -43,13 +43,15 @@ export async function addMonths(
   clock: Clock,
 ): Promise<void> {
   const now = new Date(clock.nowMs())
-  for (const ahead of [0, 1]) {
+  // The next one first: nothing is in it yet that could keep it from being made.
+  for (const ahead of [1, 0]) {
     const from = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead)
     const to = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead + 1)
     const name = new Date(from).toISOString().slice(0, 7).replace('-', '')
     const month = { name, untilId: idsFrom('req', to) }
+    // Parts that are no months have more than one, as that of before there were months.
     const isIn = ({ name: known, untilId }: Month) =>
-      known === name || (known === 'first' && untilId > idsFrom('req', from))
+      known === name || (!/^\d+$/.test(known) && untilId > idsFrom('req', from))
     if ((await readMonths(database.sql)).some(isIn)) continue
     await database.transaction(async (sql) => {
       await limitLocks(sql)
@@ -70,12 +72,29 @@ async function addMonth(sql: Transaction, { name, untilId }: Month, fromId: stri
       `create table ${part} (like ${table} including defaults including constraints)
         with (autovacuum_analyze_threshold = ${ANALYZE_ROWS})`,
     )
+    await moveRest(sql, table, part, `request_id >= '${fromId}' and request_id < '${untilId}'`)
     await sql.unsafe(
       `alter table ${table} attach partition ${part} for values from ('${fromId}') to ('${untilId}')`,
     )
     await sql.unsafe(`create trigger append_only before update or delete or truncate on ${part}
       for each statement execute function ledger_refuse_change()`)
   }
+}
+
+/**
+ * Takes the requests of a month with it that came before it was there, from a machine that slept
+ * for weeks or with a clock that was wrong; as long as they are elsewhere it cannot be attached.
+ */
+async function moveRest(
+  sql: Transaction,
+  table: string,
+  part: string,
+  isOfMonth: string,
+): Promise<void> {
+  await sql.unsafe(`alter table ${table}_rest disable trigger append_only`)
+  await sql.unsafe(`with moved as (delete from ${table}_rest where ${isOfMonth} returning *)
+    insert into ${part} select * from moved`)
+  await sql.unsafe(`alter table ${table}_rest enable trigger append_only`)
 }
 
 /** @throws what the database throws; `lock_not_available` where somebody reads for long */
