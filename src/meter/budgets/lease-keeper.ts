@@ -4,6 +4,7 @@
  */
 import { type Clock, GristmillError, type Logger, type Timer } from '../../base/index.ts'
 import { type Database, wasNeverSent } from '../../store/index.ts'
+import { whole } from '../ledger-rows.ts'
 import {
   bookSpends,
   leaseBudget,
@@ -21,6 +22,7 @@ import {
   type Taken,
   wanted,
 } from './lease-book.ts'
+import { LeaseTime } from './lease-time.ts'
 
 export interface LeaseKeeperOptions {
   database: Pick<Database, 'sql' | 'isUp'>
@@ -65,6 +67,7 @@ const AHEAD = 4n
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   readonly #book = new LeaseBook()
+  readonly #time: LeaseTime
   readonly #asking = new Map<string, Promise<void>>()
   readonly #waiting = new Map<string, Set<() => void>>()
   readonly #wantedUntilMs = new Map<string, number>()
@@ -81,7 +84,8 @@ export class LeaseKeeper {
   #isClosed = false
 
   constructor(options: LeaseKeeperOptions) {
-    this.#options = options
+    this.#options = { ...options, leaseMs: whole(options.leaseMs) }
+    this.#time = new LeaseTime(options.clock)
     this.#timer = options.clock.every(TICK_MS, () => {
       this.#working ??= this.#tick().finally(() => {
         this.#working = undefined
@@ -189,13 +193,13 @@ export class LeaseKeeper {
   }
 
   async #lease(counterId: string, amount: bigint): Promise<void> {
-    const { database, leaseMs, clock, isAlone } = this.#options
+    const { database, leaseMs, isAlone } = this.#options
     const room = this.room(counterId)
     // What has run out may be somebody else's by now.
     if (room === 0n && this.#book.hasRunOut(counterId, this.#now())) this.#book.lost(counterId)
     const epoch = this.#book.epochOf(counterId)
     const need = amount > room ? amount - room : 0n
-    const sentMs = clock.monotonicMs()
+    const sentMs = this.#now()
     try {
       const asked = { need, want: wanted(need, isAlone) }
       const holder = this.holderOf({ epoch })
@@ -291,7 +295,7 @@ export class LeaseKeeper {
   }
 
   #now(): number {
-    return this.#options.clock.monotonicMs()
+    return this.#time.nowMs()
   }
 }
 
