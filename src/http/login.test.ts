@@ -123,6 +123,15 @@ describe('signing in', () => {
     assert.equal(copy.status, 401)
   })
 
+  it('forgets sessions that have ended, though nobody comes with them again', async () => {
+    await makeOwner()
+    const { sql } = server.database
+    await sql`update people_sessions set expires_at = ${new Date(clock.nowMs() - 1)}`
+    const body = { email: 'anna@example.org', password }
+    assert.equal((await server.ask('POST', '/api/session', { body })).status, 200)
+    assert.equal((await sql`select from people_sessions`).length, 1)
+  })
+
   it('is not possible with a forged or changed cookie', async () => {
     const browser = await makeOwner()
     for (const cookie of [`${browser.cookie}x`, 'gristmill.session_token=abc.def', 'a=b']) {
