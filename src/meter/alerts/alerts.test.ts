@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { SMTPServer } from 'smtp-server'
-import { createLogger, FakeClock, systemRandom } from '../../base/index.ts'
+import { createLogger, FakeClock, newId, systemRandom } from '../../base/index.ts'
 import { mailSender, type SendMail } from '../../host/index.ts'
 import { openTestDatabase, type TestDatabase, type Transaction } from '../../store/index.ts'
 import { createTenancy, type Tenancy } from '../../tenancy/index.ts'
 import type { Budget, BudgetStanding } from '../budgets/budget-types.ts'
+import type { CreditKind } from '../budgets/credit-input.ts'
+import { insertCredit } from '../budgets/credit-rows.ts'
 import { periodAt } from '../budgets/period.ts'
 import { alertWords } from './alert-words.ts'
 import { BudgetAlerts } from './budget-alerts.ts'
@@ -185,6 +187,36 @@ describe('alerts', () => {
     standings = [{ ...standingOf(210n * UNIT), ...next }]
     await one.check()
     assert.deepEqual(percents(), [50, 50])
+  })
+
+  it('of prepaid credit are about what there was when it was last paid in', async () => {
+    await database.sql`
+      insert into budgets (id, name, tenant_id, unit, limit_amount, period, is_hard, clamps,
+        is_prepaid, created_at)
+      values ('bud_paid', 'prepaid credit', 'ten_1', 'money', 0, 'total', true, false, true, now())`
+    const one = gateway()
+    const book = async (kind: CreditKind, amount: bigint, spent: bigint) => {
+      const id = newId('crd', clock, systemRandom)
+      const row = { id, budgetId: 'bud_paid', kind, nanos: amount * UNIT }
+      const by = { tenantId: 'ten_1', note: 'invoice 7', actor: 'cli', at: new Date(clock.nowMs()) }
+      await insertCredit(database.sql, { ...row, ...by }, spent * UNIT)
+      clock.advance(1)
+    }
+    const toldAt = async (spent: bigint) => {
+      const paid = budgetOf({ id: 'bud_paid', period: 'total', isPrepaid: true })
+      standings = [standingOf(spent * UNIT, paid)]
+      told = []
+      await one.check()
+      return told.map(({ data: { percent, spent, limit } }) => [percent, spent, limit])
+    }
+    await book('top_up', 250n, 0n)
+    assert.deepEqual(await toldAt(240n), [[80, '240', '250']])
+    await book('top_up', 250n, 240n)
+    assert.deepEqual(await toldAt(240n + 100n), [], 'not of all that was ever paid in')
+    await book('refund', -10n, 340n)
+    assert.deepEqual(await toldAt(240n + 125n), [[50, '125', '250']])
+    assert.deepEqual(await toldAt(240n + 200n), [[80, '200', '250']])
+    assert.deepEqual(await toldAt(240n + 250n), [[100, '250', '250']])
   })
 
   it('are noted with what is told of them, or not at all', async () => {

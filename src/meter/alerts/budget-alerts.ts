@@ -8,6 +8,7 @@ import type { Database, Transaction } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { limitAsWritten } from '../budgets/budget-input.ts'
 import type { Budget, BudgetStanding } from '../budgets/budget-types.ts'
+import { readLastTopUps } from '../budgets/credit-rows.ts'
 import { queryUsage, type UsageRow } from '../usage.ts'
 import {
   crossingKey,
@@ -28,7 +29,7 @@ import {
   usualAlerts,
 } from './alert-types.ts'
 import { DAYS_BACK, type HourSpent, outlookOf } from './budget-outlook.ts'
-import { crossed } from './crossings.ts'
+import { crossed, sinceTopUp } from './crossings.ts'
 
 export interface BudgetAlertsOptions {
   database: Database
@@ -82,8 +83,11 @@ export class BudgetAlerts {
   /** Notes what was crossed since the last look, and queues what is told of it. */
   async check(): Promise<void> {
     const { database, standings } = this.#options
-    const all = (await standings()).filter(({ budget }) => budget.endUser !== '*')
-    if (all.length === 0) return
+    // First, so that nothing is taken for spent that was only paid in meanwhile.
+    const topUps = await readLastTopUps(database.sql)
+    const given = (await standings()).filter(({ budget }) => budget.endUser !== '*')
+    if (given.length === 0) return
+    const all = given.map((one) => sinceTopUp(one, topUps.get(one.budget.id)))
     const settings = await readSettings(database.sql)
     const periods = all.map(({ budget, startMs }) => ({ budgetId: budget.id, startMs }))
     const known = await readCrossings(database.sql, periods)

@@ -18,11 +18,39 @@ export interface Credit {
   at: Date
 }
 
-export async function insertCredit(sql: Queries, credit: Credit): Promise<void> {
+/** @param spent of all credit of the tenant until then, nanos */
+export async function insertCredit(sql: Queries, credit: Credit, spent: bigint): Promise<void> {
   await sql`
-    insert into credits (id, tenant_id, budget_id, kind, amount_nanos, note, actor, at)
+    insert into credits (id, tenant_id, budget_id, kind, amount_nanos, note, actor, at, spent_nanos)
     values (${credit.id}, ${credit.tenantId}, ${credit.budgetId}, ${credit.kind},
-      ${String(credit.nanos)}, ${credit.note}, ${credit.actor}, ${credit.at})`
+      ${String(credit.nanos)}, ${credit.note}, ${credit.actor}, ${credit.at}, ${String(spent)})`
+}
+
+/** The last time that credit was paid in. */
+export interface LastTopUp {
+  atMs: number
+  /** Until then, of all credit, nanos. */
+  spentBefore: bigint
+  /** What there was then, with what rows after it changed, nanos. */
+  limit: bigint
+}
+
+/** By budget; those are missing where it was before what is spent was noted. */
+export async function readLastTopUps(sql: Queries): Promise<Map<string, LastTopUp>> {
+  const rows = await sql<{ id: string; atMs: number; spentBefore: string; limit: string }[]>`
+    select b.id, (extract(epoch from t.at) * 1000)::float8 as "atMs",
+      t.spent_nanos::text as "spentBefore", (b.limit_amount - t.spent_nanos)::text as "limit"
+    from budgets as b cross join lateral (
+      select at, spent_nanos from credits
+      where tenant_id = b.tenant_id and budget_id = b.id and kind = 'top_up'
+      order by id desc limit 1) as t
+    where b.is_prepaid and b.ended_at is null and t.spent_nanos is not null`
+  return new Map(
+    rows.map(({ id, atMs, spentBefore, limit }) => [
+      id,
+      { atMs, spentBefore: BigInt(spentBefore), limit: BigInt(limit) },
+    ]),
+  )
 }
 
 /** What somebody sent along so that it is booked once, and what it was sent with. */

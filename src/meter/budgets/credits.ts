@@ -101,7 +101,7 @@ export class Credits {
     const id = newId('crd', clock, random)
     const { budgetId } = account
     const credit = { id, tenantId, budgetId, kind, nanos, note, actor: actor.name, at: now }
-    await insertCredit(sql, credit)
+    await insertCredit(sql, credit, account.spent)
     const detail = { kind, amount: decimalOf(nanos), note }
     await audit.record(actor, { action: 'credit.book', subject: id, tenantId, detail }, sql)
     return credit
