@@ -268,6 +268,20 @@ describe('a change of the gateway that schedules', () => {
     assert.deepEqual(second.opened, { running: 1, waiting: 0, held: 1 })
   })
 
+  it('starts nothing for those that have left while requests were counted', async () => {
+    const world = new World()
+    const a = world.gateway()
+    const holder = world.holder(['b'])
+    holder.join('a', a)
+    const gone = a.submit(request('x'))
+    const stays = a.submit(request('x'))
+    gone.cancel(new GristmillError('shutting_down'))
+    holder.join('b', world.gateway())
+    await opened(holder)
+    assert.equal(await stateOf(stays), 'runs')
+    assert.deepEqual([holder.pool.running.size, holder.pool.waitingCount], [1, 0])
+  })
+
   it('remembers what tenants have received', async () => {
     const world = new World()
     const b = world.gateway()

@@ -55,7 +55,8 @@ export class SchedulerDesk implements SeatOwner {
   readonly #held = new HeldPlaces()
   readonly #feed: CounterFeed
   readonly #timer: Timer
-  #kept: Kept[] = []
+  /** By gateway and number. */
+  readonly #kept = new Map<string, Kept>()
   #phase: 'counting' | 'asking' | 'open' | 'closed' = 'counting'
   #ticks = 0
   #isChecking = false
@@ -92,7 +93,7 @@ export class SchedulerDesk implements SeatOwner {
 
   left(seat: Seat): void {
     if (!this.#seats.delete(seat)) return
-    this.#kept = this.#kept.filter((one) => one.seat !== seat)
+    for (const [key, kept] of this.#kept) if (kept.seat === seat) this.#kept.delete(key)
     if (this.#phase !== 'closed') seat.left()
   }
 
@@ -119,7 +120,11 @@ export class SchedulerDesk implements SeatOwner {
 
   queue(seat: Seat, number: TicketNumber, offer: Offer): void {
     if (this.#phase === 'open') seat.ask(number, offer)
-    else if (this.#phase !== 'closed') this.#kept.push({ seat, number, offer })
+    else if (this.#phase !== 'closed') this.#kept.set(keyOf(seat, number), { seat, number, offer })
+  }
+
+  unqueue(seat: Seat, number: TicketNumber): void {
+    this.#kept.delete(keyOf(seat, number))
   }
 
   found(engineId: string): void {
@@ -176,7 +181,7 @@ export class SchedulerDesk implements SeatOwner {
     if (this.#phase !== 'asking') return
     this.#phase = 'open'
     const kept = this.#inOrder()
-    this.#kept = []
+    this.#kept.clear()
     const found = { running: this.pool.running.size, waiting: kept.length, held: this.heldPlaces }
     for (const { seat, number, offer } of kept) seat.ask(number, offer)
     this.#options.onOpen(found)
@@ -186,7 +191,7 @@ export class SchedulerDesk implements SeatOwner {
   /** Those who have received least first, and what is each one's by age. */
   #inOrder(): Kept[] {
     const { scheduler } = this.pool
-    const ranked = this.#kept.map((one) => {
+    const ranked = [...this.#kept.values()].map((one) => {
       const standing = scheduler.order === 'fair' ? standingOf(scheduler, one.offer.request) : []
       return { one, rank: [...standing, -one.offer.ageMs] }
     })
@@ -259,6 +264,8 @@ export class SchedulerDesk implements SeatOwner {
     }
   }
 }
+
+const keyOf = ({ gatewayId }: Seat, number: TicketNumber) => `${gatewayId} ${number}`
 
 function compare(a: readonly number[], b: readonly number[]): number {
   for (const [i, value] of a.entries()) {

@@ -12,6 +12,8 @@ export interface SeatOwner {
   nowMs(): number
   /** While requests are counted, those that wait are kept until all are there. */
   queue(seat: Seat, number: TicketNumber, offer: Offer): void
+  /** One that is kept has left. */
+  unqueue(seat: Seat, number: TicketNumber): void
   /** A request of which nobody told is there. */
   found(engineId: string): void
   /** Nobody tells of these requests any more. */
@@ -150,6 +152,7 @@ export class Seat {
 
   /** It left while it waited there; here it may run by now. */
   #leave(number: TicketNumber): void {
+    this.#owner.unqueue(this, number)
     const ticket = this.#tickets.get(number)
     this.#tickets.delete(number)
     if (ticket?.state === 'running') ticket.finish(NEVER_STARTED)
