@@ -18,7 +18,7 @@ export class CounterFeed {
   }
 
   /** To be told to everybody who has been told all before. */
-  changed(): CounterRow[] {
+  changed(): { rows: CounterRow[]; gone: string[] } {
     const told = new Map<string, string>()
     const rows = this.all().filter((row) => {
       const name = nameOf(row)
@@ -26,8 +26,9 @@ export class CounterFeed {
       told.set(name, state)
       return this.#told.get(name) !== state
     })
+    const gone = [...this.#told.keys()].filter((name) => !told.has(name))
     this.#told = told
-    return rows
+    return { rows, gone }
   }
 }
 
@@ -42,8 +43,9 @@ export class RememberedCounters {
     return [...this.#rows.values()]
   }
 
-  note({ isWhole, rows, buckets, running }: CountersNews): void {
+  note({ isWhole, rows, gone = [], buckets, running }: CountersNews): void {
     if (isWhole) this.#rows = new Map()
+    for (const name of gone) this.#rows.delete(name)
     for (const row of rows) this.#rows.set(nameOf(row), row)
     this.buckets = buckets
     this.running = running

@@ -73,6 +73,8 @@ export interface CountersNews {
   /** True where these are all rows, not only those that have changed. */
   isWhole: boolean
   rows: CounterRow[]
+  /** Names of rows that are not kept any more; none where it is not there. */
+  gone?: string[]
   buckets: BucketRow[]
   /** By gateway and engine how many requests run. */
   running: Record<string, Record<string, number>>

@@ -258,7 +258,7 @@ export class SchedulerDesk implements SeatOwner {
   #news(isWhole: boolean): CountersNews {
     return {
       isWhole,
-      rows: isWhole ? this.#feed.all() : this.#feed.changed(),
+      ...(isWhole ? { rows: this.#feed.all() } : this.#feed.changed()),
       buckets: this.#options.rates.levels(),
       running: Object.fromEntries([...this.#seats].map((seat) => [seat.gatewayId, seat.running()])),
     }
