@@ -321,11 +321,8 @@ export class Gateway {
     this.#entrance.mayQueue(principal)
     came.reply = replyAt(recording?.reply ?? came.reply, read, standing, requestId, arrivedAtMs)
     const started = this.#starting.start(request, standing, came, isStill)
-    const begun = (life: RequestLife | undefined) => {
-      if (life !== undefined) recording?.begun(life)
-      return recording?.runsOn ? undefined : life
-    }
-    return started instanceof Promise ? started.then(begun) : begun(started)
+    if (recording?.runsOn !== true) return started
+    return started instanceof Promise ? started.then(() => undefined) : undefined
   }
 
   async #count(reply: Reply, body: Buffer, principal: Principal): Promise<void> {

@@ -96,6 +96,8 @@ export class Starting {
       wanted.beginnings = beginningsOf(request, principal.tenantId, standing.sessionId)
     }
     this.#live.roster.add(life)
+    // Before it can end, which it may at once.
+    options.recording?.begun(life)
     life.begin(wanted)
     return life
   }
