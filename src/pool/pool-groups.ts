@@ -96,7 +96,11 @@ export class PoolGroups {
   /** Joins engines and models into groups; a group whose models stay the same keeps its state. */
   #redraw(): TicketState[] {
     const moved: TicketState[] = []
-    const parts = components([...this.#engines.values()], [...this.#byModel.keys()])
+    const engines = [...this.#engines.values()]
+    // A model that nobody serves has a pool only as long as somebody waits for it.
+    const wanted = this.#groups.filter(({ tenants }) => tenants.size > 0)
+    const models = wanted.flatMap((group) => [...group.models])
+    const parts = components(engines, models)
     const kept: PoolGroup[] = []
     for (const part of parts) {
       const old = this.#groups.find((group) => sameMembers([...group.models], part.models))

@@ -280,6 +280,24 @@ test('when an engine joins two pools, what waits keeps its place in line', () =>
   )
 })
 
+test('an engine that has gone leaves nothing, and what waits for its model still waits', () => {
+  const s = scheduler(1, 0, ['m'])
+  for (let i = 0; i < 20; i++) {
+    const models = ['m', `only f${i}`]
+    s.setEngine({ id: `f${i}`, models, cap: 1, express: 0, backgroundReserve: 0 })
+    s.removeEngine(`f${i}`)
+  }
+  assert.deepEqual(
+    s.pools().map(({ models }) => [...models]),
+    [['m']],
+  )
+  offer(s, 2, () => arrival('a', { model: 'm' }))
+  s.removeEngine('e')
+  assert.deepEqual([s.pools().length, s.waiting], [1, 2])
+  s.setEngine({ id: 'g', models: ['m'], cap: 2, express: 0, backgroundReserve: 0 })
+  assert.equal(drain(s).length, 2)
+})
+
 test('first come, first served ignores tenants', () => {
   const s = new Scheduler({ ...defaultSchedulerConfig, order: 'fcfs' })
   s.setEngine({ id: 'e', models: ['m'], cap: 1, express: 1, backgroundReserve: 0 })
