@@ -153,12 +153,16 @@ export class BatchRun {
 
   /** Takes no further lines; those in flight are left to end, and `run` returns. */
   stop(): void {
-    if (this.#isStopping) return
     this.#isStopping = true
+    this.#wake()
+  }
+
+  /** The same at a shutdown. */
+  shutDown(): void {
+    this.stop()
     const { clock, limits } = this.#services
     // A database that stays away must not keep us for ever; recovery finds what was stored.
     clock.after(limits.shutdownMsMax, () => this.#writer.close())
-    this.#wake()
   }
 
   async #validate(): Promise<void> {

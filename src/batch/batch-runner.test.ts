@@ -255,6 +255,30 @@ describe('batches', () => {
     assert.equal((await batches.textOf(batch.outputFileId)).length, 3)
   })
 
+  it('tells what became of an answer, however long the database is away meanwhile', async () => {
+    let isOurs = true
+    let asked = 0
+    let reach: () => boolean = () => {
+      throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+    }
+    const fence = async () => {
+      asked++
+      return reach()
+    }
+    const limits = { shutdownMsMax: 1 }
+    batches = testBatches(database, goodAnswer, { isOurs: () => isOurs, fence, limits })
+    batches.runner.start()
+    await batches.make(lines(1))
+    await until(() => asked > 0)
+    isOurs = false
+    batches.runner.wake()
+    const before = asked
+    await until(() => asked > before + 2)
+    assert.equal(batches.requests[0]?.fate, undefined)
+    reach = () => false
+    await until(() => batches.requests[0]?.fate === 'dropped')
+  })
+
   it('ends with a reason when its key ends', async () => {
     batches = testBatches(database, (line) =>
       nameOf(line) === 'line-0' ? goodAnswer(line) : 'never',

@@ -61,7 +61,7 @@ export class BatchRunner {
   /** Takes no further lines; what is in flight may end. */
   stop(): void {
     void this.#rounds.stop()
-    for (const run of this.#runs.values()) run.stop()
+    for (const run of this.#runs.values()) run.shutDown()
   }
 
   /** Resolves when nothing runs any more. After `stop`, and after the gateway has drained. */

@@ -159,7 +159,13 @@ function scripted(answering: Answering) {
 export function testBatches(
   database: Database,
   answering: Answering,
-  options: { clock?: Clock; limits?: Partial<Limits>; slots?: number; fence?: Fence } = {},
+  options: {
+    clock?: Clock
+    limits?: Partial<Limits>
+    slots?: number
+    isOurs?: () => boolean
+    fence?: Fence
+  } = {},
 ): TestBatches {
   const clock = options.clock ?? systemClock
   const logger = createLogger('silent', 'test')
@@ -188,7 +194,7 @@ export function testBatches(
         capacityUnitsPerS: null,
         cost: { input: 1, output: 2 },
       }),
-      isOurs: () => true,
+      isOurs: options.isOurs ?? (() => true),
       fence: () => options.fence ?? (async () => true),
       onEnded: async () => undefined,
     }),

@@ -17,6 +17,9 @@ type Again = number | null
 export class BackgroundRun {
   readonly #services: ResponseRunnerOptions
   readonly #row: BackgroundRow
+  /** Aborted once it is tried no further. */
+  readonly #ending = new AbortController()
+  /** Aborted once an answer that the database does not take waits no longer. */
   readonly #stopping = new AbortController()
   #tries: number
   #running: RunningLine | null = null
@@ -41,11 +44,12 @@ export class BackgroundRun {
   cut(): void {
     this.#isCut = true
     this.#running?.cut()
-    this.stop()
+    this.#ending.abort()
   }
 
-  /** Tries no further; what runs may end. */
+  /** At a shutdown: tries no further; what runs may end. */
   stop(): void {
+    this.#ending.abort()
     this.#stopping.abort()
   }
 
@@ -55,10 +59,10 @@ export class BackgroundRun {
     const content = await responses.queued(this.#row)
     if (content === undefined) return
     for (;;) {
-      if (this.#stopping.signal.aborted) return
+      const { signal } = this.#ending
+      if (signal.aborted) return
       const afterMs = await this.#once(content)
       if (afterMs === null) return
-      const { signal } = this.#stopping
       await clock.sleep(afterMs, signal).catch(() => undefined)
     }
   }
