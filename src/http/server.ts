@@ -23,6 +23,7 @@ import { SCIM_ROOT } from './scim-shapes.ts'
 import { scimUsers } from './scim-users.ts'
 import type { HttpOptions, PeerService } from './services.ts'
 import { sessions } from './sessions.ts'
+import { boundReading } from './slow-client.ts'
 import { staticFiles } from './static-files.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { AttemptThrottle } from './throttle.ts'
@@ -93,6 +94,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     (request, response) => {
       const { url: target = '/' } = request
       if (!isUpload(target)) arrivals.begin(request)
+      boundReading(response, options.limits.slowClientMsMax)
       if (elsewhere?.(request, response) === true) return
       if (target.startsWith('/v1/')) return v1(request, response)
       const path = pathOf(target)
