@@ -155,8 +155,11 @@ function follow(request: IncomingMessage, parser: BusboyInstance): Arriving {
     file.reject(wrong('file', 'it is missing'))
     finished.resolve()
   })
-  request.once('close', () => {
-    if (!request.complete) fail(wrong('file', 'the connection ended before the file did'))
-  })
+  const left = () => {
+    // What had come of it and was not read is gone as well.
+    if (!request.readableEnded) fail(wrong('file', 'the connection ended before the file did'))
+  }
+  if (request.closed) left()
+  else request.once('close', left)
   return { given, file, finished, fail }
 }

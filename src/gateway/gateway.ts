@@ -111,6 +111,8 @@ export class Gateway {
     principal: Principal,
     requestId: string,
   ): void {
+    // Its client has gone while it was found out who it is, and will not go again.
+    if (response.closed) return
     const { limits, clock } = this.#options
     const path = pathOf(request)
     const { headers } = request

@@ -34,6 +34,7 @@ class Stream extends EventEmitter {
   written = 0
   ended = false
   destroyed = false
+  closed = false
   writableNeedDrain = false
 
   writeHead(): void {}
@@ -188,6 +189,15 @@ describe('the live mill floor', () => {
     await systemClock.sleep(1)
     assert.ok(removed.ended && !staying.ended)
     feed.close()
+  })
+
+  it('takes nobody in who has gone while it was found out who it is', () => {
+    const logger = createLogger('silent', 'test')
+    const feed = new LiveFeed({ floor: () => view, clock: new FakeClock(), logger })
+    const gone = new Stream()
+    gone.closed = true
+    feed.add(gone as unknown as ServerResponse, 'everything', async () => 'everything')
+    assert.deepEqual([feed.watching, gone.written], [0, 0])
   })
 
   it('refuses whoever may not watch', async () => {

@@ -50,6 +50,8 @@ export class LiveFeed {
    * @throws GristmillError `too_many_streams`
    */
   add(response: ServerResponse, audience: Audience, ask: Watcher['ask']): void {
+    // Whoever has gone already will not go again.
+    if (response.closed) return
     if (this.#watchers.size >= WATCHERS_MAX) {
       const details = { streamsMax: WATCHERS_MAX }
       throw new GristmillError('too_many_streams', details, { retryAfterMs: 10_000 })
