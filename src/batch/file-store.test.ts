@@ -28,9 +28,9 @@ describe('files', () => {
   let clock: FakeClock
   let files: FileStore
   const about = () => ({ filename: 'lines.jsonl', purpose: 'batch' as const })
-  const newStore = (masterKey = seededRandom(1).bytes(32)) => {
-    const logger = createLogger('silent', 'test')
-    return new FileStore({ database, clock, random: systemRandom, logger, masterKey, limits })
+  const newStore = (masterKey = seededRandom(1).bytes(32), change = {}) => {
+    const base = { database, clock, random: systemRandom, logger: createLogger('silent', 'test') }
+    return new FileStore({ ...base, masterKey, limits: { ...limits, ...change } })
   }
   const rows = async (table: string) => {
     const [row] = await database.sql<{ count: number }[]>`
@@ -48,6 +48,14 @@ describe('files', () => {
     await database.reset()
     clock = new FakeClock(Date.UTC(2026, 10, 24))
     files = newStore()
+  })
+
+  it('keeps files for longer than a calendar lasts where somebody says so', async () => {
+    for (const fileRetentionDays of [9_999_999, Number.MAX_SAFE_INTEGER]) {
+      files = newStore(undefined, { fileRetentionDays })
+      const { expiresAt } = await store(Buffer.from('{}'))
+      assert.ok(expiresAt.toISOString() > '2100')
+    }
   })
 
   it('gives back what was stored, whole and from any position', async () => {

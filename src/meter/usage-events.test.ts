@@ -77,6 +77,12 @@ describe('settled requests as events', () => {
     assert.deepEqual([rest.ids, rest.next], [[3, 4], null])
   })
 
+  it('of all times go on where there are none yet', async () => {
+    const none = { fromMs: Date.parse('0001-01-01T00:00:00Z'), tenantIds: ['ten_new'] }
+    const first = await read(none)
+    assert.deepEqual([first.ids, (await read(none, NOW_MS, first.next ?? '')).ids], [[], []])
+  })
+
   it('refuse a cursor of another list', async () => {
     const foreign = Buffer.from('["open","req_1"]').toString('base64url')
     await assert.rejects(read(all, NOW_MS, foreign), GristmillError)

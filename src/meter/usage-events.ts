@@ -65,7 +65,8 @@ export async function settledPage(
   { fromMs, toMs, tenantIds }: SettledFilter,
   { limit, cursor, nowMs }: { limit: number; cursor?: string | undefined; nowMs: number },
 ): Promise<SettledPage> {
-  const after = cursor === undefined ? [String(Math.floor(fromMs * 1000)), ''] : parse(cursor)
+  const after =
+    cursor === undefined ? [String(Math.max(0, Math.floor(fromMs * 1000))), ''] : parse(cursor)
   // Before the rows: what is settled between the two is only given out later.
   const finalMs = await finalBefore(sql, tenantIds, nowMs)
   const untilMs = Math.min(finalMs, toMs ?? finalMs)
