@@ -347,6 +347,17 @@ describe('a change of the gateway that schedules', () => {
   })
 })
 
+it('a holder heeds nothing more of a connection that was given up', async () => {
+  const holder = new World().holder()
+  const seat = holder.desk.seat('a', () => undefined)
+  seat.handle(['ready'])
+  await opened(holder)
+  holder.desk.left(seat)
+  const bounds = { waitMsMax: null, queueDepthMax: null }
+  seat.handle(['run', 1, { request: request('x'), ...bounds, ageMs: 0, engineId: 'e' }])
+  assert.equal(holder.pool.running.size, 0)
+})
+
 describe('a gateway that nobody schedules for', () => {
   it('lets requests wait for a takeover, and refuses them after that', async () => {
     const world = new World()

@@ -43,6 +43,8 @@ export class Seat {
   }
 
   handle(message: Up): void {
+    // What was still on its way is told again over the connection that follows.
+    if (this.#isLeft) return
     const { pool } = this.#owner
     if (message[0] === 'ask') this.#owner.queue(this, message[1], message[2])
     else if (message[0] === 'run') this.#adopt(message[1], message[2])
@@ -54,7 +56,7 @@ export class Seat {
 
   /** Queues a request; its charge to rates decides first whether it may. */
   ask(number: TicketNumber, offer: Offer): void {
-    if (this.#isLeft || this.#tickets.has(number)) return
+    if (this.#tickets.has(number)) return
     try {
       const { rates } = offer
       if (rates !== undefined) this.#charged.set(rates.id, this.#owner.charge(rates))
