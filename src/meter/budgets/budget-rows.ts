@@ -143,6 +143,23 @@ export async function bookSpends(sql: Queries, counterIds: readonly string[]): P
   await sql`select book_budget_spends(${textArray(counterIds)}::text[])`
 }
 
+/** Counters deleted at once. */
+const FORGOTTEN_MAX = 50_000
+
+/**
+ * Deletes counters of periods that were over long ago: every end user may have one in every hour.
+ * What is still set aside there stays.
+ */
+export async function forgetCounters(sql: Queries): Promise<void> {
+  await sql`
+    delete from budget_counters where id = any (array(
+      select c.id from budgets as b join budget_counters as c on c.budget_id = b.id
+      where b.period <> 'total' and c.period_start < now() - interval '62 days' and c.leased = 0
+        and not exists (select from budget_leases as l where l.counter_id = c.id)
+        and not exists (select from budget_spends as s where s.counter_id = c.id)
+      limit ${FORGOTTEN_MAX} for update of c skip locked))`
+}
+
 /** How counters stand with what is noted; those that nothing was ever asked of are missing. */
 export async function readCounters(
   sql: Queries,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, FakeClock, systemClock, systemRandom } from '../../base/index.ts'
+import { until } from '../../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
 import { createTenancy } from '../../tenancy/index.ts'
-import { leaseBudget, reclaimLeases } from './budget-rows.ts'
+import { forgetCounters, leaseBudget, reclaimLeases } from './budget-rows.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 
 const logger = createLogger('silent', 'test')
@@ -49,6 +50,30 @@ function keep(leaseMs: number): void {
   keeper = new LeaseKeeper({ database, clock, logger, holder, leaseMs, isAlone: true })
 }
 const mayTake = () => typeof keeper.take([{ counterId, amount: 1n }]) !== 'string'
+
+it('counters of periods long over are deleted, but for those that something is set aside in', async () => {
+  keep(10_000)
+  const id = counterId.slice(0, counterId.indexOf('|'))
+  const { sql } = database
+  const lease = (counter: string, need: bigint) =>
+    leaseBudget(sql, counter, 'other', { need, want: need }, 1e9)
+  const counters = (daysAgo: number) => `${id}|${Date.now() - daysAgo * DAY_MS}|user`
+  const [old, held, lately] = [counters(70), counters(71), counters(50)]
+  for (const counter of [counterId, old, lately]) await lease(counter, 0n)
+  await lease(held, 1n)
+  const left = async () => {
+    const rows = await sql<{ id: string }[]>`select id from budget_counters where budget_id = ${id}`
+    return rows.map((row) => row.id).sort()
+  }
+  await forgetCounters(sql)
+  assert.equal((await left()).length, 4, 'those of a budget that never renews stay')
+  await sql`update budgets set period = 'hour' where id = ${id}`
+  await until(async () => {
+    clock.advance(3_600_000)
+    return !(await left()).includes(old)
+  })
+  assert.deepEqual(await left(), [held, lately].sort())
+})
 
 describe('a lease', () => {
   it('ends while the machine sleeps, though its monotonic clock does not tell', async () => {

@@ -7,6 +7,7 @@ import { type Database, wasNeverSent } from '../../store/index.ts'
 import { whole } from '../ledger-rows.ts'
 import {
   bookSpends,
+  forgetCounters,
   leaseBudget,
   notedCounters,
   reclaimLeases,
@@ -47,6 +48,7 @@ const WANTED_MS = 2000
 /** After a refusal nothing is fetched ahead for so long. */
 const REFUSED_MS = 500
 const FORGOTTEN_MS = 3_600_000
+const FORGET_COUNTERS_MS = 3_600_000
 /** How often leases are renewed in the time that they last. */
 const RENEWALS = 4
 const RENEWALS_ALONE = 16
@@ -76,6 +78,7 @@ export class LeaseKeeper {
   #renewedAtMs = 0
   #reclaimedAtMs = 0
   #bookedAtMs = 0
+  #forgotAtMs = 0
   /** Spends since then. */
   #unbooked = 0
   /** Counters left to be booked. */
@@ -253,6 +256,10 @@ export class LeaseKeeper {
       }
       const counterIds = this.#toBook.splice(0, BOOK_COUNTERS)
       if (counterIds.length > 0) await bookSpends(database.sql, counterIds)
+      if (nowMs - this.#forgotAtMs >= FORGET_COUNTERS_MS) {
+        this.#forgotAtMs = nowMs
+        await forgetCounters(database.sql)
+      }
       this.#book.forget(nowMs - FORGOTTEN_MS)
       for (const [counterId, untilMs] of this.#wantedUntilMs) {
         if (untilMs < nowMs) this.#wantedUntilMs.delete(counterId)
