@@ -157,6 +157,8 @@ async function startEngine(random: () => number): Promise<Engine> {
       random() * ENGINE_MS_MAX,
     )
   })
+  // One that is closed for being idle just as it is used again would look as if the engine had failed.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return { url: `http://127.0.0.1:${port}`, counts, close: () => void server.close() }
