@@ -15,7 +15,7 @@ export interface FigureProps {
 export function Figures({ children, isStale }: { children: ReactNode; isStale?: boolean }) {
   return (
     <div
-      className={`grid grid-cols-2 overflow-hidden rounded-card border bg-surface lg:grid-cols-4 ${isStale ? 'stale' : ''}`}
+      className={`grid grid-cols-2 overflow-hidden rounded-card border bg-surface lg:auto-cols-fr lg:grid-flow-col lg:grid-cols-none ${isStale ? 'stale' : ''}`}
     >
       {children}
     </div>
