@@ -222,6 +222,8 @@ function string(schema: Schema, path: string): string {
   const { format } = schema
   const min = bound(schema.minLength, path, 'minLength')
   const max = bound(schema.maxLength, path, 'maxLength')
+  // llama.cpp would count from one to the other until memory ends.
+  if (max !== undefined && max < (min ?? 0)) throw unsupported('maxLength below minLength', path)
   if (format === undefined) {
     if (min === undefined && max === undefined) return 'string'
     return `"\\"" char{${min ?? 0},${max ?? ''}} "\\""`

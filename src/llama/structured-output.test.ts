@@ -97,6 +97,7 @@ test('a schema that cannot be enforced is refused with the feature and its place
     [{ type: 'number', minimum: 0.5 }, /minimum/],
     [{ type: 'object', properties: {}, required: ['a'] }, /required/],
     [{ $ref: 'https://example.org/x' }, /\$ref/],
+    [{ type: 'string', minLength: 5, maxLength: 3 }, /maxLength below minLength at #,/],
     [{ type: 'array', maxItems: 2000 }, /maxItems outside 0 to 1000/],
     [{ enum: Array.from({ length: 2001 }, (_, i) => i) }, /more than 2000 fixed values/],
     [{ const: 'x'.repeat(150_000) }, /more text/],
