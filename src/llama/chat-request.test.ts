@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { GristmillError, openAiErrorBody } from '../base/index.ts'
-import { parseChatBody } from './chat-request.ts'
+import { parseChatBody, templateMessages } from './chat-request.ts'
 
 const messages = [{ role: 'user', content: 'Hello' }]
-const tool = (name: string) => ({ type: 'function', function: { name } })
+const tool = (name: string, parameters?: object) => ({
+  type: 'function',
+  function: { name, ...(parameters && { parameters }) },
+})
 
 /** A body, the field that is wrong, and what is said about it. */
 const badBodies: [Record<string, unknown>, string, RegExp][] = [
@@ -29,6 +32,7 @@ const badBodies: [Record<string, unknown>, string, RegExp][] = [
     /missing/,
   ],
   [{ messages, tools: [tool('two words')] }, 'tools.0.function.name', /letters, digits/],
+  [{ messages, tools: [tool('a', { type: 'string' })] }, 'tools.0.function.parameters', /object/],
   [{ messages, tool_choice: 'maybe' }, 'tool_choice', /none, auto, required or an object/],
   [{ messages, tool_choice: 'required' }, 'tool_choice', /needs tools/],
   [{ messages, tools: [tool('a')], tool_choice: tool('b') }, 'tool_choice', /no tool named b/],
@@ -49,4 +53,14 @@ describe('a wrong body of a chat', () => {
       assert.throws(() => parseChatBody(body), refused)
     })
   }
+})
+
+describe('content in parts', () => {
+  it('is read where it is text, or words with which an assistant refused', () => {
+    const refusal = { role: 'assistant', content: [{ type: 'refusal', refusal: 'I will not.' }] }
+    const parts = { role: 'user', content: ['a', 'b'].map((text) => ({ type: 'text', text })) }
+    const body = parseChatBody({ messages: [parts, refusal, ...messages] })
+    const told = templateMessages(body.messages).map(({ content }) => content)
+    assert.deepEqual(told, ['ab', 'I will not.', 'Hello'])
+  })
 })

@@ -3,9 +3,12 @@ import { z } from 'zod'
 import { checked, GristmillError } from '../base/index.ts'
 import { samplingFields } from './sampling-request.ts'
 
-const textPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string().optional() })
-const otherPart = z.object({ type: z.string() })
-const content = z.union([z.string(), z.array(z.union([textPart, otherPart]))])
+const part = z.object({
+  type: z.string(),
+  text: z.string().optional(),
+  refusal: z.string().optional(),
+})
+const content = z.union([z.string(), z.array(part)])
 
 const toolCall = z.object({
   id: z.string(),
@@ -25,13 +28,14 @@ const toolName = z
   .string()
   .regex(/^[a-zA-Z0-9_.-]{1,128}$/, 'it may have letters, digits, _, . and - only, at most 128')
 const schemaObject = z.record(z.string(), z.unknown())
+const isOfObjects = ({ type = 'object' }: Record<string, unknown>) => type === 'object'
 
 const tool = z.object({
   type: z.literal('function'),
   function: z.object({
     name: toolName,
     description: z.string().nullish(),
-    parameters: schemaObject.nullish(),
+    parameters: schemaObject.refine(isOfObjects, 'its type must be object').nullish(),
     strict: z.boolean().nullish(),
   }),
 })
@@ -121,11 +125,12 @@ export function templateMessages(messages: ChatBody['messages']): ChatMessage[] 
 function textOf(value: z.infer<typeof content> | null | undefined, index: number): string {
   if (typeof value === 'string') return value
   return (value ?? [])
-    .map((part, j) => {
-      if ('text' in part && part.text !== undefined) return part.text
+    .map(({ type, text, refusal }, j) => {
+      if (type === 'text' && text !== undefined) return text
+      if (type === 'refusal' && refusal !== undefined) return refusal
       throw new GristmillError('unsupported_parameter', {
         param: `messages.${index}.content.${j}`,
-        reason: `this engine reads text only, not ${part.type}`,
+        reason: `this engine reads text only, not ${type}`,
       })
     })
     .join('')

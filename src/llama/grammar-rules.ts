@@ -5,7 +5,7 @@ export const JSON_RULES: Readonly<Record<string, string>> = {
   space: '" "?',
   boolean: '"true" | "false"',
   null: '"null"',
-  natural: '"0" | [1-9] [0-9]{0,15}',
+  natural: '"0" | [1-9] [0-9]{0,14}',
   integer: '"-"? natural',
   number: 'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
   char: '[^"\\\\\\x7F\\x00-\\x1F] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4})',

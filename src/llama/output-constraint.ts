@@ -3,7 +3,7 @@ import { type Llama, LlamaGrammarEvaluationState, type LlamaModel } from 'node-l
 import { GristmillError } from '../base/index.ts'
 import type { ChatBody, ToolDefinition } from './chat-request.ts'
 import { literal } from './grammar-rules.ts'
-import { SchemaGrammar } from './schema-grammar.ts'
+import { ANNOTATIONS, SchemaGrammar } from './schema-grammar.ts'
 import { CALL_END, CALL_MIDDLE, CALL_START } from './tool-calls.ts'
 
 export interface OutputConstraint {
@@ -28,7 +28,7 @@ export async function constraintOf(
 ): Promise<OutputConstraint | undefined> {
   const tools = body.tool_choice === 'none' ? [] : (body.tools ?? [])
   const format = body.response_format?.type ?? 'text'
-  const mustCall = tools.length > 0 && body.tool_choice !== undefined && body.tool_choice !== 'auto'
+  const mustCall = tools.length > 0 && (body.tool_choice ?? 'auto') !== 'auto'
   const grammar =
     tools.length > 0 && (format === 'text' || mustCall)
       ? toolGrammar(body, tools)
@@ -61,13 +61,17 @@ function formatGrammar(body: ChatBody): string | undefined {
   return grammar.text(grammar.add(format.json_schema.schema))
 }
 
+/** Arguments are an object, also where a schema says nothing of them. */
+const isOpen = (parameters: object | null | undefined) =>
+  Object.keys(parameters ?? {}).every((keyword) => ANNOTATIONS.has(keyword))
+
 function toolGrammar(body: ChatBody, tools: readonly ToolDefinition[]): string {
   const { tool_choice: choice } = body
   const named = typeof choice === 'object' && choice !== null ? choice.function.name : undefined
   const callable = tools.filter((tool) => named === undefined || tool.function.name === named)
   const grammar = new SchemaGrammar()
   const calls = callable.map(({ function: { name, parameters } }) => {
-    const schema = parameters ?? { type: 'object', properties: {} }
+    const schema = isOpen(parameters) ? { type: 'object' } : parameters
     const value = grammar.add(schema, `#/tools/${name}`)
     return `${literal(CALL_START + name + CALL_MIDDLE)} ${value} ${literal(CALL_END)}`
   })

@@ -9,7 +9,7 @@ import { membersRule } from './property-choice.ts'
 type Schema = Record<string, unknown>
 
 /** Keywords that say nothing about validity, or only hold definitions. */
-const ANNOTATIONS = new Set(
+export const ANNOTATIONS: ReadonlySet<string> = new Set(
   '$schema $id $comment $defs definitions title description default examples deprecated readOnly writeOnly strict'.split(
     ' ',
   ),
@@ -182,7 +182,7 @@ class SchemaCompiler {
     const { min, max } = integerRange(schema, path)
     if (min === undefined && max === undefined) return 'integer'
     if (max === undefined && min === 0) return 'natural'
-    if (max === undefined && min === 1) return '[1-9] [0-9]{0,15}'
+    if (max === undefined && min === 1) return '[1-9] [0-9]{0,14}'
     const from = Math.ceil(min ?? Number.NaN)
     const count = Math.floor(max ?? Number.NaN) - from + 1
     if (!(count >= 1 && count <= ENUMERATED_MAX)) throw unsupported('this range of integers', path)
@@ -208,8 +208,8 @@ class SchemaCompiler {
     if (pointer !== '#' && !pointer.startsWith('#/')) throw unsupported(`$ref ${pointer}`, path)
     let target: unknown = this.#root
     for (const part of pointer.split('/').slice(1)) {
-      const key = decodeURIComponent(part).replace(/~1/g, '/').replace(/~0/g, '~')
-      target = isSchema(target) ? target[key] : undefined
+      const key = unescaped(part)
+      target = isSchema(target) && Object.hasOwn(target, key) ? target[key] : undefined
     }
     if (target === undefined) throw unsupported(`the unresolvable $ref ${pointer}`, path)
     const name = this.#parts.define(undefined)
@@ -234,7 +234,20 @@ function string(schema: Schema, path: string): string {
   return `"\\"" ${rule} "\\""`
 }
 
-/** The least and the largest integer allowed; undefined without bound. */
+/** A part of a pointer in a URL; what cannot be decoded is no name of anything. */
+function unescaped(part: string): string {
+  try {
+    return decodeURIComponent(part).replace(/~1/g, '/').replace(/~0/g, '~')
+  } catch (error) {
+    if (error instanceof URIError) return part
+    throw error
+  }
+}
+
+/**
+ * The least and the largest integer allowed; undefined without bound. Schema libraries write that
+ * a number must be one that JavaScript knows as bounds, which is more than our digits can exceed.
+ */
 function integerRange(schema: Schema, path: string) {
   const limit = (keyword: string) => {
     const value = schema[keyword]
@@ -244,9 +257,13 @@ function integerRange(schema: Schema, path: string) {
   }
   const above = limit('exclusiveMinimum')
   const below = limit('exclusiveMaximum')
-  const min = limit('minimum') ?? (above === undefined ? undefined : Math.floor(above) + 1)
-  const max = limit('maximum') ?? (below === undefined ? undefined : Math.ceil(below) - 1)
-  return { min, max }
+  const { MIN_SAFE_INTEGER: least, MAX_SAFE_INTEGER: most } = Number
+  const min = Math.max(
+    limit('minimum') ?? least,
+    above === undefined ? least : Math.floor(above) + 1,
+  )
+  const max = Math.min(limit('maximum') ?? most, below === undefined ? most : Math.ceil(below) - 1)
+  return { min: min === least ? undefined : min, max: max === most ? undefined : max }
 }
 
 function bound(

@@ -98,6 +98,9 @@ test('a schema that cannot be enforced is refused with the feature and its place
     [{ type: 'object', properties: {}, required: ['a'] }, /required/],
     [{ $ref: 'https://example.org/x' }, /\$ref/],
     [{ type: 'string', minLength: 5, maxLength: 3 }, /maxLength below minLength at #,/],
+    [{ $ref: '#/%' }, /unresolvable \$ref #\/%/],
+    [{ $ref: '#/__proto__' }, /unresolvable/],
+    [{ type: 'integer', minimum: 0, exclusiveMinimum: 8, maximum: 8 }, /range of integers/],
     [{ type: 'array', maxItems: 2000 }, /maxItems outside 0 to 1000/],
     [{ enum: Array.from({ length: 2001 }, (_, i) => i) }, /more than 2000 fixed values/],
     [{ const: 'x'.repeat(150_000) }, /more text/],
@@ -110,6 +113,24 @@ test('a schema that cannot be enforced is refused with the feature and its place
     assert.equal(status, 400)
     assert.equal(body.error.code, 'unsupported_schema')
     assert.match(body.error.message, message)
+  }
+})
+
+test('integers keep to the tighter of their bounds, and to those that libraries write', async () => {
+  const [min, max] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]
+  const bounds = [
+    { minimum: min, maximum: max },
+    { exclusiveMinimum: 0, maximum: max },
+    { minimum: 0, exclusiveMinimum: 5, maximum: 8, exclusiveMaximum: 8 },
+  ]
+  for (const inner of bounds.map((bound) => ({ type: 'integer', ...bound }))) {
+    const valid = new Ajv({ strict: false }).compile(inner)
+    for (const seed of SEEDS) {
+      const json_schema = { name: 'x', schema: inner }
+      const format = { response_format: { type: 'json_schema', json_schema } }
+      const { body } = await engine.post(CHAT, { ...user('x'), seed, max_tokens: 40, ...format })
+      assert.ok(valid(JSON.parse(body.choices[0].message.content)), JSON.stringify(valid.errors))
+    }
   }
 })
 
@@ -146,6 +167,26 @@ test('a required tool is called in the OpenAI shape, with valid arguments', asyn
     const parsed = JSON.parse(call.function.arguments)
     if (call.function.name === 'grind') assert.ok(parsed.sacks >= 1 && parsed.sacks <= 9)
   }
+})
+
+test('arguments are an object, also where the schema of a tool is empty', async () => {
+  const { body: closing } = await engine.post('/tokenize', { prompt: '"}' })
+  const logit_bias = Object.fromEntries(closing.tokens.map((token: number) => [token, 12]))
+  const open = [{ type: 'function', function: { name: 'stop', parameters: {} } }]
+  const body = { ...user('x'), tools: open, tool_choice: 'required', parallel_tool_calls: false }
+  for (const seed of SEEDS) {
+    const answer = await engine.post(CHAT, { ...body, logit_bias, seed, max_tokens: 900 })
+    const [call] = answer.body.choices[0].message.tool_calls
+    assert.equal(call.function.arguments[0], '{')
+    if (answer.body.choices[0].finish_reason === 'tool_calls') JSON.parse(call.function.arguments)
+  }
+})
+
+test('a tool_choice of null is none at all', async () => {
+  const json_schema = { name: 'x', schema: { type: 'boolean' } }
+  const format = { response_format: { type: 'json_schema', json_schema }, max_tokens: 100 }
+  const { body } = await engine.post(CHAT, { ...user('x'), tools, tool_choice: null, ...format })
+  assert.match(body.choices[0].message.content, /^(true|false)$/)
 })
 
 test('a streamed call arrives as name first and pieces of its arguments after', async () => {
