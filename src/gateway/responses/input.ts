@@ -46,7 +46,12 @@ export function chatMessages(instructions: unknown, input: unknown, tools: ToolB
   items.forEach((value, i) => {
     take(messages, value, `input.${i}`, tools)
   })
-  return messages
+  return messages.map(withContent)
+}
+
+/** An answer that broke off in its thoughts said nothing, which engines take for text only. */
+function withContent(message: ChatMessage): ChatMessage {
+  return message.content === null && !message.tool_calls ? { ...message, content: '' } : message
 }
 
 function take(messages: ChatMessage[], value: unknown, path: string, tools: ToolBox): void {

@@ -23,6 +23,14 @@ test('a plain question becomes a plain question', () => {
   ])
 })
 
+test('an answer that broke off in its thoughts is a message without text', () => {
+  const thought = { type: 'reasoning', content: [{ type: 'reasoning_text', text: 'Hm' }] }
+  assert.deepEqual(chat({ input: [thought, { role: 'user', content: 'Hello' }] }).messages, [
+    { role: 'assistant', content: '', reasoning_content: 'Hm' },
+    hello,
+  ])
+})
+
 test('items of the assistant that belong together are one message', () => {
   const input = [
     { role: 'developer', content: 'Be brief.' },
