@@ -136,12 +136,17 @@ function textOf(value: z.infer<typeof content> | null | undefined, index: number
     .join('')
 }
 
-/** Templates print arguments as JSON themselves; text that is no JSON is handed on as it is. */
+/**
+ * Templates print arguments as JSON themselves; text that is no JSON, or nested more deeply than
+ * can be written, is handed on as it is.
+ */
 function parsedArguments(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    const value = JSON.parse(text) as unknown
+    JSON.stringify(value)
+    return value
   } catch (error) {
-    if (error instanceof SyntaxError) return text
+    if (error instanceof SyntaxError || error instanceof RangeError) return text
     throw error
   }
 }

@@ -33,7 +33,7 @@ const ITEMS_MAX = 1000
 const ENUMERATED_MAX = 1000
 /** Fixed values of one grammar together: llama.cpp compares all that may come next in pairs. */
 const VALUES_MAX = 2000
-/** Characters; reading a grammar holds up everybody's answers. */
+/** Characters of a grammar, or of its fixed values; both hold up everybody's answers. */
 const TEXT_MAX = 150_000
 
 /** Collects rules; several schemas may share one grammar. */
@@ -41,6 +41,7 @@ export class SchemaGrammar {
   readonly #rules = new Map<string, string>(Object.entries(JSON_RULES))
   #names = 0
   #values = 0
+  #valueCharacters = 0
 
   /**
    * Adds a schema.
@@ -67,8 +68,10 @@ export class SchemaGrammar {
     return text
   }
 
-  #spend(values: number, path: string): void {
-    this.#values += values
+  #spend(values: readonly string[], path: string): void {
+    this.#values += values.length
+    for (const { length } of values) this.#valueCharacters += length
+    if (this.#valueCharacters > TEXT_MAX) throw unsupported('more text than the engine takes', path)
     if (this.#values > VALUES_MAX) throw unsupported(`more than ${VALUES_MAX} fixed values`, path)
   }
 
@@ -84,8 +87,8 @@ export class SchemaGrammar {
 interface GrammarParts {
   /** Reserves a name when `body` is undefined; sets the rule of `name` when both are given. */
   define(body: string | undefined, name?: string): string
-  /** Counts fixed values. @throws GristmillError where they are too many */
-  spend(values: number, path: string): void
+  /** Counts fixed values and their characters. @throws GristmillError where they are too many */
+  spend(values: readonly string[], path: string): void
 }
 
 class SchemaCompiler {
@@ -186,15 +189,17 @@ class SchemaCompiler {
     const from = Math.ceil(min ?? Number.NaN)
     const count = Math.floor(max ?? Number.NaN) - from + 1
     if (!(count >= 1 && count <= ENUMERATED_MAX)) throw unsupported('this range of integers', path)
-    this.#parts.spend(count, path)
-    return oneOfLiterals(Array.from({ length: count }, (_, i) => String(from + i)))
+    const texts = Array.from({ length: count }, (_, i) => String(from + i))
+    this.#parts.spend(texts, path)
+    return oneOfLiterals(texts)
   }
 
   #literals(schema: Schema, values: unknown[], keyword: string, path: string): string {
     allow(schema, [keyword, 'type'], path)
     if (values.length === 0) throw unsupported('an empty enum', path)
-    this.#parts.spend(values.length, path)
-    return this.#parts.define(oneOfLiterals(values.map((value) => JSON.stringify(value))))
+    const texts = values.map((value) => JSON.stringify(value))
+    this.#parts.spend(texts, path)
+    return this.#parts.define(oneOfLiterals(texts))
   }
 
   /**

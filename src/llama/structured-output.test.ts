@@ -104,6 +104,7 @@ test('a schema that cannot be enforced is refused with the feature and its place
     [{ type: 'array', maxItems: 2000 }, /maxItems outside 0 to 1000/],
     [{ enum: Array.from({ length: 2001 }, (_, i) => i) }, /more than 2000 fixed values/],
     [{ const: 'x'.repeat(150_000) }, /more text/],
+    [{ enum: Array.from({ length: 2000 }, (_, i) => 'x'.repeat(i)) }, /more text/],
   ]
   for (const [inner, message] of refused) {
     const { status, body } = await engine.post(CHAT, {
@@ -209,6 +210,18 @@ test('with auto the model may answer in words; with none it is not told of tools
   const none = await engine.post('/tokenize', { ...user('x'), tools, tool_choice: 'none' })
   const bare = await engine.post('/tokenize', user('x'))
   assert.equal(none.body.count, bare.body.count)
+})
+
+test('a past call whose arguments are nested too deeply is no error of the engine', async () => {
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+  const call = { id: 'c', type: 'function', function: { name: 'weigh', arguments: deep } }
+  const messages = [
+    { role: 'user', content: 'x' },
+    { role: 'assistant', tool_calls: [call] },
+  ]
+  const answer = await engine.post(CHAT, { messages, tools, max_tokens: 10 })
+  assert.equal(answer.status, 400)
+  assert.equal(answer.body.error.code, 'context_length_exceeded')
 })
 
 test('a conversation with calls and results is accepted', async () => {
