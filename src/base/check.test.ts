@@ -48,6 +48,12 @@ const cases: [unknown, string, string][] = [
   [{ name: 'a', shape: { kind: 'line' } }, 'shape.length', 'it is missing'],
 ]
 
+it('what is missing is told so, whatever forms it may have', () => {
+  const either = z.object({ either: z.union([z.string(), z.array(z.string())]) })
+  const told = new GristmillError('invalid_value', { param: 'either', reason: 'it is missing' })
+  assert.throws(() => checked(either, {}), told)
+})
+
 describe('a value that does not fit', () => {
   for (const [value, param, reason] of cases) {
     it(`is told by its place and what would be right: ${JSON.stringify(value)}`, () => {

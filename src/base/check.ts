@@ -60,5 +60,7 @@ function told(issue: z.core.$ZodIssue | undefined): Told {
   const nearest = forms.find((form) => form.path.length > 0) ?? forms.find((form) => !form.isKind)
   if (nearest !== undefined) return { ...nearest, path: [...path, ...nearest.path] }
   const kinds = new Set(forms.map((form) => form.reason.replace(/^it must be /, '')))
+  // Nothing at all is missing in every form.
+  if (kinds.size === 1) return { path, reason: forms[0]?.reason ?? reason, isKind: true }
   return { path, reason: `it must be ${[...kinds].join(' or ')}`, isKind: true }
 }

@@ -110,6 +110,7 @@ class SchemaCompiler {
     if (Array.isArray(schema.enum)) return this.#literals(schema, schema.enum, 'enum', path)
     if (Array.isArray(schema.anyOf)) {
       allow(schema, ['anyOf'], path)
+      if (schema.anyOf.length === 0) throw unsupported('an empty anyOf', path)
       const parts = schema.anyOf.map((part, i) =>
         this.compile(part, `${path}/anyOf/${i}`, depth + 1),
       )
@@ -120,6 +121,7 @@ class SchemaCompiler {
 
   #typed(schema: Schema, path: string, depth: number): string {
     const types = Array.isArray(schema.type) ? schema.type : [schema.type ?? inferredType(schema)]
+    if (types.length === 0) throw unsupported('an empty type', path)
     const known = types.flatMap((type) => BY_TYPE[String(type)] ?? [])
     allow(schema, ['type', ...known], path)
     return this.#parts.define(oneOf(types.map((type) => this.#ofType(type, schema, path, depth))))

@@ -97,6 +97,8 @@ test('a schema that cannot be enforced is refused with the feature and its place
     [{ type: 'number', minimum: 0.5 }, /minimum/],
     [{ type: 'object', properties: {}, required: ['a'] }, /required/],
     [{ $ref: 'https://example.org/x' }, /\$ref/],
+    [{ anyOf: [] }, /an empty anyOf at #,/],
+    [{ type: 'array', items: { type: [] } }, /an empty type at #\/items,/],
     [{ type: 'string', minLength: 5, maxLength: 3 }, /maxLength below minLength at #,/],
     [{ $ref: '#/%' }, /unresolvable \$ref #\/%/],
     [{ $ref: '#/__proto__' }, /unresolvable/],
