@@ -3,6 +3,8 @@ import type { Budget, BudgetStanding, Spender } from './budget-types.ts'
 import { type PeriodBounds, periodAt } from './period.ts'
 
 const EACH = '*'
+/** By which the clocks of two zones differ at most. */
+const ZONES_MS_MAX = 26 * 3_600_000
 
 /** A budget that applies to a request, and the count that it goes to. */
 export interface Applied {
@@ -27,11 +29,21 @@ export class BudgetList {
   readonly #ofKey = new Map<string, Group>()
   readonly #ofEndUser = new Map<string, Group>()
   readonly #zoneOf: (tenantId: string) => string
+  /** When the last period of budgets began, milliseconds. */
+  readonly #begunMs: Map<string, number>
 
-  /** @param zoneOf by whose days a tenant's budgets renew */
-  constructor(budgets: readonly Budget[], zoneOf: (tenantId: string) => string) {
+  /**
+   * @param zoneOf by whose days a tenant's budgets renew
+   * @param begunMs when the last period of budgets that anything was spent of began
+   */
+  constructor(
+    budgets: readonly Budget[],
+    zoneOf: (tenantId: string) => string,
+    begunMs: ReadonlyMap<string, number> = new Map(),
+  ) {
     this.budgets = budgets
     this.#zoneOf = zoneOf
+    this.#begunMs = new Map(begunMs)
     for (const budget of budgets) {
       const { tenantId, projectId, keyId, endUser } = budget
       if (keyId !== null) put(this.#ofKey, keyId, budget)
@@ -72,13 +84,23 @@ export class BudgetList {
     if (group === undefined) return NONE
     if (nowMs < group.fromMs || nowMs >= group.untilMs) {
       group.applied = group.budgets.map((budget) => {
-        const bounds = periodAt(budget.period, nowMs, this.#zoneOf(budget.tenantId))
-        return countedBy(budget, '', bounds)
+        return countedBy(budget, '', this.#boundsOf(budget, nowMs))
       })
       group.fromMs = Math.max(...group.applied.map(({ bounds }) => bounds.startMs))
       group.untilMs = Math.min(...group.applied.map(({ bounds }) => bounds.endMs))
     }
     return group.applied
+  }
+
+  /** A week or month goes on where its tenant has moved to another zone: what is spent is spent. */
+  #boundsOf({ id, period, tenantId }: Budget, nowMs: number): PeriodBounds {
+    const bounds = periodAt(period, nowMs, this.#zoneOf(tenantId))
+    if (period !== 'week' && period !== 'month') return bounds
+    const begunMs = this.#begunMs.get(id)
+    const isSame = begunMs !== undefined && Math.abs(begunMs - bounds.startMs) <= ZONES_MS_MAX
+    const startMs = isSame ? begunMs : bounds.startMs
+    this.#begunMs.set(id, startMs)
+    return { ...bounds, startMs }
   }
 }
 

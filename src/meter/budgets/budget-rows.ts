@@ -31,6 +31,16 @@ export async function readBudgets(sql: Queries): Promise<Budget[]> {
   return rows.map((row) => ({ ...row, limit: BigInt(row.limit) }))
 }
 
+/** When the last week or month of budgets began of which anything was asked, milliseconds. */
+export async function readBegun(sql: Queries): Promise<Map<string, number>> {
+  const rows = await sql<{ id: string; atMs: number }[]>`
+    select b.id, (extract(epoch from last.at) * 1000)::float8 as "atMs"
+    from budgets as b cross join lateral (
+      select max(period_start) as at from budget_counters where budget_id = b.id) as last
+    where b.ended_at is null and b.period in ('week', 'month') and last.at is not null`
+  return new Map(rows.map(({ id, atMs }) => [id, atMs]))
+}
+
 export async function insertBudget(sql: Queries, budget: Budget): Promise<void> {
   await sql`
     insert into budgets (id, name, tenant_id, project_id, key_id, end_user, unit, limit_amount,

@@ -18,6 +18,7 @@ import {
   endBudget,
   expireLeases,
   insertBudget,
+  readBegun,
   readBudgets,
   readCounters,
   updateBudget,
@@ -213,8 +214,9 @@ export class Budgets {
 
   async #read(): Promise<void> {
     const before = new Map(this.#list.budgets.map((budget) => [budget.id, budget]))
-    const budgets = await readBudgets(this.#options.database.sql)
-    this.#list = new BudgetList(budgets, this.#options.zoneOf)
+    const { database, zoneOf } = this.#options
+    const [budgets, begunMs] = [await readBudgets(database.sql), await readBegun(database.sql)]
+    this.#list = new BudgetList(budgets, zoneOf, begunMs)
     const changed = new Set(before.keys())
     for (const { id, limit, isHard } of budgets) {
       const old = before.get(id)
