@@ -132,3 +132,27 @@ it('what became a part of its own beside others is a month to those that follow'
     await database.close()
   }
 })
+
+it('a month begins where the part of before ends, be that within it', async () => {
+  const database = await openTestDatabase()
+  const { sql } = database
+  try {
+    // As a server in New York made it in a November.
+    const endMs = monthMs(1) + 3_600_000
+    for (const table of ['ledger_intents', 'ledger_settlements']) {
+      await sql.unsafe(`
+        alter table ${table} detach partition ${table}_first;
+        alter table ${table} attach partition ${table}_first
+          for values from (minvalue) to ('${idsFrom('req', endMs)}')`)
+    }
+    await addMonths(database, new FakeClock(monthMs(0)))
+    await addMonths(database, new FakeClock(monthMs(1)))
+    const untilIds = (await readMonths(sql)).map(({ untilId }) => untilId)
+    assert.deepEqual(
+      untilIds,
+      [endMs, monthMs(2), monthMs(3)].map((ms) => idsFrom('req', ms)),
+    )
+  } finally {
+    await database.close()
+  }
+})

@@ -49,17 +49,33 @@ export async function addMonths(
     const to = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead + 1)
     const name = new Date(from).toISOString().slice(0, 7).replace('-', '')
     const month = { name, untilId: idsFrom('req', to) }
-    // Parts that are no months have more than one, as that of before there were months.
-    const isIn = ({ name: known, untilId }: Month) =>
-      known === name || (!/^\d+$/.test(known) && untilId > idsFrom('req', from))
-    if ((await readMonths(database.sql)).some(isIn)) continue
+    const missingFrom = (months: readonly Month[]) => missing(months, month, idsFrom('req', from))
+    if (missingFrom(await readMonths(database.sql)) === null) continue
     await database.transaction(async (sql) => {
       await limitLocks(sql)
       await sql`lock table ledger_drops in share row exclusive mode`
       // Another gateway may have been quicker.
-      if (!(await readMonths(sql)).some(isIn)) await addMonth(sql, month, idsFrom('req', from))
+      const fromId = missingFrom(await readMonths(sql))
+      if (fromId !== null) await addMonth(sql, month, fromId)
     })
   }
+}
+
+/**
+ * From where on a month is missing; null where it is there. Parts that are no months, as that of
+ * before there were months, may end within it.
+ */
+function missing(
+  months: readonly Month[],
+  { name, untilId }: Month,
+  fromId: string,
+): string | null {
+  if (months.some((one) => one.name === name)) return null
+  let reached = fromId
+  for (const one of months) {
+    if (!/^\d+$/.test(one.name) && one.untilId > reached) reached = one.untilId
+  }
+  return reached < untilId ? reached : null
 }
 
 async function addMonth(sql: Transaction, { name, untilId }: Month, fromId: string): Promise<void> {

@@ -73,6 +73,8 @@ export function connect(url: string, options: ConnectOptions): Connected {
       ...address.parameters,
       application_name: `gristmill ${options.name}`,
       statement_timeout: options.statementMsMax,
+      // Days and months that statements add are those of this zone, whatever the server's is.
+      TimeZone: 'UTC',
       idle_in_transaction_session_timeout: 60_000,
       ...(options.keep && { tcp_keepalives_idle: 5, tcp_keepalives_interval: 2 }),
       ...(options.keep && { tcp_keepalives_count: 3 }),

@@ -70,6 +70,28 @@ describe('the forecast of a month', () => {
   })
 })
 
+it('days of engines are those of UTC, though the clocks of the server change', async () => {
+  const database = await openTestDatabase({ settings: { timezone: 'Europe/Berlin' } })
+  try {
+    const dates = ['2026-10-24', '2026-10-25', '2026-10-26', '2026-10-27']
+    for (const date of dates) {
+      await database.sql`
+        insert into engine_minutes (engine_id, minute_at, recorder, registered_s, up_s, idle_s,
+          slot_s, cap_slot_s)
+        values ('eng_1', ${`${date}T00:30:00Z`}, 'run_1', 60, 60, 0, 0, 0)`
+    }
+    await foldEngineDays(database, new FakeClock(at('2026-10-28')))
+    const found = await database.sql<{ ms: number }[]>`
+      select (extract(epoch from day_at) * 1000)::float8 as ms from engine_days order by day_at`
+    assert.deepEqual(
+      found.map(({ ms }) => ms),
+      dates.map(at),
+    )
+  } finally {
+    await database.close()
+  }
+})
+
 describe('what engines cost by day and by class', () => {
   let database: TestDatabase
   const fromMs = at('2026-11-01')
