@@ -1,5 +1,6 @@
 /** Routes for accounts of programs. */
 import { z } from 'zod'
+import { GristmillError } from '../base/index.ts'
 import { type ServiceAccount, serviceAccountChange, serviceAccountInput } from '../tenancy/index.ts'
 import type { Access } from './access.ts'
 import { type Api, checkReach, mapPage, pageFrom, schemas, tenantsInReach } from './api.ts'
@@ -36,6 +37,7 @@ export function serviceAccountRoutes(api: Api, { tenancy, limits }: HttpOptions)
     const { tenantId: id, ...rest } = c.req.valid('json')
     const access = c.get('access')
     checkReach(access, id, 'tenant', id)
+    checkSubject(access, rest.tokenSubject, null)
     return c.json(view(await serviceAccounts.create(id, rest, access.actor)), 201)
   })
   const changeSummary = 'Change it; disabling stops its keys and tokens at once'
@@ -43,8 +45,10 @@ export function serviceAccountRoutes(api: Api, { tenancy, limits }: HttpOptions)
     shapes.change(`${path}/{id}`, changeSummary, serviceAccountChange, serviceAccount),
     async (c) => {
       const access = c.get('access')
-      const { id } = await reached(access, c.req.valid('param').id)
-      return c.json(view(await serviceAccounts.change(id, c.req.valid('json'), access.actor)), 200)
+      const { id, tokenSubject } = await reached(access, c.req.valid('param').id)
+      const input = c.req.valid('json')
+      checkSubject(access, input.tokenSubject, tokenSubject)
+      return c.json(view(await serviceAccounts.change(id, input, access.actor)), 200)
     },
   )
   api.openapi(shapes.end(`${path}/{id}`, 'Remove it: its keys are revoked'), async (c) => {
@@ -53,6 +57,21 @@ export function serviceAccountRoutes(api: Api, { tenancy, limits }: HttpOptions)
     await serviceAccounts.remove(id, access.actor)
     return c.body(null, 204)
   })
+}
+
+/**
+ * What comes with tokens of a subject is the account's tenant's from then on, prompts and all, so
+ * whoever is bound to tenants may name none: it may be another tenant's program, or a person.
+ * @throws GristmillError `forbidden`
+ */
+function checkSubject(
+  access: Access,
+  given: string | null | undefined,
+  before: string | null,
+): void {
+  if (given == null || given === before || access.permissions.has('tenants:write')) return
+  const action = 'name the subject of tokens'
+  throw new GristmillError('forbidden', { actor: access.actor.name, action })
 }
 
 const view = (account: ServiceAccount): ServiceAccountView => ({

@@ -246,6 +246,25 @@ describe('an account of a program', () => {
     await untilStatus(token, 200)
   })
 
+  it('gets the subject of its tokens from whoever may change tenants, not from members', async () => {
+    provider.programGroups.set('nightly-job', ['jobs'])
+    await setRules({ group: 'jobs', role: 'member', tenantIds: [tenantId] })
+    const key = await provider.tokenOfProgram('nightly-job')
+    const asMember = (method: string, path: string, body: object) =>
+      server.ask(method, path, { key, body })
+    const theirs = { tokenSubject: 'job-of-another-tenant' }
+    const trap = { tenantId, name: 'trap', ...theirs }
+    const named = await asMember('POST', '/api/service-accounts', trap)
+    assert.equal(named.status, 403, named.text)
+    const made = await asMember('POST', '/api/service-accounts', { tenantId, name: 'mine' })
+    assert.equal(made.status, 201, made.text)
+    const path = `/api/service-accounts/${made.json.id}`
+    assert.equal((await asMember('PATCH', path, theirs)).status, 403)
+    assert.equal((await local('PATCH', path, { tokenSubject: 'weekly-job' })).status, 200)
+    const kept = { name: 'renamed', tokenSubject: 'weekly-job' }
+    assert.equal((await asMember('PATCH', path, kept)).status, 200)
+  })
+
   it('has a name of its own in its tenant, and nothing of another tenant', async () => {
     await make({ name: 'nightly' })
     const again = await local('POST', '/api/service-accounts', { tenantId, name: 'NIGHTLY' })

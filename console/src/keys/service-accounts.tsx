@@ -102,6 +102,7 @@ export function ServiceAccounts({ tenantId, onKey }: ServiceAccountsProps) {
 
 function Form({ tenantId, onClose }: { tenantId?: string; onClose: () => void }) {
   const save = useChange<ServiceAccountView>([PATH], onClose)
+  const mayNameSubject = useMay('tenants:write')
   const tenants = useTenants().data ?? []
   const [name, setName] = useState('')
   const [chosen, setChosen] = useState(tenantId ?? '')
@@ -130,12 +131,14 @@ function Form({ tenantId, onClose }: { tenantId?: string; onClose: () => void })
           </option>
         ))}
       </Choice>
-      <Field
-        label="Subject of its tokens"
-        name="subject"
-        maxLength={300}
-        hint="The claim sub of tokens of the identity provider that stand for it. Without one it has keys only."
-      />
+      {mayNameSubject && (
+        <Field
+          label="Subject of its tokens"
+          name="subject"
+          maxLength={300}
+          hint="The claim sub of tokens of the identity provider that stand for it. Without one it has keys only."
+        />
+      )}
       {save.error !== null && <ErrorNote error={save.error} />}
       <CliCommand
         command={`gristmill service-account create ${shellWord(name || 'NAME')} --tenant ${shellWord(tenantName)}`}
