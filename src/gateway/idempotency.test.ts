@@ -135,6 +135,25 @@ test('the same key with another body is refused, and is another key for others',
   assert.deepEqual([long.status, long.param], [400, 'idempotency-key'])
 })
 
+test('people at the console of two tenants have keys of their own, also while one runs', async () => {
+  const [anna, ben] = ['anna', 'ben'].map((name) => {
+    const apiKey = `sk-console-${name}`
+    mill.principals.set(apiKey, testPrincipal(name, { keyId: 'key_console' }))
+    return new OpenAI({ baseURL: mill.baseUrl, apiKey, maxRetries: 0 })
+  }) as [OpenAI, OpenAI]
+  const half = halfStream(['one ', 'two'])
+  const key = newKey()
+  const asked = { ...chat, stream: true } as const
+  const stream = await anna.chat.completions.create(asked, key)
+  const { rest } = await half
+  engine.answer((one) => answerChat(one, ['his own']))
+  const answer = await ben.chat.completions.create(asked, key).asResponse()
+  assert.equal(replayOf(answer), null)
+  assert.match(await answer.text(), /his own/)
+  rest()
+  assert.equal(await textOf(stream), 'one two')
+})
+
 test('a client whose connection breaks in the middle gets the whole answer on its return', async () => {
   const half = halfStream(['one ', 'two ', 'three'])
   const key = newKey()

@@ -68,9 +68,11 @@ export class Attempts {
 
 /** @throws GristmillError `invalid_value` */
 export function keyOf({ request, principal, path }: Asked): string {
+  const { tenantId, projectId, keyId } = principal
   const key = request.headers[IDEMPOTENCY_KEY]
   if (typeof key !== 'string' || key === '' || key.length > KEY_LENGTH_MAX) {
     throw invalid(IDEMPOTENCY_KEY, `it must have 1 to ${KEY_LENGTH_MAX} characters`)
   }
-  return `attempt ${principal.keyId} ${path} ${key}`
+  // People at the console have one key name for all tenants.
+  return `attempt ${tenantId} ${projectId} ${keyId} ${path} ${key}`
 }
