@@ -247,8 +247,8 @@ export const errorTable = {
   account_not_linked: entry(
     409,
     'conflict_error',
-    'There is a user {email} with a password, and {name} does not vouch for the address.',
-    'Sign in with the password, or ask an owner to remove that user.',
+    'There is a user {email} already, and {name} does not vouch for the address.',
+    'Sign in as that user, or ask an owner to remove them.',
   ),
   account_deactivated: entry(
     403,

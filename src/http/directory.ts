@@ -105,6 +105,11 @@ async function linked(sql: Queries, identity: DirectoryIdentity): Promise<string
   return account?.id
 }
 
+interface Linked {
+  /** An account of the provider is theirs. */
+  isLinked: boolean
+}
+
 /** Finds the person by address where that can be trusted, or makes one. */
 async function link(
   sql: Queries,
@@ -114,10 +119,15 @@ async function link(
   const { clock, random, providerName } = options
   const at = new Date(clock.nowMs())
   const { email, name } = identity
-  const [known] = await sql<Pick<Person, 'id' | 'origin' | 'isBreakGlass'>[]>`
-    select id, origin, is_break_glass as "isBreakGlass" from people
-    where email = ${email} for update`
-  const isTrusted = known?.origin === 'directory' || identity.isEmailVerified
+  const [known] = await sql<(Pick<Person, 'id' | 'origin' | 'isBreakGlass'> & Linked)[]>`
+    select id, origin, is_break_glass as "isBreakGlass", exists (
+      select 1 from people_accounts a where a.user_id = people.id
+        and a.provider_id = ${PROVIDER}) as "isLinked"
+    from people where email = ${email} for update`
+  // Some providers vouch for no address: whom they have provisioned is believed to have come, but
+  // once, as anybody could say that an address is theirs.
+  const isAwaited = known?.origin === 'directory' && !known.isLinked
+  const isTrusted = isAwaited || identity.isEmailVerified
   if (known && (known.isBreakGlass || !isTrusted)) {
     throw new GristmillError('account_not_linked', { email, name: providerName })
   }

@@ -241,6 +241,18 @@ describe('an address that somebody here has already', () => {
     assert.equal((await userNamed('ben@example.org')).role, 'operator')
   })
 
+  it('is not another account’s of the provider that says so without being vouched for', async () => {
+    await setRules(rule('millers', 'operator'), rule('bakers', 'viewer'))
+    await new Browser().signIn('ben')
+    const ben = await userNamed('ben@example.org')
+    const eve = { email: 'Ben@example.org', email_verified: false, name: 'Eve', groups: ['bakers'] }
+    provider.accounts.set('eve', eve)
+    const end = await new Browser().signIn('eve')
+    assert.equal(end.searchParams.get('failed'), 'account_not_linked')
+    const { id, name, role } = await userNamed('ben@example.org')
+    assert.deepEqual([id, name, role], [ben.id, 'Ben', 'operator'])
+  })
+
   it('is never that of the break-glass owner', async () => {
     await makeOwner('anna')
     await setRules(rule('millers', 'viewer'))
