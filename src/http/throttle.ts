@@ -64,6 +64,12 @@ export class AttemptThrottle {
   }
 }
 
-/** One person has a whole /64 of IPv6 addresses. */
-const network = (address: string) =>
-  isIPv6(address) ? address.split(':').slice(0, 4).join(':') : address
+/** One person has a whole /64 of IPv6 addresses, of which zeros may be left out. */
+function network(address: string): string {
+  if (!isIPv6(address)) return address
+  const [before = '', after] = address.split('::')
+  const groups = (text = '') => text.split(':').filter(Boolean)
+  const left = after === undefined ? 0 : 8 - groups(before).length - groups(after).length
+  const all = [...groups(before), ...Array<string>(left).fill('0'), ...groups(after)]
+  return all.slice(0, 4).join(':')
+}
