@@ -69,6 +69,15 @@ describe('where a webhook may go', () => {
     assert.ok(!(await isTold(targets, 'https://hooks.example.org/')))
   })
 
+  it('does not tell which address a name has that is refused', async () => {
+    const targets = new OutboundAddresses([], resolveTo('10.0.0.1'))
+    const url = targets.check('https://hooks.example.org/')
+    await assert.rejects(promisify(targets.lookupFor(url))(url.hostname, {}), (error: Error) => {
+      assert.match(error.message, /hooks\.example\.org is not a public address/)
+      return !error.message.includes('10.0.0.1')
+    })
+  })
+
   it('is what the operator has named, also without HTTPS, and nothing beside it', async () => {
     const targets = new OutboundAddresses(['10.1.0.0/16', 'fd00::/8'], resolveTo('10.1.9.9'))
     assert.ok(await isTold(targets, 'http://hooks.internal:8080/'))

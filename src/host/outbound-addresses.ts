@@ -94,13 +94,14 @@ export class OutboundAddresses {
     }
   }
 
-  #checkAddress(address: string, { protocol }: URL): void {
+  #checkAddress(address: string, { protocol, hostname }: URL): void {
     if (this.#allowed.check(address, familyOf(address))) return
     if (protocol !== 'https:') throw refused('HTTPS is needed')
     const isPublic =
       !this.#notPublic.check(address, familyOf(address)) &&
       (isIP(address) === 4 || this.#publicV6.check(address, 'ipv6'))
-    if (!isPublic) throw refused(`${address} is not a public address`)
+    // Not which address: whoever chose the name would learn those inside from it.
+    if (!isPublic) throw refused(`${hostname} is not a public address`)
   }
 
   #allow(entry: string): void {
