@@ -99,4 +99,13 @@ export function tenantsInReach(access: Access, asked: string | undefined): strin
   return [asked]
 }
 
+/**
+ * For what is of all tenants together.
+ * @throws GristmillError `forbidden` where somebody is bound to some
+ */
+export function checkUnbound({ actor, tenantIds }: Access, action: string): void {
+  if (tenantIds === null) return
+  throw new GristmillError('forbidden', { actor: actor.name, action })
+}
+
 export { schemas }

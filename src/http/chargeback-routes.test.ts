@@ -131,9 +131,32 @@ describe('chargeback', () => {
     const password = 'correct horse battery'
     const joined = await server.ask('POST', '/api/link', { body: { token, password } })
     const cookie = joined.headers.getSetCookie()[0]?.split(';')[0] ?? ''
-    const seen = await server.ask('GET', `/api/chargeback?${query}`, { headers: { cookie } })
-    const tenants = seen.json.tenants.map(({ tenantId }: { tenantId: string }) => tenantId)
-    assert.deepEqual([tenants, seen.json.unallocated], [[mine], null])
+    const headers = { cookie, 'x-csrf-token': joined.json.csrfToken }
+    const seen = async () => {
+      const { json: view } = await server.ask('GET', `/api/chargeback?${query}`, { headers })
+      const { months } = (await server.ask('GET', '/api/costs', { headers })).json
+      const tenants = view.tenants.map(({ tenantId }: { tenantId: string }) => tenantId)
+      return [tenants, view.unallocated, view.overflowCost, months.at(-1)?.rented]
+    }
+    assert.deepEqual(await seen(), [[mine], null, '0.0000015', '0.0000015'])
+    await server.database.sql`
+      insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model,
+        service_class, served_class, settlement_group, end_reason, estimated, input_tokens,
+        cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, rented_target, spend_nanos)
+      values ('req_2', 'ten_other', 'prj_2', 'key_2', 'small', 'standard', 'standard', 'finished',
+        'done', false, 1, 0, 1, 0, 5, '2026-11-01T00:40:00Z', 'openai/gpt-x', 7000)`
+    assert.deepEqual(await seen(), [[mine], null, '0.0000015', '0.0000015'])
+    const wide = await server.ask('GET', `/api/chargeback?${query}`, { local: true })
+    assert.equal(wide.json.overflowCost, '0.0000085')
+    const changes: [string, string, object][] = [
+      ['POST', '/api/engines/eng_1/costs', { machine: '99' }],
+      ['PUT', '/api/list-prices', { prices: null }],
+      ['POST', '/api/discounts', { tenantId: null, plan: 'all', from: '2026-12', tiers: [] }],
+    ]
+    for (const [method, path, given] of changes) {
+      const { status, text } = await server.ask(method, path, { headers, body: given })
+      assert.equal(status, 403, `${method} ${path}: ${text}`)
+    }
   })
 
   it('is of a time that has a length', async () => {

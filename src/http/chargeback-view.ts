@@ -23,6 +23,7 @@ export function chargebackView(
   reach: readonly string[] | null,
 ): contract.ChargebackView {
   const { fromMs, toMs, rule, engines, lines } = costs
+  const isReached = (tenantId: string) => reach === null || reach.includes(tenantId)
   const unallocated = lines.filter(({ tenantId }) => tenantId === null)
   return {
     fromAt: new Date(fromMs).toISOString(),
@@ -37,7 +38,7 @@ export function chargebackView(
       cost: decimalOf(nanos),
     })),
     tenants: tenantsIn(costs)
-      .filter((tenantId) => reach === null || reach.includes(tenantId))
+      .filter(isReached)
       .map((tenantId) => tenantView(costs, shares, tenantId)),
     unallocated:
       reach === null
@@ -47,7 +48,7 @@ export function chargebackView(
           }
         : null,
     engineCost: decimalOf(sumOf(engines)),
-    overflowCost: decimalOf(sumOf(costs.overflow)),
+    overflowCost: decimalOf(sumOf(costs.overflow.filter((row) => isReached(row.tenantId)))),
   }
 }
 

@@ -8,7 +8,7 @@ import {
   hourlyNanos,
   nextMinuteMs,
 } from '../meter/index.ts'
-import type { Api } from './api.ts'
+import { type Api, checkUnbound } from './api.ts'
 import type * as contract from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { EngineService, HttpOptions } from './services.ts'
@@ -62,6 +62,7 @@ export function costRoutes(api: Api, { database, engines, tenancy, clock }: Http
   })
   const addSummary = 'Set what an hour of an engine costs from a minute on; parts not named stay'
   api.openapi(shapes.createIn(path, addSummary, costInput, engineCost), async (c) => {
+    checkUnbound(c.get('access'), 'set what engines cost, which all tenants pay')
     const { id } = c.req.valid('param')
     const { from, ...given } = c.req.valid('json')
     const parts = Object.fromEntries(Object.entries(given).filter(([, part]) => part !== undefined))

@@ -48,7 +48,9 @@ export function costTrendRoutes(api: Api, { database, clock }: HttpOptions): voi
     const { months } = c.req.valid('query')
     const nowMs = clock.nowMs()
     const shownMs = monthOf(nowMs, 1 - months)
-    const days = await costDays(database.sql, Math.min(shownMs, dayOf(nowMs - WEEKS_MS)), nowMs)
+    const sinceMs = Math.min(shownMs, dayOf(nowMs - WEEKS_MS))
+    const tenantIds = c.get('access').tenantIds ?? undefined
+    const days = await costDays(database.sql, sinceMs, nowMs, tenantIds)
     const shown = costMonths(days.filter(({ atMs }) => atMs >= shownMs))
     const { fromMs, toMs, soFar, days: counted, month } = costForecast(days, nowMs)
     const forecast = {

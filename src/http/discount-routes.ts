@@ -10,7 +10,7 @@ import {
   readUsageLines,
   termsInput,
 } from '../meter/index.ts'
-import { type Api, answer, body, checkReach, needs, tenantsInReach } from './api.ts'
+import { type Api, answer, body, checkReach, checkUnbound, needs, tenantsInReach } from './api.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions } from './services.ts'
 import { discounts } from './statement-view.ts'
@@ -93,7 +93,8 @@ export function discountRoutes(api: Api, options: HttpOptions): void {
     const given = c.req.valid('json')
     const { tenantId } = given
     const access = c.get('access')
-    if (tenantId !== null) {
+    if (tenantId === null) checkUnbound(access, 'set terms of a plan, which other tenants may have')
+    else {
       checkReach(access, tenantId, 'tenant', tenantId)
       await tenancy.tenants.get(tenantId)
     }

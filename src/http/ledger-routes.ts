@@ -17,6 +17,7 @@ import {
   answer,
   body,
   checkReach,
+  checkUnbound,
   needs,
   nothing,
   pageFrom,
@@ -169,11 +170,7 @@ export function ledgerRoutes(api: Api, options: HttpOptions): void {
   focusRoutes(api, options)
   api.openapi(verifyPart, async (c) => {
     // What is wrong may be another tenant's.
-    const { actor, tenantIds } = c.get('access')
-    if (tenantIds !== null) {
-      const action = 'prove the books, which are of all tenants'
-      throw new GristmillError('forbidden', { actor: actor.name, action })
-    }
+    checkUnbound(c.get('access'), 'prove the books, which are of all tenants')
     const { part, after = '' } = c.req.valid('query')
     const { sql } = database
     const proofs = {

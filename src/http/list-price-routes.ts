@@ -1,7 +1,7 @@
 /** Routes for the list prices of closed services. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { listPrices, listPricesInput, readListPrices, replaceListPrices } from '../meter/index.ts'
-import { type Api, answer, body, needs } from './api.ts'
+import { type Api, answer, body, checkUnbound, needs } from './api.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions } from './services.ts'
 
@@ -87,6 +87,7 @@ export function listPriceRoutes(api: Api, options: HttpOptions): void {
   }
   api.openapi(readList, async (c) => c.json(await view(), 200))
   api.openapi(replaceList, async (c) => {
+    checkUnbound(c.get('access'), 'replace list prices, which are for all tenants')
     const parts = { database, audit: tenancy.audit, clock }
     await replaceListPrices(parts, c.req.valid('json'), c.get('access').actor)
     return c.json(await view(), 200)

@@ -9,6 +9,7 @@ import {
   answer,
   body,
   checkReach,
+  checkUnbound,
   needs,
   pageFrom,
   pageOfSchema,
@@ -247,6 +248,8 @@ const draft = createRoute({
   responses: { 200: answer('Problems, or changes against those that hold.', routeDraft) },
 })
 
+/** They say which tenants they are for and what these may spend. */
+const OF_ALL = 'see the routes of all tenants; ask where those of your own would go'
 const MINUTE_MS = 60_000
 const FLOW_ROWS_MAX = 200
 
@@ -263,7 +266,10 @@ const flow = createRoute({
 /** @param api where the routes are added */
 export function modelRouteRoutes(api: Api, options: HttpOptions): void {
   const { routes, limits, database, clock } = options
-  api.openapi(readSet, (c) => c.json(routes.current(), 200))
+  api.openapi(readSet, (c) => {
+    checkUnbound(c.get('access'), OF_ALL)
+    return c.json(routes.current(), 200)
+  })
   api.openapi(
     applySet,
     async (c) => {
@@ -276,9 +282,10 @@ export function modelRouteRoutes(api: Api, options: HttpOptions): void {
       if (!result.success) throw invalidRoutes(problemsOf(result.error))
     },
   )
-  api.openapi(readVersions, async (c) =>
-    c.json(await routes.versions(pageFrom(c.req.valid('query'), limits)), 200),
-  )
+  api.openapi(readVersions, async (c) => {
+    checkUnbound(c.get('access'), OF_ALL)
+    return c.json(await routes.versions(pageFrom(c.req.valid('query'), limits)), 200)
+  })
   api.openapi(draft, (c) => c.json(routes.draft(c.req.valid('json')), 200))
   api.openapi(flow, async (c) => {
     const toMs = clock.nowMs()
@@ -291,6 +298,7 @@ export function modelRouteRoutes(api: Api, options: HttpOptions): void {
   const shapes = new RouteShapes('routes', 'routes:read', 'routes:write')
   const readSummary = 'An earlier version of the routes, by its number'
   api.openapi(shapes.read('/api/routes/versions/{id}', readSummary, routeSet), async (c) => {
+    checkUnbound(c.get('access'), OF_ALL)
     const { id } = c.req.valid('param')
     const wanted = versionNumber.safeParse(id)
     if (wanted.success) return c.json(await routes.version(wanted.data), 200)

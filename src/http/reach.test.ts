@@ -40,6 +40,7 @@ before(async () => {
       queue: { entries: (id) => waiting().filter((one) => one.tenantId === id), waiting: () => 1 },
       routes: {
         ...standIns().routes,
+        current: () => ({ ...standIns().routes.current(), warnings: [`only for ${THEIRS}`] }),
         explain: async () => assert.fail('the routes of a tenant out of reach were explained'),
       },
       batches: {
@@ -153,8 +154,9 @@ const someBudget = {
 const batchOfTheirs = () =>
   ({ id: 'batch_of_theirs', tenantId: theirs['/api/tenants/{id}'] }) as BatchView
 
-async function signIn(role: Role): Promise<Record<string, string>> {
-  const invitation = { name: role, email: `${role}@example.org`, role, tenantIds: [own] }
+async function signIn(role: Role, tenantIds = [own]): Promise<Record<string, string>> {
+  const email = `${role}-${tenantIds.length}@example.org`
+  const invitation = { name: role, email, role, tenantIds }
   const invited = await server.ask('POST', '/api/users', { local: true, body: invitation })
   const token = new URL(invited.json.link).searchParams.get('token')
   const answer = await server.ask('POST', '/api/link', { body: { token, password } })
@@ -231,6 +233,22 @@ const isTheirs = (operation: Operation) =>
 const isElsewhere = ({ method, path }: Operation) =>
   path === '/api/live' || (path === '/api/session' && method === 'DELETE')
 
+async function hasNoneOfTheirs(role: Role, headers: Record<string, string>): Promise<void> {
+  const lists = operations.filter(
+    ({ method, path, permission }) =>
+      method === 'GET' && !path.includes('{') && mayDo(role, permission),
+  )
+  for (const operation of lists.filter((one) => !isElsewhere(one))) {
+    const { status, text } = await server.ask('GET', operation.path, { headers })
+    const name = `${operation.path}: ${status} ${text}`
+    assert.ok(status < 500, name)
+    for (const id of Object.values(theirs)) {
+      // A number may stand for anything.
+      assert.ok(id === null || id === '1' || !text.includes(id), name)
+    }
+  }
+}
+
 describe('somebody bound to one tenant', () => {
   for (const role of bound) {
     it(`as ${role} does not see or change what another one has, on any route`, async () => {
@@ -245,22 +263,13 @@ describe('somebody bound to one tenant', () => {
       }
     })
 
-    it(`as ${role} has only their own in lists that name no tenant`, async () => {
-      const lists = operations.filter(
-        ({ method, path, permission }) =>
-          method === 'GET' && !path.includes('{') && mayDo(role, permission),
-      )
-      const headers = cookies.get(role) ?? {}
-      for (const operation of lists.filter((one) => !isElsewhere(one))) {
-        const { status, text } = await server.ask('GET', operation.path, { headers })
-        const name = `${operation.path}: ${status} ${text}`
-        for (const id of Object.values(theirs)) {
-          // A number may stand for anything.
-          assert.ok(id === null || id === '1' || !text.includes(id), name)
-        }
-      }
-    })
+    it(`as ${role} has only their own in lists that name no tenant`, () =>
+      hasNoneOfTheirs(role, cookies.get(role) ?? {}))
   }
+
+  it('of which none is left has nothing in lists', async () => {
+    await hasNoneOfTheirs('member', await signIn('member', []))
+  })
 
   it('has nothing on the mill floor of anybody else', async () => {
     const stop = new AbortController()

@@ -11,8 +11,16 @@ import {
   readReconciliation,
   readReconciliations,
 } from '../meter/index.ts'
-import type { Access } from './access.ts'
-import { type Api, answer, body, needs, pageFrom, pageOfSchema, pageQuery } from './api.ts'
+import {
+  type Api,
+  answer,
+  body,
+  checkUnbound,
+  needs,
+  pageFrom,
+  pageOfSchema,
+  pageQuery,
+} from './api.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions } from './services.ts'
 
@@ -160,7 +168,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
   const { database, reconciliations, limits } = options
   api.openapi(create, async (c) => {
     const access = c.get('access')
-    checkUnbound(access)
+    checkUnbound(access, OF_ALL)
     const { threshold, rows, ...given } = c.req.valid('json')
     const use = rows.map(({ amount: cost, rounding, ...row }) => {
       return { ...row, nanos: nanos(cost), roundingNanos: nanos(rounding) }
@@ -169,7 +177,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
     return c.json(view(await reconciliations.reconcile(asked, access.actor)), 201)
   })
   api.openapi(list, async (c) => {
-    checkUnbound(c.get('access'))
+    checkUnbound(c.get('access'), OF_ALL)
     const { limit, cursor } = pageFrom(c.req.valid('query'), limits)
     const before = number.safeParse(cursor).data
     const found = await readReconciliations(database.sql, { before, limit: limit + 1 })
@@ -179,7 +187,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
     )
   })
   api.openapi(listLines, async (c) => {
-    checkUnbound(c.get('access'))
+    checkUnbound(c.get('access'), OF_ALL)
     const { id } = c.req.valid('param')
     const query = c.req.valid('query')
     const { limit, cursor } = pageFrom(query, limits)
@@ -192,7 +200,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
     )
   })
   api.openapi(listRequests, async (c) => {
-    checkUnbound(c.get('access'))
+    checkUnbound(c.get('access'), OF_ALL)
     const given = c.req.valid('param')
     const { limit, cursor } = pageFrom(c.req.valid('query'), limits)
     const found = await readLine(database.sql, given.id, given.line)
@@ -211,7 +219,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
   })
   api.openapi(bookVariance, async (c) => {
     const access = c.get('access')
-    checkUnbound(access)
+    checkUnbound(access, OF_ALL)
     const given = c.req.valid('param')
     const { reason } = c.req.valid('json')
     const booked = await reconciliations.book(given.id, given.line, reason, access.actor)
@@ -219,12 +227,7 @@ export function reconciliationRoutes(api: Api, options: HttpOptions): void {
   })
 }
 
-/** Bills of services are of all tenants together. */
-function checkUnbound({ actor, tenantIds }: Access): void {
-  if (tenantIds === null) return
-  const action = 'see what services billed, which is for all tenants'
-  throw new GristmillError('forbidden', { actor: actor.name, action })
-}
+const OF_ALL = 'see what services billed, which is for all tenants'
 
 function nanos(text: string): bigint {
   const size = nanosOf(text.replace('-', '')) ?? 0n

@@ -1,9 +1,9 @@
 /** The route for what is kept how long, how much there is of it, and what goes next. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { decimalOf, GristmillError } from '../base/index.ts'
+import { decimalOf } from '../base/index.ts'
 import type { DroppedMonth, KeptMonth, RetentionStanding } from '../meter/index.ts'
 import { readTableSizes, type TableSize } from '../store/index.ts'
-import { type Api, answer, needs } from './api.ts'
+import { type Api, answer, checkUnbound, needs } from './api.ts'
 import type * as contract from './contract.ts'
 import { type KeptKind, keptKinds } from './retention-kinds.ts'
 import type { HttpOptions } from './services.ts'
@@ -76,11 +76,7 @@ const read = createRoute({
 export function retentionRoutes(api: Api, options: HttpOptions): void {
   const { prices } = options
   api.openapi(read, async (c) => {
-    const { actor, tenantIds } = c.get('access')
-    if (tenantIds !== null) {
-      const action = 'see what is kept, which is of all tenants'
-      throw new GristmillError('forbidden', { actor: actor.name, action })
-    }
+    checkUnbound(c.get('access'), 'see what is kept, which is of all tenants')
     const standing = await options.retention.standing()
     const requests = requestsView(standing, options)
     const kinds = await readKinds(options, standing)

@@ -234,18 +234,29 @@ export function hoursWithin(
   return sql`${part('usage_hours')} union all ${part('usage_fresh')}`
 }
 
-/** What rented services cost by day. @param fromMs start of a day; @param toMs as well, or now */
+/**
+ * What rented services cost by day.
+ * @param fromMs start of a day; @param toMs as well, or now; @param tenantIds undefined: of all
+ */
 export function rentedDays(
   sql: Queries,
   fromMs: number,
   toMs: number,
+  tenantIds?: readonly string[],
 ): Promise<{ dayMs: number; nanos: string }[]> {
+  const mine = sql`and tenant_id = any (${textArray(tenantIds ?? [])}::text[])`
+  const folded =
+    tenantIds === undefined
+      ? sql`select day_at, spend_nanos from rented_days`
+      : sql`
+          select date_bin('1 day', hour, 'epoch') as day_at, spend_nanos from usage_hours
+          where rented_target is not null ${mine}`
   return sql`
     select (extract(epoch from day_at) * 1000)::float8 as "dayMs", sum(spend_nanos)::text as nanos
     from (
-      select day_at, spend_nanos from rented_days
+      ${folded}
       union all select date_bin('1 day', hour, 'epoch'), spend_nanos from usage_fresh
-      where rented_target is not null) as spent
+      where rented_target is not null ${tenantIds === undefined ? sql`` : mine}) as spent
     where day_at >= ${at(sql, fromMs)} and day_at < ${at(sql, toMs)}
     group by 1`
 }

@@ -24,8 +24,14 @@ const HOUR_US = 3_600_000_000n
 /**
  * Days on which anything was measured or rented, the oldest first.
  * @param fromMs start of a day; @param toMs as well, or now
+ * @param tenantIds whose rented services; undefined: of all
  */
-export async function costDays(sql: Queries, fromMs: number, toMs: number): Promise<CostDay[]> {
+export async function costDays(
+  sql: Queries,
+  fromMs: number,
+  toMs: number,
+  tenantIds?: readonly string[],
+): Promise<CostDay[]> {
   const costs = await engineCosts(sql)
   const days = new Map<number, CostDay>()
   const dayOf = (atMs: number) => {
@@ -43,7 +49,7 @@ export async function costDays(sql: Queries, fromMs: number, toMs: number): Prom
     day.idle += dividedHalfEven(idle * hourly, HOUR_US)
     day.used += dividedHalfEven((registered - idle) * hourly, HOUR_US)
   }
-  for (const { dayMs, nanos } of await rentedDays(sql, fromMs, toMs)) {
+  for (const { dayMs, nanos } of await rentedDays(sql, fromMs, toMs, tenantIds)) {
     dayOf(dayMs).rented += BigInt(nanos)
   }
   return [...days.values()].sort((a, b) => a.atMs - b.atMs)
