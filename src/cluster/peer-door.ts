@@ -6,6 +6,7 @@ import { type Handshake, isProof, proofOf } from './peer-proof.ts'
 
 export const PEER_PATH = '/cluster/stream'
 export const PEER_PROTOCOL = 'gristmill-gateway/1'
+const REFUSAL = 'HTTP/1.1 409 Conflict\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'
 const PROOF_MS_MAX = 2000
 const PROOF_CHARACTERS_MAX = 200
 
@@ -29,7 +30,8 @@ export function answerPeer(
   socket.on('error', () => socket.destroy())
   const { 'x-gristmill-gateway': callerId, 'x-gristmill-nonce': callerNonce } = request.headers
   if (typeof callerId !== 'string' || typeof callerNonce !== 'string' || !options.isOpen()) {
-    socket.end('HTTP/1.1 409 Conflict\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    // The other side may never close its half.
+    socket.end(REFUSAL, () => socket.destroy())
     return true
   }
   const answererNonce = Buffer.from(options.random.bytes(16)).toString('hex')
