@@ -156,16 +156,18 @@ function scripted(answering: Answering) {
   return { gateway, requests, inFlightMax: () => inFlightMax }
 }
 
+interface TestBatchesOptions {
+  clock?: Clock
+  limits?: Partial<Limits>
+  slots?: number
+  isOurs?: () => boolean
+  fence?: Fence
+}
+
 export function testBatches(
   database: Database,
   answering: Answering,
-  options: {
-    clock?: Clock
-    limits?: Partial<Limits>
-    slots?: number
-    isOurs?: () => boolean
-    fence?: Fence
-  } = {},
+  options: TestBatchesOptions = {},
 ): TestBatches {
   const clock = options.clock ?? systemClock
   const logger = createLogger('silent', 'test')

@@ -21,7 +21,7 @@ import { sendError } from './responses.ts'
 import { scimGroups } from './scim-groups.ts'
 import { SCIM_ROOT } from './scim-shapes.ts'
 import { scimUsers } from './scim-users.ts'
-import type { HttpOptions, PeerService } from './services.ts'
+import type { HttpOptions } from './services.ts'
 import { sessions } from './sessions.ts'
 import { boundReading } from './slow-client.ts'
 import { staticFiles } from './static-files.ts'
@@ -104,10 +104,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       void api(request, response)
     },
   )
-  // What a client expects and Node does not know changes nothing of what it asks for.
-  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
-  server.on('clientError', refuseBroken)
-  if (options.peers) servePeers(server, options.peers)
+  serveOthers(server, options)
   return {
     get url() {
       return url()
@@ -160,7 +157,12 @@ function elsewhereOf({ peers, clock, random }: HttpOptions, address: ClientAddre
     })
 }
 
-function servePeers(server: Server, peers: PeerService): void {
+/** Whatever comes and is no plain request. */
+function serveOthers(server: Server, { peers }: HttpOptions): void {
+  // What a client expects and Node does not know changes nothing of what it asks for.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+  server.on('clientError', refuseBroken)
+  if (peers === undefined) return
   server.on('upgrade', (request, socket) => {
     if (!peers.upgrade(request, socket)) socket.destroy()
   })

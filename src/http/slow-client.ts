@@ -1,4 +1,4 @@
-/** Clients that do not read: what they do not take of an answer that has ended is not kept for ever. */
+/** Clients that do not read: what they leave of an answer that has ended is not kept for ever. */
 import type { ServerResponse } from 'node:http'
 
 /** Closes the connection where nothing of what is left of an answer is taken for so long. */
