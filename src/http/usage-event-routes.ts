@@ -93,7 +93,7 @@ export function usageEventRoutes(api: Api, options: HttpOptions): void {
     }
     const page = pageFrom(query, limits)
     if (query.format === 'ndjson') {
-      const from = { cursor: page.cursor, nowMs: () => clock.nowMs() }
+      const from = { cursor: page.cursor, nowMs: clock.nowMs() }
       const lines = linesOf(settledPages(database.sql, filter, from))
       return c.body(exported(lines), 200, { 'content-type': LINES }) as never
     }

@@ -57,7 +57,7 @@ describe('settled requests as events', () => {
     // Its tenant is the other one's, who need not wait for it.
     const own = { ...all, tenantIds: ['ten_0'] }
     const pages: string[][] = []
-    for await (const rows of settledPages(database.sql, own, { nowMs: () => NOW_MS }, 2)) {
+    for await (const rows of settledPages(database.sql, own, { nowMs: NOW_MS }, 2)) {
       pages.push(rows.map(({ id }) => id))
     }
     assert.deepEqual(pages, [['req_0', 'req_2'], ['req_4', 'req_6'], ['req_8']])
@@ -81,6 +81,27 @@ describe('settled requests as events', () => {
     const none = { fromMs: Date.parse('0001-01-01T00:00:00Z'), tenantIds: ['ten_new'] }
     const first = await read(none)
     assert.deepEqual([first.ids, (await read(none, NOW_MS, first.next ?? '')).ids], [[], []])
+  })
+
+  it('are exported with one look at what is open, however many pages there are', async () => {
+    const exported = (pageRows: number) =>
+      database.transaction(async (sql) => {
+        const looks = async () => {
+          const [row] = await sql<{ looks: number }[]>`
+            select sum(seq_scan + coalesce(idx_scan, 0))::int as looks
+            from pg_stat_xact_user_tables where starts_with(relname, 'ledger_intents')`
+          return row?.looks ?? 0
+        }
+        const before = await looks()
+        const ids: string[] = []
+        for await (const rows of settledPages(sql, all, { nowMs: NOW_MS }, pageRows)) {
+          ids.push(...rows.map(({ id }) => id))
+        }
+        return { ids, looks: (await looks()) - before }
+      })
+    const whole = await exported(100)
+    assert.equal(whole.ids.length, 10)
+    assert.deepEqual(await exported(2), whole)
   })
 
   it('refuse a cursor of another list', async () => {

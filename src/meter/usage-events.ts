@@ -62,13 +62,46 @@ const SETTLED_MS = 120_000
  */
 export async function settledPage(
   sql: Queries,
-  { fromMs, toMs, tenantIds }: SettledFilter,
+  filter: SettledFilter,
   { limit, cursor, nowMs }: { limit: number; cursor?: string | undefined; nowMs: number },
 ): Promise<SettledPage> {
-  const after =
-    cursor === undefined ? [String(Math.max(0, Math.floor(fromMs * 1000))), ''] : parse(cursor)
+  const after = startOf(filter, cursor)
   // Before the rows: what is settled between the two is only given out later.
-  const finalMs = await finalBefore(sql, tenantIds, nowMs)
+  const finalMs = await finalBefore(sql, filter.tenantIds, nowMs)
+  return pageBefore(sql, filter, finalMs, { limit, after })
+}
+
+/** Pages of what was final when the first was asked for, each as it is asked for. */
+export async function* settledPages(
+  sql: Queries,
+  filter: SettledFilter,
+  { cursor, nowMs }: { cursor?: string | undefined; nowMs: number },
+  pageRows = 1000,
+): AsyncGenerator<SettledRequest[]> {
+  let after = startOf(filter, cursor)
+  // Once: it only becomes later, and whatever came in the last minutes is looked at for it.
+  const finalMs = await finalBefore(sql, filter.tenantIds, nowMs)
+  for (;;) {
+    const { rows, hasMore } = await pageBefore(sql, filter, finalMs, { limit: pageRows, after })
+    if (rows.length > 0) yield rows
+    const last = rows.at(-1)
+    if (!hasMore || last === undefined) return
+    after = [last.settledAtUs, last.id]
+  }
+}
+
+function startOf({ fromMs }: SettledFilter, cursor: string | undefined): string[] {
+  if (cursor !== undefined) return parse(cursor)
+  return [String(Math.max(0, Math.floor(fromMs * 1000))), '']
+}
+
+/** @param after time and identifier of the last row of the page before */
+async function pageBefore(
+  sql: Queries,
+  { toMs, tenantIds }: SettledFilter,
+  finalMs: number,
+  { limit, after }: { limit: number; after: string[] },
+): Promise<SettledPage> {
   const untilMs = Math.min(finalMs, toMs ?? finalMs)
   const [us = '', id = ''] = after
   const page = (tenant: Fragment): Fragment => sql`
@@ -89,23 +122,6 @@ export async function settledPage(
   const isOver = !hasMore && toMs !== undefined && toMs <= finalMs
   const next = last === undefined ? after : [last.settledAtUs, last.id]
   return { rows, hasMore, next: isOver ? null : encodeCursor(next) }
-}
-
-/** Pages until there is no more at present, each as it is asked for. */
-export async function* settledPages(
-  sql: Queries,
-  filter: SettledFilter,
-  { cursor, nowMs }: { cursor?: string | undefined; nowMs: () => number },
-  pageRows = 1000,
-): AsyncGenerator<SettledRequest[]> {
-  let at = cursor
-  for (;;) {
-    const page = { limit: pageRows, cursor: at, nowMs: nowMs() }
-    const { rows, next, hasMore } = await settledPage(sql, filter, page)
-    if (rows.length > 0) yield rows
-    if (!hasMore || next === null) return
-    at = next
-  }
 }
 
 type Fragment = ReturnType<Queries>
