@@ -111,8 +111,8 @@ export function usageRoutes(api: Api, options: HttpOptions): void {
       fromMs: query.from === undefined ? toMs - DAY_MS : Date.parse(query.from),
       toMs,
       tenantIds: tenantsInReach(c.get('access'), query.tenant) ?? undefined,
-      projectId: query.project,
-      keyId: query.key,
+      projectIds: query.project === undefined ? undefined : [query.project],
+      keyIds: query.key === undefined ? undefined : [query.key],
       model: query.model,
     }
     const groups = query.groupBy ?? GROUPS

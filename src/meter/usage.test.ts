@@ -10,6 +10,7 @@ import {
   queryFlow,
   queryUsage,
   type RequestFilter,
+  spendSince,
   type UsageFilter,
   type UsageGroup,
   type UsageRow,
@@ -78,6 +79,7 @@ function makeRequest(number: number, random: Random): void {
     ttftMs: null,
     tokenGapMs: null,
     settledAtMs: arrivedAtMs + pick(2 * HOUR_MS),
+    ...(pick(3) === 0 && { rentedTarget: 'far/small', spendNanos: pick(1000) }),
     ...(pick(4) === 0 && { hit: { inputTokens: 1 + pick(9), outputTokens: pick(9) } }),
   })
 }
@@ -90,8 +92,8 @@ function expected(filter: UsageFilter, groupBy: readonly UsageGroup[]): Map<stri
     const i = intents.find((one) => one.requestId === s.requestId) as Intent
     if (s.settledAtMs < filter.fromMs || s.settledAtMs >= filter.toMs) continue
     if (filter.tenantIds && !filter.tenantIds.includes(i.tenantId)) continue
-    if (filter.projectId !== undefined && filter.projectId !== i.projectId) continue
-    if (filter.keyId !== undefined && filter.keyId !== i.keyId) continue
+    if (filter.projectIds && !filter.projectIds.includes(i.projectId)) continue
+    if (filter.keyIds && !filter.keyIds.includes(i.keyId)) continue
     if (filter.model !== undefined && filter.model !== i.model) continue
     const hour = new Date(Math.floor(s.settledAtMs / HOUR_MS) * HOUR_MS).toISOString()
     const key = JSON.stringify([
@@ -188,8 +190,8 @@ describe('usage', () => {
       within(5.6, 6.4),
       { ...always, tenantIds: ['ten_1'] },
       { ...always, tenantIds: ['ten_0', 'ten_2', 'o"ha\\ra'] },
-      { ...always, projectId: 'prj_1_0' },
-      { ...always, keyId: 'key_2_1' },
+      { ...always, projectIds: ['prj_1_0'] },
+      { ...always, keyIds: ['key_2_1', 'key_1_0'] },
       { ...always, model: 'a,b' },
       { ...hours, tenantIds: ['ten_1'], model: 'toy' },
     ]
@@ -198,6 +200,21 @@ describe('usage', () => {
       assert.deepEqual(asMap(rows), expected(filter, ['hour', 'tenant']), JSON.stringify(filter))
     }
     assert.deepEqual((await all({ ...always, tenantIds: [] }, ['tenant'])).rows, [])
+  })
+
+  it('of rented targets is what they cost since an hour, folded or not', async () => {
+    const fromMs = FROM_MS + 9 * HOUR_MS
+    const spent = new Map<string, number>()
+    for (const { requestId, settledAtMs, spendNanos } of settlements) {
+      if (settledAtMs < fromMs || spendNanos == null) continue
+      const { tenantId, model } = intents.find((one) => one.requestId === requestId) as Intent
+      const key = `${tenantId} ${model}`
+      spent.set(key, (spent.get(key) ?? 0) + spendNanos)
+    }
+    const rows = await spendSince(database.sql, fromMs)
+    const found = rows.map((row) => [`${row.tenantId} ${row.model}`, row.spendNanos] as const)
+    assert.ok(found.length > 0)
+    assert.deepEqual(new Map(found), spent)
   })
 
   it('comes in pages that together are the whole', async () => {

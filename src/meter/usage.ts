@@ -4,7 +4,7 @@ import type { Queries, Sql } from '../store/index.ts'
 import { type CsvValue, csvRecord } from './csv.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
 import { textArray } from './text-array.ts'
-import { usedWithin } from './usage-hours.ts'
+import { hoursWithin, usedWithin } from './usage-hours.ts'
 
 export const usageGroups = ['hour', 'day', 'tenant', 'project', 'key', 'model', 'class'] as const
 export type UsageGroup = (typeof usageGroups)[number]
@@ -15,8 +15,9 @@ export interface UsageFilter {
   toMs: number
   /** Only these tenants; undefined means all, an empty list none. */
   tenantIds?: readonly string[] | undefined
-  projectId?: string | undefined
-  keyId?: string | undefined
+  /** Only these projects or keys; undefined means all. */
+  projectIds?: readonly string[] | undefined
+  keyIds?: readonly string[] | undefined
   model?: string | undefined
 }
 
@@ -67,7 +68,7 @@ const FIRST_CURSOR = ['-infinity', '', '', '', '', '']
  * @throws GristmillError `invalid_value` for a foreign cursor
  */
 export async function queryUsage(
-  sql: Sql,
+  sql: Queries,
   filter: UsageFilter,
   groupBy: readonly UsageGroup[],
   page: { limit: number; cursor?: string | undefined },
@@ -135,28 +136,30 @@ function usageCsvRecords(rows: readonly UsageRow[]): string {
   return rows.map((row) => csvRecord(CSV_COLUMNS.map((column): CsvValue => row[column]))).join('')
 }
 
-/** What tenants have spent on rented targets since a moment, by the name that was asked for. */
+/**
+ * What tenants have spent on rented targets since an hour began, by the name that was asked for.
+ */
 export async function spendSince(
   sql: Queries,
   fromMs: number,
 ): Promise<{ tenantId: string; model: string; spendNanos: number }[]> {
+  const from: ReturnType<Queries> = sql`to_timestamp(${fromMs}::float8 / 1000)`
+  const rented: ReturnType<Queries> = sql`and rented_target is not null`
   const rows = await sql<{ tenantId: string; model: string; spendNanos: number }[]>`
     select tenant_id as "tenantId", model, sum(spend_nanos)::int8 as "spendNanos"
-    from ledger_settlements
-    where rented_target is not null and settled_at >= to_timestamp(${fromMs}::float8 / 1000)
-    group by 1, 2`
+    from (${hoursWithin(sql, from, sql`'infinity'`, rented)}) as used group by 1, 2`
   return [...rows]
 }
 
 function selectUsage(
-  sql: Sql,
+  sql: Queries,
   filter: UsageFilter,
   groupBy: readonly UsageGroup[],
   after: readonly string[],
   limit: number,
 ) {
   const has = (group: UsageGroup) => groupBy.includes(group)
-  const by = (group: UsageGroup, column: ReturnType<Sql>) => (has(group) ? column : sql`null`)
+  const by = (group: UsageGroup, column: ReturnType<Queries>) => (has(group) ? column : sql`null`)
   const day = by('day', sql`date_bin('1 day', hour, 'epoch')`)
   return sql<UsageRow[]>`
     with sums as (
@@ -203,12 +206,12 @@ const sortedNames = (sql: Queries) => sql`
 
 function narrowed(
   sql: Queries,
-  { tenantIds, projectId, keyId, model }: UsageFilter,
+  { tenantIds, projectIds, keyIds, model }: UsageFilter,
 ): ReturnType<Queries> {
   return sql`
     ${tenantIds ? sql`and tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}
-    ${projectId === undefined ? sql`` : sql`and project_id = ${projectId}`}
-    ${keyId === undefined ? sql`` : sql`and key_id = ${keyId}`}
+    ${projectIds ? sql`and project_id = any (${textArray(projectIds)}::text[])` : sql``}
+    ${keyIds ? sql`and key_id = any (${textArray(keyIds)}::text[])` : sql``}
     ${model === undefined ? sql`` : sql`and model = ${model}`}`
 }
 

@@ -9,7 +9,7 @@ import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { limitAsWritten } from '../budgets/budget-input.ts'
 import type { Budget, BudgetStanding } from '../budgets/budget-types.ts'
 import { readLastTopUps } from '../budgets/credit-rows.ts'
-import { queryUsage, type UsageRow } from '../usage.ts'
+import type { UsageRow } from '../usage.ts'
 import {
   crossingKey,
   insertCrossing,
@@ -28,7 +28,8 @@ import {
   type SentAlert,
   usualAlerts,
 } from './alert-types.ts'
-import { DAYS_BACK, type HourSpent, outlookOf } from './budget-outlook.ts'
+import { type HourSpent, outlookOf } from './budget-outlook.ts'
+import { hourlyUse } from './budget-use.ts'
 import { crossed, sinceTopUp } from './crossings.ts'
 
 export interface BudgetAlertsOptions {
@@ -46,13 +47,10 @@ export interface BudgetAlertsOptions {
 }
 
 const PERIOD_MS = 10_000
-const DAY_MS = 86_400_000
 /** How often it is worked out anew when a budget will be empty. */
 const FORECAST_MS = 10 * 60_000
 /** In one look, or as many more as it takes to come round in time; each reads hours of weeks. */
 const FORECASTS_AT_ONCE = 20
-/** Hours of one tenant at most; four weeks have fewer. */
-const ROWS = 1000
 
 export class BudgetAlerts {
   readonly #options: BudgetAlertsOptions
@@ -97,13 +95,14 @@ export class BudgetAlerts {
       !known.has(crossingKey({ budgetId: budget.id, startMs, percent }))
     const isForecast = (one: BudgetStanding) =>
       due.has(one.budget.id) && wantedOf(one).onForecast && isNew(one, 0)
-    const used = await this.#usedByTenants(all.filter(isForecast))
+    const forecast = all.filter((one) => isForecast(one) && hasOutlook(one.budget))
+    const used = await this.#usedBy(forecast.map(({ budget }) => budget))
     for (const standing of all) {
       const wanted = wantedOf(standing)
       const passed = crossed(standing, wanted.percents).filter((one) => isNew(standing, one))
       if (passed.length > 0) await this.#note(standing, passed, { kind: 'none' }, wanted)
       else if (isForecast(standing)) {
-        const outlook = await this.outlook(standing, used.get(standing.budget.tenantId))
+        const outlook = await this.outlook(standing, used.get(standing.budget.id))
         if (outlook.kind === 'empty') await this.#note(standing, [0], outlook, wanted)
       }
     }
@@ -123,15 +122,13 @@ export class BudgetAlerts {
     return taken
   }
 
-  /** When a budget will be used up. @param ofTenant its tenant's use, where that is known */
-  async outlook(standing: BudgetStanding, ofTenant?: readonly UsageRow[]): Promise<Outlook> {
+  /** When a budget will be used up. @param known what was used of it, where that is known */
+  async outlook(standing: BudgetStanding, known?: readonly UsageRow[]): Promise<Outlook> {
     const { clock, zoneOf } = this.#options
     const { budget } = standing
     if (!hasOutlook(budget)) return { kind: 'none' }
-    const nowMs = clock.nowMs()
-    const known = isOfTenant(budget) ? ofTenant : undefined
-    const used = known ?? (await this.#usedBy(budget, nowMs))
-    return outlookOf(standing, spentIn(used, budget.unit), zoneOf(budget.tenantId), nowMs)
+    const used = known ?? (await this.#usedBy([budget])).get(budget.id) ?? []
+    return outlookOf(standing, spentIn(used, budget.unit), zoneOf(budget.tenantId), clock.nowMs())
   }
 
   settings(budgetId: string): Promise<AlertSettings> {
@@ -214,39 +211,14 @@ export class BudgetAlerts {
     }
   }
 
-  /** By hour, from the sums of usage. */
-  async #usedBy({ tenantId, projectId, keyId }: Budget, nowMs: number): Promise<UsageRow[]> {
-    const filter = {
-      ...lately(nowMs),
-      tenantIds: [tenantId],
-      projectId: projectId ?? undefined,
-      keyId: keyId ?? undefined,
-    }
-    const { rows } = await queryUsage(this.#options.database.sql, filter, ['hour'], { limit: ROWS })
-    return rows
-  }
-
-  /** The same of all tenants whose own budgets are among them, in one reading. */
-  async #usedByTenants(standings: readonly BudgetStanding[]): Promise<Map<string, UsageRow[]>> {
-    const budgets = standings.map(({ budget }) => budget)
-    const meant = budgets.filter((budget) => hasOutlook(budget) && isOfTenant(budget))
-    const tenantIds = [...new Set(meant.map(({ tenantId }) => tenantId))]
-    if (tenantIds.length === 0) return new Map()
-    const { sql } = this.#options.database
-    const filter = { ...lately(this.#options.clock.nowMs()), tenantIds }
-    const page = { limit: ROWS * tenantIds.length }
-    const { rows } = await queryUsage(sql, filter, ['hour', 'tenant'], page)
-    const found = Map.groupBy(rows, (row) => row.tenantId ?? '')
-    return new Map(tenantIds.map((id) => [id, found.get(id) ?? []]))
+  #usedBy(budgets: readonly Budget[]): Promise<Map<string, readonly UsageRow[]>> {
+    const { database, clock } = this.#options
+    return hourlyUse(database.sql, budgets, clock.nowMs())
   }
 }
 
-const lately = (nowMs: number) => ({ fromMs: nowMs - DAYS_BACK * DAY_MS, toMs: nowMs })
-
 /** An hour is over before it helps to know, and hours are not kept by end user. */
 const hasOutlook = ({ period, endUser }: Budget) => period !== 'hour' && endUser === null
-
-const isOfTenant = ({ projectId, keyId }: Budget) => projectId === null && keyId === null
 
 function spentIn(used: readonly UsageRow[], unit: Budget['unit']): HourSpent[] {
   return used.map((row) => {
