@@ -144,23 +144,29 @@ export async function writeSettlementRows(
     ), closed as (
       delete from ledger_open where request_id = any (array(select request_id from written))
     )${isBudgeted ? spending(sql) : sql``}
-    select request_id as "requestId", exists (
-      select from ledger_intents where ledger_intents.request_id = given.request_id
-    ) as "hasIntent"
+    select request_id as "requestId", (
+      select true from ledger_intents
+      where ledger_intents.request_id = given.request_id limit 1
+    ) is not null as "hasIntent"
     from given where not exists (
       select from written where written.request_id = given.request_id)`
   return [...refused]
 }
 
 /** Notes what the settlements that are written have spent of budgets, in the same statement. */
-const spending = (sql: Queries) => sql`, spent as (
+const spending = (sql: Queries) => sql`, units as materialized (
+      -- Those of the group alone, however many budgets there are.
+      select id, unit from budgets where id = any (array(
+        select distinct split_part(r ->> 0, '|', 1)
+        from found, jsonb_array_elements(found.reserved) as r))
+    ), spent as (
       insert into budget_spends (counter_id, holder, amount)
       select r ->> 0, r ->> 1,
         sum(case b.unit when 'money' then coalesce(found.charge_nanos, 0)
           when 'tokens' then found.input_tokens::int8 + found.output_tokens
           else found.engine_ms::int8 end)::int8
       from written join found using (request_id), jsonb_array_elements(found.reserved) as r
-      join budgets as b on b.id = split_part(r ->> 0, '|', 1)
+      join units as b on b.id = split_part(r ->> 0, '|', 1)
       group by 1, 2
     )`
 
