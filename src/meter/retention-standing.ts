@@ -2,8 +2,7 @@
 import { idTimeMs } from '../base/index.ts'
 import { type Queries, readTableSizes } from '../store/index.ts'
 import { type Month, readMonths } from './ledger-months.ts'
-import { unclosedHour } from './retention.ts'
-import { keptFrom } from './usage-hours.ts'
+import { unclosedBefore } from './retention.ts'
 
 export interface KeptMonth {
   /** null: all before as well. */
@@ -77,17 +76,6 @@ async function readKept(sql: Queries, months: number): Promise<KeptMonth[]> {
 function monthStartMs(atMs: number, after: number): number {
   const date = new Date(atMs)
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + after)
-}
-
-/** By the sums of hours, which are quick; before a month goes its settlements are looked at. */
-function unclosedBefore(sql: Queries, untilMs: number) {
-  const until = new Date(untilMs)
-  return unclosedHour(
-    sql,
-    sql`
-      select tenant_id, hour from usage_hours where hour >= ${keptFrom(sql)} and hour < ${until}
-      union select tenant_id, hour from usage_fresh where hour < ${until}`,
-  )
 }
 
 async function readDrops(sql: Queries): Promise<DroppedMonth[]> {

@@ -9,7 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
-import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { openTestDatabase, type TestDatabase, type Transaction } from '../store/index.ts'
 import { createTenancy, type Tenancy } from '../tenancy/index.ts'
 import {
   Books,
@@ -199,4 +199,28 @@ it('what can be dropped cannot be changed', async () => {
     const deleting = database.sql.unsafe(`delete from ${table}`)
     await assert.rejects(deleting, /append-only/)
   }
+})
+
+it('a month that is due stays unread as long as an hour of it is on no statement', async () => {
+  await ask('ten_c', monthMs(3), monthMs(3) + HOUR_MS)
+  clock.advance(monthMs(5) - clock.nowMs())
+  const first = await dropOld(retention())
+  assert.match(first.reason ?? '', /no statement of ten_c has the whole hour/)
+  const read = async (sql: Transaction) => {
+    const [row] = await sql<{ scans: number }[]>`
+      select sum(seq_scan + coalesce(idx_scan, 0))::int as scans from pg_stat_xact_user_tables
+      where starts_with(relname, 'ledger_intents') or starts_with(relname, 'ledger_settlements')`
+    return row?.scans ?? 0
+  }
+  let scans = 0
+  const transaction = <T>(work: (sql: Transaction) => Promise<T>) =>
+    database.transaction(async (sql) => {
+      const before = await read(sql)
+      const given = await work(sql)
+      scans += (await read(sql)) - before
+      return given
+    })
+  const watched = { ...retention(), database: { ...database, transaction } }
+  assert.deepEqual(await dropOld(watched), { dropped: 0, reason: first.reason })
+  assert.equal(scans, 0)
 })

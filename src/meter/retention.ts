@@ -2,12 +2,12 @@
  * Dropping old requests, a month at a time and for good. Hours and statements tell what they came
  * to. Only what is closed goes: every hour is on a statement that stands, and no request is open.
  */
-import { type Clock, idsFrom } from '../base/index.ts'
+import { type Clock, idsFrom, idTimeMs } from '../base/index.ts'
 import type { Database, Queries, Transaction } from '../store/index.ts'
 import type { AuditLog } from '../tenancy/index.ts'
 import { lockStatements } from './books/statement-rows.ts'
 import { dropMonth, type Month, readMonths } from './ledger-months.ts'
-import { differingHour } from './usage-hours.ts'
+import { differingHour, keptFrom } from './usage-hours.ts'
 
 export interface RetentionOptions {
   database: Database
@@ -49,6 +49,9 @@ async function dropIfClosed(
   await sql.unsafe(`set local statement_timeout = ${READ_MS_MAX}`)
   const isLeft = (await readMonths(sql)).some(({ name }) => name === month.name)
   if (!isLeft) return null
+  // As long as nobody closes it, which is looked at every hour, its requests need not be read.
+  const unclosed = await unclosedBefore(sql, idTimeMs(month.untilId) ?? 0)
+  if (unclosed) return sentence(unclosed)
   const open = await someOpen(sql, month)
   if (open !== undefined) return `${open} is open`
   const sums = await sumsOf(sql, month)
@@ -112,11 +115,28 @@ async function whyNot(sql: Transaction, hoursBefore: Date): Promise<string | nul
     select distinct tenant_id, date_bin('1 hour', settled_at, 'epoch') as hour
     from ledger_settlements where settled_at < ${hoursBefore}`
   const unclosed = await unclosedHour(sql, used)
-  if (unclosed) {
-    return `no statement of ${unclosed.tenantId} has the whole hour ${unclosed.hour.toISOString()}`
-  }
+  if (unclosed) return sentence(unclosed)
   const differing = await differingHour(sql, 0, hoursBefore.getTime())
   return differing === null ? null : `${differing} is not what its requests come to`
+}
+
+interface UnclosedHour {
+  tenantId: string
+  hour: Date
+}
+
+const sentence = ({ tenantId, hour }: UnclosedHour) =>
+  `no statement of ${tenantId} has the whole hour ${hour.toISOString()}`
+
+/** By the sums of hours, which are quick; before a month goes its settlements are looked at. */
+export function unclosedBefore(sql: Queries, untilMs: number): Promise<UnclosedHour | undefined> {
+  const until = new Date(untilMs)
+  return unclosedHour(
+    sql,
+    sql`
+      select tenant_id, hour from usage_hours where hour >= ${keptFrom(sql)} and hour < ${until}
+      union select tenant_id, hour from usage_fresh where hour < ${until}`,
+  )
 }
 
 /**
@@ -124,11 +144,11 @@ async function whyNot(sql: Transaction, hoursBefore: Date): Promise<string | nul
  * stands.
  * @param used rows of `tenant_id` and `hour`
  */
-export async function unclosedHour(
+async function unclosedHour(
   sql: Queries,
   used: ReturnType<Queries>,
-): Promise<{ tenantId: string; hour: Date } | undefined> {
-  const [unclosed] = await sql<{ tenantId: string; hour: Date }[]>`
+): Promise<UnclosedHour | undefined> {
+  const [unclosed] = await sql<UnclosedHour[]>`
     select tenant_id as "tenantId", hour from (${used}) as used
     where not exists (
       select from ledger_statements as s
