@@ -157,7 +157,7 @@ async function startEngine(random: () => number): Promise<Engine> {
       random() * ENGINE_MS_MAX,
     )
   })
-  // One that is closed for being idle just as it is used again would look as if the engine had failed.
+  // A connection closed for idleness just as it is used would look as if the engine had failed.
   server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
