@@ -1,24 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type Arrival, defaultSchedulerConfig, Scheduler } from '../pool/index.ts'
+import { defaultSchedulerConfig, Scheduler } from '../pool/index.ts'
+import { arrival } from '../pool/test-world.ts'
 import { CounterFeed, RememberedCounters } from './counter-feed.ts'
-
-const by = (userId: string): Arrival => ({
-  id: userId,
-  model: 'm',
-  tenantId: 't',
-  tenantWeight: 1,
-  projectId: 'p',
-  projectWeight: 1,
-  keyId: 'k',
-  userId,
-  serviceClass: 'standard',
-  estimatedInputTokens: 10,
-  deadlineMs: 1_000_000,
-  queueDepthMax: 10,
-  tenantConcurrencyMax: null,
-  keyConcurrencyMax: null,
-})
 
 it('counters that the scheduler has forgotten are forgotten by those who may be next', () => {
   const scheduler = new Scheduler(defaultSchedulerConfig)
@@ -29,7 +13,7 @@ it('counters that the scheduler has forgotten are forgotten by those who may be 
   const counted = { buckets: [], running: {} }
   remembered.note({ isWhole: true, rows: feed.all(), ...counted })
   for (let i = 0; i < 3000; i++) {
-    scheduler.arrive(by(`end user ${i}`))
+    scheduler.arrive(arrival('t', { userId: `end user ${i}` }))
     const dispatch = scheduler.next()
     assert.ok(dispatch)
     scheduler.finish(dispatch.ticket)

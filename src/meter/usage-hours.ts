@@ -142,7 +142,7 @@ export function keepUsageFolded(
       const isDue = clock.monotonicMs() - foldedAtMs >= FOLD_EVERY_MS
       if (!isDue && (await freshRows(database.sql)) < FOLD_ROWS) return
       await foldUsage(database, PIECE_ROWS, async () => {
-        await new Promise<void>((resolve) => clock.after(REST_MS, resolve))
+        await clock.sleep(REST_MS)
         return !rounds.isStopped
       })
       foldedAtMs = clock.monotonicMs()
