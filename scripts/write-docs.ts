@@ -78,9 +78,11 @@ function limits(): string {
   const lines = Object.values(limitTable).map((limit) => [
     code(limit.env),
     grouped.format(limit.default),
+    grouped.format(limit.least),
+    grouped.format(limit.most),
     limit.meaning,
   ])
-  return rows(['variable', 'default', 'meaning'], lines)
+  return rows(['variable', 'default', 'from', 'to', 'meaning'], lines)
 }
 
 function errors(): string {

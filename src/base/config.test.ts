@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { readConfig } from './config.ts'
 import { reportConfig } from './config-report.ts'
+import { limitTable } from './limits.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'config-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -53,13 +54,30 @@ test('everything that is wrong is told at once, and nothing is guessed', () => {
   const said = wrong.join('\n')
   for (const part of [
     /GRISTMILL_PROT: .*wrong sets it; there is no such variable/,
-    /GRISTMILL_WAIT_MS_MAX: not a whole number/,
+    /GRISTMILL_WAIT_MS_MAX: soon is not a whole number/,
     /GRISTMILL_PORT: /,
     /DATABASE_URL_FILE: .*ENOENT/,
   ]) {
     assert.match(said, part)
   }
   assert.deepEqual(unknown, ['GRISTMILL_ENGIN'])
+})
+
+test('a limit is within what makes sense of it', () => {
+  const { wrong } = reportConfig({
+    ...{ GRISTMILL_BATCH_LINES_IN_FLIGHT_MAX: '0', GRISTMILL_PAGE_ROWS_MAX: '-1' },
+    ...{ GRISTMILL_PLAN_MS_MAX: '9999999999', GRISTMILL_FILE_RETENTION_DAYS: '1.5' },
+    ...{ GRISTMILL_DATABASE_AWAY_MS_MAX: '0', GRISTMILL_CHOICES_MAX: '128' },
+  })
+  assert.deepEqual(wrong, [
+    'GRISTMILL_FILE_RETENTION_DAYS: 1.5 is not a whole number, it may be 1 to 365000',
+    'GRISTMILL_BATCH_LINES_IN_FLIGHT_MAX: 0 is too little, it may be 1 to 100000',
+    'GRISTMILL_PLAN_MS_MAX: 9999999999 is too much, it may be 1000 to 86400000',
+    'GRISTMILL_PAGE_ROWS_MAX: -1 is too little, it may be 1 to 10000',
+  ])
+  for (const { env, default: value, least, most } of Object.values(limitTable)) {
+    assert.ok(least <= value && value <= most, env)
+  }
 })
 
 test('a report says where values come from and shows no secret', () => {

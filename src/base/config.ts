@@ -5,6 +5,7 @@ import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { withoutEmpty } from './config-empty.ts'
+import { readLimits } from './config-limits.ts'
 import { mailContradictions, mailOf, moneyVariables } from './config-money.ts'
 import { CONFIG_FILE, type Environment, type Gathered, gather } from './config-sources.ts'
 import type { Config, OidcConfig, SyslogConfig, TracesConfig } from './config-types.ts'
@@ -362,20 +363,6 @@ function unshared(env: Parsed): string[] {
 function written(value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0'
   return typeof value === 'string' || typeof value === 'number' ? `${value}` : ''
-}
-
-function readLimits(environment: Environment): { values: Limits; wrong: string[] } {
-  const wrong: string[] = []
-  const values = Object.fromEntries(
-    Object.entries(limitTable).map(([name, entry]) => {
-      const text = environment[entry.env]
-      if (text === undefined || text === '') return [name, entry.default]
-      const value = Number(text)
-      if (!Number.isSafeInteger(value) || value < 0) wrong.push(`${entry.env}: not a whole number`)
-      return [name, value]
-    }),
-  ) as Limits
-  return { values, wrong }
 }
 
 /** As root PostgreSQL runs as its own user, which cannot search `/root`; hence `/var/lib`. */

@@ -37,8 +37,6 @@ export interface FileStoreOptions {
 }
 
 const DAY_MS = 86_400_000
-/** A thousand years: PostgreSQL and JavaScript know no date of some numbers. */
-const DAYS_MAX = 365_000
 
 export class FileStore {
   readonly #options: FileStoreOptions
@@ -243,7 +241,7 @@ export class FileStore {
     const at = this.#now()
     const lifeMs = expiresAfterS
       ? expiresAfterS * 1000
-      : Math.min(this.#options.limits.fileRetentionDays, DAYS_MAX) * DAY_MS
+      : this.#options.limits.fileRetentionDays * DAY_MS
     const facts = { filename, purpose, state: 'ready', created_at: at, touched_at: at }
     const expiry = { expires_at: new Date(at.getTime() + lifeMs) }
     const [row] = await sql<FileRow[]>`

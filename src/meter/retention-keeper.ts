@@ -5,8 +5,6 @@ import { dropOld, type RetentionOptions } from './retention.ts'
 import { type RetentionStanding, readStanding } from './retention-standing.ts'
 
 const LOOK_EVERY_MS = 3_600_000
-/** A thousand years: there is no date that far from now as some numbers would have it. */
-const MONTHS_MAX = 12_000
 
 export class Retention {
   readonly #options: RetentionOptions & { logger: Logger }
@@ -14,7 +12,7 @@ export class Retention {
   #looked: RetentionStanding['looked'] = null
 
   constructor(options: RetentionOptions & { logger: Logger }) {
-    this.#options = { ...options, months: Math.min(options.months, MONTHS_MAX) }
+    this.#options = options
     this.#rounds = new Rounds(options.clock, LOOK_EVERY_MS, async () => {
       await this.#add()
       await this.#drop()

@@ -166,15 +166,14 @@ it('requests go with their month when it is closed, and what they came to stays'
 
 it('nothing is so old that it is kept for longer than there is time', async () => {
   const before = await readMonths(database.sql)
-  for (const months of [9_999_999, Number.MAX_SAFE_INTEGER]) {
-    const keeper = new Retention({ ...retention(), months, logger })
-    await keeper.start()
-    await keeper.stop()
-    assert.deepEqual(await readMonths(database.sql), before)
-    const { kept, looked } = await keeper.standing()
-    assert.equal(looked?.reason, null)
-    for (const { dueMs } of kept) assert.ok(new Date(dueMs).toISOString() > '2100')
-  }
+  const { most } = limitTable.requestMonths
+  const keeper = new Retention({ ...retention(), months: most, logger })
+  await keeper.start()
+  await keeper.stop()
+  assert.deepEqual(await readMonths(database.sql), before)
+  const { kept, looked } = await keeper.standing()
+  assert.equal(looked?.reason, null)
+  for (const { dueMs } of kept) assert.ok(new Date(dueMs).toISOString() > '2100')
 })
 
 it('an hour that says something else is found, dropped or not', async () => {

@@ -23,7 +23,7 @@ export function LimitFields({ limits }: { limits?: LimitsView }) {
             hint={hint}
             name={name}
             type="number"
-            min={name === 'queueDepthMax' ? 0 : 1}
+            min={1}
             step={1}
             inputMode="numeric"
             defaultValue={limits?.[name] ?? ''}
