@@ -1,6 +1,5 @@
 /** Who asked for what, and which engine or rented target answered, in a short time. */
-import type { Queries } from '../store/index.ts'
-import { textArray } from './text-array.ts'
+import { type Queries, textArray } from '../store/index.ts'
 
 export interface FlowFilter {
   /** Settled from here (inclusive) to there (exclusive), milliseconds since the epoch. */

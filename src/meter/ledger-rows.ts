@@ -4,8 +4,7 @@
  * client a quarter less, and `COPY` can neither skip what is there already nor answer quickly.
  */
 import type { ServiceClass } from '../base/index.ts'
-import type { Queries } from '../store/index.ts'
-import { textArray } from './text-array.ts'
+import { type Queries, textArray } from '../store/index.ts'
 import type { Intent, Progress, Settlement } from './types.ts'
 
 /** A row that was not written because the request has a settlement, or (`false`) has no intent. */

@@ -4,10 +4,9 @@
 
 import type { ServiceClass } from '../base/index.ts'
 import type { GuardResult } from '../guard/index.ts'
-import type { Queries } from '../store/index.ts'
+import { type Queries, textArray } from '../store/index.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
 import { isOpen, lowWater } from './low-water.ts'
-import { textArray } from './text-array.ts'
 import type { EndReason, SettlementGroup } from './types.ts'
 
 /** Both rows of a request in one; what only a settlement knows is null (counts: 0) before it. */

@@ -4,10 +4,9 @@
  * on from a cursor misses none and gets none twice.
  */
 import type { ServiceClass } from '../base/index.ts'
-import type { Queries } from '../store/index.ts'
+import { type Queries, textArray } from '../store/index.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
 import { isOpen, lowWater } from './low-water.ts'
-import { textArray } from './text-array.ts'
 import type { EndReason, SettlementGroup } from './types.ts'
 
 export interface SettledRequest {

@@ -4,8 +4,7 @@
  * transaction each, so whatever dies at whatever moment, every settlement is in the sums once.
  */
 import { type Clock, type Logger, Rounds } from '../base/index.ts'
-import type { Database, Queries } from '../store/index.ts'
-import { textArray } from './text-array.ts'
+import { type Database, type Queries, textArray } from '../store/index.ts'
 
 type Fragment = ReturnType<Queries>
 

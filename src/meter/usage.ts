@@ -1,9 +1,8 @@
 /** What was used, summed up from settlements; each belongs to the hour in which it was settled. */
 import type { ServiceClass } from '../base/index.ts'
-import type { Queries, Sql } from '../store/index.ts'
+import { type Queries, type Sql, textArray } from '../store/index.ts'
 import { type CsvValue, csvRecord } from './csv.ts'
 import { badCursor, decodeCursor, encodeCursor } from './cursor.ts'
-import { textArray } from './text-array.ts'
 import { hoursWithin, usedWithin } from './usage-hours.ts'
 
 export const usageGroups = ['hour', 'day', 'tenant', 'project', 'key', 'model', 'class'] as const

@@ -146,6 +146,25 @@ describe('a key that was used before', () => {
   })
 })
 
+describe('keys that are looked up', () => {
+  it('together are looked up by the same statement, however many they are', async () => {
+    for (const count of [2, 3, 5, 9]) {
+      const unknown = Array.from({ length: count }, (_, i) => `gm-${count}-${i}`)
+      await Promise.all(unknown.map(async (secret) => elsewhere.authenticate(secret)))
+    }
+    const { sql } = database
+    const prepared = await Promise.all(
+      Array.from(
+        { length: 40 },
+        () => sql<{ statement: string }[]>`
+          select statement from pg_prepared_statements
+          where strpos(statement, 'select s.sha256,' || ' s.valid_until') > 0`,
+      ),
+    )
+    assert.equal(new Set(prepared.flat().map(({ statement }) => statement)).size, 1)
+  })
+})
+
 describe('while the change listener is down', () => {
   it('a cached key counts for one second only', async () => {
     const { key, secret } = await elsewhere.keys.create(tenantId, {}, actor)

@@ -1,6 +1,6 @@
 /** Reading keys by the hash of their secret, many in one query, with all that governs them. */
 import { GristmillError } from '../base/index.ts'
-import type { Database, Queries } from '../store/index.ts'
+import { type Database, type Queries, textArray } from '../store/index.ts'
 import type { Policy, Principal, Scope, UseLimits } from './types.ts'
 
 /** What a secret stands for until it changes. */
@@ -87,7 +87,7 @@ export class KeyLookup {
     const rows = await sql<(KeyRow & { sha256: string })[]>`
       select s.sha256, s.valid_until as "validUntil", ${columns(sql)}
       from key_secrets s join ${governed(sql)} on k.id = s.key_id
-      where s.sha256 in ${sql(hashes)} and ${isLive(sql)}`
+      where s.sha256 = any (${textArray(hashes)}::text[]) and ${isLive(sql)}`
     return new Map(rows.map((row) => [row.sha256, entryOf(row)]))
   }
 }
@@ -104,9 +104,7 @@ export async function principalsOfKeys(
   if (keyIds.length === 0) return new Map()
   const rows = await sql<KeyRow[]>`
     select null as "validUntil", ${columns(sql)} from ${governed(sql)}
-    where k.id = any (array(
-        select jsonb_array_elements_text(${JSON.stringify(keyIds)}::text::jsonb)))
-      and ${isLive(sql)}`
+    where k.id = any (${textArray(keyIds)}::text[]) and ${isLive(sql)}`
   const live = rows.map(entryOf).filter(({ validUntilMs }) => nowMs < validUntilMs)
   return new Map(live.map(({ principal }) => [principal.keyId, principal]))
 }

@@ -1,6 +1,5 @@
 /** The tables of alerts: settings, crossings, and e-mails that wait to be sent. */
-import type { Queries, Transaction } from '../../store/index.ts'
-import { textArray } from '../text-array.ts'
+import { type Queries, type Transaction, textArray } from '../../store/index.ts'
 import {
   type AlertMessage,
   type AlertSettings,

@@ -1,7 +1,6 @@
 /** The table of statements, which can only grow, and what of the ledger stands on them. */
 import { decimalOf } from '../../base/index.ts'
-import type { Queries, Transaction } from '../../store/index.ts'
-import { textArray } from '../text-array.ts'
+import { type Queries, type Transaction, textArray } from '../../store/index.ts'
 import { settledWithin } from '../usage-hours.ts'
 import type { AnyDocument, Statement, UsageLine } from './statement-types.ts'
 

@@ -1,6 +1,5 @@
 /** The tables of budgets, their counters and the leases on these. */
-import type { Queries } from '../../store/index.ts'
-import { textArray } from '../text-array.ts'
+import { type Queries, textArray } from '../../store/index.ts'
 import type { Budget, BudgetUnit } from './budget-types.ts'
 import type { CounterState } from './lease-book.ts'
 import type { BudgetPeriod } from './period.ts'

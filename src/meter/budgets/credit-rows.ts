@@ -1,9 +1,8 @@
 /** The table of prepaid credit; it can only grow. */
 import { GristmillError } from '../../base/index.ts'
-import type { Queries } from '../../store/index.ts'
+import { type Queries, textArray } from '../../store/index.ts'
 import type { Page, PageRequest } from '../../tenancy/index.ts'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
-import { textArray } from '../text-array.ts'
 import type { CreditKind } from './credit-input.ts'
 
 export interface Credit {
