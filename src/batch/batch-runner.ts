@@ -6,7 +6,7 @@
 import { Rounds, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { BatchRun, type Room, type RunServices } from './batch-run.ts'
-import { failBatch, unfinishedBatches } from './batch-store.ts'
+import { batchesInTurn, failBatch } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { forgetLines } from './line-store.ts'
 import { whyOf } from './line-writer.ts'
@@ -72,13 +72,17 @@ export class BatchRunner {
   }
 
   async #look(): Promise<void> {
-    const { database, logger, isOurs, principalsOf } = this.#options
+    const { database, clock, logger, isOurs, principalsOf } = this.#options
     try {
       if (!isOurs()) {
         for (const run of this.#runs.values()) run.stop()
         return
       }
-      const rows = await unfinishedBatches(database.sql)
+      const rows = await batchesInTurn(database.sql, {
+        perTenantMax: RUNS_PER_TENANT_MAX,
+        running: [...this.#runs.keys()],
+        at: new Date(clock.nowMs()),
+      })
       const keyIds = new Set(rows.map(({ keyId }) => keyId))
       const principals = await principalsOf([...keyIds])
       if (!this.#rounds.isStopped) this.#reconcile(rows, principals)
@@ -89,19 +93,15 @@ export class BatchRunner {
   }
 
   #reconcile(rows: readonly BatchRow[], principals: ReadonlyMap<string, Principal>): void {
-    const perTenant = new Map<string, number>()
     const standings = [...this.#runs.values()].map(({ forecast }) => forecast.standing)
     const othersMatter = standings.some((standing) => standing !== 'hopeless')
     for (const row of rows) {
-      const rank = (perTenant.get(row.tenantId) ?? 0) + 1
-      perTenant.set(row.tenantId, rank)
       const principal = principals.get(row.keyId) ?? null
       const run = this.#runs.get(row.id)
-      if (run !== undefined) {
+      if (run === undefined) this.#begin(row, principal)
+      else {
         const yields = othersMatter && run.forecast.standing === 'hopeless'
         run.tick(row, principal, this.#options.roomFor(row.model), yields)
-      } else if (rank <= RUNS_PER_TENANT_MAX || isEnding(row, this.#options.clock.nowMs())) {
-        this.#begin(row, principal)
       }
     }
   }
@@ -156,9 +156,4 @@ export class BatchRunner {
     // In the next second, or more would end than are forgotten.
     if (isMore) this.#ticks = 0
   }
-}
-
-/** True for what needs no engine any more, so that it never waits for those that do. */
-function isEnding({ status, expiresAt }: BatchRow, nowMs: number): boolean {
-  return status === 'cancelling' || status === 'finalizing' || expiresAt.getTime() <= nowMs
 }

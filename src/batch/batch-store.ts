@@ -1,5 +1,5 @@
 /** The table of batches: the statements that write and read it. Lines are in `line-store.ts`. */
-import type { Queries, Sql } from '../store/index.ts'
+import { type Queries, type Sql, textArray } from '../store/index.ts'
 import type { BatchError, BatchRow, BatchStatus, EndCode } from './batch-types.ts'
 
 export interface BatchFilter {
@@ -72,10 +72,22 @@ export async function listBatches(
     order by id desc limit ${rowsMax}`
 }
 
-/** Batches that have not ended, oldest first. */
-export async function unfinishedBatches(sql: Queries): Promise<BatchRow[]> {
+/**
+ * What is to be looked at of the batches that have not ended, oldest first: the first of each
+ * tenant, those that run, and those that need no engine any more, so that these never wait for
+ * others.
+ */
+export async function batchesInTurn(
+  sql: Queries,
+  { perTenantMax, running, at }: { perTenantMax: number; running: readonly string[]; at: Date },
+): Promise<BatchRow[]> {
   return await sql<BatchRow[]>`
-    select ${columns(sql)} from batches where ended_at is null order by id`
+    select ${columns(sql)} from (
+      select *, row_number() over (partition by tenant_id order by id) as place
+      from batches where ended_at is null) as unfinished
+    where place <= ${perTenantMax} or id = any (${textArray(running)}::text[])
+      or status in ('cancelling', 'finalizing') or expires_at <= ${at}
+    order by id`
 }
 
 export async function countUnfinished(sql: Queries, tenantId: string): Promise<number> {
