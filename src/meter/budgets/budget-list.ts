@@ -53,6 +53,22 @@ export class BudgetList {
     }
   }
 
+  /**
+   * The list with some budgets as they are now.
+   * @param ids those that have changed; they have ended where they are not in `now`
+   */
+  after(
+    ids: ReadonlySet<string>,
+    now: readonly Budget[],
+    begunMs: ReadonlyMap<string, number>,
+  ): BudgetList {
+    const isOther = (id: string) => !ids.has(id)
+    const budgets = [...this.budgets.filter(({ id }) => isOther(id)), ...now]
+    const begun = [...this.#begunMs].filter(([id]) => isOther(id))
+    budgets.sort((a, b) => (a.id < b.id ? -1 : 1))
+    return new BudgetList(budgets, this.#zoneOf, new Map([...begun, ...begunMs]))
+  }
+
   get isEmpty(): boolean {
     return this.budgets.length === 0
   }

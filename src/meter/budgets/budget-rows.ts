@@ -20,25 +20,32 @@ interface BudgetRow {
   createdAt: Date
 }
 
-/** Budgets that have not ended. */
-export async function readBudgets(sql: Queries): Promise<Budget[]> {
+/** Budgets that have not ended. @param ids of these; undefined: of all */
+export async function readBudgets(sql: Queries, ids?: ReadonlySet<string>): Promise<Budget[]> {
   const rows = await sql<BudgetRow[]>`
     select id, name, tenant_id as "tenantId", project_id as "projectId", key_id as "keyId",
       end_user as "endUser", unit, limit_amount::text as "limit", period, is_hard as "isHard",
       clamps, is_prepaid as "isPrepaid", created_at as "createdAt"
-    from budgets where ended_at is null order by id`
+    from budgets where ended_at is null ${among(sql, sql`id`, ids)} order by id`
   return rows.map((row) => ({ ...row, limit: BigInt(row.limit) }))
 }
 
 /** When the last week or month of budgets began of which anything was asked, milliseconds. */
-export async function readBegun(sql: Queries): Promise<Map<string, number>> {
+export async function readBegun(
+  sql: Queries,
+  ids?: ReadonlySet<string>,
+): Promise<Map<string, number>> {
   const rows = await sql<{ id: string; atMs: number }[]>`
     select b.id, (extract(epoch from last.at) * 1000)::float8 as "atMs"
     from budgets as b cross join lateral (
       select max(period_start) as at from budget_counters where budget_id = b.id) as last
-    where b.ended_at is null and b.period in ('week', 'month') and last.at is not null`
+    where b.ended_at is null and b.period in ('week', 'month') and last.at is not null
+      ${among(sql, sql`b.id`, ids)}`
   return new Map(rows.map(({ id, atMs }) => [id, atMs]))
 }
+
+const among = (sql: Queries, column: ReturnType<Queries>, ids?: ReadonlySet<string>) =>
+  ids === undefined ? sql`` : sql`and ${column} = any (${textArray([...ids])}::text[])`
 
 export async function insertBudget(sql: Queries, budget: Budget): Promise<void> {
   await sql`

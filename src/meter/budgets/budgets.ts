@@ -55,6 +55,8 @@ export class Budgets {
   #list: BudgetList
   #reading: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
+  /** What has changed since the last reading began. */
+  #toRead: Set<string> | 'all' = new Set()
   #unlisten: (() => void) | undefined
 
   constructor(options: BudgetsOptions) {
@@ -73,14 +75,15 @@ export class Budgets {
   async open(): Promise<void> {
     const { database, logger, gatewayId } = this.#options
     await expireLeases(database.sql, `${gatewayId}:`, this.#holder)
-    const look = () => {
-      this.refresh().catch((error: unknown) =>
+    const look = (id?: string) => {
+      this.refresh(id).catch((error: unknown) =>
         // The listener reports `up` when the database is back, and we read again.
         logger.warn({ err: error }, 'the budgets could not be read; the ones before hold'),
       )
     }
     const heard = (payload: string) => {
-      if (payload === 'changed') look()
+      const [what, id] = payload.split('|')
+      if (what === 'changed') look(id)
       else this.#keeper.heard(payload)
     }
     this.#unlisten = await database.listen('budgets', heard, (state) => {
@@ -150,7 +153,7 @@ export class Budgets {
       await insertBudget(sql, budget)
       await audit.record(actor, entryOf('budget.create', budget), sql)
     })
-    await this.refresh()
+    await this.refresh(budget.id)
     return budget
   }
 
@@ -175,7 +178,7 @@ export class Budgets {
       }
       await audit.record(actor, entryOf('budget.change', budget), sql)
     })
-    await this.refresh()
+    await this.refresh(budget.id)
     return budget
   }
 
@@ -191,7 +194,7 @@ export class Budgets {
       await endBudget(sql, id, new Date(clock.nowMs()))
       await audit.record(actor, entryOf('budget.end', budget), sql)
     })
-    await this.refresh()
+    await this.refresh(id)
   }
 
   async #standingsOf(applied: readonly Applied[]): Promise<BudgetStanding[]> {
@@ -200,8 +203,13 @@ export class Budgets {
     return applied.map((one) => standingOf(one, counters))
   }
 
-  /** Reads anew; whoever asks while it is being read shares the next reading. */
-  refresh(): Promise<void> {
+  /**
+   * Reads anew; whoever asks while it is being read shares the next reading.
+   * @param id of a budget that has changed; undefined: any may have
+   */
+  refresh(id?: string): Promise<void> {
+    if (id === undefined) this.#toRead = 'all'
+    else if (this.#toRead !== 'all') this.#toRead.add(id)
     this.#next ??= this.#reading
       .catch(() => undefined)
       .then(() => {
@@ -214,17 +222,31 @@ export class Budgets {
 
   async #read(): Promise<void> {
     const before = new Map(this.#list.budgets.map((budget) => [budget.id, budget]))
-    const { database, zoneOf } = this.#options
-    const [budgets, begunMs] = [await readBudgets(database.sql), await readBegun(database.sql)]
-    this.#list = new BudgetList(budgets, zoneOf, begunMs)
+    await this.#readList()
     const changed = new Set(before.keys())
-    for (const { id, limit, isHard } of budgets) {
+    for (const { id, limit, isHard } of this.#list.budgets) {
       const old = before.get(id)
       if (old?.limit === limit && old.isHard === isHard) changed.delete(id)
     }
     // A limit that is lower now holds at once for what is not set aside.
     if (changed.size > 0)
       await this.#keeper.giveBack((counterId) => changed.has(budgetOf(counterId)))
+  }
+
+  async #readList(): Promise<void> {
+    const { database, zoneOf } = this.#options
+    const ids = this.#toRead === 'all' ? undefined : this.#toRead
+    this.#toRead = new Set()
+    try {
+      const budgets = await readBudgets(database.sql, ids)
+      const begunMs = await readBegun(database.sql, ids)
+      this.#list = ids
+        ? this.#list.after(ids, budgets, begunMs)
+        : new BudgetList(budgets, zoneOf, begunMs)
+    } catch (error) {
+      this.#toRead = 'all'
+      throw error
+    }
   }
 }
 

@@ -71,7 +71,7 @@ export class Credits {
         return { credit, isRepeated: false }
       })
       if (typeof booked !== 'string') {
-        await budgets.refresh()
+        await budgets.refresh(booked.credit.budgetId)
         return booked
       }
       if (clock.monotonicMs() >= untilMs) {
