@@ -4,7 +4,12 @@
  */
 import { type Clock, GristmillError } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
-import { RetryBudget, type RetryOptions, type TicketRequest, waitedTooLong } from '../pool/index.ts'
+import {
+  RetryBudgets,
+  type RetryOptions,
+  type TicketRequest,
+  waitedTooLong,
+} from '../pool/index.ts'
 import { ClusterTicket, type ClusterTicketOwner } from './cluster-ticket.ts'
 import type { Down, GrantWords, RefusalWords, TicketNumber, Up } from './messages.ts'
 import { TokenFence } from './token-fence.ts'
@@ -29,7 +34,7 @@ export class ClusterPool implements ClusterTicketOwner {
   readonly fence = new TokenFence()
   readonly #options: ClusterPoolOptions
   readonly #tickets = new Map<TicketNumber, ClusterTicket>()
-  readonly #budgets = new Map<string, RetryBudget>()
+  readonly #retries = new RetryBudgets()
   #next: TicketNumber = 1
   #tell: ((message: Up) => void) | undefined
   #holderlessSinceMs: number
@@ -138,9 +143,7 @@ export class ClusterPool implements ClusterTicketOwner {
 
   mayRetry({ request }: ClusterTicket): boolean {
     const { clock, placesOf } = this.#options
-    const budget = this.#budgets.get(request.model) ?? new RetryBudget()
-    this.#budgets.set(request.model, budget)
-    return budget.take(clock.monotonicMs(), 0, placesOf(request.model))
+    return this.#retries.take(request.model, clock.monotonicMs(), 0, placesOf(request.model))
   }
 
   #create(request: TicketRequest, arrivedAtMs: number): ClusterTicket {

@@ -37,7 +37,10 @@ export interface EngineEntry {
 
 export interface EngineListener {
   changed(engine: Engine, profile: EngineProfile, state: EngineState, reason: string): void
+  /** It left; one of the same id may come, such as a replica at another address. */
   removed(engineId: string): void
+  /** It, or all replicas of this name, will not come back. */
+  forgotten?(entryId: string): void
   /** What an engine tells of its load, about once a second where it tells any. */
   loaded?(engineId: string, load: EngineLoad): void
   /** What a rented service says about its limits, with every answer. */

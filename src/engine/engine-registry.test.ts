@@ -129,8 +129,12 @@ test('draining survives a restart, and removing forgets', async () => {
   assert.deepEqual(states, ['draining'])
   await next.drain(id, false)
   assert.equal(states.at(-1), 'up')
+  const forgotten: string[] = []
+  const forget = (entryId: string) => forgotten.push(entryId)
+  next.listen({ changed: () => undefined, removed: () => undefined, forgotten: forget })
   await next.remove(id)
   assert.equal(states.at(-1), 'removed')
+  assert.deepEqual(forgotten, [id])
   assert.deepEqual(next.list(), [])
   await assert.rejects(next.remove(id), { code: 'not_found' })
 })

@@ -50,8 +50,6 @@ export class EngineRegistry {
   readonly #keys: EngineKeys
   /** Entries that are being added here. */
   readonly #adding = new Set<string>()
-  /** Of entries that are kept in the database, as it said last. */
-  readonly #draining = new Map<string, boolean>()
   #models: Map<string, RegisteredModel> | undefined
 
   constructor(options: EngineRegistryOptions) {
@@ -80,7 +78,8 @@ export class EngineRegistry {
     await Promise.all(gone.map((id) => this.#forget(id)))
     for (const { id, draining } of rows.filter((row) => ids.has(row.id))) {
       this.#giveKeys(id)
-      if (this.#draining.get(id) !== draining) this.#setDraining(id, draining)
+      const known = this.#replicated.row(id)?.draining ?? this.#places.get(id)?.watch.isDraining
+      if (known !== draining) this.#setDraining(id, draining)
     }
     const isNew = ({ id }: EngineRow) => !this.#adding.has(id) && this.#idsOf(id).length === 0
     await Promise.all(rows.filter(isNew).map((row) => this.#begin(row)))
@@ -291,7 +290,6 @@ export class EngineRegistry {
   }
 
   async #begin(row: EngineRow): Promise<void> {
-    this.#draining.set(row.id, row.draining)
     await (row.replicas ? this.#replicated.open(row) : this.#place(row, row.id).start())
   }
 
@@ -299,10 +297,10 @@ export class EngineRegistry {
     this.#keys.forget(entryId)
     this.#replicated.forget(entryId)
     await Promise.all(this.#idsOf(entryId).map((one) => this.#drop(one)))
+    for (const listener of this.#listeners) listener.forgotten?.(entryId)
   }
 
   #setDraining(id: string, draining: boolean): void {
-    this.#draining.set(id, draining)
     this.#replicated.setDraining(id, draining)
     const ids = this.#replicated.row(id) === undefined ? [id] : this.#idsOf(id)
     for (const one of ids) this.#places.get(one)?.watch.setDraining(draining)

@@ -49,6 +49,11 @@ export class EngineWatch {
     this.#options = options
   }
 
+  /** True while it is to be given nothing new. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
   /** Asks now, then again and again. Resolves after the first answer or failure. */
   async start(): Promise<void> {
     await this.#ask()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { EngineCircuit } from './engine-circuit.ts'
-import { RetryBudget } from './retry-budget.ts'
+import { RetryBudgets } from './retry-budget.ts'
 
 type Outcome = 'ok' | 'failed'
 
@@ -204,10 +204,10 @@ describe('the circuit of an engine', () => {
 
 describe('the retries of a model', () => {
   it('are a tenth of its requests and a few for the moment, and come back with time', () => {
-    const budget = new RetryBudget()
+    const budgets = new RetryBudgets()
     const taken = (nowMs: number, attempts: number, places: number) => {
       let count = 0
-      while (budget.take(nowMs, attempts, places)) count++
+      while (budgets.take('small', nowMs, attempts, places)) count++
       return count
     }
     assert.equal(taken(1000, 0, 1), 10)
@@ -215,5 +215,13 @@ describe('the retries of a model', () => {
     assert.equal(taken(3000, 1000, 8), 100)
     assert.equal(taken(4000, 1000, 8), 0)
     assert.equal(taken(64_000, 1000, 8), 116)
+  })
+
+  it('are of each model, and of none once a minute has gone by', () => {
+    const budgets = new RetryBudgets()
+    for (let i = 0; i < 100; i++) assert.ok(budgets.take(`model ${i}`, 1000, 0, 1))
+    assert.equal(budgets.size, 100)
+    assert.ok(budgets.take('another', 62_000, 0, 1))
+    assert.equal(budgets.size, 1)
   })
 })

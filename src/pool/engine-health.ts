@@ -5,7 +5,7 @@
 import type { Logger } from '../base/index.ts'
 import { EngineCircuit, type Pace } from './engine-circuit.ts'
 import { pinnedModel } from './engine-places.ts'
-import { RetryBudget } from './retry-budget.ts'
+import { RetryBudgets } from './retry-budget.ts'
 import type { PoolTicket } from './ticket.ts'
 import type { PoolEngine, TicketEnd } from './types.ts'
 
@@ -27,7 +27,7 @@ interface Engines {
 export class EngineHealth {
   readonly #pool: Engines
   readonly #circuits = new Map<string, EngineCircuit>()
-  readonly #budgets = new Map<string, RetryBudget>()
+  readonly #retries = new RetryBudgets()
 
   constructor(pool: Engines) {
     this.#pool = pool
@@ -92,9 +92,7 @@ export class EngineHealth {
       attempts += this.of(engine.id).attempts(nowMs, MINUTE_MS)
       places += control.cap.cap + profile.express
     }
-    const budget = this.#budgets.get(request.model) ?? new RetryBudget()
-    this.#budgets.set(request.model, budget)
-    return budget.take(nowMs, attempts, places)
+    return this.#retries.take(request.model, nowMs, attempts, places)
   }
 
   /** Looks at every engine. @returns true where one is not sent work as usual, or is again */

@@ -18,7 +18,7 @@ export {
   type ReserveReading,
   type ReserveState,
 } from './reserve-control.ts'
-export { RetryBudget } from './retry-budget.ts'
+export { RetryBudgets } from './retry-budget.ts'
 export { Scheduler } from './scheduler.ts'
 export type * from './scheduler-types.ts'
 export { defaultSchedulerConfig } from './scheduler-types.ts'

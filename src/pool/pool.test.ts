@@ -139,6 +139,16 @@ test('a slot is granted, given back once, and a second end is refused', async ()
   assert.equal(pool.running.size, 0)
 })
 
+test('an engine that goes leaves no places held for the next one of its name', () => {
+  const { pool } = setUp(1)
+  pool.hold('e', 2)
+  pool.submit(request('a'))
+  assert.equal(pool.running.size, 0)
+  pool.removeEngine('e')
+  pool.setEngine(engine('e'), profile(1), 'up', 'It answers.')
+  assert.equal(pool.running.size, 1)
+})
+
 test('who waits longer than the limit is told so with a time to come back', async () => {
   const { pool, clock } = setUp(1)
   pool.submit(request('a'))

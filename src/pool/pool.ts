@@ -109,7 +109,8 @@ export class Pool implements TicketOwner {
 
   /** Leaves so many places of an engine empty, for requests of which nobody tells. */
   hold(engineId: string, places: number): void {
-    this.#held.set(engineId, places)
+    if (places > 0) this.#held.set(engineId, places)
+    else this.#held.delete(engineId)
     this.#applySlots(engineId)
     this.wake()
   }
@@ -154,6 +155,7 @@ export class Pool implements TicketOwner {
   removeEngine(id: string): void {
     if (!this.engines.delete(id)) return
     this.scheduler.removeEngine(id)
+    this.#held.delete(id)
     this.quotas.forget(id)
     this.health.forget(id)
     this.#record.forget(id)
@@ -384,10 +386,9 @@ export class Pool implements TicketOwner {
 
   #applySlots(engineId: string): void {
     const place = this.engines.get(engineId)
-    if (place)
-      this.scheduler.setEngine(
-        slotsOf(place, this.health.placesAt(engineId), this.#held.get(engineId)),
-      )
+    if (place === undefined) return
+    const placesMax = this.health.placesAt(engineId)
+    this.scheduler.setEngine(slotsOf(place, placesMax, this.#held.get(engineId)))
   }
 
   #refuseModel(model: string): void {

@@ -9,18 +9,33 @@ const SPAN_MS = 60_000
 const SHARE = 0.1
 const BURST = 10
 
-export class RetryBudget {
-  readonly #retries = new RollingSum(1000, 60)
+export class RetryBudgets {
+  readonly #byModel = new Map<string, RollingSum>()
+
+  /** Models of which something was tried again lately. */
+  get size(): number {
+    return this.#byModel.size
+  }
 
   /**
-   * Takes one retry where there is one.
-   * @param attempts requests that ended at the model's engines in the last minute
-   * @param places requests that its engines run at once, all of which may fail with one
+   * Takes one retry of a model where there is one.
+   * @param attempts requests that ended at its engines in the last minute
+   * @param places requests that they run at once, all of which may fail with one
    */
-  take(nowMs: number, attempts: number, places: number): boolean {
+  take(model: string, nowMs: number, attempts: number, places: number): boolean {
     const most = Math.max(BURST, 2 * places) + SHARE * attempts
-    if (this.#retries.sum(nowMs, SPAN_MS) >= most) return false
-    this.#retries.add(nowMs, 1)
+    const retries = this.#byModel.get(model) ?? this.#begin(model, nowMs)
+    if (retries.sum(nowMs, SPAN_MS) >= most) return false
+    retries.add(nowMs, 1)
     return true
+  }
+
+  #begin(model: string, nowMs: number): RollingSum {
+    for (const [other, retries] of this.#byModel) {
+      if (retries.sum(nowMs, SPAN_MS) === 0) this.#byModel.delete(other)
+    }
+    const retries = new RollingSum(1000, 60)
+    this.#byModel.set(model, retries)
+    return retries
   }
 }

@@ -159,3 +159,15 @@ test('a calibration that fails says why and leaves everything as it was', async 
   assert.equal(pool.engines.get(id)?.control.cap.cap, cap)
   assert.throws(() => calibrations.start(pool, 'eng_none', 'x'), { code: 'not_found' })
 })
+
+test('what was measured of an engine, or failed to be, goes with it and its replicas', async () => {
+  const { calibrations, pool, id } = await setUp('0.32.0')
+  calibrations.start(pool, id, 'Somebody asked for it.')
+  assert.equal((await ended(calibrations, id)).state, 'done')
+  calibrations.forget(`${id}ded`)
+  assert.equal(calibrations.view(id).state, 'done')
+  calibrations.forget(id.slice(0, -1))
+  assert.equal(calibrations.view(id).state, 'done')
+  calibrations.forget(id)
+  assert.equal(calibrations.view(id).state, 'none')
+})

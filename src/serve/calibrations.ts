@@ -126,7 +126,7 @@ export class Calibrations {
     this.#failures.delete(engineId)
     running.done = this.#run(pool, engineId, model.name, cause, running)
       .catch((error: Error) => {
-        this.#failures.set(engineId, error.message)
+        if (pool.engines.has(engineId)) this.#failures.set(engineId, error.message)
         logger.warn({ engineId, error: error.message }, 'calibration failed')
       })
       .finally(() => this.#running.delete(engineId))
@@ -149,6 +149,15 @@ export class Calibrations {
       if (cause === null) continue
       logger.info({ engineId, cause }, 'calibrating')
       this.start(pool, engineId, cause)
+    }
+  }
+
+  /** An engine, or all replicas of a name, will not come back. */
+  forget(entryId: string): void {
+    for (const known of [this.#rows, this.#failures, this.#startedAtMs]) {
+      for (const id of known.keys()) {
+        if (id === entryId || id.startsWith(`${entryId}-`)) known.delete(id)
+      }
     }
   }
 

@@ -47,6 +47,7 @@ export async function openEngines(options: EnginesPartOptions): Promise<EngineRe
     changed: (engine, profile, state, reason) =>
       pool.setEngine(engine, calibrations.applied(engine, profile), state, reason),
     removed: (id) => pool.removeEngine(id),
+    forgotten: (id) => calibrations.forget(id),
     loaded: (id, load) => pool.noteLoad(id, load),
     rated: (id, news) => {
       if (member === undefined) pool.quotas.heard(id, news)
