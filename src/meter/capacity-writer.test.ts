@@ -46,6 +46,13 @@ describe('engine minutes', () => {
     assert.deepEqual(await written(), [1, 2, 3])
   })
 
+  it('that the clock goes through again are kept beside what they were', async () => {
+    const writer = open()
+    for (const number of [1, 2, 1, 2]) writer.add([minute(number, 30)])
+    await writer.close()
+    assert.deepEqual(await written(), [1, 1, 2, 2])
+  })
+
   it('that the database refuses do not hold up those that follow', async () => {
     const writer = open()
     writer.add([minute(1, -1)])

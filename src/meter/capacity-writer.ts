@@ -14,7 +14,10 @@ export class CapacityWriter {
   readonly #database: Pick<Database, 'transaction'>
   readonly #recorder: string
   readonly #logger: Logger
-  #waiting: CapacityMinute[] = []
+  #waiting: { recorder: string; minute: CapacityMinute }[] = []
+  #minuteMs = 0
+  /** How often the clock was set back. */
+  #turns = 0
   #writing: Promise<void> = Promise.resolve()
 
   /** @param recorder this run of the gateway */
@@ -24,8 +27,14 @@ export class CapacityWriter {
     this.#logger = logger
   }
 
+  /** @param rows all of the same minute */
   add(rows: readonly CapacityMinute[]): void {
-    this.#waiting.push(...rows)
+    const minuteMs = rows[0]?.minuteAtMs ?? this.#minuteMs
+    // A minute that the clock goes through again is not written over what it was the first time.
+    if (minuteMs < this.#minuteMs) this.#turns++
+    this.#minuteMs = minuteMs
+    const recorder = this.#turns === 0 ? this.#recorder : `${this.#recorder}/${this.#turns}`
+    this.#waiting.push(...rows.map((minute) => ({ recorder, minute })))
     this.#writing = this.#writing.then(() => this.#write())
   }
 
@@ -39,7 +48,13 @@ export class CapacityWriter {
     if (rows.length === 0) return
     this.#waiting = []
     try {
-      await recordCapacity(this.#database, this.#recorder, rows)
+      for (const [recorder, minutes] of Map.groupBy(rows, (row) => row.recorder)) {
+        await recordCapacity(
+          this.#database,
+          recorder,
+          minutes.map(({ minute }) => minute),
+        )
+      }
     } catch (error) {
       // Rows that the database refuses for what they are would hold up all that follow.
       const again = isUnreachable(error) ? rows : []

@@ -45,6 +45,19 @@ describe("the time of an engine's minute", () => {
     assert.deepEqual([row?.tenants[0]?.engineS, row?.downS, row?.freeS], [5, 40, 15])
   })
 
+  it('is told minute by minute after the clock was set back', () => {
+    const meter = new CapacityMeter(7_200_000)
+    meter.set('e', 7_200_000, up)
+    const taken = [7_230_000, 3_630_000, 3_640_000, 3_660_000, 3_720_000].flatMap((nowMs) =>
+      meter.take(nowMs).map(({ minuteAtMs, registeredS }) => [minuteAtMs / 1000, registeredS]),
+    )
+    assert.deepEqual(taken, [
+      [7200, 0],
+      [3600, 30],
+      [3660, 60],
+    ])
+  })
+
   it('is all accounted for, each part by its own measurement', () => {
     const events = fc.array(
       fc.record({

@@ -121,15 +121,17 @@ export class CapacityMeter {
   /** Rows of the minutes that have ended, and of the engines that are removed. */
   take(nowMs: number, removed: readonly string[] = []): CapacityMinute[] {
     const minute = minuteOf(nowMs)
-    const isOver = minute > this.#minuteAtMs
+    // By a clock that was set back another one has begun as well, and it is not known when.
+    const isOver = minute !== this.#minuteAtMs
+    const endMs = minute > this.#minuteAtMs ? minute : nowMs
     const rows: CapacityMinute[] = []
     for (const [engineId, engine] of this.#engines) {
       const isRemoved = removed.includes(engineId)
       if (!isOver && !isRemoved) continue
-      integrate(engine, isOver && !isRemoved ? minute : nowMs)
+      integrate(engine, isRemoved ? nowMs : endMs)
       rows.push(rowOf(engineId, this.#minuteAtMs, engine))
       if (isRemoved) this.#engines.delete(engineId)
-      else this.#engines.set(engineId, next(engine, minute))
+      else this.#engines.set(engineId, next(engine, endMs))
     }
     if (isOver) this.#minuteAtMs = minute
     return rows
