@@ -8,6 +8,11 @@ import type { Allowances, Reservation } from './types.ts'
 
 const DAY_MS = 86_400_000
 
+interface Day {
+  day: number
+  spent: Map<string, number>
+}
+
 /** What was spent since a moment, by tenant and route, from the ledger. */
 export type SpendSince = (
   fromMs: number,
@@ -15,8 +20,9 @@ export type SpendSince = (
 
 export class DaySpend implements Allowances {
   readonly #clock: Clock
-  #day = -1
-  readonly #spent = new Map<string, number>()
+  #now: Day = { day: -1, spent: new Map() }
+  /** The day before it, which a clock that is set back may go back to. */
+  #before: Day = this.#now
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -27,45 +33,45 @@ export class DaySpend implements Allowances {
    * @param routeOf the route that a name in the ledger stands for
    */
   async learn(since: SpendSince, routeOf: (model: string) => string): Promise<void> {
-    this.#turn()
-    const day = this.#day
+    const { day } = this.#turn()
     const booked = new Map<string, number>()
     for (const { tenantId, model, spendNanos } of await since(day * DAY_MS)) {
       const key = keyOf(tenantId, routeOf(model))
       booked.set(key, (booked.get(key) ?? 0) + spendNanos)
     }
-    this.#turn()
-    if (day !== this.#day) return
-    for (const [key, nanos] of booked) this.#spent.set(key, Math.max(nanos, this.#at(key)))
+    const today = this.#turn()
+    if (day !== today.day) return
+    for (const [key, nanos] of booked) today.spent.set(key, Math.max(nanos, at(today, key)))
   }
 
   reserve(tenantId: string, route: string, nanos: number, allowance: number): Reservation | null {
-    this.#turn()
+    const today = this.#turn()
     const key = keyOf(tenantId, route)
-    if (this.#at(key) + nanos > allowance) return null
-    this.#add(key, nanos)
-    return { key, nanos, day: this.#day }
+    if (at(today, key) + nanos > allowance) return null
+    add(today, key, nanos)
+    return { key, nanos, day: today.day }
   }
 
   settle({ key, nanos, day }: Reservation, spentNanos: number): void {
     this.#turn()
-    if (day === this.#day) this.#add(key, spentNanos - nanos)
+    const its = [this.#now, this.#before].find((one) => one.day === day)
+    if (its) add(its, key, spentNanos - nanos)
   }
 
-  #add(key: string, nanos: number): void {
-    this.#spent.set(key, Math.max(0, this.#at(key) + nanos))
-  }
-
-  #at(key: string): number {
-    return this.#spent.get(key) ?? 0
-  }
-
-  #turn(): void {
+  #turn(): Day {
     const day = Math.floor(this.#clock.nowMs() / DAY_MS)
-    if (day === this.#day) return
-    this.#day = day
-    this.#spent.clear()
+    if (day !== this.#now.day) {
+      const next = this.#before.day === day ? this.#before : { day, spent: new Map() }
+      this.#before = this.#now
+      this.#now = next
+    }
+    return this.#now
   }
 }
+
+const at = ({ spent }: Day, key: string) => spent.get(key) ?? 0
+
+const add = (day: Day, key: string, nanos: number) =>
+  day.spent.set(key, Math.max(0, at(day, key) + nanos))
 
 const keyOf = (tenantId: string, route: string) => `${tenantId} ${route}`
