@@ -4,7 +4,8 @@
  *
  * The database ends a lease `LEASE_MS` after it wrote it. The holder counts from the moment at
  * which it sent the statement, which is earlier, and stops a margin before; so it has stopped when
- * the lease ends there, whatever clocks of the two say and however long either was paused.
+ * the lease ends there, whatever clocks of the two say and however long either was paused. Its time
+ * is a `LeaseTime`, which goes on while the machine sleeps.
  *
  * Source: C. Gray, D. Cheriton, "Leases: An Efficient Fault-Tolerant Mechanism for Distributed
  * File Cache Consistency", 1989; the token after M. Kleppmann, "How to do distributed locking".
@@ -22,7 +23,7 @@ export class LeaseTerm {
 
   /**
    * The database gave us the lease or renewed it.
-   * @param sentAtMs monotonic time at which it was asked
+   * @param sentAtMs when it was asked
    */
   granted(token: number, sentAtMs: number): void {
     if (token < this.token) return

@@ -115,8 +115,7 @@ export class Member {
 
   /** Whether requests may be started now, by us. */
   mayStart(): boolean {
-    const nowMs = this.#options.clock.monotonicMs()
-    return this.#desk?.isOpen === true && this.membership.term.isValid(nowMs)
+    return this.#desk?.isOpen === true && this.membership.mayAct
   }
 
   /** Whether what only one gateway may do is ours to do. */

@@ -2,7 +2,7 @@
  * One gateway among those that share a database: gives a sign of life every second, keeps the
  * lease while it has it, and takes it once it has ended. Tells who schedules; schedules nothing.
  */
-import type { Clock, Logger } from '../base/index.ts'
+import { type Clock, LeaseTime, type Logger } from '../base/index.ts'
 import type { Sql } from '../store/index.ts'
 import {
   beat,
@@ -44,6 +44,7 @@ export interface MembershipOptions {
 export class Membership {
   readonly term = new LeaseTerm()
   readonly #options: MembershipOptions
+  readonly #time: LeaseTime
   readonly #closing = new AbortController()
   #number = 0
   #gateways: GatewayRow[] = []
@@ -57,11 +58,17 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options
+    this.#time = new LeaseTime(options.clock)
   }
 
   /** What the ledger knows this gateway by. */
   get number(): number {
     return this.#number
+  }
+
+  /** Whether we may act as who holds the lease. */
+  get mayAct(): boolean {
+    return this.term.isValid(this.#time.nowMs())
   }
 
   /** All that are not long gone, as at the last look. */
@@ -184,16 +191,16 @@ export class Membership {
   }
 
   async #renew(sql: Sql): Promise<void> {
-    const { own, clock } = this.#options
-    const sentAtMs = clock.monotonicMs()
+    const { own } = this.#options
+    const sentAtMs = this.#time.nowMs()
     const isOurs = await renewLease(sql, own, this.term.token)
     if (isOurs) this.term.granted(this.term.token, sentAtMs)
     else this.#drop()
   }
 
   async #take(sql: Sql, before: LeaseRow | null): Promise<void> {
-    const { own, clock, onTaken } = this.#options
-    const sentAtMs = clock.monotonicMs()
+    const { own, onTaken } = this.#options
+    const sentAtMs = this.#time.nowMs()
     const token = await takeLease(sql, own)
     if (token === null) return
     this.term.granted(token, sentAtMs)

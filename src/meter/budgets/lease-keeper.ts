@@ -2,7 +2,7 @@
  * Keeps the leases of this gateway: asks the database for more, gives back what is idle or wanted
  * elsewhere, renews what is in use. What may be done with them is for the lease book to say.
  */
-import { type Clock, GristmillError, type Logger, type Timer } from '../../base/index.ts'
+import { type Clock, GristmillError, LeaseTime, type Logger, type Timer } from '../../base/index.ts'
 import { type Database, wasNeverSent } from '../../store/index.ts'
 import { whole } from '../ledger-rows.ts'
 import {
@@ -23,7 +23,6 @@ import {
   type Taken,
   wanted,
 } from './lease-book.ts'
-import { LeaseTime } from './lease-time.ts'
 
 export interface LeaseKeeperOptions {
   database: Pick<Database, 'sql' | 'isUp'>

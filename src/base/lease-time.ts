@@ -3,7 +3,7 @@
  * monotonic clock may leave out. A wall clock that is set forward ends leases too early, which does
  * no harm; one that is set back changes nothing.
  */
-import type { Clock } from '../../base/index.ts'
+import type { Clock } from './clock.ts'
 
 /** Less may be a wall clock that is set right; leases count for less than they last. */
 const SLEEP_MS_MIN = 500
