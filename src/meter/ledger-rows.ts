@@ -121,8 +121,10 @@ export async function writeSettlementRows(
         cache_write_tokens int, reasoning_tokens int)
     ), found as materialized (
       select given.*, i.tenant_id, i.project_id, i.key_id, i.model, i.service_class, i.session_id,
-        i.reserved
-      from given, lateral (
+        i.reserved, case
+          when given.at < (select max(to_at) from ledger_statements)
+          then open_from(i.tenant_id, given.at) else given.at end as settled_at
+      from (select *, to_timestamp(settled_at_ms / 1000) as at from given) as given, lateral (
         select * from ledger_intents
         where ledger_intents.request_id = given.request_id limit 1) as i
     ), written as (
@@ -134,9 +136,8 @@ export async function writeSettlementRows(
       select request_id, tenant_id, project_id, key_id, model, service_class, served_class,
         engine_id, settlement_group, end_reason, estimated, input_tokens, cached_tokens,
         output_tokens, queue_ms, engine_ms, ttft_ms, token_gap_ms,
-        to_timestamp(settled_at_ms / 1000), rented_target, spend_nanos, hit_input_tokens,
-        hit_output_tokens, session_id, guards, charge_nanos, price_version, cache_write_tokens,
-        reasoning_tokens
+        settled_at, rented_target, spend_nanos, hit_input_tokens, hit_output_tokens, session_id,
+        guards, charge_nanos, price_version, cache_write_tokens, reasoning_tokens
       from found
       on conflict (request_id) do nothing
       returning request_id

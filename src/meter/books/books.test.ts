@@ -6,7 +6,9 @@ import { createTenancy, type Tenancy } from '../../tenancy/index.ts'
 import { recordCapacity } from '../capacity.ts'
 import { readDiscounts } from '../discounts/discounts.ts'
 import { addTerms, termsInput } from '../discounts/terms-input.ts'
+import { writeSettlements } from '../ledger-rows.ts'
 import { insertPrices } from '../prices/price-rows.ts'
+import type { Settlement } from '../types.ts'
 import { Books, type Closing } from './books.ts'
 import { addEngineCost } from './engine-costs.ts'
 import { readStatements } from './statement-rows.ts'
@@ -86,6 +88,12 @@ async function ask(id: string, tenantId: string, atMinute: number, isOpen = fals
       cached_tokens, output_tokens, queue_ms, engine_ms, settled_at, charge_nanos, price_version)
     values (${id}, ${tenantId}, 'prj_1', 'key_1', 'small', 'standard', 'standard', 'finished',
       'done', false, 100, 0, 10, 0, 5, ${at}, 100007, 1)`
+}
+
+const settlement: Omit<Settlement, 'requestId' | 'settledAtMs'> = {
+  ...{ group: 'finished', end: 'done', estimated: false, servedClass: 'standard', engineId: null },
+  ...{ inputTokens: 100, cachedTokens: 0, outputTokens: 10, queueMs: 0, engineMs: 5 },
+  ...{ ttftMs: null, tokenGapMs: null, chargeNanos: 100_007n, priceVersion: 1 },
 }
 
 /** Changes what nobody can change. */
@@ -186,6 +194,28 @@ describe('closing a period', () => {
     await ask('req_7', 'ten_a', 70, true)
     const before = { ...hour, toMs: FROM_MS + 35 * 60_000 }
     assert.equal((await books.close(before, actor)).statements.length, 2)
+  })
+
+  it('leaves what is settled at a closed time, as by a clock set back, to the time after it', async () => {
+    const half = { ...hour, toMs: FROM_MS + 30 * 60_000 }
+    await books.close(half, actor)
+    await books.close({ ...hour, fromMs: half.toMs, tenantIds: ['ten_a'] }, actor)
+    await ask('req_6', 'ten_a', 12, true)
+    await ask('req_7', 'ten_b', 12, true)
+    await ask('req_8', 'ten_b', 40, true)
+    const at = (requestId: string, minute: number) => {
+      return { ...settlement, requestId, settledAtMs: FROM_MS + minute * 60_000 }
+    }
+    const late = [at('req_6', 12), at('req_7', 12), at('req_8', 40)]
+    await writeSettlements(database.sql, late)
+    const rows = await database.sql<{ minute: number }[]>`
+      select (extract(epoch from settled_at - ${new Date(FROM_MS)}) / 60)::int4 as minute
+      from ledger_settlements where request_id > 'req_5' order by request_id`
+    assert.deepEqual(
+      rows.map(({ minute }) => minute),
+      [60, 30, 40],
+    )
+    assert.equal((await verifyStatements(database.sql, 0)).broken, null)
   })
 
   it('is done once for each tenant, and for all of them at the same costs', async () => {
