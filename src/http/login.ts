@@ -138,10 +138,15 @@ function openLibrary({ database, clock, random, logger, sessionSecret, publicUrl
 /** @param options database and secrets */
 export function openLogin(options: LoginOptions): Login {
   const { api, $context } = openLibrary(options)
-  const { database, clock } = options
+  const { database, clock, logger } = options
   /** The library forgets one when somebody comes with it, and nobody may. */
-  const forgetExpired = () =>
-    database.sql`delete from people_sessions where expires_at < ${new Date(clock.nowMs())}`
+  const forgetExpired = async () => {
+    try {
+      await database.sql`delete from people_sessions where expires_at < ${new Date(clock.nowMs())}`
+    } catch (error) {
+      logger.warn({ err: error }, 'sessions that have ended stay until the next sign-in')
+    }
+  }
   return {
     async session(cookie) {
       const found = await available(api.getSession({ headers: new Headers({ cookie }) }))
@@ -151,14 +156,14 @@ export function openLogin(options: LoginOptions): Login {
       const headers = new Headers({ [ADDRESS_HEADER]: from, 'user-agent': agent })
       const body = { email, password }
       const answer = await refused(api.signInEmail({ body, headers, returnHeaders: true }))
-      await forgetExpired()
+      void forgetExpired()
       return { cookies: answer.headers.getSetCookie(), token: answer.response.token }
     },
     async begin(personId, from, agent) {
       const headers = new Headers({ [ADDRESS_HEADER]: from, 'user-agent': agent })
       const body = { personId }
       const answer = await available(api.beginSession({ body, headers, returnHeaders: true }))
-      await forgetExpired()
+      void forgetExpired()
       return { cookies: answer.headers.getSetCookie(), token: answer.response.token }
     },
     async signOut(cookie) {
