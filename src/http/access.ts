@@ -91,10 +91,10 @@ async function identify(
   if (secret !== undefined) {
     const { tokens } = options.tenancy
     if (!tokens?.takes(secret)) return accessOfKey(options, secret, from)
-    const { name, ...granted } = await tokens.access(secret)
+    const { actorName, ...granted } = await tokens.access(secret)
     return {
       kind: 'token',
-      actor: { name: `token:${name}`, from },
+      actor: { name: actorName, from },
       permissions: permissionsOf(granted.role),
       tenantIds: reachOf(granted),
       userId: null,

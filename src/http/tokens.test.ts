@@ -50,6 +50,7 @@ after(async () => {
 beforeEach(async () => {
   await server.database.reset()
   provider.programGroups.clear()
+  provider.programClaims.clear()
   tenantId = (await server.tenancy.tenants.create({ name: 'Support' }, actor)).id
   verified = 0
 })
@@ -185,7 +186,27 @@ describe('a token of the identity provider', () => {
       403,
     )
     const [row] = (await local('GET', '/api/audit?action=key.create')).json.rows
-    assert.equal(row.actor, 'token:nightly-job')
+    assert.equal(row.actor, `token:${provider.issuer} nightly-job`)
+  })
+
+  it('stands for the address in it only where the provider vouches for that', async () => {
+    provider.programGroups.set('nightly-job', ['jobs'])
+    await setRules({ group: 'jobs', role: 'operator', tenantIds: [tenantId] })
+    const email = 'anna@example.org'
+    const actorOf = async (claims: Record<string, unknown>) => {
+      provider.programClaims.set('nightly-job', claims)
+      const key = await provider.tokenOfProgram('nightly-job')
+      const made = await server.ask('POST', '/api/keys', { key, body: { tenantId } })
+      assert.equal(made.status, 201, made.text)
+      return (await local('GET', '/api/audit?action=key.create')).json.rows[0].actor
+    }
+    const unproven = `token:${provider.issuer} nightly-job`
+    assert.equal(await actorOf({ email, preferred_username: email }), unproven)
+    assert.equal(await actorOf({ email, email_verified: false }), unproven)
+    assert.equal(await actorOf({ email, email_verified: true }), `token:${email}`)
+    provider.programClaims.set('nightly-job', { email, email_verified: false })
+    const { keyId } = (await call(await provider.tokenOfProgram('nightly-job'))).json
+    assert.equal((await local('GET', `/api/keys/${keyId}`)).json.name, 'nightly-job')
   })
 
   it('gets a clean answer while the provider is away, unless it is known', async () => {

@@ -12,6 +12,8 @@ export interface Subject {
   /** Issuer and `sub`. */
   subject: string
   name: string
+  /** For the audit log. */
+  actorName: string
   tenantId: string
   serviceAccountId: string | null
 }
@@ -72,7 +74,7 @@ async function find(sql: Queries, { subject, tenantId }: Subject): Promise<Row |
 /** Of two gateways at once one makes it. */
 async function make(context: Context, subject: Subject): Promise<Row> {
   const { database, clock, random } = context
-  const { tenantId, name, serviceAccountId } = subject
+  const { tenantId, name, actorName, serviceAccountId } = subject
   return database.transaction(async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtext(${`keys.subject ${subject.subject}`}))`
     const known = await find(sql, subject)
@@ -85,7 +87,7 @@ async function make(context: Context, subject: Subject): Promise<Row> {
         service_account_id)
       values (${id}, ${projectId}, ${name}, '', ${jsonb(sql, scopes)}, ${jsonb(sql, noLimits)},
         ${new Date(clock.nowMs())}, ${subject.subject}, ${serviceAccountId})`
-    const actor = { name: `token:${name}`, from: 'local' }
+    const actor = { name: actorName, from: 'local' }
     const detail = { name, projectId, scopes, subject: subject.subject }
     await recordAudit(sql, clock, actor, { action: 'key.create', subject: id, tenantId, detail })
     return { id, revokedAt: null, suspendedAt: null }

@@ -2,6 +2,7 @@
  * Calls with a token of the identity provider in place of a key: whom a token stands for, and the
  * key that is kept for them. A token is checked once; the authenticator remembers what it came to.
  */
+import type { JWTPayload } from 'jose'
 import { type Clock, GristmillError, type Random } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
 import { type AccessRules, type Granted, grantedBy } from './access-rules.ts'
@@ -25,14 +26,16 @@ export interface KnownPerson {
 
 /** Whom a token stands for under `/api`. */
 export interface TokenAccess extends Granted {
-  /** For the audit log. */
-  name: string
+  /** For the audit log, and for whatever is somebody's. */
+  actorName: string
 }
 
 interface Bearer {
   /** Issuer and subject. */
   account: string
+  /** For people to read. */
   name: string
+  actorName: string
   /** By the wall clock. */
   endsAtMs: number
   serviceAccount: ServiceAccountRow | null
@@ -85,11 +88,12 @@ export class TokenBearers {
    */
   async find(token: string): Promise<KeyEntry> {
     const bearer = await this.#bearerOf(token)
-    const { account, name, serviceAccount } = bearer
+    const { account, name, actorName, serviceAccount } = bearer
     const tenantId = serviceAccount?.tenantId ?? tenantOf(bearer)
     const keyId = await this.#keys.of({
       subject: account,
       name,
+      actorName,
       tenantId,
       serviceAccountId: serviceAccount?.id ?? null,
     })
@@ -106,22 +110,24 @@ export class TokenBearers {
    * @throws GristmillError as `find`; accounts of programs may nothing there
    */
   async access(token: string): Promise<TokenAccess> {
-    const { name, granted } = await this.#bearerOf(token)
-    if (granted !== null) return { ...granted, name }
+    const { name, actorName, granted } = await this.#bearerOf(token)
+    if (granted !== null) return { ...granted, actorName }
     throw new GristmillError('forbidden', { actor: name, action: 'use the admin API' })
   }
 
   async #bearerOf(token: string): Promise<Bearer> {
     const { issuer, audiences, personOf } = this.#options
     const claims = await issuer.verify(token, { audiences })
-    const { sub = '', exp = 0, email, preferred_username: username } = claims
+    const { sub = '', exp = 0 } = claims
     const account = `${issuer.options.issuer} ${sub}`
     const [serviceAccount = null] = await this.#context.database.sql<ServiceAccountRow[]>`
       select id, name, tenant_id as "tenantId", disabled_at as "disabledAt"
       from service_accounts where token_subject = ${sub}`
-    const said = [email, username, sub].find((one) => typeof one === 'string' && one !== '')
-    const name = serviceAccount?.name ?? String(said).slice(0, 100)
-    const bearer = { account, name, endsAtMs: (exp + LEEWAY_S) * 1000, serviceAccount }
+    const email = verifiedEmail(claims)
+    const name = (serviceAccount?.name ?? email ?? sub).slice(0, 100)
+    const actorName = `token:${email ?? account}`
+    const endsAtMs = (exp + LEEWAY_S) * 1000
+    const bearer = { account, name, actorName, endsAtMs, serviceAccount }
     if (serviceAccount !== null) {
       if (serviceAccount.disabledAt === null) return { ...bearer, granted: null }
       throw new GristmillError('account_deactivated', { who: name })
@@ -135,6 +141,12 @@ export class TokenBearers {
     if (granted === null) throw new GristmillError('no_rule_fits', { who: name })
     return { ...bearer, granted }
   }
+}
+
+/** An address that the provider does not vouch for may be anybody's, as may a chosen name. */
+function verifiedEmail({ email, email_verified: isVerified }: JWTPayload): string | undefined {
+  if (isVerified !== true && isVerified !== 'true') return undefined
+  return typeof email === 'string' && email !== '' ? email : undefined
 }
 
 /** A call is charged to one tenant, so that it must be clear which. */

@@ -131,7 +131,10 @@ export interface Key {
 
 /** Who changes something; becomes part of the audit row. */
 export interface Actor {
-  /** `user:anna@example.org`, `key:key_…`, `cli` or `system`. */
+  /**
+   * `user:anna@example.org`, `key:key_…`, `cli` or `system`; of a token, `token:` and a verified
+   * address, or issuer and subject.
+   */
   name: string
   /** Address it came from, `local` for this process. */
   from: string

@@ -25,6 +25,8 @@ export interface TestProvider {
   accounts: Map<string, ProviderAccount>
   /** Groups of programs by their client; in their tokens. */
   programGroups: Map<string, string[]>
+  /** What else their tokens claim. */
+  programClaims: Map<string, Record<string, unknown>>
   /** A token of the program whose name is its client, good for ten minutes. */
   tokenOfProgram(clientId: string, options?: { audience?: string }): Promise<string>
   /** Goes away: connections are refused until `comeBack`. */
@@ -46,7 +48,8 @@ export async function startProvider(callbacks: readonly string[]): Promise<TestP
   const { port } = server.address() as AddressInfo
   const issuer = `http://127.0.0.1:${port}`
   const programGroups = new Map<string, string[]>()
-  const parts = { accounts, programGroups, callbacks }
+  const programClaims = new Map<string, Record<string, unknown>>()
+  const parts = { accounts, programGroups, programClaims, callbacks }
   let provider: Provider | undefined
   server.on('request', (request, response) => {
     provider ??= new Provider(issuer, configuration(parts))
@@ -64,6 +67,7 @@ export async function startProvider(callbacks: readonly string[]): Promise<TestP
     clientSecret: SECRET,
     accounts,
     programGroups,
+    programClaims,
     async tokenOfProgram(clientId, { audience = 'urn:gristmill' } = {}) {
       const response = await fetch(`${issuer}/token`, {
         method: 'POST',
@@ -96,10 +100,12 @@ export function providerEnvironment(provider: TestProvider): Record<string, stri
 interface Parts {
   accounts: Map<string, ProviderAccount>
   programGroups: Map<string, string[]>
+  programClaims: Map<string, Record<string, unknown>>
   callbacks: readonly string[]
 }
 
-function configuration({ accounts, programGroups, callbacks }: Parts): Record<string, unknown> {
+function configuration(parts: Parts): Record<string, unknown> {
+  const { accounts, programGroups, programClaims, callbacks } = parts
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const key = { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: 'test' }
   const program = (id: string) => ({
@@ -145,6 +151,7 @@ function configuration({ accounts, programGroups, callbacks }: Parts): Record<st
     },
     extraTokenClaims: (_: unknown, { clientId }: { clientId: string }) => ({
       groups: programGroups.get(clientId),
+      ...programClaims.get(clientId),
     }),
     loadExistingGrant,
   }
