@@ -108,4 +108,19 @@ export function checkUnbound({ actor, tenantIds }: Access, action: string): void
   throw new GristmillError('forbidden', { actor: actor.name, action })
 }
 
+/**
+ * Keys with the scope `admin` or `scim` work for all tenants, so whoever is bound to the one that
+ * has them may not stop them.
+ * @throws GristmillError `forbidden`
+ */
+export function checkEndOfAll({ actor, permissions }: Access): void {
+  if (permissions.has('tenants:write')) return
+  const action = 'stop keys with the scope admin or scim'
+  throw new GristmillError('forbidden', { actor: actor.name, action })
+}
+
+/** An address that messages go to, as far as somebody may see it: its path may be a secret. */
+export const addressFor = ({ permissions }: Access, url: string): string =>
+  permissions.has('batches:write') ? url : new URL(url).origin
+
 export { schemas }

@@ -7,6 +7,7 @@ import {
   type Api,
   answer,
   body,
+  checkEndOfAll,
   checkReach,
   idParam,
   mapPage,
@@ -106,23 +107,24 @@ function keyEndRoutes(
 ): void {
   api.openapi(rotateKey, async (c) => {
     const access = c.get('access')
-    const { id, tenantId: owner, scopes } = await reached(access, c.req.valid('param').id)
-    checkGrant(access, owner, { scopes })
+    const { id, tenantId: owner, scopes, tags } = await reached(access, c.req.valid('param').id)
+    checkGrant(access, owner, { scopes, tags })
     const { key, secret } = await keys.rotate(id, c.req.valid('json'), access.actor)
     return c.json({ ...keyView(key), key: secret }, 200)
   })
   api.openapi(shapes.end('/api/keys/{id}', 'Revoke a key at once and for ever'), async (c) => {
     const access = c.get('access')
-    const { id } = await reached(access, c.req.valid('param').id)
+    const { id, scopes } = await reached(access, c.req.valid('param').id)
+    if (scopes.includes('admin') || scopes.includes('scim')) checkEndOfAll(access)
     await keys.revoke(id, access.actor)
     return c.body(null, 204)
   })
 }
 
 /**
- * Nobody may make a key that can do more than themselves: `admin` reaches every tenant, so it is
- * not for those who are bound to some, and `scim` makes people. Tags open what those who write
- * routes keep closed.
+ * Nobody may make a key that can do more than themselves, or get its secret: `admin` reaches every
+ * tenant, so it is not for those who are bound to some, and `scim` makes people. Tags open what
+ * those who write routes keep closed.
  * @throws GristmillError `forbidden`, `not_found`
  */
 function checkGrant(
@@ -141,7 +143,9 @@ function checkGrant(
   const isAdmin = scopes?.includes('admin') || existing?.scopes.includes('admin')
   const isTagged = tags !== undefined && tags.join() !== (existing?.tags ?? []).join()
   if (!isAdmin && !isTagged) return
-  const action = isAdmin ? 'make or change keys with the scope admin' : 'set the tags of a key'
+  const action = isAdmin
+    ? 'make or change keys with the scope admin'
+    : 'set the tags of a key, or get the secret of one that has some'
   throw new GristmillError('forbidden', { actor: access.actor.name, action })
 }
 

@@ -3,7 +3,15 @@ import { z } from 'zod'
 import { GristmillError } from '../base/index.ts'
 import { type ServiceAccount, serviceAccountChange, serviceAccountInput } from '../tenancy/index.ts'
 import type { Access } from './access.ts'
-import { type Api, checkReach, mapPage, pageFrom, schemas, tenantsInReach } from './api.ts'
+import {
+  type Api,
+  checkEndOfAll,
+  checkReach,
+  mapPage,
+  pageFrom,
+  schemas,
+  tenantsInReach,
+} from './api.ts'
 import type { ServiceAccountView } from './contract.ts'
 import { RouteShapes } from './route-shapes.ts'
 import type { HttpOptions } from './services.ts'
@@ -45,15 +53,17 @@ export function serviceAccountRoutes(api: Api, { tenancy, limits }: HttpOptions)
     shapes.change(`${path}/{id}`, changeSummary, serviceAccountChange, serviceAccount),
     async (c) => {
       const access = c.get('access')
-      const { id, tokenSubject } = await reached(access, c.req.valid('param').id)
+      const { id, tokenSubject, isOfAll } = await reached(access, c.req.valid('param').id)
       const input = c.req.valid('json')
       checkSubject(access, input.tokenSubject, tokenSubject)
+      if (isOfAll && input.isDisabled !== undefined) checkEndOfAll(access)
       return c.json(view(await serviceAccounts.change(id, input, access.actor)), 200)
     },
   )
   api.openapi(shapes.end(`${path}/{id}`, 'Remove it: its keys are revoked'), async (c) => {
     const access = c.get('access')
-    const { id } = await reached(access, c.req.valid('param').id)
+    const { id, isOfAll } = await reached(access, c.req.valid('param').id)
+    if (isOfAll) checkEndOfAll(access)
     await serviceAccounts.remove(id, access.actor)
     return c.body(null, 204)
   })
@@ -75,6 +85,11 @@ function checkSubject(
 }
 
 const view = (account: ServiceAccount): ServiceAccountView => ({
-  ...account,
+  id: account.id,
+  tenantId: account.tenantId,
+  name: account.name,
+  tokenSubject: account.tokenSubject,
+  isDisabled: account.isDisabled,
   createdAt: account.createdAt.toISOString(),
+  keyCount: account.keyCount,
 })

@@ -1,6 +1,6 @@
 /** Routes for the traces of a tenant: the collector of its own that they are sent to. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { type Api, answer, body, checkReach, idParam, needs, nothing } from './api.ts'
+import { type Api, addressFor, answer, body, checkReach, idParam, needs, nothing } from './api.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions, TraceDestination } from './services.ts'
 
@@ -75,8 +75,10 @@ const removeTraces = createRoute({
 export function traceRoutes(api: Api, { tenancy, traces }: HttpOptions): void {
   api.openapi(readTraces, async (c) => {
     const { id } = c.req.valid('param')
-    checkReach(c.get('access'), id, 'tenant', id)
-    return c.json(viewOf(await traces.get(id)), 200)
+    const access = c.get('access')
+    checkReach(access, id, 'tenant', id)
+    const found = await traces.get(id)
+    return c.json(viewOf({ ...found, url: addressFor(access, found.url) }), 200)
   })
   api.openapi(setTraces, async (c) => {
     const { id } = c.req.valid('param')

@@ -1,6 +1,6 @@
 /** Routes for the webhook of a tenant: where it is told that its batches have ended. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { type Api, answer, body, checkReach, idParam, needs, nothing } from './api.ts'
+import { type Api, addressFor, answer, body, checkReach, idParam, needs, nothing } from './api.ts'
 import type * as contract from './contract.ts'
 import type { HttpOptions } from './services.ts'
 
@@ -63,8 +63,10 @@ const removeWebhook = createRoute({
 export function webhookRoutes(api: Api, { tenancy, webhooks }: HttpOptions): void {
   api.openapi(readWebhook, async (c) => {
     const { id } = c.req.valid('param')
-    checkReach(c.get('access'), id, 'tenant', id)
-    const { url, createdAt, deliveries } = await webhooks.get(id)
+    const access = c.get('access')
+    checkReach(access, id, 'tenant', id)
+    const { url: whole, createdAt, deliveries } = await webhooks.get(id)
+    const url = addressFor(access, whole)
     const rows = deliveries.map((row) => ({
       ...row,
       createdAt: row.createdAt.toISOString(),

@@ -16,6 +16,8 @@ export interface ServiceAccount {
   createdAt: Date
   /** Keys that are not revoked. */
   keyCount: number
+  /** True where one of them has the scope `admin` or `scim`. */
+  isOfAll: boolean
 }
 
 const fields = {
@@ -70,7 +72,10 @@ const select = (sql: Queries) => sql`
   select id, tenant_id as "tenantId", name, token_subject as "tokenSubject",
     disabled_at is not null as "isDisabled", created_at as "createdAt",
     (select count(*)::int from keys k
-      where k.service_account_id = s.id and k.revoked_at is null) as "keyCount"
+      where k.service_account_id = s.id and k.revoked_at is null) as "keyCount",
+    exists (select from keys k
+      where k.service_account_id = s.id and k.revoked_at is null
+        and k.scopes ?| array['admin', 'scim']) as "isOfAll"
   from service_accounts s`
 
 async function read(sql: Queries, id: string): Promise<ServiceAccount> {
