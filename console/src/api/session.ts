@@ -55,3 +55,14 @@ export function useSignedIn(): SignedIn {
 export function useMay(permission: string): boolean {
   return useSignedIn().session.permissions.includes(permission)
 }
+
+/** True where only some tenants are within reach. */
+export function isBound({ role, tenantIds }: SignedIn['user']): boolean {
+  return role !== 'owner' && role !== 'operator' && tenantIds.length > 0
+}
+
+/** As `useMay`, for what is of all tenants: the server refuses it to whoever is bound to some. */
+export function useMayOfAll(permission: string): boolean {
+  const { user } = useSignedIn()
+  return useMay(permission) && !isBound(user)
+}

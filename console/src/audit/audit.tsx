@@ -2,7 +2,7 @@
 import { useSearchParams } from 'wouter'
 import type { AuditView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
-import { useSignedIn } from '../api/session.ts'
+import { useMayOfAll } from '../api/session.ts'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { controlClass } from '../parts/field.tsx'
@@ -33,8 +33,7 @@ export default function Audit() {
   const list = usePaged<AuditView>('/api/audit', { action, tenant })
   const rows = list.data?.pages.flatMap((page) => page.rows)
   const names = useTenantNames()
-  // The chain goes over all tenants.
-  const isUnbound = useSignedIn().user.tenantIds.length === 0
+  const mayCheck = useMayOfAll('audit:read')
   return (
     <>
       <PageHead
@@ -83,7 +82,7 @@ export default function Audit() {
           </div>
         }
       />
-      {isUnbound && <Chain />}
+      {mayCheck && <Chain />}
     </>
   )
 }

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
 import { get } from '../api/client.ts'
 import type { EngineCostView, EngineView } from '../api/contract.ts'
-import { useMay } from '../api/session.ts'
+import { useMay, useMayOfAll } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -25,7 +25,7 @@ export function EngineCost({ engine }: { engine: EngineView }) {
   const { id, name } = engine.replicaOf ?? engine
   const path = `/api/engines/${id}/costs`
   const mayRead = useMay('costs:read')
-  const mayWrite = useMay('costs:write')
+  const mayWrite = useMayOfAll('costs:write')
   const [isOpen, setOpen] = useState(false)
   const { data, error } = useQuery({
     queryKey: [path],

@@ -84,11 +84,19 @@ export function KeyTable({ tenantId, isPage = false }: KeyTableProps) {
 }
 
 function Actions({ keyView, onOpen }: { keyView: KeyView; onOpen: (open: Open) => void }) {
-  if (keyView.state === 'revoked') return null
+  const { state, scopes, tags, subject } = keyView
+  const mayOperate = useMay('tenants:write')
+  const mayProvision = useMay('directory:write')
+  const mayEnd = mayOperate || !(scopes.includes('admin') || scopes.includes('scim'))
+  const mayChange = mayEnd && (mayProvision || !scopes.includes('scim'))
+  const mayRotate = mayChange && (mayOperate || tags.length === 0)
+  if (state === 'revoked' || !mayEnd) return null
   return (
     <span className="inline-flex gap-3">
-      <RowButton onClick={() => onOpen({ kind: 'change', key: keyView })}>Change</RowButton>
-      {keyView.subject === null && (
+      {mayChange && (
+        <RowButton onClick={() => onOpen({ kind: 'change', key: keyView })}>Change</RowButton>
+      )}
+      {subject === null && mayRotate && (
         <RowButton onClick={() => onOpen({ kind: 'rotate', key: keyView })}>Rotate</RowButton>
       )}
       <RowButton onClick={() => onOpen({ kind: 'revoke', key: keyView })}>Revoke</RowButton>

@@ -14,6 +14,8 @@ import { DISCOUNTS_PATH, monthAt } from './discount-list.ts'
 
 export interface DiscountFormProps {
   currency: string
+  /** False where terms of price plans are not theirs to set. */
+  isForPlansToo: boolean
   isOpen: boolean
   onClose: () => void
 }
@@ -21,15 +23,15 @@ export interface DiscountFormProps {
 const TIERS_MAX = 20
 const AMOUNT = '\\d{1,9}(\\.\\d{1,9})?'
 
-export function DiscountForm({ currency, isOpen, onClose }: DiscountFormProps) {
+export function DiscountForm({ isOpen, ...form }: DiscountFormProps) {
   return (
-    <Dialog title="New discount" isOpen={isOpen} onClose={onClose}>
-      <Form currency={currency} onClose={onClose} />
+    <Dialog title="New discount" isOpen={isOpen} onClose={form.onClose}>
+      <Form {...form} />
     </Dialog>
   )
 }
 
-function Form({ currency, onClose }: Omit<DiscountFormProps, 'isOpen'>) {
+function Form({ currency, isForPlansToo, onClose }: Omit<DiscountFormProps, 'isOpen'>) {
   const save = useChange<DiscountTermsView>([DISCOUNTS_PATH], onClose)
   const tenants = useTenants().data ?? []
   const [isForPlan, setForPlan] = useState(false)
@@ -54,7 +56,7 @@ function Form({ currency, onClose }: Omit<DiscountFormProps, 'isOpen'>) {
           data-first
         >
           <option value="tenant">one tenant</option>
-          <option value="plan">a price plan</option>
+          {isForPlansToo && <option value="plan">a price plan</option>}
         </Choice>
         {isForPlan ? (
           <PlanField plans={new Set(tenants.flatMap(({ pricePlan }) => pricePlan ?? []))} />

@@ -6,7 +6,7 @@ import { useChange } from '../api/changes.ts'
 import { get } from '../api/client.ts'
 import type { DiscountTermsView } from '../api/contract.ts'
 import { useTenantNames } from '../api/lists.ts'
-import { useMay, useSignedIn } from '../api/session.ts'
+import { useMay, useMayOfAll, useSignedIn } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Confirm } from '../parts/confirm.tsx'
@@ -31,6 +31,7 @@ export function Discounts() {
     queryFn: ({ signal }) => get<{ rows: DiscountTermsView[] }>(DISCOUNTS_PATH, signal),
   })
   const mayWrite = useMay('costs:write')
+  const mayWritePlans = useMayOfAll('costs:write')
   const { currency } = useSignedIn().session
   const [isNew, setNew] = useState(false)
   const [ending, setEnding] = useState<StatedTerms | null>(null)
@@ -39,7 +40,8 @@ export function Discounts() {
   const current = all?.filter(({ state }) => state !== 'past')
   const past = (all?.length ?? 0) - (current?.length ?? 0)
   const columns = useColumns(currency)
-  if (mayWrite) columns.push(endColumn(setEnding))
+  const mayEnd = ({ plan }: StatedTerms) => (plan === null ? mayWrite : mayWritePlans)
+  if (mayWrite) columns.push(endColumn(mayEnd, setEnding))
   return (
     <>
       <DataTable
@@ -70,7 +72,12 @@ export function Discounts() {
           </div>
         }
       />
-      <DiscountForm currency={currency} isOpen={isNew} onClose={() => setNew(false)} />
+      <DiscountForm
+        currency={currency}
+        isForPlansToo={mayWritePlans}
+        isOpen={isNew}
+        onClose={() => setNew(false)}
+      />
       {ending !== null && <End terms={ending} onClose={() => setEnding(null)} />}
     </>
   )
@@ -136,10 +143,13 @@ function useColumns(currency: string): Column<StatedTerms>[] {
   ]
 }
 
-const endColumn = (onEnd: (terms: StatedTerms) => void): Column<StatedTerms> => ({
+const endColumn = (
+  mayEnd: (terms: StatedTerms) => boolean,
+  onEnd: (terms: StatedTerms) => void,
+): Column<StatedTerms> => ({
   title: '',
   show: (terms) =>
-    terms.state !== 'past' && !isEnd(terms) ? (
+    terms.state !== 'past' && !isEnd(terms) && mayEnd(terms) ? (
       <RowButton onClick={() => onEnd(terms)}>End</RowButton>
     ) : null,
   isNumber: true,

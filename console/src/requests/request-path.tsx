@@ -1,7 +1,7 @@
 /** A request's way from the door to the engine: its time as a bar, and what happened when. */
 import type { RequestView } from '../api/contract.ts'
 import { useEngines } from '../api/lists.ts'
-import { useMay } from '../api/session.ts'
+import { useMayOfAll } from '../api/session.ts'
 import { Card } from '../parts/card.tsx'
 import { useRoutes } from '../routes/route-data.ts'
 import { clockTime, duration } from '../units.ts'
@@ -16,7 +16,7 @@ interface Leg {
 
 export function RequestPath({ request }: { request: RequestView }) {
   const engines = new Map(useEngines().data?.map(({ id, name }) => [id, name]))
-  const { data: set } = useRoutes(useMay('routes:read'))
+  const { data: set } = useRoutes(useMayOfAll('routes:read'))
   const { model } = request
   const route = set?.routes.find(({ name, aliases }) => name === model || aliases.includes(model))
   const moments = momentsOf(request, (id) => engines.get(id) ?? id, route?.name)

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useSearchParams } from 'wouter'
 import { get } from '../api/client.ts'
-import type { RouteExplanationView, RouteView } from '../api/contract.ts'
+import type { RouteExplanationView } from '../api/contract.ts'
 import { address, useTenants } from '../api/lists.ts'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
@@ -15,10 +15,10 @@ import { placeOf } from './route-words.ts'
 
 const TOKENS_MAX = 100_000_000
 
-export function Explain({ routes }: { routes: readonly RouteView[] }) {
+/** @param names that may be asked for */
+export function Explain({ names }: { names: readonly string[] }) {
   const [search, setSearch] = useSearchParams()
   const tenants = useTenants().data ?? []
-  const names = routes.flatMap(({ name, aliases }) => [name, ...aliases])
   const model = search.get('model') ?? names[0] ?? ''
   const tenant = search.get('as') ?? tenants[0]?.id ?? ''
   const serviceClass = search.get('class') ?? ''

@@ -16,8 +16,8 @@ export interface FlowProps {
   flow: RouteFlowView | undefined
   error: unknown
   onRetry: () => void
-  /** Route by every name that it has; a name that is missing is a model's own. */
-  routeOf: ReadonlyMap<string, string>
+  /** Route by every name that it has; a name that is missing is a model's own. null: not known. */
+  routeOf: ReadonlyMap<string, string> | null
 }
 
 export function Flow({ flow, error, onRetry, routeOf }: FlowProps) {
@@ -111,7 +111,7 @@ function flowOf({
   return { ids: [tenantId, model, answer], owner: tenantId, amount: requests, marked: cut }
 }
 
-function useFlowNames(routeOf: ReadonlyMap<string, string>): FlowNames {
+function useFlowNames(routeOf: FlowProps['routeOf']): FlowNames {
   const tenants = useTenantNames()
   const engines = new Map(useEngines().data?.map(({ id, name }) => [id, name]))
   const orOthers = (nameOf: (id: string) => string) => (id: string) =>
@@ -125,7 +125,7 @@ function useFlowNames(routeOf: ReadonlyMap<string, string>): FlowNames {
       return id.startsWith(RENTED) ? id.slice(RENTED.length) : (engines.get(id) ?? id)
     }),
     kind: (id) => {
-      if (id === OTHERS) return ''
+      if (id === OTHERS || routeOf === null) return ''
       const route = routeOf.get(id)
       if (route === undefined) return 'no route'
       return route === id ? 'route' : `alias of ${route}`

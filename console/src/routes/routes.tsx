@@ -2,7 +2,7 @@
 import { Plus } from 'lucide-react'
 import { Link } from 'wouter'
 import type { RouteTargetView, RouteView } from '../api/contract.ts'
-import { useMay } from '../api/session.ts'
+import { useMay, useMayOfAll } from '../api/session.ts'
 import { linkButtonClass } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
@@ -11,6 +11,7 @@ import { NOTHING } from '../parts/table-looks.ts'
 import { count, listed, moment } from '../units.ts'
 import { Explain } from './explain.tsx'
 import { Flow } from './flow.tsx'
+import { OwnRoutes } from './own-routes.tsx'
 import { FLOW_MINUTES, requestsByName, useFlow, useRoutes } from './route-data.ts'
 import { conditionsOf, placeOf, rankOf, routesSentence } from './route-words.ts'
 import { Versions } from './versions.tsx'
@@ -19,6 +20,10 @@ import { Versions } from './versions.tsx'
 const NANOS = 1000
 
 export default function Routes() {
+  return useMayOfAll('routes:read') ? <AllRoutes /> : <OwnRoutes />
+}
+
+function AllRoutes() {
   const { data: set, error, refetch } = useRoutes()
   const flow = useFlow()
   const mayWrite = useMay('routes:write')
@@ -77,7 +82,7 @@ export default function Routes() {
             </>
           }
         />
-        {routes !== undefined && routes.length > 0 && <Explain routes={routes} />}
+        {routes !== undefined && routes.length > 0 && <Explain names={[...routeOf.keys()]} />}
         {set !== undefined && set.version > 0 && <Versions current={set.version} />}
       </div>
     </>

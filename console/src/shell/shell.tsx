@@ -2,7 +2,7 @@
 import { Menu } from 'lucide-react'
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
-import { useSignedIn, useSignOut } from '../api/session.ts'
+import { isBound, useSignedIn, useSignOut } from '../api/session.ts'
 import { Mark } from './mark.tsx'
 import { navigationFor, placeOf } from './navigation.ts'
 import { type Shortcut, useShortcuts } from './shortcuts.ts'
@@ -92,7 +92,7 @@ export function Shell({ children }: { children: ReactNode }) {
 
 function useCommands(openList: () => void): Shortcut[] {
   const { session, user } = useSignedIn()
-  const isBound = user.tenantIds.length > 0
+  const isOfSome = isBound(user)
   const [, goTo] = useLocation()
   const signOut = useSignOut()
   const opener = useRef(openList)
@@ -100,7 +100,7 @@ function useCommands(openList: () => void): Shortcut[] {
   const leave = useRef(signOut)
   leave.current = signOut
   return useMemo(() => {
-    const places = navigationFor(session.permissions, isBound).flatMap((group) => group.places)
+    const places = navigationFor(session.permissions, isOfSome).flatMap((group) => group.places)
     return [
       ...places.map(({ key, name, path }) => ({
         keys: `g ${key}`,
@@ -111,5 +111,5 @@ function useCommands(openList: () => void): Shortcut[] {
       { keys: '?', title: 'Show all commands', run: () => opener.current() },
       { keys: 'g x', title: 'Sign out', run: () => void leave.current() },
     ]
-  }, [session.permissions, isBound, goTo])
+  }, [session.permissions, isOfSome, goTo])
 }

@@ -2,7 +2,7 @@
 import { KeyRound, LogOut, Monitor, Moon, Sun } from 'lucide-react'
 import { lazy, Suspense, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
-import { useSignedIn, useSignOut } from '../api/session.ts'
+import { isBound, useSignedIn, useSignOut } from '../api/session.ts'
 import { Mark } from './mark.tsx'
 import { navigationFor, placeOf } from './navigation.ts'
 import { nextTheme, useTheme } from './theme.ts'
@@ -28,7 +28,7 @@ export function SideBar({ onCommands }: { onCommands: () => void }) {
       <p className="hidden items-center gap-2.5 px-2.5 pb-4 text-[0.95rem] font-[650] tracking-[-0.01em] lg:flex">
         <Mark /> Gristmill
       </p>
-      {navigationFor(session.permissions, user.tenantIds.length > 0).map(({ title, places }) => (
+      {navigationFor(session.permissions, isBound(user)).map(({ title, places }) => (
         <div key={title ?? ''} className="grid gap-0.5">
           {title !== null && (
             <p className="px-2.5 pt-3 pb-1 text-[0.7rem] tracking-[0.02em] text-soft">{title}</p>

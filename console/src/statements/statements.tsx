@@ -4,7 +4,7 @@ import { Link, useSearchParams } from 'wouter'
 import { useChange } from '../api/changes.ts'
 import type { StatementView } from '../api/contract.ts'
 import { usePaged, useTenantNames } from '../api/lists.ts'
-import { useMay } from '../api/session.ts'
+import { useMay, useMayOfAll } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
@@ -29,7 +29,7 @@ export default function Statements() {
   const list = usePaged<StatementView>('/api/statements', { tenant })
   const rows = list.data?.pages.flatMap((page) => page.rows)
   const mayClose = useMay('ledger:close')
-  const mayReadCosts = useMay('costs:read')
+  const mayReadBills = useMayOfAll('costs:read')
   const [isClosing, setClosing] = useState(false)
   const [reopening, setReopening] = useState<StatementView | null>(null)
   const columns = useColumns()
@@ -42,7 +42,7 @@ export default function Statements() {
           <>
             What is billed, numbered without gaps and never changed; each holds the hash of the one
             before it and is signed.
-            {mayReadCosts && (
+            {mayReadBills && (
               <>
                 {' '}
                 <Link href="/statements/bills" className="text-accent hover:underline">
