@@ -25,7 +25,7 @@ export function engineWords(message: Fields): EngineWords {
   }
 }
 
-function callOf(value: unknown, position: number): EngineCall {
+export function callOf(value: unknown, position: number): EngineCall {
   const { index, id, function: given } = fieldsOf(value)
   const called = fieldsOf(given)
   return {
@@ -33,6 +33,25 @@ function callOf(value: unknown, position: number): EngineCall {
     id: typeof id === 'string' && id !== '' ? id : null,
     name: textOf(called.name),
     arguments: textOf(called.arguments),
+  }
+}
+
+/**
+ * Numbers the calls of a stream. Some engines give every call the index 0, so one with a name and
+ * an id of its own is another call, whatever its index.
+ */
+export class CallNumbers {
+  readonly #latest = new Map<number, { id: string | null; number: number }>()
+  #count = 0
+
+  /** @param call as a piece of the stream has it */
+  numberOf({ index, id, name }: EngineCall): number {
+    const latest = this.#latest.get(index)
+    const isOther = latest !== undefined && name !== '' && id !== null && id !== latest.id
+    if (latest !== undefined && !isOther) return latest.number
+    const number = this.#count++
+    this.#latest.set(index, { id, number })
+    return number
   }
 }
 

@@ -1,6 +1,6 @@
 /** One choice of a streamed answer: what of its texts may go out, and what is held. */
 import { type ActiveGuard, checkTexts, refusedBy, type Scanner } from '../../guard/index.ts'
-import { type Fields, fieldsOf } from '../engine-words.ts'
+import { CallNumbers, callOf, type Fields, fieldsOf } from '../engine-words.ts'
 import type { Guarding } from './before.ts'
 import { textsIn, withTextsIn } from './texts.ts'
 
@@ -23,6 +23,7 @@ export class GuardedChoice {
   readonly #whole: Record<string, string> = {}
   /** Calls are held until they are complete: their arguments are no use before. */
   readonly #calls = new Map<number, Fields>()
+  readonly #numbers = new CallNumbers()
 
   constructor(index: number, guarding: Guarding) {
     this.index = index
@@ -78,7 +79,7 @@ export class GuardedChoice {
   }
 
   #addCall(call: Fields, position: number): void {
-    const index = typeof call.index === 'number' ? call.index : position
+    const index = this.#numbers.numberOf(callOf(call, position))
     const before = this.#calls.get(index)
     if (before === undefined) {
       this.#calls.set(index, { ...call, index, function: { ...fieldsOf(call.function) } })

@@ -5,6 +5,7 @@
 import { anthropicErrors } from '../../base/index.ts'
 import type { TokenCounts } from '../../meter/index.ts'
 import {
+  CallNumbers,
   type EngineCall,
   type EngineWords,
   engineWords,
@@ -41,6 +42,7 @@ export class MessageEvents {
   #usage: TokenCounts | null = null
   /** Events with content, which is what output is counted by where the engine does not tell. */
   #contents = 0
+  readonly #numbers = new CallNumbers()
 
   constructor(frame: AnswerFrame) {
     this.#frame = frame
@@ -93,7 +95,8 @@ export class MessageEvents {
   }
 
   #call(call: EngineCall): string {
-    const { index, arguments: json } = call
+    const { arguments: json } = call
+    const index = this.#numbers.numberOf(call)
     let out = ''
     let block = this.#calls.get(index)
     if (block === undefined) {

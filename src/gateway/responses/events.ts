@@ -4,6 +4,7 @@
  */
 import type { TokenCounts } from '../../meter/index.ts'
 import {
+  CallNumbers,
   type EngineCall,
   type EngineWords,
   engineWords,
@@ -46,6 +47,7 @@ export class ResponseEvents {
   #finishReason: string | undefined
   #usage: TokenCounts | null = null
   #contents = 0
+  readonly #numbers = new CallNumbers()
 
   constructor(frame: ResponseFrame) {
     this.#frame = frame
@@ -109,9 +111,10 @@ export class ResponseEvents {
     return out + this.#inItem(type, this.#open.id, { content_index: 0, delta, ...logprobs })
   }
 
-  #call(call: EngineCall): string {
+  #call(given: EngineCall): string {
     let out = ''
-    const { arguments: delta } = call
+    const { arguments: delta } = given
+    const call = { ...given, index: this.#numbers.numberOf(given) }
     if (this.#open?.kind !== 'call' || this.#open.call.index !== call.index) {
       out += this.#leave('completed')
       const id = `fc_${this.#frame.id}_${this.#output.length}`
