@@ -17,7 +17,9 @@ export const responsesFields: Fates = {
   temperature: translated('the same'),
   top_p: translated('the same'),
   tools: translated('functions, tool by tool as below'),
-  tool_choice: translated('auto, none, required and a function or custom tool by name'),
+  tool_choice: translated(
+    'auto, none, required and a function or custom tool by name; of allowed_tools the others are not offered',
+  ),
   parallel_tool_calls: translated('the same'),
   text: translated('format as response_format; verbosity the same'),
   reasoning: translated('effort as reasoning_effort; no summaries are made'),

@@ -138,6 +138,24 @@ test('custom tools are functions with one text, in namespaces and in the input a
   ])
 })
 
+test('of allowed tools the others are not offered', () => {
+  const tools = ['a', 'b', 'c'].map((name) => ({ type: 'function', name }))
+  const allowed = [
+    { type: 'function', name: 'c' },
+    { type: 'function', name: 'a' },
+  ]
+  const asked = chat({
+    tools,
+    tool_choice: { type: 'allowed_tools', mode: 'required', tools: allowed },
+  })
+  assert.equal(asked.tool_choice, 'required')
+  const offered = asked.tools as { function: { name: string } }[]
+  assert.deepEqual(
+    offered.map((tool) => tool.function.name),
+    ['a', 'c'],
+  )
+})
+
 test("a client's search for tools is a function, and what it finds is offered", () => {
   const parameters = { type: 'object' }
   const found = { type: 'function', name: 'read', defer_loading: true, parameters }
@@ -241,6 +259,21 @@ const wrong: [Fields, string, RegExp][] = [
   [{ tools: [{ type: 'toString' }] }, 'tools.0.type', /functions only/],
   [{ tools: [{ type: 'custom' }] }, 'tools.0.name', /is missing/],
   [{ tool_choice: { type: 'mcp' } }, 'tool_choice.type', /functions only/],
+  [{ tool_choice: { type: 'function', name: 'x' } }, 'tool_choice', /no tool named x/],
+  [
+    { tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'mcp' }] } },
+    'tool_choice.tools.0.type',
+    /functions only/,
+  ],
+  [{ metadata: 'x' }, 'metadata', /must be an object/],
+  [{ metadata: { a: 1 } }, 'metadata.a', /must be a string/],
+  [{ metadata: { a: 'x'.repeat(513) } }, 'metadata.a', /at most 512/],
+  [{ metadata: { ['x'.repeat(65)]: 'a' } }, 'metadata', /at most 64/],
+  [
+    { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, ''])) },
+    'metadata',
+    /at most 16/,
+  ],
   [{ max_output_tokens: 0 }, 'max_output_tokens', /at least 1/],
   [{ messages: [] }, 'messages', /no such field/],
 ]

@@ -11,12 +11,23 @@ import { type KnownTool, ToolBox } from './tools.ts'
 
 type Fields = Record<string, unknown>
 
+const PAIRS_MAX = 16
+const KEY_LENGTH_MAX = 64
+const metadata = z
+  .record(z.string(), z.string().max(512, 'a value may have at most 512 characters'))
+  .refine(
+    (pairs) => Object.keys(pairs).every((key) => key.length <= KEY_LENGTH_MAX),
+    `a key may have at most ${KEY_LENGTH_MAX} characters`,
+  )
+  .refine((pairs) => Object.keys(pairs).length <= PAIRS_MAX, `at most ${PAIRS_MAX} pairs are kept`)
+
 const scalars = z.object({
   model: z.string(),
   max_output_tokens: z.number().int().min(1).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
   background: z.boolean().nullish(),
+  metadata: metadata.nullish(),
   reasoning: z.object({ effort: z.string().nullish() }).nullish(),
 })
 
@@ -137,8 +148,7 @@ const hasLife = ({ isKept, previousId }: Keeping) => isKept || previousId !== nu
 const NOT_KEPT = 'responses are not kept for this tenant, nor in a batch'
 
 function toolFields(given: Fields, tools: ToolBox): Fields {
-  const { functions } = tools
-  const choice = tools.choice(given.tool_choice)
+  const { functions, choice } = tools.chosen(given.tool_choice)
   return {
     ...(functions.length > 0 && { tools: functions }),
     ...(choice !== undefined && { tool_choice: choice }),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
+import { invalid } from '../canonical.ts'
 import { parsedObject } from '../usage.ts'
 import { responsesTools } from './fields.ts'
 
@@ -61,11 +62,6 @@ export class ToolBox {
   readonly #known = new Map<string, KnownTool>()
   #leftOut: { type: string; path: string } | undefined
 
-  /** What an engine is offered. */
-  get functions(): ChatTool[] {
-    return [...this.#functions.values()]
-  }
-
   /** Functions that are something else to the client, by the names that engines know. */
   get known(): ReadonlyMap<string, KnownTool> {
     return this.#known
@@ -85,21 +81,34 @@ export class ToolBox {
   }
 
   /**
-   * The engine's word for a choice.
+   * What an engine is offered, and its word for the choice among them.
    * @throws GristmillError where only tools are offered, or the one chosen is, that nobody can run
    */
-  choice(given: unknown): unknown {
+  chosen(given: unknown): { functions: ChatTool[]; choice?: unknown } {
+    const functions = [...this.#functions.values()]
     if (this.#leftOut !== undefined && this.#functions.size === 0) {
       throw notRun(this.#leftOut.type, this.#leftOut.path)
     }
-    if (given === undefined) return undefined
+    if (given === undefined) return { functions }
     const choice = part(toolChoice, given, 'tool_choice')
-    if (typeof choice === 'string') return choice
-    if (choice.type !== 'function' && choice.type !== 'custom') {
-      throw unsupported('tool_choice.type', `${choice.type}: engines call functions only`)
+    if (typeof choice === 'string') return { functions, choice }
+    if (choice.type === 'allowed_tools') {
+      const { mode, tools } = part(allowedTools, choice, 'tool_choice')
+      const names = new Set(tools.map((tool, i) => this.#nameOf(tool, `tool_choice.tools.${i}`)))
+      return { functions: functions.filter((tool) => names.has(tool.function.name)), choice: mode }
     }
-    const { name, namespace } = part(namedChoice, choice, 'tool_choice')
-    return { type: 'function', function: { name: flatName(namespace, name) } }
+    return { functions, choice: { type: 'function', function: { name: this.#nameOf(choice) } } }
+  }
+
+  /** The function that is meant by a choice. */
+  #nameOf(choice: AnyTool, path = 'tool_choice'): string {
+    if (choice.type !== 'function' && choice.type !== 'custom') {
+      throw unsupported(`${path}.type`, `${choice.type}: engines call functions only`)
+    }
+    const { name, namespace } = part(namedChoice, choice, path)
+    const flat = flatName(namespace, name)
+    if (!this.#functions.has(flat)) throw invalid(path, `there is no tool named ${flat}`)
+    return flat
   }
 
   #take(one: AnyTool, path: string, namespace?: string): string[] {
@@ -137,6 +146,10 @@ const toolChoice = z.union([
   z.enum(['auto', 'none', 'required']),
   z.looseObject({ type: z.string() }),
 ])
+const allowedTools = z.object({
+  mode: z.enum(['auto', 'required']),
+  tools: z.array(anyTool).min(1),
+})
 const namedChoice = z.object({ name: z.string(), namespace: z.string().nullish() })
 
 function notRun(type: string, path: string) {
