@@ -71,10 +71,51 @@ function sharedLength([model = [], ...others]: readonly string[][]): number {
   return length === -1 ? model.length : length
 }
 
+/** Up to so many repetitions are spelled out one by one. */
+const SPELLED_MAX = 64
+
+/**
+ * `item` from `min` to `max` times; `max` undefined is without bound. llama.cpp makes a rule of
+ * every repetition, so many are counted in blocks: two thousand take a tenth of a millisecond then
+ * and not five.
+ */
+export function repeated(item: string, min: number, max: number | undefined): string {
+  const rest = max === undefined ? `${item}*` : upTo(item, max - min)
+  return [exactly(item, min), rest].filter((part) => part !== '').join(' ')
+}
+
+function exactly(item: string, count: number): string {
+  if (count === 0) return ''
+  if (count <= SPELLED_MAX) return `${item}{${count}}`
+  const size = Math.floor(Math.sqrt(count))
+  const blocks = Math.floor(count / size)
+  return `(${item}{${size}}){${blocks}} ${exactly(item, count % size)}`.trim()
+}
+
+function upTo(item: string, count: number): string {
+  if (count === 0) return ''
+  if (count <= SPELLED_MAX) return `${item}{0,${count}}`
+  const size = Math.ceil(Math.sqrt(count))
+  const blocks = Math.floor(count / size) - 1
+  return `(${item}{${size}}){0,${blocks}} ${item}{0,${count - blocks * size}}`
+}
+
+const COSTLY = /"(?:\\.|[^"\\])*"|(?<set>\[(?:\\.|[^\]\\])*\])|\{(?<counts>[\d,]+)\}/g
+
+/** Sets of characters and repetitions that a rule spells out. */
+export function elementsOf(rule: string): number {
+  let elements = 0
+  for (const { groups } of rule.matchAll(COSTLY)) {
+    if (groups?.set !== undefined) elements++
+    if (groups?.counts !== undefined) elements += Math.max(...groups.counts.split(',').map(Number))
+  }
+  return elements
+}
+
 /** `item` repeated with commas between, `min` to `max` times; `max` undefined is without bound. */
 export function commaList(item: string, min: number, max: number | undefined): string {
   if (max === 0) return ''
-  const more = `("," space ${item}){${Math.max(0, min - 1)},${max === undefined ? '' : max - 1}}`
-  const list = `${item} ${more}`
+  const most = max === undefined ? undefined : max - 1
+  const list = `${item} ${repeated(`("," space ${item})`, Math.max(0, min - 1), most)}`
   return min === 0 ? `(${list})?` : list
 }

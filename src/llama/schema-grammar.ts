@@ -2,44 +2,50 @@
  * Compiles a JSON Schema into a grammar under which only valid documents can be generated. What
  * cannot be enforced is refused rather than ignored.
  */
-import { GristmillError } from '../base/index.ts'
-import { commaList, FORMAT_RULES, JSON_RULES, oneOf, oneOfLiterals } from './grammar-rules.ts'
+import { areDisjoint } from './disjoint-schemas.ts'
+import { commaList, elementsOf, JSON_RULES, oneOf, oneOfLiterals } from './grammar-rules.ts'
 import { membersRule } from './property-choice.ts'
-
-type Schema = Record<string, unknown>
+import { isOfType, isSchema, type Schema, unsupported } from './schema-types.ts'
+import { bound, integerRule, numberRule, stringRule } from './simple-values.ts'
 
 /** Keywords that say nothing about validity, or only hold definitions. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set(
-  '$schema $id $comment $defs definitions title description default examples deprecated readOnly writeOnly strict'.split(
-    ' ',
-  ),
+  (
+    '$schema $id $comment $defs definitions title description default examples deprecated ' +
+    'readOnly writeOnly strict discriminator'
+  ).split(' '),
 )
+const BOUNDS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']
 const BY_TYPE: Readonly<Record<string, readonly string[]>> = {
-  object: ['properties', 'required', 'additionalProperties'],
-  array: ['items', 'minItems', 'maxItems'],
-  string: ['minLength', 'maxLength', 'format'],
-  integer: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'],
-  number: [],
+  object: ['properties', 'required', 'additionalProperties', 'propertyNames'],
+  array: ['items', 'prefixItems', 'minItems', 'maxItems'],
+  string: ['minLength', 'maxLength', 'format', 'pattern'],
+  integer: BOUNDS,
+  number: BOUNDS,
   boolean: [],
   null: [],
 }
-const COMBINING = ['$ref', 'const', 'enum', 'anyOf', 'type']
+const COMBINING = ['$ref', 'const', 'enum', 'anyOf', 'oneOf', 'allOf', 'type']
 const DEPTH_MAX = 64
 const RULES_MAX = 4000
-const LENGTH_MAX = 2000
 /** With twice as many llama.cpp fails, and prints the grammar and thus the client's words. */
 const ITEMS_MAX = 1000
-/** Integer ranges up to this size are spelled out. */
-const ENUMERATED_MAX = 1000
 /** Fixed values of one grammar together: llama.cpp compares all that may come next in pairs. */
 const VALUES_MAX = 2000
+/** For every token llama.cpp tries all that may come next. */
+const ALTERNATIVES_MAX = 64
+/** Sets of characters and repetitions of one grammar; each takes llama.cpp microseconds. */
+const ELEMENTS_MAX = 5000
 /** Characters of a grammar, or of its fixed values; both hold up everybody's answers. */
 const TEXT_MAX = 150_000
 
 /** Collects rules; several schemas may share one grammar. */
 export class SchemaGrammar {
   readonly #rules = new Map<string, string>(Object.entries(JSON_RULES))
+  /** Names of rules by what they say, so that what is said twice is one. */
+  readonly #known = new Map<string, string>()
   #names = 0
+  #elements = 0
   #values = 0
   #valueCharacters = 0
 
@@ -76,9 +82,17 @@ export class SchemaGrammar {
   }
 
   #define(body: string | undefined, name?: string): string {
+    const known = body !== undefined && name === undefined ? this.#known.get(body) : undefined
+    if (known !== undefined) return known
     const rule = name ?? `r${this.#names++}`
     if (this.#names > RULES_MAX) throw unsupported('more rules than the engine takes', '#')
-    if (body !== undefined) this.#rules.set(rule, body)
+    if (body !== undefined) {
+      this.#rules.set(rule, body)
+      this.#known.set(body, rule)
+      this.#elements += elementsOf(body)
+    }
+    if (this.#elements > ELEMENTS_MAX)
+      throw unsupported('longer lists and strings than the engine can count', '#')
     return rule
   }
 }
@@ -108,15 +122,23 @@ class SchemaCompiler {
     if (typeof schema.$ref === 'string') return this.#reference(schema, path, depth)
     if ('const' in schema) return this.#literals(schema, [schema.const], 'const', path)
     if (Array.isArray(schema.enum)) return this.#literals(schema, schema.enum, 'enum', path)
-    if (Array.isArray(schema.anyOf)) {
-      allow(schema, ['anyOf'], path)
-      if (schema.anyOf.length === 0) throw unsupported('an empty anyOf', path)
-      const parts = schema.anyOf.map((part, i) =>
-        this.compile(part, `${path}/anyOf/${i}`, depth + 1),
-      )
-      return this.#parts.define(oneOf(parts))
+    for (const keyword of ['anyOf', 'oneOf', 'allOf']) {
+      const parts = schema[keyword]
+      if (Array.isArray(parts)) return this.#combined(schema, keyword, parts, path, depth)
     }
     return this.#typed(schema, path, depth)
+  }
+
+  #combined(schema: Schema, keyword: string, parts: unknown[], path: string, depth: number) {
+    allow(schema, [keyword], path)
+    if (parts.length === 0) throw unsupported(`an empty ${keyword}`, path)
+    if (parts.length > ALTERNATIVES_MAX)
+      throw unsupported(`more than ${ALTERNATIVES_MAX} alternatives`, path)
+    if (keyword === 'allOf' && parts.length > 1) throw unsupported('an allOf of several', path)
+    if (keyword === 'oneOf' && !areDisjoint(parts, (part) => this.#resolved(part)))
+      throw unsupported('a oneOf of which several may hold', path)
+    const rules = parts.map((part, i) => this.compile(part, `${path}/${keyword}/${i}`, depth + 1))
+    return this.#parts.define(oneOf(rules))
   }
 
   #typed(schema: Schema, path: string, depth: number): string {
@@ -136,10 +158,11 @@ class SchemaCompiler {
       case 'array':
         return this.#array(schema, path, depth)
       case 'string':
-        return string(schema, path)
+        return stringRule(schema, path)
       case 'integer':
-        return this.#integer(schema, path)
+        return integerRule(schema, path)
       case 'number':
+        return numberRule(schema, path)
       case 'boolean':
       case 'null':
         return type
@@ -149,7 +172,8 @@ class SchemaCompiler {
   }
 
   /** Each optional member may be left out; the order is that of the schema. */
-  #object(schema: Schema, path: string, depth: number): string {
+  #object(given: Schema, path: string, depth: number): string {
+    const schema = this.#withNames(given, path)
     const properties = schema.properties ?? {}
     if (!isSchema(properties)) throw unsupported('properties that are no object', path)
     const names = Object.keys(properties)
@@ -157,7 +181,7 @@ class SchemaCompiler {
     const missing = required.find((name) => !names.includes(String(name)))
     if (missing !== undefined)
       throw unsupported(`the required but undescribed ${JSON.stringify(missing)}`, path)
-    if (names.length === 0) return this.#map(schema.additionalProperties, path, depth)
+    if (names.length === 0) return this.#map(schema, path, depth)
     if (isSchema(schema.additionalProperties))
       throw unsupported('properties together with additionalProperties of a schema', path)
     const members = names.map((name) => ({
@@ -168,38 +192,64 @@ class SchemaCompiler {
     return `"{" space ${membersRule(members, this.#parts.define)} "}"`
   }
 
-  #map(additional: unknown, path: string, depth: number): string {
-    if (additional === false) return '"{" space "}"'
-    if (!isSchema(additional)) return 'object'
-    const value = this.compile(additional, `${path}/additionalProperties`, depth + 1)
-    return `"{" space ${commaList(`string ":" space ${value}`, 0, undefined)} "}"`
+  /** Names that are listed are members like those of `properties`. */
+  #withNames(schema: Schema, path: string): Schema {
+    const { propertyNames, properties, additionalProperties = true } = schema
+    if (propertyNames === undefined) return schema
+    if (isSchema(properties) && Object.keys(properties).length > 0)
+      throw unsupported('propertyNames together with properties', path)
+    const { enum: names } = this.#resolved(propertyNames) ?? {}
+    if (!Array.isArray(names) || additionalProperties === false) return schema
+    const members = names.map((name) => [String(name), additionalProperties])
+    return { ...schema, properties: Object.fromEntries(members), additionalProperties: false }
+  }
+
+  #map(schema: Schema, path: string, depth: number): string {
+    const { propertyNames = true, additionalProperties = true } = schema
+    if (additionalProperties === false) return '"{" space "}"'
+    if (propertyNames === true && additionalProperties === true) return 'object'
+    const names = { type: 'string', ...this.#resolved(propertyNames) }
+    if (names.type !== 'string') throw unsupported('propertyNames that are no strings', path)
+    const name = this.compile(names, `${path}/propertyNames`, depth + 1)
+    const value = this.compile(additionalProperties, `${path}/additionalProperties`, depth + 1)
+    return `"{" space ${commaList(`${name} ":" space ${value}`, 0, undefined)} "}"`
   }
 
   #array(schema: Schema, path: string, depth: number): string {
     const min = bound(schema.minItems, path, 'minItems', ITEMS_MAX) ?? 0
     const max = bound(schema.maxItems, path, 'maxItems', ITEMS_MAX)
     if (max !== undefined && max < min) throw unsupported('maxItems below minItems', path)
-    const item = this.compile(schema.items ?? true, `${path}/items`, depth + 1)
-    return `"[" space ${commaList(this.#parts.define(item), min, max)} "]"`
+    const { items, prefixItems } = schema
+    if (prefixItems !== undefined || Array.isArray(items))
+      return this.#tuple(schema, { min, max }, path, depth)
+    const item = this.compile(items ?? true, `${path}/items`, depth + 1)
+    const list = commaList(this.#parts.define(item), min, max)
+    return `"[" space ${list} "]"`
   }
 
-  #integer(schema: Schema, path: string): string {
-    const { min, max } = integerRange(schema, path)
-    if (min === undefined && max === undefined) return 'integer'
-    if (max === undefined && min === 0) return 'natural'
-    if (max === undefined && min === 1) return '[1-9] [0-9]{0,14}'
-    const from = Math.ceil(min ?? Number.NaN)
-    const count = Math.floor(max ?? Number.NaN) - from + 1
-    if (!(count >= 1 && count <= ENUMERATED_MAX)) throw unsupported('this range of integers', path)
-    const texts = Array.from({ length: count }, (_, i) => String(from + i))
-    this.#parts.spend(texts, path)
-    return oneOfLiterals(texts)
+  /** All places that are described, none beyond. */
+  #tuple(
+    { items, prefixItems }: Schema,
+    { min, max = ITEMS_MAX }: { min: number; max: number | undefined },
+    path: string,
+    depth: number,
+  ): string {
+    const places = prefixItems ?? items
+    if (!Array.isArray(places)) throw unsupported('prefixItems that are no list', path)
+    const { length } = places
+    if (min > length || max < length)
+      throw unsupported('a number of items other than that of prefixItems', path)
+    const rules = places.map((place, i) =>
+      this.compile(place, `${path}/prefixItems/${i}`, depth + 1),
+    )
+    return `"[" space ${rules.join(' "," space ')} "]"`
   }
 
   #literals(schema: Schema, values: unknown[], keyword: string, path: string): string {
     allow(schema, [keyword, 'type'], path)
-    if (values.length === 0) throw unsupported('an empty enum', path)
-    const texts = values.map((value) => JSON.stringify(value))
+    const fitting = values.filter((value) => isOfType(value, schema))
+    if (fitting.length === 0) throw unsupported(`an empty ${keyword}`, path)
+    const texts = fitting.map((value) => JSON.stringify(value))
     this.#parts.spend(texts, path)
     return this.#parts.define(oneOfLiterals(texts))
   }
@@ -212,33 +262,33 @@ class SchemaCompiler {
     const pointer = String(schema.$ref)
     const known = this.#references.get(pointer)
     if (known) return known
-    if (pointer !== '#' && !pointer.startsWith('#/')) throw unsupported(`$ref ${pointer}`, path)
-    let target: unknown = this.#root
-    for (const part of pointer.split('/').slice(1)) {
-      const key = unescaped(part)
-      target = isSchema(target) && Object.hasOwn(target, key) ? target[key] : undefined
-    }
-    if (target === undefined) throw unsupported(`the unresolvable $ref ${pointer}`, path)
+    const target = this.#target(pointer, path)
     const name = this.#parts.define(undefined)
     this.#references.set(pointer, name)
     return this.#parts.define(this.compile(target, pointer, depth + 1), name)
   }
-}
 
-function string(schema: Schema, path: string): string {
-  const { format } = schema
-  const min = bound(schema.minLength, path, 'minLength')
-  const max = bound(schema.maxLength, path, 'maxLength')
-  // llama.cpp would count from one to the other until memory ends.
-  if (max !== undefined && max < (min ?? 0)) throw unsupported('maxLength below minLength', path)
-  if (format === undefined) {
-    if (min === undefined && max === undefined) return 'string'
-    return `"\\"" char{${min ?? 0},${max ?? ''}} "\\""`
+  #target(pointer: string, path: string): unknown {
+    if (pointer !== '#' && !pointer.startsWith('#/')) throw unsupported(`$ref ${pointer}`, path)
+    let target: unknown = this.#root
+    for (const part of pointer.split('/').slice(1)) {
+      const key = unescaped(part)
+      const isThere = typeof target === 'object' && target !== null && Object.hasOwn(target, key)
+      target = isThere ? (target as Schema)[key] : undefined
+    }
+    if (target === undefined) throw unsupported(`the unresolvable $ref ${pointer}`, path)
+    return target
   }
-  const rule = FORMAT_RULES[String(format)]
-  if (rule === undefined) throw unsupported(`format ${JSON.stringify(format)}`, path)
-  if (min !== undefined || max !== undefined) throw unsupported('format with a length', path)
-  return `"\\"" ${rule} "\\""`
+
+  /** What a schema stands for; undefined where it says nothing by itself. */
+  #resolved(schema: unknown): Schema | undefined {
+    let resolved = schema
+    for (let hops = 0; isSchema(resolved) && typeof resolved.$ref === 'string'; hops++) {
+      if (hops > DEPTH_MAX) return undefined
+      resolved = this.#target(resolved.$ref, '#')
+    }
+    return isSchema(resolved) ? resolved : undefined
+  }
 }
 
 /** A part of a pointer in a URL; what cannot be decoded is no name of anything. */
@@ -249,40 +299,6 @@ function unescaped(part: string): string {
     if (error instanceof URIError) return part
     throw error
   }
-}
-
-/**
- * The least and the largest integer allowed; undefined without bound. Schema libraries write that
- * a number must be one that JavaScript knows as bounds, which is more than our digits can exceed.
- */
-function integerRange(schema: Schema, path: string) {
-  const limit = (keyword: string) => {
-    const value = schema[keyword]
-    if (value === undefined) return undefined
-    if (typeof value !== 'number') throw unsupported(`${keyword} that is no number`, path)
-    return value
-  }
-  const above = limit('exclusiveMinimum')
-  const below = limit('exclusiveMaximum')
-  const { MIN_SAFE_INTEGER: least, MAX_SAFE_INTEGER: most } = Number
-  const min = Math.max(
-    limit('minimum') ?? least,
-    above === undefined ? least : Math.floor(above) + 1,
-  )
-  const max = Math.min(limit('maximum') ?? most, below === undefined ? most : Math.ceil(below) - 1)
-  return { min: min === least ? undefined : min, max: max === most ? undefined : max }
-}
-
-function bound(
-  value: unknown,
-  path: string,
-  keyword: string,
-  most = LENGTH_MAX,
-): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most)
-    return value
-  throw unsupported(`${keyword} outside 0 to ${most}`, path)
 }
 
 function inferredType(schema: Schema): string | undefined {
@@ -299,9 +315,3 @@ function allow(schema: Schema, keywords: readonly string[], path: string): void 
     throw unsupported(together, path)
   }
 }
-
-const isSchema = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const unsupported = (feature: string, path: string) =>
-  new GristmillError('unsupported_schema', { param: 'response_format', feature, path })
