@@ -83,6 +83,8 @@ async function answer(
     const exchange = newExchange(requestId, body, params, client.signal, response)
     await route.handle(exchange)
   } catch (thrown) {
+    // Nobody is there to be told, as while a body came that broke off.
+    if (request.socket.destroyed) return
     const error = toGristmillError(thrown)
     if (error.status >= 500) options.logger.error({ requestId, err: thrown }, error.message)
     refuse(response, error, requestId)

@@ -20,6 +20,8 @@ const KEPT_MAX = 100_000
 export class RequestLog {
   readonly #clock: Clock
   readonly #records = new Map<string, RequestRecord>()
+  /** By themselves, as clients may give two the same id. */
+  readonly #running = new Set<RequestRecord>()
   /** Ended requests in order of their end. */
   readonly #ended: { record: RequestRecord; atMs: number }[] = []
   #forgotten = 0
@@ -28,10 +30,11 @@ export class RequestLog {
     this.#clock = clock
   }
 
-  /** Registers a request; one with the same id that has ended is replaced. */
+  /** Registers a request; of several with one id the last is found. */
   begin(id: string, progress: Progress, abort: (reason: Error) => void): RequestRecord {
     const record: RequestRecord = { id, progress, end: undefined, abort }
     this.#records.set(id, record)
+    this.#running.add(record)
     return record
   }
 
@@ -39,6 +42,7 @@ export class RequestLog {
   finish(record: RequestRecord, end: RequestEnd): void {
     if (record.end !== undefined) return
     record.end = end
+    this.#running.delete(record)
     this.#ended.push({ record, atMs: this.#clock.monotonicMs() })
     this.#forget()
   }
@@ -51,7 +55,7 @@ export class RequestLog {
 
   /** All that run at the moment. */
   running(): RequestRecord[] {
-    return [...this.#records.values()].filter((record) => record.end === undefined)
+    return [...this.#running]
   }
 
   #forget(): void {
