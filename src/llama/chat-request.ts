@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { checked, GristmillError } from '../base/index.ts'
 import { samplingFields } from './sampling-request.ts'
+import { checkToolChoice, toolChoiceField, toolChoiceOf } from './tool-choice.ts'
 
 const part = z.object({
   type: z.string(),
@@ -10,10 +11,11 @@ const part = z.object({
 })
 const content = z.union([z.string(), z.array(part)])
 
+const functionCall = z.object({ name: z.string(), arguments: z.string() })
 const toolCall = z.object({
   id: z.string(),
   type: z.literal('function').optional(),
-  function: z.object({ name: z.string(), arguments: z.string() }),
+  function: functionCall,
 })
 
 const message = z.object({
@@ -22,6 +24,8 @@ const message = z.object({
   name: z.string().nullish(),
   tool_calls: z.array(toolCall).nullish(),
   tool_call_id: z.string().nullish(),
+  /** The old form of `tool_calls`. */
+  function_call: functionCall.nullish(),
 })
 
 const toolName = z
@@ -39,11 +43,6 @@ const tool = z.object({
     strict: z.boolean().nullish(),
   }),
 })
-
-const toolChoice = z.union([
-  z.enum(['none', 'auto', 'required']),
-  z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }),
-])
 
 const responseFormat = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text') }),
@@ -64,8 +63,10 @@ const chatSchema = z.object({
   top_logprobs: z.number().int().min(0).max(20).nullish(),
   response_format: responseFormat.nullish(),
   tools: z.array(tool).max(TOOLS_MAX).nullish(),
-  tool_choice: toolChoice.nullish(),
+  tool_choice: toolChoiceField.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
+  functions: z.unknown().optional(),
+  function_call: z.unknown().optional(),
 })
 
 export type ChatBody = z.infer<typeof chatSchema>
@@ -89,14 +90,14 @@ export function parseChatBody(body: unknown): ChatBody {
       param: 'top_logprobs',
       reason: 'it needs logprobs to be true',
     })
-  const named = typeof chat.tool_choice === 'object' ? chat.tool_choice?.function.name : undefined
-  if (named !== undefined && !chat.tools?.some((entry) => entry.function.name === named))
-    throw new GristmillError('invalid_value', {
-      param: 'tool_choice',
-      reason: `there is no tool named ${named}`,
-    })
-  if (chat.tool_choice === 'required' && !chat.tools?.length)
-    throw new GristmillError('invalid_value', { param: 'tool_choice', reason: 'it needs tools' })
+  for (const param of ['functions', 'function_call'] as const)
+    if (chat[param] !== undefined && chat[param] !== null)
+      throw new GristmillError('unsupported_parameter', {
+        param,
+        reason: 'it is the old form of tools and tool_choice, which are understood',
+      })
+  const names = (chat.tools ?? []).map((entry) => entry.function.name)
+  checkToolChoice(toolChoiceOf(chat.tool_choice), names)
   return chat
 }
 
@@ -112,8 +113,10 @@ export function templateMessages(messages: ChatBody['messages']): ChatMessage[] 
     }
     if (entry.name) result.name = entry.name
     if (entry.tool_call_id) result.tool_call_id = entry.tool_call_id
-    if (entry.tool_calls?.length)
-      result.tool_calls = entry.tool_calls.map((call) => ({
+    const { function_call: old } = entry
+    const calls = entry.tool_calls ?? (old && [{ id: '', function: old }])
+    if (calls?.length)
+      result.tool_calls = calls.map((call) => ({
         id: call.id,
         type: 'function',
         function: { name: call.function.name, arguments: parsedArguments(call.function.arguments) },

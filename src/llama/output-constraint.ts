@@ -5,6 +5,7 @@ import type { ChatBody, ToolDefinition } from './chat-request.ts'
 import { literal } from './grammar-rules.ts'
 import { ANNOTATIONS, SchemaGrammar } from './schema-grammar.ts'
 import { CALL_END, CALL_MIDDLE, CALL_START } from './tool-calls.ts'
+import { type ToolChoice, toolChoiceOf } from './tool-choice.ts'
 
 export interface OutputConstraint {
   /** True when the answer may contain tool calls. */
@@ -26,13 +27,9 @@ export async function constraintOf(
   body: ChatBody,
   engine: { llama: Llama; model: LlamaModel },
 ): Promise<OutputConstraint | undefined> {
-  const tools = body.tool_choice === 'none' ? [] : (body.tools ?? [])
-  const format = body.response_format?.type ?? 'text'
-  const mustCall = tools.length > 0 && (body.tool_choice ?? 'auto') !== 'auto'
-  const grammar =
-    tools.length > 0 && (format === 'text' || mustCall)
-      ? toolGrammar(body, tools)
-      : formatGrammar(body)
+  const choice = toolChoiceOf(body.tool_choice)
+  const tools = choice.mode === 'none' ? [] : (body.tools ?? [])
+  const grammar = tools.length > 0 ? toolGrammar(body, tools, choice) : formatGrammar(body)
   if (grammar === undefined) return undefined
   if (body.logprobs)
     throw new GristmillError('unsupported_parameter', {
@@ -54,29 +51,36 @@ async function compile(llama: Llama, grammar: string) {
 }
 
 function formatGrammar(body: ChatBody): string | undefined {
-  const format = body.response_format
-  if (!format || format.type === 'text') return undefined
   const grammar = new SchemaGrammar()
-  if (format.type === 'json_object') return grammar.text('object')
-  return grammar.text(grammar.add(format.json_schema.schema))
+  const rule = formatRule(body, grammar)
+  return rule && grammar.text(rule)
+}
+
+/** The rule of an answer to read; undefined where it is free text. */
+function formatRule({ response_format: format }: ChatBody, grammar: SchemaGrammar) {
+  if (!format || format.type === 'text') return undefined
+  return format.type === 'json_object' ? 'object' : grammar.add(format.json_schema.schema)
 }
 
 /** Arguments are an object, also where a schema says nothing of them. */
 const isOpen = (parameters: object | null | undefined) =>
   Object.keys(parameters ?? {}).every((keyword) => ANNOTATIONS.has(keyword))
 
-function toolGrammar(body: ChatBody, tools: readonly ToolDefinition[]): string {
-  const { tool_choice: choice } = body
-  const named = typeof choice === 'object' && choice !== null ? choice.function.name : undefined
-  const callable = tools.filter((tool) => named === undefined || tool.function.name === named)
+/** Calls, or where none must be made an answer to read. */
+function toolGrammar(
+  body: ChatBody,
+  tools: readonly ToolDefinition[],
+  { mode, names, isOne }: ToolChoice,
+): string {
+  const callable = tools.filter((tool) => !names || names.includes(tool.function.name))
   const grammar = new SchemaGrammar()
   const calls = callable.map(({ function: { name, parameters } }) => {
     const schema = isOpen(parameters) ? { type: 'object' } : parameters
     const value = grammar.add(schema, `#/tools/${name}`)
     return `${literal(CALL_START + name + CALL_MIDDLE)} ${value} ${literal(CALL_END)}`
   })
-  const once = named !== undefined || body.parallel_tool_calls === false
+  const once = isOne || body.parallel_tool_calls === false
   const more = once ? '' : ` ("\\n" call){0,${PARALLEL_CALLS_MAX - 1}}`
-  const free = choice === 'required' || named !== undefined ? '' : ` | ${FREE_TEXT}`
+  const free = mode === 'required' ? '' : ` | ${formatRule(body, grammar) ?? FREE_TEXT}`
   return `${grammar.text(`call${more}${free}`)}call ::= ${calls.join(' | ')}\nanything ::= ${ANYTHING}\n`
 }

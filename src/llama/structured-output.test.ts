@@ -183,11 +183,93 @@ test('arguments are an object, also where the schema of a tool is empty', async 
   }
 })
 
+const callsOf = async (body: object, seed: number) => {
+  const answer = await engine.post(CHAT, { ...user('x'), tools, max_tokens: 200, ...body, seed })
+  assert.equal(answer.status, 200, JSON.stringify(answer.body))
+  const { content, tool_calls: calls = [] } = answer.body.choices[0].message
+  const names = calls.map((call: { function: { name: string } }) => call.function.name)
+  return { content, names }
+}
+
+test('of the allowed tools only are any called', async () => {
+  const named = (name: string) => ({ type: 'function', function: { name } })
+  const only = (mode: string, ...names: string[]) => ({
+    tool_choice: { type: 'allowed_tools', allowed_tools: { mode, tools: names.map(named) } },
+  })
+  for (const seed of SEEDS) {
+    const { names } = await callsOf(only('required', 'grind'), seed)
+    assert.ok(names.length > 0)
+    assert.deepEqual(new Set(names), new Set(['grind']))
+  }
+  const { status, body } = await engine.post(CHAT, { ...user('x'), tools, ...only('auto', 'bake') })
+  assert.equal(status, 400)
+  assert.match(body.error.message, /no tool named bake/)
+})
+
+test('beside a format tools may still be called, and what is no call has the format', async () => {
+  const json_schema = { name: 'x', schema: { type: 'boolean' } }
+  const format = { response_format: { type: 'json_schema', json_schema } }
+  const { body: opening } = await engine.post('/tokenize', { prompt: '<' })
+  const seen = new Set<string>()
+  for (const bias of [100, -100])
+    for (const seed of SEEDS) {
+      const logit_bias = { [opening.tokens[0]]: bias }
+      const { content, names } = await callsOf({ ...format, logit_bias }, seed)
+      if (names.length === 0) assert.match(content, /^(true|false)$/)
+      seen.add(names.length > 0 ? 'called' : 'answered')
+    }
+  assert.deepEqual(seen, new Set(['called', 'answered']))
+})
+
+test('the form of calls before tools is refused rather than passed over', async () => {
+  for (const fields of [{ functions: [tools[0]?.function] }, { function_call: 'auto' }]) {
+    const { status, body } = await engine.post(CHAT, { ...user('x'), ...fields })
+    assert.equal(status, 400)
+    assert.equal(body.error.code, 'unsupported_parameter')
+    assert.match(body.error.message, /tools and tool_choice/)
+  }
+  const past = [
+    { role: 'user', content: 'weigh it' },
+    { role: 'assistant', content: null, function_call: { name: 'weigh', arguments: '{}' } },
+  ]
+  const call = { id: 'c', type: 'function', function: { name: 'weigh', arguments: '{}' } }
+  const now = [past[0], { role: 'assistant', content: null, tool_calls: [call] }]
+  const [then, today] = [
+    await engine.post('/tokenize', { messages: past }),
+    await engine.post('/tokenize', { messages: now }),
+  ]
+  assert.deepEqual(then.body.tokens, today.body.tokens)
+})
+
+test('a schema of a tool that cannot be enforced is told as one of tools', async () => {
+  const parameters = { type: 'object', properties: { a: { not: {} } } }
+  const odd = [{ type: 'function', function: { name: 'odd', parameters } }]
+  const { body } = await engine.post(CHAT, { ...user('x'), tools: odd })
+  assert.equal(body.error.param, 'tools')
+})
+
+test('a least number of tokens gives way to a format that is complete', async () => {
+  const json_schema = { name: 'x', schema: { type: 'boolean' } }
+  const format = { response_format: { type: 'json_schema', json_schema } }
+  const { body } = await engine.post(CHAT, { ...user('x'), ...format, min_tokens: 50 })
+  assert.ok(body.usage.completion_tokens < 50)
+  assert.equal(body.choices[0].finish_reason, 'stop')
+})
+
 test('a tool_choice of null is none at all', async () => {
   const json_schema = { name: 'x', schema: { type: 'boolean' } }
   const format = { response_format: { type: 'json_schema', json_schema }, max_tokens: 100 }
-  const { body } = await engine.post(CHAT, { ...user('x'), tools, tool_choice: null, ...format })
-  assert.match(body.choices[0].message.content, /^(true|false)$/)
+  const asked = { ...user('x'), tools, temperature: 0, ...format }
+  const [none, absent] = [
+    await engine.post(CHAT, { ...asked, tool_choice: null }),
+    await engine.post(CHAT, asked),
+  ]
+  assert.equal(none.status, 200)
+  const said = ({ body }: typeof none) => {
+    const { content, tool_calls: calls = [] } = body.choices[0].message
+    return [content, calls.map((call: { function: object }) => call.function)]
+  }
+  assert.deepEqual(said(none), said(absent))
 })
 
 test('a streamed call arrives as name first and pieces of its arguments after', async () => {
