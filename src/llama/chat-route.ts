@@ -5,6 +5,7 @@ import { ChatCollector, ChatStream, type ChatWriter } from './chat-response.ts'
 import { type CompletionRequest, type FinishReason, runCompletion } from './completion.ts'
 import {
   answerHead,
+  checkBias,
   checkModel,
   commonRequest,
   detokenizer,
@@ -24,6 +25,7 @@ import { withToolInstructions } from './tool-prompt.ts'
 export async function handleChat(engine: Engine, exchange: Exchange): Promise<void> {
   const body = parseChatBody(exchange.body)
   checkModel(engine, body.model)
+  checkBias(engine, body)
   const constraint = await constraintOf(body, engine.loaded)
   const prompt = await renderPrompt(engine, body)
   const progress = newProgress(prompt.length)
@@ -35,14 +37,13 @@ export async function handleChat(engine: Engine, exchange: Exchange): Promise<vo
     tokensMax: tokensMaxOf(asked, prompt.length, engine.contextTokens),
     stops: stopsOf(body.stop),
     samplingOf: (choice) => {
-      const sampling = samplingOf(body, engine.random)
-      sampling.seed = (sampling.seed + choice) >>> 0
+      const sampling = samplingOf(body, engine.random, choice)
       if (body.logprobs) sampling.topLogprobs = body.top_logprobs ?? 0
       sampling.grammar = constraint?.newState()
       return sampling
     },
   }
-  if (constraint) request.ignoreEnd = false
+  if (constraint) Object.assign(request, { ignoreEnd: false, tokensMin: 0 })
   const writer = writerFor(engine, exchange, body)
   await onRecord(engine, exchange, progress, (signal) =>
     generate(engine, exchange, { ...request, signal }, writer, constraint?.callsTools ?? false),
@@ -66,7 +67,7 @@ async function generate(
   const end = await runCompletion(engine.driver, request, detokenize, {
     isPaused: () => isPaused(exchange),
     text(choice, text, tokens) {
-      const entries = logprobEntries(tokens, detokenize)
+      const entries = logprobEntries(tokens, engine.tokenBytes)
       const logprobs = entries.length > 0 ? entries : undefined
       const events = callsTools ? parserOf(choice).push(text) : [{ kind: 'text' as const, text }]
       writer.event(choice, events, logprobs)

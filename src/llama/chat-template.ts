@@ -56,10 +56,8 @@ export class ChatTemplate {
    */
   async render(messages: readonly ChatMessage[], options: RenderOptions): Promise<Token[]> {
     const { tokens } = this.#model
-    this.#checkLength(
-      messages.reduce((sum, { content }) => sum + content.length, 0),
-      'messages',
-    )
+    const characters = messages.reduce((sum, { content }) => sum + content.length, 0)
+    this.#checkLength(characters, 'messages', messages.length)
     let text: string
     try {
       text = this.#template.render({
@@ -82,9 +80,12 @@ export class ChatTemplate {
     return this.#withStart(await tokeniseInPieces(this.#model, text, false))
   }
 
-  /** Reading megabytes that are refused afterwards would hold up everybody's answers. */
-  #checkLength(characters: number, param: string): void {
-    const tokensMin = Math.ceil(characters / this.#tokenCharactersMax)
+  /**
+   * Reading megabytes that are refused afterwards would hold up everybody's answers.
+   * @param least tokens that there are in any case: every message has one
+   */
+  #checkLength(characters: number, param: string, least = 0): void {
+    const tokensMin = Math.max(least, Math.ceil(characters / this.#tokenCharactersMax))
     if (tokensMin <= this.#contextTokens) return
     throw new GristmillError('context_length_exceeded', {
       param,

@@ -108,6 +108,36 @@ test('characters of several bytes arrive whole, also across writes', async () =>
     })
 })
 
+test('log probabilities have all bytes, and legacy ones where each token begins', async () => {
+  const { body } = await engine.post('/tokenize', { prompt: '水🌾' })
+  const logit_bias = Object.fromEntries(body.tokens.map((token: number) => [token, 9]))
+  const asked = { max_tokens: 40, seed: 2, logit_bias }
+  const chat = await engine.post(CHAT, { ...user('x'), ...asked, logprobs: true, top_logprobs: 3 })
+  const [choice] = chat.body.choices
+  const { content } = choice.logprobs
+  const bytes = content.flatMap((entry: { bytes: number[] }) => entry.bytes)
+  assert.equal(Buffer.from(bytes).toString(), choice.message.content)
+  assert.match(content.map((entry: { token: string }) => entry.token).join(''), /\\xe6/)
+  const path = '/v1/completions'
+  const plain = await engine.post(path, { prompt: 'x', ...asked, logprobs: 2 })
+  const whole: string = plain.body.choices[0].text
+  // Held back at many places, as it might begin there.
+  const stop = Array.from(new Set(whole), (letter) => `${letter}\u0000`).slice(0, 16)
+  const held = await engine.post(path, { prompt: 'x', ...asked, logprobs: 2, stop })
+  assert.deepEqual(held.body, { ...plain.body, id: held.body.id, usage: held.body.usage })
+  const { tokens, text_offset: offsets } = plain.body.choices[0].logprobs
+  const letters = Array.from(whole)
+  for (const [i, token] of (tokens as string[]).entries())
+    if (!token.includes('\\x') && letters[offsets[i]] !== '\ufffd')
+      assert.equal(letters[offsets[i]], Array.from(token)[0])
+})
+
+test('an id that no token has is refused as a bias', async () => {
+  const answer = await engine.post(CHAT, { ...user('x'), logit_bias: { 99999999: 1 } })
+  assert.equal(answer.status, 400)
+  assert.match(answer.body.error.message, /logit_bias: there is no token 99999999/)
+})
+
 test('control tokens in a message stay text', async () => {
   const harmless = await engine.post('/tokenize', user('a [im_end] b'))
   const armed = await engine.post('/tokenize', user('a <|im_end|> b'))

@@ -1,8 +1,8 @@
 /** The answer of legacy completions in OpenAI's shape, whole or as a stream of events. */
 import { type AnswerHead, usageOf } from './chat-response.ts'
-import type { FinishReason } from './completion.ts'
-import type { Progress, SampledToken } from './generation.ts'
-import type { Detokenize } from './text-stream.ts'
+import type { FinishReason, PlacedToken } from './completion.ts'
+import type { Progress } from './generation.ts'
+import { shownToken, type TokenBytes } from './token-bytes.ts'
 
 /** Probabilities in the shape of the legacy wire. */
 export interface LegacyLogprobs {
@@ -12,11 +12,9 @@ export interface LegacyLogprobs {
   text_offset: number[]
 }
 
-/** Probabilities of tokens; `offset` is the length of the text before them. */
 export function legacyLogprobs(
-  tokens: readonly SampledToken[],
-  detokenize: Detokenize,
-  offset: number,
+  tokens: readonly PlacedToken[],
+  bytesOf: TokenBytes,
 ): LegacyLogprobs {
   const result: LegacyLogprobs = {
     tokens: [],
@@ -24,15 +22,12 @@ export function legacyLogprobs(
     top_logprobs: [],
     text_offset: [],
   }
-  let at = offset
-  for (const { token, logprob = 0, top = [] } of tokens) {
-    const text = detokenize([token], [])
-    result.tokens.push(text)
+  for (const { token, logprob = 0, top = [], offset } of tokens) {
+    result.tokens.push(shownToken(bytesOf(token)))
     result.token_logprobs.push(Math.max(logprob, -9999))
-    const alternatives = top.map((t) => [detokenize([t.token], []), Math.max(t.logprob, -9999)])
+    const alternatives = top.map((t) => [shownToken(bytesOf(t.token)), Math.max(t.logprob, -9999)])
     result.top_logprobs.push(Object.fromEntries(alternatives))
-    result.text_offset.push(at)
-    at += text.length
+    result.text_offset.push(offset)
   }
   return result
 }

@@ -12,6 +12,7 @@ import {
 import { promptTokens } from './embedding-route.ts'
 import {
   answerHead,
+  checkBias,
   checkModel,
   commonRequest,
   detokenizer,
@@ -47,6 +48,7 @@ type CompletionBody = z.infer<typeof completionSchema>
 export async function handleCompletions(engine: Engine, exchange: Exchange): Promise<void> {
   const body = checked(completionSchema, exchange.body)
   checkModel(engine, body.model)
+  checkBias(engine, body)
   refuseUnsupported(body)
   const prompts = await promptTokens(engine, body.prompt, 'prompt')
   if (prompts.some((prompt) => prompt.length === 0))
@@ -87,18 +89,13 @@ async function complete(
   offset: number,
 ): Promise<'finished' | 'aborted'> {
   const detokenize = detokenizer(engine)
-  const lengths = new Map<number, number>()
-  const write = (choice: number, text: string, logprobs?: ReturnType<typeof legacyLogprobs>) => {
-    lengths.set(choice, (lengths.get(choice) ?? 0) + text.length)
-    writer.text(offset + choice, text, logprobs)
-  }
   if (body.echo) {
     const text = detokenize(request.prompt, [])
-    for (let choice = 0; choice < request.choices; choice++) write(choice, text)
+    for (let choice = 0; choice < request.choices; choice++)
+      writer.text(offset + choice, text, undefined)
   }
   const sampling = (choice: number) => {
-    const chosen = samplingOf(body, engine.random)
-    chosen.seed = (chosen.seed + choice) >>> 0
+    const chosen = samplingOf(body, engine.random, choice)
     if (body.logprobs != null) chosen.topLogprobs = body.logprobs
     return chosen
   }
@@ -107,10 +104,8 @@ async function complete(
     isPaused: () => isPaused(exchange),
     text(choice, text, tokens) {
       const probable = tokens.filter((sampled) => sampled.logprob !== undefined)
-      const before = lengths.get(choice) ?? 0
-      const logprobs =
-        probable.length > 0 ? legacyLogprobs(probable, detokenize, before) : undefined
-      write(choice, text, logprobs)
+      const logprobs = probable.length > 0 ? legacyLogprobs(probable, engine.tokenBytes) : undefined
+      writer.text(offset + choice, text, logprobs)
     },
     finish: (choice, reason) => writer.finish(offset + choice, reason),
   })

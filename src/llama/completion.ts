@@ -6,9 +6,12 @@ import { type Detokenize, TextStream } from './text-stream.ts'
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls'
 
+/** `offset`: characters of the choice's text before it. */
+export type PlacedToken = SampledToken & { offset: number }
+
 /** Receives a choice's output; `text` may be '' when only probabilities arrive. */
 export interface ChoiceSink {
-  text(choice: number, text: string, tokens: SampledToken[]): void
+  text(choice: number, text: string, tokens: PlacedToken[]): void
   /** @param stop the stop string that ended it, if one did */
   finish(choice: number, reason: 'stop' | 'length', stop: string | undefined): void
   isPaused(): boolean
@@ -35,7 +38,7 @@ export async function runCompletion(
 ): Promise<'finished' | 'aborted'> {
   for (let choice = 0; choice < request.choices; choice++) {
     const stream = new TextStream(detokenize, request.prompt, request.stops)
-    let unreported: SampledToken[] = []
+    let unreported: PlacedToken[] = []
     const report = (text: string) => {
       const probable = unreported.some((sampled) => sampled.logprob !== undefined)
       if (text === '' && !probable) return
@@ -48,8 +51,9 @@ export async function runCompletion(
       countsPrompt: choice === 0,
       isPaused: () => sink.isPaused(),
       onToken(sampled) {
+        const { length: offset } = stream
         const text = stream.push(sampled.token)
-        unreported.push(sampled)
+        unreported.push({ ...sampled, offset })
         if (text !== '') report(text)
         return stream.met === undefined
       },

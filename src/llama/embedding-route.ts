@@ -1,4 +1,5 @@
 /** `POST /v1/embeddings`. Inputs are computed one by one, in pieces beside running streams. */
+import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
 import { z } from 'zod'
 import { checked, GristmillError } from '../base/index.ts'
@@ -64,6 +65,8 @@ export async function promptTokens(
   const vocabulary = engine.loaded.summary.vocabularySize
   const result: Token[][] = []
   for (const prompt of prompts) {
+    // Many short ones hold up running streams as one long one does.
+    if (result.length > 0) await setImmediate()
     if (typeof prompt === 'string') result.push(await engine.template.encodePlain(prompt, param))
     else if (prompt.every((token) => token < vocabulary)) result.push(prompt as Token[])
     else throw new GristmillError('invalid_value', { param, reason: 'there is no such token' })

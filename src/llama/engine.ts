@@ -13,11 +13,13 @@ import type { LoadedModel } from './loaded-model.ts'
 import type { RequestLog } from './request-log.ts'
 import type { SharedFields } from './sampling-request.ts'
 import type { Detokenize } from './text-stream.ts'
+import type { TokenBytes } from './token-bytes.ts'
 
 export interface Engine {
   loaded: LoadedModel
   driver: Driver
   template: ChatTemplate
+  tokenBytes: TokenBytes
   contextTokens: number
   threads: number
   cap: number
@@ -99,8 +101,20 @@ const UNSENT_BYTES_MAX = 256 * 1024
 export const isPaused = ({ response }: Exchange) => response.writableLength > UNSENT_BYTES_MAX
 
 /** @throws GristmillError `model_not_found` when the request names another model */
-export function checkModel(engine: Engine, model: string | null | undefined): void {
-  if (model && model !== engine.loaded.name) throw new GristmillError('model_not_found', { model })
+export function checkModel({ loaded }: Engine, model: string | null | undefined): void {
+  if (model && model !== loaded.name) throw new GristmillError('model_not_found', { model })
+}
+
+/**
+ * For each id that no token has llama.cpp would look through the whole vocabulary at every step.
+ * @throws GristmillError `invalid_value` for such an id
+ */
+export function checkBias({ loaded }: Engine, { logit_bias: bias }: SharedFields): void {
+  const { vocabularySize } = loaded.summary
+  const id = Object.keys(bias ?? {}).find((token) => Number(token) >= vocabularySize)
+  if (id === undefined) return
+  const reason = `there is no token ${id}`
+  throw new GristmillError('invalid_value', { param: 'logit_bias', reason })
 }
 
 /** The fields that all bodies of an answer share. */

@@ -1,12 +1,12 @@
 /** Log probabilities in the shape of OpenAI's chat wire. */
 import type { SampledToken, TokenLogprob } from './generation.ts'
-import type { Detokenize } from './text-stream.ts'
+import { shownToken, type TokenBytes } from './token-bytes.ts'
 
 interface LogprobItem {
   token: string
   logprob: number
-  /** UTF-8 bytes; null where the token is only a part of a character. */
-  bytes: number[] | null
+  /** Those of several tokens together are the text, also where a character is parted. */
+  bytes: number[]
 }
 
 export interface LogprobEntry extends LogprobItem {
@@ -16,12 +16,11 @@ export interface LogprobEntry extends LogprobItem {
 /** Entries for tokens that were sampled with probabilities. */
 export function logprobEntries(
   tokens: readonly SampledToken[],
-  detokenize: Detokenize,
+  bytesOf: TokenBytes,
 ): LogprobEntry[] {
   const item = ({ token, logprob }: TokenLogprob): LogprobItem => {
-    const text = detokenize([token], [])
-    const bytes = text.includes('\uFFFD') ? null : [...Buffer.from(text)]
-    return { token: text, logprob: finite(logprob), bytes }
+    const bytes = bytesOf(token)
+    return { token: shownToken(bytes), logprob: finite(logprob), bytes: [...bytes] }
   }
   return tokens.flatMap(({ token, logprob, top }) =>
     logprob === undefined

@@ -39,6 +39,7 @@ import { Pace } from './pace.ts'
 import { RequestLog } from './request-log.ts'
 import { SamplerMemory } from './sampler-memory.ts'
 import { forcedRequest, SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
+import { tokenBytesOf } from './token-bytes.ts'
 
 export interface EngineResources {
   clock: Clock
@@ -194,6 +195,7 @@ async function assemble(
     loaded,
     driver,
     template,
+    tokenBytes: tokenBytesOf(loaded.model),
     contextTokens,
     threads,
     cap,

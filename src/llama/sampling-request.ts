@@ -7,6 +7,8 @@ const int = (min: number, max: number) => z.number().int().min(min).max(max).nul
 const real = (min: number, max: number) => z.number().min(min).max(max).nullish()
 
 const STOPS_MAX = 16
+/** They are handed to the library anew for every token. */
+const BIASES_MAX = 4096
 
 export const samplingFields = {
   model: z.string().nullish(),
@@ -24,7 +26,13 @@ export const samplingFields = {
   repetition_penalty: z.number().gt(0).max(10).nullish(),
   seed: int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
   n: int(1, 128),
-  logit_bias: z.record(z.string().regex(/^\d+$/), z.number().min(-100).max(100)).nullish(),
+  logit_bias: z
+    .record(z.string().regex(/^\d+$/), z.number().min(-100).max(100))
+    .refine(
+      (biases) => Object.keys(biases).length <= BIASES_MAX,
+      `it may have at most ${BIASES_MAX} tokens`,
+    )
+    .nullish(),
   ignore_eos: z.boolean().nullish(),
   min_tokens: int(0, Number.MAX_SAFE_INTEGER),
   priority: int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
@@ -39,10 +47,10 @@ const TOP_K_DEFAULT = 40
 /** This value means "random" to llama.cpp. */
 const RESERVED_SEED = 0xffff_ffff
 
-/** Sampling from the fields of a request, with OpenAI's defaults. */
-export function samplingOf(fields: SharedFields, random: Random): Sampling {
+/** Sampling of one choice of a request, with OpenAI's defaults. */
+export function samplingOf(fields: SharedFields, random: Random, choice: number): Sampling {
   const seed = fields.seed ?? Math.floor(random.next() * RESERVED_SEED)
-  const unsigned = Number(BigInt.asUintN(32, BigInt(seed)))
+  const unsigned = Number(BigInt.asUintN(32, BigInt(seed) + BigInt(choice)))
   return {
     temperature: fields.temperature ?? 1,
     topP: fields.top_p ?? 1,

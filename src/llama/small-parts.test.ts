@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
-import { FakeClock } from '../base/index.ts'
+import { FakeClock, seededRandom } from '../base/index.ts'
 import { type CalibrationRow, calibrate, enoughStreams, kneeOf } from './calibration.ts'
 import { newProgress } from './engine.ts'
 import { engineArguments, parseEngineArguments } from './options.ts'
 import { RequestLog } from './request-log.ts'
+import { samplingOf } from './sampling-request.ts'
 import { forcedRequest } from './sweep.ts'
+import { shownToken, type TokenBytes, tokenBytesOf } from './token-bytes.ts'
 import { ToolCallParser } from './tool-calls.ts'
 import { TopSampler } from './top-sampler.ts'
 
@@ -77,6 +79,48 @@ test('counts of an ended request are kept for a minute', () => {
   assert.equal(log.find('r1')?.end, 'aborted')
   clock.advance(2000)
   assert.equal(log.find('r1'), undefined)
+})
+
+test('of two running requests with one id both are known to run', () => {
+  const log = new RequestLog(new FakeClock())
+  const first = log.begin('r', newProgress(5), () => undefined)
+  const second = log.begin('r', newProgress(7), () => undefined)
+  assert.deepEqual(log.running(), [first, second])
+  log.finish(first, 'finished')
+  assert.deepEqual(log.running(), [second])
+  assert.equal(log.find('r'), second)
+})
+
+test('the seed that means chance to llama.cpp is never given to it, whatever the choice', () => {
+  const random = seededRandom(1)
+  for (const choice of [0, 1, 2])
+    assert.notEqual(samplingOf({ seed: 0xffff_fffe }, random, choice).seed, 0xffff_ffff)
+})
+
+test('bytes of tokens are known by their names, also where they part a character', () => {
+  const named = (kind: string, tokens: string[], texts: string[]) => {
+    const metadata = { tokenizer: { ggml: { model: kind, tokens } } }
+    const detokenize = ([token]: Token[]) => texts[token as number] ?? ''
+    return tokenBytesOf({ detokenize, fileInfo: { metadata } })
+  }
+  const shown = (bytesOf: TokenBytes, count: number) =>
+    Array.from({ length: count }, (_, token) => {
+      const bytes = bytesOf(token as Token)
+      return [bytes.toString('hex'), shownToken(bytes)]
+    })
+  // A space and two bytes of a wheel as GPT-2 names bytes, a word, and a control token.
+  const levels = named('gpt2', ['\u0120\u00e8\u00bb', 'mill', '<|end|>'], [' \ufffd', 'mill', ''])
+  assert.deepEqual(shown(levels, 3), [
+    ['20e8bb', ' \\xe8\\xbb'],
+    ['6d696c6c', 'mill'],
+    ['', ''],
+  ])
+  const pieces = named('llama', ['<0xE8>', '\u2581mill', '</s>'], ['\ufffd', 'mill', ''])
+  assert.deepEqual(shown(pieces, 3), [
+    ['e8', '\\xe8'],
+    ['206d696c6c', ' mill'],
+    ['', ''],
+  ])
 })
 
 test('tool calls are found in text that arrives in any pieces', () => {

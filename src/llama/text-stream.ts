@@ -18,6 +18,7 @@ export class TextStream {
   #before: Token[]
   #pending: Token[] = []
   #held = ''
+  #length = 0
   #met: string | undefined
 
   /**
@@ -33,6 +34,11 @@ export class TextStream {
   /** The stop string that was met; nothing comes out after it. */
   get met(): string | undefined {
     return this.#met
+  }
+
+  /** Characters of all text so far, also of what is held back. */
+  get length(): number {
+    return this.#length
   }
 
   /** Adds a token; returns the text that has become certain, often ''. */
@@ -58,6 +64,7 @@ export class TextStream {
   }
 
   #release(text: string): string {
+    this.#length += text.length - (text.match(/[\ud800-\udbff]/g)?.length ?? 0)
     if (this.#stops.length === 0) return text
     const whole = this.#held + text
     const cut = earliest(whole, this.#stops)

@@ -2,6 +2,7 @@
  * A byte-level BPE vocabulary learned from a text, in the form that GGUF's `gpt2` tokenizer reads.
  * Source of the algorithm: Sennrich et al. 2016 (arXiv 1508.07909), bytes as in GPT-2.
  */
+import { byteAlphabet } from './token-bytes.ts'
 
 /** Splits as the `gpt-2` pre-tokenizer does, so that merges never cross these borders. */
 const WORDS = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
@@ -71,14 +72,4 @@ function mergePair(word: string[], left: string, right: string): string[] {
     } else merged.push(word[i] ?? '')
   }
   return merged
-}
-
-/** GPT-2's printable name of each byte: itself where printable, else a code point above 255. */
-function byteAlphabet(): string[] {
-  const printable = (byte: number) =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174
-  let next = 256
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCodePoint(printable(byte) ? byte : next++),
-  )
 }
