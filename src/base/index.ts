@@ -42,6 +42,7 @@ export {
 } from './money.ts'
 export { promisedTokenGapMs, TTFT_PROMISE_MS } from './promises.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export { Reading } from './reading.ts'
 export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'
 export { Rounds } from './rounds.ts'
 export { SEAL_KEY_BYTES, SEAL_OVERHEAD_BYTES, sealBytes, unsealBytes } from './sealing.ts'

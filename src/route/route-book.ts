@@ -2,7 +2,7 @@
  * The routes of this installation: all versions in the database, the newest in memory, where every
  * gateway has a new one as soon as it is stored.
  */
-import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import { type Clock, GristmillError, type Logger, Reading } from '../base/index.ts'
 import type { Guard } from '../guard/index.ts'
 import type { Database } from '../store/index.ts'
 import type { Actor, AuditLog, Page, PageRequest } from '../tenancy/index.ts'
@@ -28,27 +28,28 @@ const NONE: RouteVersion = {
 
 export class RouteBook {
   readonly #options: RouteBookOptions
+  readonly #reading: Reading
   #current = NONE
   #byName: ReadonlyMap<string, Route> = new Map()
   #unlisten: (() => void) | undefined
 
   constructor(options: RouteBookOptions) {
     this.#options = options
+    this.#reading = new Reading({
+      clock: options.clock,
+      read: () => this.#read(),
+      onFailing: (error) =>
+        options.logger.warn({ err: error }, 'the routes could not be read; the ones before hold'),
+    })
   }
 
   /** Reads the newest version and listens for newer ones. */
   async open(): Promise<void> {
-    const { database, logger } = this.#options
-    const look = () => {
-      this.refresh().catch((error: unknown) =>
-        // The listener reports `up` when the database is back, and we read again.
-        logger.warn({ err: error }, 'the routes could not be read; the ones before hold'),
-      )
-    }
-    this.#unlisten = await database.listen('routes', look, (state) => {
+    const look = () => this.#reading.soon()
+    this.#unlisten = await this.#options.database.listen('routes', look, (state) => {
       if (state === 'up') look()
     })
-    await this.refresh()
+    await this.#reading.now()
   }
 
   /** The route that has a name or alias. */
@@ -123,11 +124,11 @@ export class RouteBook {
 
   close(): void {
     this.#unlisten?.()
+    void this.#reading.stop()
   }
 
-  async refresh(): Promise<void> {
+  async #read(): Promise<void> {
     const newest = (await readVersion(this.#options.database.sql)) ?? NONE
-    if (newest.version < this.#current.version) return
     this.#current = newest
     this.#byName = new Map(
       newest.routes.flatMap((route) =>
@@ -157,7 +158,7 @@ export class RouteBook {
         sql,
       )
     })
-    await this.refresh()
+    await this.#reading.now()
     return stored
   }
 }

@@ -8,6 +8,7 @@ import {
   type Limits,
   type Logger,
   type Random,
+  Reading,
   sealBytes,
   unsealBytes,
 } from '../base/index.ts'
@@ -49,31 +50,34 @@ const placeOf = (tenantId: string) => `traces:${tenantId}`
 export class TraceDestinations {
   readonly #options: TraceDestinationsOptions
   #all: ReadonlyMap<string, Destination> = new Map()
-  #reading: Promise<void> = Promise.resolve()
+  readonly #reading: Reading
   #unlisten: (() => void) | undefined
 
   constructor(options: TraceDestinationsOptions) {
     this.#options = options
+    this.#reading = new Reading({
+      clock: options.clock,
+      read: () => this.#read(),
+      onFailing: (error) =>
+        options.logger.warn(
+          { err: error },
+          'destinations of traces could not be read; those before hold',
+        ),
+    })
   }
 
   /** Reads them and listens for changes. */
   async open(): Promise<void> {
-    const { database, logger } = this.#options
-    const look = () => {
-      this.#refresh().catch((error: unknown) =>
-        // The listener reports `up` when the database is back, and we read again.
-        logger.warn({ err: error }, 'destinations of traces could not be read; those before hold'),
-      )
-    }
-    this.#unlisten = await database.listen('trace_destinations', look, (state) => {
+    const look = () => this.#reading.soon()
+    this.#unlisten = await this.#options.database.listen('trace_destinations', look, (state) => {
       if (state === 'up') look()
     })
-    await this.#refresh()
+    await this.#reading.now()
   }
 
   async close(): Promise<void> {
     this.#unlisten?.()
-    await this.#reading
+    await this.#reading.stop()
   }
 
   /** @throws GristmillError `not_found` */
@@ -112,19 +116,12 @@ export class TraceDestinations {
       const reason = `GRISTMILL_TRACE_DESTINATIONS_MAX: ${limits.traceDestinationsMax} tenants have one`
       throw new GristmillError('conflict', { reason })
     }
-    await this.#refresh()
+    await this.#reading.now()
   }
 
   async remove(tenantId: string): Promise<void> {
     await this.#options.database.sql`delete from trace_destinations where tenant_id = ${tenantId}`
-    await this.#refresh()
-  }
-
-  /** One after the other, so that an older state never comes after a newer one. */
-  #refresh(): Promise<void> {
-    const read = this.#reading.then(() => this.#read())
-    this.#reading = read.catch(() => undefined)
-    return read
+    await this.#reading.now()
   }
 
   async #read(): Promise<void> {

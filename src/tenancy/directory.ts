@@ -2,7 +2,7 @@
  * Names, hues and weights of all tenants in memory, archived ones included, for whatever shows
  * tenants many times a second. Kept current by the change listener; tells what weighs anew.
  */
-import type { Logger } from '../base/index.ts'
+import { type Clock, type Logger, Reading } from '../base/index.ts'
 import type { Database } from '../store/index.ts'
 
 export interface TenantLabel {
@@ -33,17 +33,26 @@ interface Rows {
   projects: ReadonlyMap<string, ProjectRow>
 }
 
+export interface DirectoryOptions {
+  database: Database
+  clock: Clock
+  logger: Logger
+}
+
 export class TenantDirectory {
   readonly #database: Database
-  readonly #logger: Logger
+  readonly #reading: Reading
   #rows: Rows = { labels: new Map(), projects: new Map() }
   readonly #weightCallbacks = new Set<WeightCallback>()
-  #reading: Promise<void> | undefined
-  #stale = true
 
-  constructor(database: Database, logger: Logger) {
+  constructor({ database, clock, logger }: DirectoryOptions) {
     this.#database = database
-    this.#logger = logger
+    this.#reading = new Reading({
+      clock,
+      read: () => this.#read(),
+      onFailing: (error) =>
+        logger.warn({ err: error }, 'the list of tenants could not be read; the one before holds'),
+    })
   }
 
   /** The labels as last read; a change is in it a moment after it was made. */
@@ -57,41 +66,32 @@ export class TenantDirectory {
     return () => this.#weightCallbacks.delete(callback)
   }
 
-  /** Something changed: reads anew, once more if it changes again meanwhile. */
-  refresh(): Promise<void> {
-    this.#stale = true
-    this.#reading ??= this.#readWhileStale().finally(() => {
-      this.#reading = undefined
-    })
-    return this.#reading
+  /** Reads for the first time. @throws what the database throws */
+  open(): Promise<void> {
+    return this.#reading.now()
   }
 
-  async #readWhileStale(): Promise<void> {
-    while (this.#stale) {
-      this.#stale = false
-      const rows = await this.#read()
-      if (rows !== undefined) this.#take(rows)
-    }
+  /** Something changed: reads anew. */
+  changed(): void {
+    this.#reading.soon()
   }
 
-  async #read(): Promise<Rows | undefined> {
+  close(): Promise<void> {
+    return this.#reading.stop()
+  }
+
+  async #read(): Promise<void> {
     const { sql } = this.#database
-    try {
-      const [labels, projects] = await Promise.all([
-        sql<TenantLabel[]>`
-          select id, name, hue, weight, archived_at is not null as archived,
-            price_plan as "pricePlan", time_zone as "timeZone"
-          from tenants`,
-        sql<ProjectRow[]>`
-          select id, tenant_id as "tenantId", weight from projects
-          where weight <> ${PROJECT_WEIGHT}`,
-      ])
-      return { labels: byId(labels), projects: byId(projects) }
-    } catch (error) {
-      // The listener reports `up` when the database is back, and we read again.
-      this.#logger.warn({ error }, 'the list of tenants could not be read')
-      return undefined
-    }
+    const [labels, projects] = await Promise.all([
+      sql<TenantLabel[]>`
+        select id, name, hue, weight, archived_at is not null as archived,
+          price_plan as "pricePlan", time_zone as "timeZone"
+        from tenants`,
+      sql<ProjectRow[]>`
+        select id, tenant_id as "tenantId", weight from projects
+        where weight <> ${PROJECT_WEIGHT}`,
+    ])
+    this.#take({ labels: byId(labels), projects: byId(projects) })
   }
 
   #take(rows: Rows): void {

@@ -85,19 +85,19 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   const rules = accessRules(context)
   const tokens = options.tokens ? new TokenBearers({ ...context, rules }, options.tokens) : null
   const authenticator = new Authenticator({ database, clock, logger, tokens, awayMsMax, ...bounds })
-  const directory = new TenantDirectory(database, logger)
+  const directory = new TenantDirectory({ database, clock, logger })
   const unlisten = await database.listen(
     'tenancy',
     (payload) => {
       authenticator.changed(payload)
-      if (/^(tenant|project):/.test(payload)) void directory.refresh()
+      if (/^(tenant|project):/.test(payload)) directory.changed()
     },
     (state) => {
       authenticator.listenerChanged(state)
-      if (state === 'up') void directory.refresh()
+      if (state === 'up') directory.changed()
     },
   )
-  await directory.refresh()
+  await directory.open()
   const principalsOf = (ids: readonly string[]) => principalsOfKeys(database, ids, clock.nowMs())
   const rooms = { tenants: tenants(context), projects: projects(context), keys: keys(context) }
   return {
@@ -117,6 +117,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     bootstrap: () => bootstrap(database, rooms),
     async close() {
       unlisten()
+      await directory.close()
       await authenticator.close()
     },
   }

@@ -9,6 +9,7 @@ import {
   type Logger,
   newId,
   type Random,
+  Reading,
 } from '../../base/index.ts'
 import type { Database, Queries } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
@@ -53,8 +54,7 @@ export class Budgets {
   readonly #keeper: LeaseKeeper
   readonly #holder: string
   #list: BudgetList
-  #reading: Promise<void> = Promise.resolve()
-  #next: Promise<void> | undefined
+  readonly #reading: Reading
   /** What has changed since the last reading began. */
   #toRead: Set<string> | 'all' = new Set()
   #unlisten: (() => void) | undefined
@@ -66,6 +66,12 @@ export class Budgets {
     const holder = this.#holder
     this.#keeper = new LeaseKeeper({ database, clock, logger, holder, leaseMs, isAlone })
     this.#list = new BudgetList([], options.zoneOf)
+    this.#reading = new Reading({
+      clock,
+      read: () => this.#read(),
+      onFailing: (error) =>
+        logger.warn({ err: error }, 'the budgets could not be read; the ones before hold'),
+    })
   }
 
   /**
@@ -73,13 +79,11 @@ export class Budgets {
    * the journal that they left has to be in the database.
    */
   async open(): Promise<void> {
-    const { database, logger, gatewayId } = this.#options
+    const { database, gatewayId } = this.#options
     await expireLeases(database.sql, `${gatewayId}:`, this.#holder)
     const look = (id?: string) => {
-      this.refresh(id).catch((error: unknown) =>
-        // The listener reports `up` when the database is back, and we read again.
-        logger.warn({ err: error }, 'the budgets could not be read; the ones before hold'),
-      )
+      this.#changed(id)
+      this.#reading.soon()
     }
     const heard = (payload: string) => {
       const [what, id] = payload.split('|')
@@ -95,6 +99,7 @@ export class Budgets {
   /** Gives back what is leased and not in use; what runs is still booked when it ends. */
   async close(): Promise<void> {
     this.#unlisten?.()
+    void this.#reading.stop()
     await this.#keeper.close()
   }
 
@@ -208,16 +213,13 @@ export class Budgets {
    * @param id of a budget that has changed; undefined: any may have
    */
   refresh(id?: string): Promise<void> {
+    this.#changed(id)
+    return this.#reading.now()
+  }
+
+  #changed(id: string | undefined): void {
     if (id === undefined) this.#toRead = 'all'
     else if (this.#toRead !== 'all') this.#toRead.add(id)
-    this.#next ??= this.#reading
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined
-        this.#reading = this.#read()
-        return this.#reading
-      })
-    return this.#next
   }
 
   async #read(): Promise<void> {

@@ -79,6 +79,24 @@ describe('prices', () => {
     assert.equal(book.find(standard, clock.nowMs() - 1)?.version, 1)
   })
 
+  it('come also to a gateway that could not read them when it was told', async () => {
+    let failures = 0
+    const sql = new Proxy(database.sql, {
+      apply(target, self, given) {
+        if (failures-- > 0) return Promise.reject(new Error('the connection was reset'))
+        return Reflect.apply(target, self, given) as unknown
+      },
+    })
+    const options = { database: { ...database, sql }, audit: tenancy.audit, logger }
+    const unlucky = new PriceBook({ ...options, clock: systemClock, currency: 'USD' })
+    await unlucky.open()
+    failures = 2
+    await add({ input: '0.15' })
+    clock.advance(1000)
+    await until(() => failures < 0 && inputFor({}, unlucky) === 150_000_000n)
+    unlucky.close()
+  })
+
   it('of a plan go before those of a model, those before those of a class; names before routes', async () => {
     await add({ input: '1' })
     await add({ input: '2', serviceClass: 'batch' })

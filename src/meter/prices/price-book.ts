@@ -2,7 +2,7 @@
  * The price book: all versions in the database, and in memory, where every gateway has a new price
  * before it takes effect. No request reads the database for it.
  */
-import { type Clock, GristmillError, type Logger } from '../../base/index.ts'
+import { type Clock, GristmillError, type Logger, Reading } from '../../base/index.ts'
 import type { Database } from '../../store/index.ts'
 import type { Actor, AuditLog } from '../../tenancy/index.ts'
 import { type PriceInput, type PricesInput, ratesOf } from './price-input.ts'
@@ -28,6 +28,7 @@ const LEAD_MS = 1000
 
 export class PriceBook {
   readonly #options: PriceBookOptions
+  readonly #reading: Reading
   #table = new PriceTable([])
   /** What was found last, for the time in which nothing changes. */
   readonly #found = new Map<string, PriceInForce | null>()
@@ -39,6 +40,12 @@ export class PriceBook {
 
   constructor(options: PriceBookOptions) {
     this.#options = options
+    this.#reading = new Reading({
+      clock: options.clock,
+      read: () => this.#read(),
+      onFailing: (error) =>
+        options.logger.warn({ err: error }, 'the prices could not be read; the ones before hold'),
+    })
   }
 
   /**
@@ -46,21 +53,16 @@ export class PriceBook {
    * @throws GristmillError `invalid_config` where they are in another currency
    */
   async open(): Promise<void> {
-    const { database, logger } = this.#options
-    const look = () => {
-      this.#refresh().catch((error: unknown) =>
-        // The listener reports `up` when the database is back, and we read again.
-        logger.warn({ err: error }, 'the prices could not be read; the ones before hold'),
-      )
-    }
-    this.#unlisten = await database.listen('prices', look, (state) => {
+    const look = () => this.#reading.soon()
+    this.#unlisten = await this.#options.database.listen('prices', look, (state) => {
       if (state === 'up') look()
     })
-    await this.#refresh()
+    await this.#reading.now()
   }
 
   close(): void {
     this.#unlisten?.()
+    void this.#reading.stop()
   }
 
   get currency(): string {
@@ -121,11 +123,11 @@ export class PriceBook {
       }
       return rows
     })
-    await this.#refresh()
+    await this.#reading.now()
     return added
   }
 
-  async #refresh(): Promise<void> {
+  async #read(): Promise<void> {
     const { prices, currencies } = await readPrices(this.#options.database.sql)
     const { currency } = this.#options
     const other = currencies.find((one) => one !== currency)
