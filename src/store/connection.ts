@@ -69,6 +69,9 @@ export function connect(url: string, options: ConnectOptions): Connected {
     onnotice: () => {},
     onnotify: options.onNotify,
     onclose: options.onClose ?? (() => {}),
+    // After a failover an address may still lead to what is a replica by then; who stayed connected
+    // to it could write nothing any more. The driver closes such a connection before it is used.
+    target_session_attrs: 'primary' as const,
     connection: {
       ...address.parameters,
       application_name: `gristmill ${options.name}`,
@@ -158,7 +161,8 @@ const REASONS: Record<string, string> = {
   CONNECT_TIMEOUT: 'it does not answer',
   CONNECTION_CLOSED: 'it closed the connection',
   CONNECTION_ENDED: 'the connection was closed',
-  CONNECTION_DESTROYED: 'the connection was closed',
+  CONNECTION_DESTROYED:
+    'the connection was closed; a replica cannot be used, since it is read-only',
   EPIPE: 'it closed the connection',
   // Server side: shut down by an operator, crashed, still starting, no free connection.
   '57P01': 'it is shutting down',
