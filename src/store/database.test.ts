@@ -239,6 +239,30 @@ describe('migrations', () => {
     assert.deepEqual(await run(), [])
   })
 
+  it('let others go on while a table is in use that they change', async () => {
+    const database = await openDatabase({ url: other(), clock, logger })
+    const [held, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const reading = database.transaction(async (sql) => {
+      await sql`lock table b in access share mode`
+      held.resolve()
+      await release.promise
+    })
+    await held.promise
+    writeFileSync(join(folder, '0011_d.sql'), 'alter table b add name text;')
+    const applied = run()
+    await eventually('it waits for the table', async () => {
+      const rows = await database.sql`select from pg_locks where not granted`
+      return rows.length > 0
+    })
+    await database.sql`insert into b values (1)`
+    release.resolve()
+    await reading
+    assert.deepEqual(await applied, [11])
+    rmSync(join(folder, '0011_d.sql'))
+    await database.sql`delete from schema_migrations where version = 11`
+    await database.close()
+  })
+
   it('that were changed after they were applied are refused by name', async () => {
     writeFileSync(join(folder, '0001_a.sql'), 'create table a (id bigint);')
     await assert.rejects(run(), refusedWith('migration_changed', /Migration 1 \(a\)/))

@@ -25,6 +25,9 @@ interface Migration {
 const OUR_FOLDER = fileURLToPath(new URL('./migrations', import.meta.url))
 /** Any number, the same for every program that migrates this database. */
 const LOCK_KEY = 7_147_001
+const LOCK_MS_MAX = 1000
+const LOCK_NOT_AVAILABLE = '55P03'
+const PAUSE_S = 1
 
 /**
  * Applies what is missing; gateways that start together take turns. Files of different rooms have
@@ -46,7 +49,7 @@ export async function migrate(options: MigrateOptions): Promise<number[]> {
         applied_at timestamptz not null default now()
       )`
     const missing = missingFrom(await appliedTo(sql), known)
-    for (const migration of missing) await apply(sql, migration)
+    for (const migration of missing) await applyOnce(sql, migration, options.logger)
     const versions = missing.map((migration) => migration.version)
     if (versions.length > 0)
       options.logger.debug({ versions }, 'database schema brought up to date')
@@ -100,8 +103,28 @@ function missingFrom(applied: Applied[], known: Migration[]): Migration[] {
   return known.filter(({ version }) => !done.has(version))
 }
 
+/**
+ * Whoever waits for a table is waited for by all who come after, so that a backup which reads it
+ * would stop the gateways that run: nobody waits long, and it is tried again.
+ */
+async function applyOnce(sql: Sql, migration: Migration, logger: Logger): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await apply(sql, migration)
+      return
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error
+      const { version, name } = migration
+      if (tries === 0)
+        logger.warn({ version, name }, 'a migration waits for tables that are in use')
+      await sql`select pg_sleep(${PAUSE_S})`
+    }
+  }
+}
+
 async function apply(sql: Sql, { version, name, text, sha256 }: Migration): Promise<void> {
   await sql.begin(async (transaction) => {
+    await transaction.unsafe(`set local lock_timeout = ${LOCK_MS_MAX}`)
     await transaction.unsafe(text)
     await transaction`
       insert into schema_migrations (version, name, sha256) values (${version}, ${name}, ${sha256})`
