@@ -23,7 +23,7 @@ export interface EngineKeysOptions {
 
 export class EngineKeys {
   readonly #options: EngineKeysOptions
-  readonly #keys = new Map<string, EngineKey[]>()
+  #keys = new Map<string, EngineKey[]>()
 
   constructor(options: EngineKeysOptions) {
     this.#options = options
@@ -36,13 +36,15 @@ export class EngineKeys {
   async read(): Promise<void> {
     const { database, box } = this.#options
     const rows = await readKeys(database.sql)
-    this.#keys.clear()
+    const keys = new Map<string, EngineKey[]>()
     for (const row of rows) {
       const { id, engineId, createdAt } = row
-      const list = this.#keys.get(engineId) ?? []
+      const list = keys.get(engineId) ?? []
       list.push({ id, createdAt, secret: box.open(row, engineId) })
-      this.#keys.set(engineId, list)
+      keys.set(engineId, list)
     }
+    // Only all of them: what another gateway has sealed with a newer key cannot be opened here.
+    this.#keys = keys
     if (rows.some((row) => !box.isCurrent(row))) await this.#reseal()
   }
 

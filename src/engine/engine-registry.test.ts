@@ -309,6 +309,16 @@ test('the master key can be changed while everything runs, and in the environmen
   await assert.rejects(newRegistry(third).rotateSecretKey(), { code: 'conflict' })
 })
 
+test('a gateway that does not have the new master key yet goes on with the keys that it knows', async () => {
+  const engine = await newEngine()
+  const running = newRegistry(FIRST)
+  const id = await running.add({ url: engine.url, apiKey: 'sk-secret' })
+  const keys = running.keys(id)
+  await newRegistry(SECOND, { earlierSecretKeys: [FIRST] }).start()
+  await assert.rejects(running.start(), { code: 'invalid_config' })
+  assert.deepEqual(running.keys(id), keys)
+})
+
 test('a change of the master key that is cut off at any moment loses nothing', async () => {
   const engine = await newEngine()
   const dies = () => {
