@@ -80,7 +80,9 @@ describe('what only the gateway knows that schedules', () => {
     assert.equal((await fetch(`${follower.url}/api/queue`, { headers })).status, 204)
     assert.equal((await fetch(`${follower.url}/api/queues`)).status, 204)
     assert.equal((await fetch(`${follower.url}/api/tenants`)).status, 204)
-    assert.equal((await fetch(`${follower.url}/v1/queue?limit=3`)).status, 201)
+    for (const path of ['/v1/queue?limit=3', '/api/plan', '/api/plan/what-if']) {
+      assert.equal((await fetch(`${follower.url}${path}`)).status, 201, path)
+    }
   })
 
   it('is answered here to the command line of this machine', async () => {

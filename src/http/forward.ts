@@ -6,6 +6,7 @@ import { type IncomingMessage, request as requestHttp, type ServerResponse } fro
 import { request as requestHttps } from 'node:https'
 import { LOCAL_HEADER } from './access.ts'
 import type { ClientAddress } from './client-address.ts'
+import { PLAN_PATH } from './plan-routes.ts'
 import type { PeerService } from './services.ts'
 
 /** Says that a gateway has passed it on, so that no other one does again. */
@@ -15,8 +16,11 @@ const ANSWER_MS_MAX = 30_000
 /** Of one connection only. */
 const HOP_BY_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']
 
-/** What is answered from the picture that only the gateway has which schedules. */
-const LIVE = ['/v1/queue', '/api/live', '/api/queue', '/api/engines', '/api/demo']
+/**
+ * What is answered from the picture that only the gateway has which schedules; plans, so that one
+ * that was begun is found again whichever gateway is asked.
+ */
+const LIVE = ['/v1/queue', '/api/live', '/api/queue', '/api/engines', '/api/demo', PLAN_PATH]
 
 export interface ForwardOptions {
   peers: PeerService
