@@ -268,6 +268,34 @@ describe('a change of the gateway that schedules', () => {
     assert.deepEqual(second.opened, { running: 1, waiting: 0, held: 1 })
   })
 
+  it('does not wait for ever for a gateway that lives and cannot reach it', async () => {
+    const world = new World()
+    world.engineRuns = null
+    const [a, b] = [world.gateway(), world.gateway()]
+    const first = world.holder()
+    first.join('a', a)
+    first.join('b', b)
+    await opened(first)
+    await states([a.submit(request('x')), b.submit(request('x'))])
+    await settle(world.clock, 1000)
+    first.desk.close()
+    a.detach()
+    b.detach()
+    const second = world.holder(['a'])
+    second.join('b', b)
+    for (let i = 0; i < 11; i++) {
+      await settle(world.clock, 250)
+      second.desk.alive(new Set(['a', 'b']))
+    }
+    assert.equal(second.desk.isOpen, false)
+    await settle(world.clock, 250)
+    await opened(second)
+    assert.deepEqual(second.opened, { running: 1, waiting: 0, held: 1 })
+    second.join('a', a)
+    assert.equal(second.desk.heldPlaces, 0, 'it tells of what it runs once it gets there')
+    assert.equal(second.pool.running.size, 2)
+  })
+
   it('starts nothing for those that have left while requests were counted', async () => {
     const world = new World()
     const a = world.gateway()

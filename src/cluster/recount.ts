@@ -1,6 +1,6 @@
 /**
  * Who has to report what it runs before a new holder starts anything: every gateway that lived when
- * it took over, except those that are found dead meanwhile. Pure.
+ * it took over, except those that are found dead meanwhile, or as good as that. Pure.
  */
 export class Recount {
   readonly #missing: Set<string>

@@ -13,6 +13,8 @@ import { type Charged, Seat, type SeatOwner } from './seat.ts'
 const CHECK_MS = 250
 const TICKS_PER_NEWS = 4
 const TICKS_PER_MINUTE = 240
+/** Whoever lives and can reach us has reported within this time. */
+const REPORT_MS_MAX = 3000
 const LOAD_MS_MAX = 500
 /** Between what an engine tells and a second look at what runs, so that ends on their way show. */
 const SETTLE_MS = 100
@@ -55,6 +57,7 @@ export class SchedulerDesk implements SeatOwner {
   readonly #held = new HeldPlaces()
   readonly #feed: CounterFeed
   readonly #timer: Timer
+  readonly #beganAtMs: number
   /** By gateway and number. */
   readonly #kept = new Map<string, Kept>()
   #phase: 'counting' | 'asking' | 'open' | 'closed' = 'counting'
@@ -66,6 +69,7 @@ export class SchedulerDesk implements SeatOwner {
     this.pool = options.pool
     this.recount = new Recount(options.others)
     this.#feed = new CounterFeed(options.pool.scheduler)
+    this.#beganAtMs = options.clock.monotonicMs()
     this.#timer = options.clock.every(CHECK_MS, () => this.#tick())
   }
 
@@ -199,7 +203,17 @@ export class SchedulerDesk implements SeatOwner {
     return ranked.map(({ one }) => one)
   }
 
+  /** One that lives and cannot reach us must not keep all others from being served. */
+  #giveUpMissing(): void {
+    if (this.nowMs() - this.#beganAtMs < REPORT_MS_MAX) return
+    const gatewayIds = [...this.recount.missing]
+    this.#options.logger.warn({ gatewayIds }, 'gateways that live have not told what they run')
+    this.recount.alive(new Set())
+    this.#openIfCounted()
+  }
+
   #tick(): void {
+    if (this.#phase === 'counting') this.#giveUpMissing()
     if (this.#phase !== 'open') return
     if (++this.#ticks % TICKS_PER_NEWS === 0) {
       const news = this.#news(false)
