@@ -19,8 +19,8 @@ export const GRANT_MS_MAX = 1500
 /** Requests wait so long for a holder, which is longer than a takeover takes. */
 const HOLDERLESS_MS_MAX = 6000
 const RETRY_AFTER_MS = 2000
-/** Before a grant is given back whose engine is not known here yet. */
-const UNKNOWN_ENGINE_MS = 250
+/** Before it is asked again where a grant was given back. */
+const AGAIN_MS = 250
 
 export interface ClusterPoolOptions {
   clock: Clock
@@ -160,14 +160,14 @@ export class ClusterPool implements ClusterTicketOwner {
     const engine = this.#options.engineOf(engineId)
     const isGood = this.fence.accepts(token) && ageMs <= GRANT_MS_MAX
     if (isGood && engine !== undefined) ticket.grant({ ...grant, engine })
-    else this.#decline(ticket, isGood ? UNKNOWN_ENGINE_MS : 0)
+    else this.#decline(ticket)
   }
 
   /** Gives the place back and waits again, where it still matters to who gave it. */
-  #decline(ticket: ClusterTicket, delayMs: number): void {
+  #decline(ticket: ClusterTicket): void {
     const { number } = ticket
     this.tell(['leave', number])
-    this.#options.clock.after(delayMs, () => {
+    this.#options.clock.after(AGAIN_MS, () => {
       if (ticket.state !== 'waiting' || this.#tell === undefined) return
       this.#tell(['ask', number, ticket.offer(this.#options.clock.monotonicMs())])
     })

@@ -4,6 +4,7 @@ import { createLogger, FakeClock, GristmillError, Registry } from '../base/index
 import type { Engine, EngineProfile } from '../engine/index.ts'
 import { TokenRates } from '../gateway/index.ts'
 import {
+  countersOf,
   Pool,
   type RateAsk,
   restoreCounters,
@@ -341,10 +342,16 @@ describe('a change of the gateway that schedules', () => {
     const first = world.holder()
     first.join('a', a)
     await opened(first)
+    assert.equal(await stateOf(a.submit(request('x'))), 'runs')
+    const received = () => countersOf(first.pool.scheduler).map(({ counter }) => counter)
+    const before = received()
     a.fence.saw(2)
     const stale = a.submit(request('x'))
     assert.equal(await stateOf(stale), 'waits')
-    assert.equal(first.pool.running.size, 0, 'the place went back')
+    assert.equal(first.pool.running.size, 1, 'the place went back')
+    assert.deepEqual(received(), before, 'and what its prompt would have cost')
+    for (let i = 0; i < 3; i++) await settle(world.clock, 250)
+    assert.deepEqual(received(), before)
 
     const slow = world.gateway()
     const second = world.holder()

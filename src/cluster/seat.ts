@@ -157,8 +157,13 @@ export class Seat {
     this.#owner.unqueue(this, number)
     const ticket = this.#tickets.get(number)
     this.#tickets.delete(number)
-    if (ticket?.state === 'running') ticket.finish(NEVER_STARTED)
-    else ticket?.cancel(new GristmillError('no_scheduler'))
+    if (ticket?.state !== 'running') {
+      ticket?.cancel(new GristmillError('no_scheduler'))
+      return
+    }
+    // Its tenant is not charged for a prompt that no engine was given.
+    ticket.promptRead(0, 0)
+    ticket.finish(NEVER_STARTED)
   }
 
   #refuse(number: TicketNumber, error: unknown): void {
