@@ -63,6 +63,7 @@ export class Member {
   readonly #counters = new RememberedCounters()
   readonly #work: WorkRight
   readonly #listeners = new Set<() => void>()
+  readonly #lostListeners = new Set<() => void>()
   #parts: MemberParts | undefined
   #desk: SchedulerDesk | undefined
   #link: HolderLink | undefined
@@ -174,6 +175,12 @@ export class Member {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Calls back as soon as this gateway schedules no longer; returns what ends that. */
+  onLost(listener: () => void): () => void {
+    this.#lostListeners.add(listener)
+    return () => this.#lostListeners.delete(listener)
+  }
+
   /** Answers an upgrade of HTTP. @returns false where it is none of ours */
   upgrade(request: IncomingMessage, socket: Duplex): boolean {
     const { own, clock, random } = this.#options
@@ -246,6 +253,7 @@ export class Member {
   #giveUp(): void {
     this.#options.logger.warn({}, 'this gateway does not schedule any more')
     this.#work.drop()
+    for (const listener of this.#lostListeners) listener()
     this.#desk?.close()
     this.#desk = undefined
     for (const stream of this.#inbound) stream.close('another gateway schedules')

@@ -36,8 +36,12 @@ export class PoolCalibrationPlaces implements CalibrationPlaces {
     return {
       id: request.id,
       rank,
-      output: (tokens) => ticket.progress(tokens),
+      output: (tokens) => {
+        if (ticket.state === 'running') ticket.progress(tokens)
+      },
       finish: (tokens) => {
+        // Where somebody else schedules by now, it has been forgotten here.
+        if (ticket.state !== 'running') return
         if (tokens === null) {
           const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
           ticket.finish({ ...none, outcome: 'engine_failed', failure: 'broken' })

@@ -9,6 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts'
+import { eventually } from '../base/test-eventually.ts'
 import {
   beginStream,
   EngineRegistry,
@@ -17,7 +18,7 @@ import {
   type TestEngine,
   usage,
 } from '../engine/index.ts'
-import { defaultSchedulerConfig, Pool, parseProfile } from '../pool/index.ts'
+import { defaultSchedulerConfig, Pool, PoolCalibrationPlaces, parseProfile } from '../pool/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { Calibrations } from './calibrations.ts'
 
@@ -171,3 +172,36 @@ test('what was measured of an engine, or failed to be, goes with it and its repl
   calibrations.forget(id)
   assert.equal(calibrations.view(id).state, 'none')
 })
+
+test('what another gateway has measured holds here once it is read', async () => {
+  const { calibrations, pool, id } = await setUp('0.32.0')
+  const { calibrations: theirs, pool: theirPool } = await setUp('0.32.0')
+  theirs.start(theirPool, id, 'Somebody asked for it.')
+  const { last } = await ended(theirs, id)
+  assert.doesNotMatch(pool.engines.get(id)?.control.cap.reason ?? '', /^Calibrated on/)
+  await calibrations.refresh(pool)
+  assert.equal(pool.engines.get(id)?.control.cap.cap, last?.knee)
+  assert.match(pool.engines.get(id)?.control.cap.reason ?? '', /^Calibrated on/)
+  calibrations.check(pool)
+  assert.equal(calibrations.view(id).state, 'done', 'and it is not measured again')
+})
+
+for (const what of ['runs', 'waits'] as const) {
+  test(`a calibration that ${what} ends where another gateway begins to schedule`, async () => {
+    const { calibrations, pool, id, engine } = await setUp('0.32.0')
+    engine.answer(() => {})
+    const seen = engine.seen.length
+    const cap = pool.engines.get(id)?.control.cap.cap
+    const others = new PoolCalibrationPlaces(pool, id, common)
+    if (what === 'waits') {
+      others.allow(1)
+      await others.take(new AbortController().signal)
+    }
+    calibrations.start(pool, id, 'Somebody asked for it.')
+    await eventually('it has begun', () => pool.waitingCount + engine.seen.length > seen)
+    calibrations.stop('another gateway schedules')
+    pool.clear()
+    assert.equal((await ended(calibrations, id)).state, 'failed')
+    assert.equal(pool.engines.get(id)?.control.cap.cap, cap)
+  })
+}

@@ -207,10 +207,32 @@ export class Calibrations {
     return measuredProfile(engine.name, row.measuredAt.toISOString(), row.result, profile)
   }
 
+  /** Has what other gateways have measured since hold here as well. @throws as the database */
+  async refresh(pool: Pool): Promise<void> {
+    const rows = await readCalibrations(this.#options.database.sql)
+    for (const [engineId, row] of new Map(rows.map((one) => [one.engineId, one]))) {
+      const isKnown = this.#rows.get(engineId)?.measuredAt.getTime() === row.measuredAt.getTime()
+      if (isKnown || !pool.engines.has(engineId)) continue
+      this.#rows.set(engineId, row)
+      this.#apply(pool, engineId)
+    }
+  }
+
+  /** Ends all that runs. @param why in a few words */
+  stop(why: string): void {
+    for (const { stop } of this.#running.values()) stop.abort(new Error(why))
+  }
+
   async close(): Promise<void> {
-    const running = [...this.#running.values()]
-    for (const { stop } of running) stop.abort(new Error('the server stops'))
-    await Promise.all(running.map(({ done }) => done))
+    this.stop('the server stops')
+    await Promise.all([...this.#running.values()].map(({ done }) => done))
+  }
+
+  #apply(pool: Pool, engineId: string): void {
+    const place = pool.engines.get(engineId)
+    if (place === undefined) return
+    const { engine, profile, state, reason } = place
+    pool.setEngine(engine, this.applied(engine, profile), state, reason)
   }
 
   async #run(
@@ -247,8 +269,7 @@ export class Calibrations {
     this.#rows.set(engineId, row)
     const { capacityUnitsPerS, knee, weights } = result
     logger.info({ engineId, capacityUnitsPerS, knee, weights }, 'calibrated')
-    const now = pool.engines.get(engineId)
-    if (now) pool.setEngine(engine, this.applied(engine, now.profile), now.state, now.reason)
+    this.#apply(pool, engineId)
   }
 }
 

@@ -38,11 +38,7 @@ export async function openEngines(options: EnginesPartOptions): Promise<EngineRe
   const base = { database, clock, random: systemRandom, logger, limits }
   const engines = new EngineRegistry({ ...base, ...secretKeys(config, home) })
   stack.defer(() => engines.close())
-  stack.defer(() => calibrations.close())
-  const checking = clock.every(CALIBRATION_CHECK_MS, () => {
-    if (isRecorder(member)) calibrations.check(pool)
-  })
-  stack.defer(() => checking.cancel())
+  keepCalibrated(options)
   engines.listen({
     changed: (engine, profile, state, reason) =>
       pool.setEngine(engine, calibrations.applied(engine, profile), state, reason),
@@ -57,6 +53,28 @@ export async function openEngines(options: EnginesPartOptions): Promise<EngineRe
   await engines.start()
   await joinOthers(options, engines)
   return engines
+}
+
+/** Calibrates what is due, where this gateway schedules. */
+function keepCalibrated(options: EnginesPartOptions): void {
+  const { part, pool, calibrations, clock, logger, stack } = options
+  const { member } = part
+  stack.defer(() => calibrations.close())
+  const look = async (isCheck: boolean) => {
+    try {
+      if (member !== undefined) await calibrations.refresh(pool)
+      if (isCheck && isRecorder(member)) calibrations.check(pool)
+    } catch (error) {
+      logger.warn({ err: error }, 'calibrations of other gateways could not be read')
+    }
+  }
+  const checking = clock.every(CALIBRATION_CHECK_MS, () => {
+    if (isRecorder(member)) void look(true)
+  })
+  stack.defer(() => checking.cancel())
+  if (member === undefined) return
+  stack.defer(member.onHolding(() => void look(false)))
+  stack.defer(member.onLost(() => calibrations.stop('another gateway schedules')))
 }
 
 /** Joins the other gateways once the engines are known, and follows what they change there. */
