@@ -12,7 +12,7 @@ export interface HolderLinkOptions {
   gatewayId: string
   url: string
   token: number
-  key: Uint8Array
+  keys: readonly Uint8Array[]
   clock: Clock
   random: Random
   logger: Logger
@@ -29,6 +29,7 @@ export class HolderLink {
   readonly #closing = new AbortController()
   #stream: PeerStream<Down, Up> | undefined
   #isUp = false
+  #failure = ''
 
   constructor(options: HolderLinkOptions) {
     this.#options = options
@@ -47,10 +48,10 @@ export class HolderLink {
   }
 
   async #call(): Promise<void> {
-    const { ownId, gatewayId, url, key, random, clock, logger } = this.#options
+    const { ownId, gatewayId, url, keys, random, clock, logger } = this.#options
     const { signal } = this.#closing
     try {
-      const socket = await callPeer({ ownId, gatewayId, url, key, random, signal })
+      const socket = await callPeer({ ownId, gatewayId, url, keys, random, signal })
       if (signal.aborted) {
         socket.destroy()
         return
@@ -62,7 +63,11 @@ export class HolderLink {
       })
     } catch (error) {
       if (signal.aborted) return
-      logger.debug({ gatewayId, reason: (error as Error).message }, 'the holder was not reached')
+      const reason = (error as Error).message
+      // Once for each reason: a wrong address or key is there to stay.
+      const level = reason === this.#failure ? 'debug' : 'warn'
+      this.#failure = reason
+      logger[level]({ gatewayId, url, reason }, 'the gateway that schedules was not reached')
       this.#again()
     }
   }

@@ -36,8 +36,8 @@ const GONE_AFTER_S = 120
 
 export interface MemberOptions {
   own: OwnGateway
-  /** At least 32 bytes that all gateways have. */
-  secret: Uint8Array
+  /** At least 32 bytes that all gateways have; those of before as well while they are changed. */
+  secrets: readonly Uint8Array[]
   right: SharedRight
   database: Database
   clock: Clock
@@ -58,7 +58,7 @@ export class Member {
   readonly rates: RateLimiter
   readonly membership: Membership
   readonly #options: MemberOptions
-  readonly #key: Buffer
+  readonly #keys: readonly Buffer[]
   readonly #deskRates: TokenRates
   readonly #counters = new RememberedCounters()
   readonly #work: WorkRight
@@ -74,7 +74,7 @@ export class Member {
   constructor(options: MemberOptions) {
     const { clock, logger, right, own } = options
     this.#options = options
-    this.#key = peerKey(options.secret)
+    this.#keys = options.secrets.map(peerKey)
     this.#deskRates = new TokenRates(clock)
     this.#work = new WorkRight(options)
     this.pool = new ClusterPool({
@@ -186,7 +186,7 @@ export class Member {
     const { own, clock, random } = this.#options
     const options = {
       ownId: own.id,
-      key: this.#key,
+      keys: this.#keys,
       clock,
       random,
       isOpen: () => this.#desk !== undefined,
@@ -278,7 +278,7 @@ export class Member {
       gatewayId: holder.id,
       url: holder.url,
       token: lease.token,
-      key: this.#key,
+      keys: this.#keys,
       clock,
       random,
       logger,

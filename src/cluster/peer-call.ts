@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { Random } from '../base/index.ts'
 import { PEER_PATH, PEER_PROTOCOL } from './peer-door.ts'
-import { isProof, proofOf } from './peer-proof.ts'
+import { proofOf, provenKey } from './peer-proof.ts'
 
 const CALL_MS_MAX = 1000
 
@@ -13,7 +13,8 @@ export interface PeerCall {
   /** Who must answer. */
   gatewayId: string
   url: string
-  key: Uint8Array
+  /** As those of whoever answers. */
+  keys: readonly Uint8Array[]
   random: Random
   signal: AbortSignal
 }
@@ -24,7 +25,7 @@ export interface PeerCall {
  * @throws Error where nobody answers, or somebody else
  */
 export function callPeer(call: PeerCall): Promise<Duplex> {
-  const { ownId, gatewayId, url, key, random, signal } = call
+  const { ownId, gatewayId, url, keys, random, signal } = call
   const callerNonce = Buffer.from(random.bytes(16)).toString('hex')
   const request = url.startsWith('https:') ? requestHttps : requestHttp
   const outgoing = request(`${url.replace(/\/+$/, '')}${PEER_PATH}`, {
@@ -48,8 +49,8 @@ export function callPeer(call: PeerCall): Promise<Duplex> {
     outgoing.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) => {
       const answererNonce = String(response.headers['x-gristmill-nonce'])
       const said = { callerId: ownId, callerNonce, answererId: gatewayId, answererNonce }
-      const proof = proofOf(key, 'answerer', said)
-      if (!isProof(response.headers['x-gristmill-proof'], proof)) {
+      const key = provenKey(response.headers['x-gristmill-proof'], keys, 'answerer', said)
+      if (key === undefined) {
         socket.destroy()
         reject(new Error('the gateway could not prove that it belongs to this cluster'))
         return

@@ -9,7 +9,7 @@ import { until } from '../base/test-eventually.ts'
 import { answerPeer, PEER_PATH, PEER_PROTOCOL } from './peer-door.ts'
 
 it('a caller that is refused and does not hang up is let go of', async () => {
-  const options = { ownId: 'a', key: new Uint8Array(32), clock: new FakeClock(), onPeer() {} }
+  const options = { ownId: 'a', keys: [new Uint8Array(32)], clock: new FakeClock(), onPeer() {} }
   const server = createServer().on('upgrade', (request, socket) => {
     answerPeer({ ...options, random: systemRandom, isOpen: () => false }, request, socket)
   })

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock, Random } from '../base/index.ts'
-import { type Handshake, isProof, proofOf } from './peer-proof.ts'
+import { type Handshake, proofOf, provenKey } from './peer-proof.ts'
 
 export const PEER_PATH = '/cluster/stream'
 export const PEER_PROTOCOL = 'gristmill-gateway/1'
@@ -12,7 +12,8 @@ const PROOF_CHARACTERS_MAX = 200
 
 export interface PeerDoorOptions {
   ownId: string
-  key: Uint8Array
+  /** Of this cluster, the one before it as well while it is changed. */
+  keys: readonly Uint8Array[]
   clock: Clock
   random: Random
   /** False while others have nothing to say to this gateway. */
@@ -42,7 +43,7 @@ export function answerPeer(
     `upgrade: ${PEER_PROTOCOL}`,
     `x-gristmill-gateway: ${options.ownId}`,
     `x-gristmill-nonce: ${answererNonce}`,
-    `x-gristmill-proof: ${proofOf(options.key, 'answerer', said)}`,
+    `x-gristmill-proof: ${options.keys.map((key) => proofOf(key, 'answerer', said)).join()}`,
   ]
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
   awaitProof(options, socket, said)
@@ -59,7 +60,8 @@ function awaitProof(options: PeerDoorOptions, socket: Duplex, said: Handshake): 
     if (end === -1 && text.length < PROOF_CHARACTERS_MAX) return
     late.cancel()
     socket.off('data', onData)
-    if (end === -1 || !isProof(text.slice(0, end), proofOf(options.key, 'caller', said))) {
+    const proof = end === -1 ? undefined : text.slice(0, end)
+    if (provenKey(proof, options.keys, 'caller', said) === undefined) {
       socket.destroy()
       return
     }

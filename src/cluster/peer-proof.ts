@@ -23,7 +23,26 @@ export function proofOf(key: Uint8Array, side: 'caller' | 'answerer', said: Hand
   return createHmac('sha256', key).update(JSON.stringify(words)).digest('hex')
 }
 
-export function isProof(given: unknown, expected: string): boolean {
-  if (typeof given !== 'string' || given.length !== expected.length) return false
+/**
+ * The key that somebody has proved to have, of those that we know: while a key is changed, gateways
+ * with the old one and with the new one have to get along.
+ * @param given proofs with one or several keys, with commas between them
+ */
+export function provenKey(
+  given: unknown,
+  keys: readonly Uint8Array[],
+  side: 'caller' | 'answerer',
+  said: Handshake,
+): Uint8Array | undefined {
+  if (typeof given !== 'string') return undefined
+  const proofs = given.split(',')
+  return keys.find((key) => {
+    const expected = proofOf(key, side, said)
+    return proofs.some((proof) => isProof(proof, expected))
+  })
+}
+
+function isProof(given: string, expected: string): boolean {
+  if (given.length !== expected.length) return false
   return timingSafeEqual(Buffer.from(given), Buffer.from(expected))
 }

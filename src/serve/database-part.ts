@@ -78,8 +78,11 @@ const gatewayIdOf = (home: Home) => `gw_${home.secret('gateway').toString('hex')
 /** A secret of this gateway; the same at all of them where several share the database. */
 export function sharedSecret(config: Config, home: Home, name: string): Buffer {
   if (config.clusterUrl === undefined || config.secretKey === undefined) return home.secret(name)
-  return Buffer.from(hkdfSync('sha256', config.secretKey, '', `gristmill ${name}`, 32))
+  return derived(config.secretKey, name)
 }
+
+const derived = (key: Buffer, name: string) =>
+  Buffer.from(hkdfSync('sha256', key, '', `gristmill ${name}`, 32))
 
 async function openShared(
   { config, home, clock, logger, version }: DatabasePartOptions,
@@ -95,9 +98,11 @@ async function openShared(
     url: clusterUrl,
     version,
   }
-  const secret = sharedSecret(config, home, 'gateways')
+  const { secretKeyBefore } = config
+  const secrets = [sharedSecret(config, home, 'gateways')]
+  if (secretKeyBefore !== undefined) secrets.push(derived(secretKeyBefore, 'gateways'))
   const random = systemRandom
-  const member = new Member({ own, secret, right, database, clock, random, logger })
+  const member = new Member({ own, secrets, right, database, clock, random, logger })
   await member.join()
   const lease = { state: () => right.state() }
   // Another gateway may schedule by then, and have what this one has leased.
