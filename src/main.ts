@@ -217,7 +217,10 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const ledgerLimits = { ...limits, databaseAwayMsMax: awayMsMax }
   const ledgerParts = { database, journal, clock, logger, registry, limits: ledgerLimits }
   const ledger = createLedger({ ...ledgerParts, gateway: member?.membership.number })
-  stack.defer(async () => void (await ledger.close()))
+  stack.defer(async () => {
+    // What one that has left did not write is settled by others.
+    if ((await ledger.close()) === 0) await member?.membership.leave()
+  })
   await ledger.replay()
   const standard = defaultSchedulerConfig.cost
   const calibrations = await Calibrations.open({ database, clock, random, logger }, standard)

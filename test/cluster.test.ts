@@ -139,4 +139,38 @@ describe('two gateways at one database', () => {
       [...engine.begun.values()].reduce((a, b) => a + b, 0),
     )
   })
+
+  it('have not left before all is written, and write it when they come back', async () => {
+    const { answeredBy } = await cluster(one)
+    const settled = async () => {
+      const [row] = await database.sql<{ all: number; recovered: number; open: number }[]>`
+        select count(*)::int as all, count(*) filter (where settlement_group = 'recovered')::int
+          as recovered, (select count(*)::int from ledger_intents) - count(*)::int as open
+        from ledger_settlements`
+      return row
+    }
+    const before = await eventually('all are settled', async () => {
+      const row = await settled()
+      return row?.open === 0 && row
+    })
+    const [held, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const locked = database.transaction(async (sql) => {
+      await sql`lock table ledger_settlements in exclusive mode`
+      held.resolve()
+      await release.promise
+    })
+    await held.promise
+    assert.match((await ask(one)).text, /\[DONE\]/)
+    await one.stop()
+    const [row] = await database.sql<{ leftAt: Date | null }[]>`
+      select left_at as "leftAt" from gateways where id = ${answeredBy}`
+    assert.equal(row?.leftAt, null)
+    release.resolve()
+    await locked
+    one = await start(homes[0] ?? '')
+    await eventually('it is settled as it ended', async () => {
+      const now = await settled()
+      return now?.all === before.all + 1 && now.recovered === before.recovered && now.open === 0
+    })
+  })
 })

@@ -67,13 +67,22 @@ export async function leave(sql: Queries, { id, run }: OwnGateway): Promise<void
 /** Gateways that gave a sign of life within `withinS` and have not left. */
 export async function readGateways(sql: Queries, withinS: number): Promise<GatewayRow[]> {
   const rows = await sql<GatewayRow[]>`
-    select id, number, run, url, version, host, pid, started_at as "startedAt",
-      (1000 * extract(epoch from clock_timestamp() - beat_at))::float8 as "beatAgeMs"
-    from gateways
+    select ${columns(sql)} from gateways
     where left_at is null and beat_at > clock_timestamp() - make_interval(secs => ${withinS})
     order by number`
   return [...rows]
 }
+
+/** Whoever has our identifier, unless it has left. */
+export async function readOwn(sql: Queries, { id }: OwnGateway): Promise<GatewayRow | undefined> {
+  const [row] = await sql<GatewayRow[]>`
+    select ${columns(sql)} from gateways where left_at is null and id = ${id}`
+  return row
+}
+
+const columns = (sql: Queries) => sql`
+  id, number, run, url, version, host, pid, started_at as "startedAt",
+  (1000 * extract(epoch from clock_timestamp() - beat_at))::float8 as "beatAgeMs"`
 
 /** Numbers of gateways not heard of for so long, or that have left, with requests to settle. */
 export async function readGone(sql: Queries, forS: number): Promise<number[]> {
@@ -116,15 +125,25 @@ export async function renewLease(
   return rows.length > 0
 }
 
-/** Takes a lease that has ended. @returns its token; null where somebody was quicker */
-export async function takeLease(sql: Queries, { id, run }: OwnGateway): Promise<number | null> {
+/**
+ * Takes a lease that has ended.
+ * @param seen the highest token that was ever seen; one of a database that was restored to an
+ *   earlier time may be lower, and nobody would heed it
+ * @returns its token; null where somebody was quicker
+ */
+export async function takeLease(
+  sql: Queries,
+  { id, run }: OwnGateway,
+  seen: number,
+): Promise<number | null> {
   const until = sql`clock_timestamp() + make_interval(secs => ${LEASE_MS / 1000})`
   const [row] = await sql<{ token: number }[]>`
     insert into scheduler_lease (gateway_id, run, token, since, expires_at)
-    values (${id}, ${run}, 1, clock_timestamp(), ${until})
+    values (${id}, ${run}, ${seen}::int8 + 1, clock_timestamp(), ${until})
     on conflict (only_row) do update
       set gateway_id = excluded.gateway_id, run = excluded.run,
-        token = scheduler_lease.token + 1, since = clock_timestamp(), expires_at = ${until}
+        token = greatest(scheduler_lease.token, ${seen}::int8) + 1,
+        since = clock_timestamp(), expires_at = ${until}
       where scheduler_lease.expires_at < clock_timestamp()
     returning token, pg_notify('gateways', '')`
   return row?.token ?? null

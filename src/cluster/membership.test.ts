@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+<<<<<<< HEAD
 import { after, before, it } from 'node:test'
 import { type Clock, createLogger, systemClock } from '../base/index.ts'
 import { openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
@@ -31,4 +32,125 @@ it('whoever holds the lease may not act by it after its machine has slept', asyn
   assert.equal(member.mayAct, true)
   sleptMs = 3_600_000
   assert.equal(member.mayAct, false)
+=======
+import { after, afterEach, before, describe, it } from 'node:test'
+import { systemClock as clock, createLogger } from '../base/index.ts'
+import { eventually } from '../base/test-eventually.ts'
+import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { Membership } from './membership.ts'
+
+const logger = createLogger('silent', 'test')
+
+describe('one of several gateways', () => {
+  let database: TestDatabase
+  const open: Membership[] = []
+
+  before(async () => {
+    database = await openTestDatabase()
+  })
+  afterEach(async () => {
+    for (const one of open.splice(0)) await one.close()
+    await database.reset()
+  })
+  after(() => database.close())
+
+  function member(id: string, { run = `run_${id}`, sql = database.sql } = {}) {
+    const seen = { tokens: [] as number[], looks: 0 }
+    const membership = new Membership({
+      own: { id, run, url: `http://${run}`, version: '1' },
+      sql: () => sql,
+      clock,
+      logger,
+      onTaken: (token) => seen.tokens.push(token),
+      onLost: () => {},
+      onLook: () => {
+        seen.looks++
+      },
+    })
+    open.push(membership)
+    return Object.assign(seen, { membership })
+  }
+
+  async function join(...given: Parameters<typeof member>) {
+    const one = member(...given)
+    await one.membership.join()
+    await one.membership.start()
+    return one
+  }
+
+  /** The database where every statement takes so long. */
+  const slow = (ms: number) =>
+    new Proxy(database.sql, {
+      apply(target, self, given) {
+        const query = Reflect.apply(target, self, given) as PromiseLike<unknown>
+        if (typeof query.then !== 'function') return query
+        const later = (ok: () => void, bad: () => void) =>
+          clock
+            .sleep(ms)
+            .then(() => query)
+            .then(ok, bad)
+        return new Proxy(query, {
+          get: (of, name) => (name === 'then' ? later : (Reflect.get(of, name) as unknown)),
+        })
+      },
+    })
+
+  it('schedules again where the database is restored to an earlier time', async () => {
+    await member('b').membership.join()
+    await database.sql`
+      insert into scheduler_lease (gateway_id, run, token, since, expires_at)
+      values ('b', 'run_b', 40, now(), now() - interval '1 s')`
+    const { membership, tokens } = await join('a')
+    assert.deepEqual(tokens, [41])
+    await database.sql`update scheduler_lease set gateway_id = 'b', run = 'run_b', token = 3`
+    await eventually('it has the lease again', () => tokens.length === 2)
+    assert.ok((tokens[1] ?? 0) > 41, `${tokens[1]}`)
+    assert.equal(membership.mayAct, true)
+    await database.sql`delete from scheduler_lease`
+    await eventually('and again', () => tokens.length === 3)
+    assert.ok((tokens[2] ?? 0) > (tokens[1] ?? 0), `${tokens[2]}`)
+  })
+
+  it('keeps the lease where the database is slow', async () => {
+    const one = await join('a', { sql: slow(600) })
+    const other = await join('b')
+    const { looks } = one
+    await eventually('it has looked often', () => one.looks >= looks + 4)
+    assert.deepEqual([one.tokens, other.tokens], [[1], []])
+  })
+
+  it('goes on with its end where the database does not hear that it gives the lease back', async () => {
+    let isCut = false
+    const sql = new Proxy(database.sql, {
+      apply(target, self, given) {
+        if (isCut) return Promise.reject(new Error('the connection was cut'))
+        return Reflect.apply(target, self, given) as unknown
+      },
+    })
+    const { membership } = await join('a', { sql })
+    isCut = true
+    await membership.give()
+    assert.equal(membership.mayAct, false)
+  })
+
+  it('is told of one that runs with a copy of its data home, and not of one that ended', async () => {
+    const one = await join('a')
+    const copy = member('a', { run: 'run_copy' }).membership
+    assert.equal((await copy.twin())?.url, 'http://run_a')
+    await one.membership.close()
+    assert.equal(await copy.twin(), undefined)
+  })
+
+  it('has left once it says that nothing of it is left to be written', async () => {
+    const { membership } = await join('a')
+    const hasLeft = async () => {
+      const [row] = await database.sql`select left_at from gateways where id = 'a'`
+      return row?.left_at !== null
+    }
+    await membership.close()
+    assert.equal(await hasLeft(), false)
+    await membership.leave()
+    assert.equal(await hasLeft(), true)
+  })
+>>>>>>> 383c626 (membership of gateways: a database restored to an earlier time has its lease taken with a token above all seen, or nobody heeded it; a slow database makes renewals no rarer; what is heard during a look is looked at; a copy of a data home beside the first is refused; a gateway has left once its ledger is written, and drains also where the lease could not be given back)
 })

@@ -14,16 +14,21 @@ import {
   type OwnGateway,
   readGateways,
   readLease,
+  readOwn,
   renewLease,
   takeLease,
 } from './gateway-rows.ts'
 import { LeaseTerm } from './lease-term.ts'
 
 const ROUND_MS = 1000
-/** While a holder waits for what others report. */
+/** While a holder waits for what others report, or the database is away. */
 const HURRIED_MS = 200
+/** Between two looks, at the least. */
+const PAUSE_MS_MIN = 20
 /** A gateway that was silent for so long is taken for dead. */
 export const SILENT_MS = 3000
+/** Within which one that lives gives a sign of life. */
+const TWIN_MS = 2 * ROUND_MS
 /** Gateways that are shown although they are silent. */
 const SHOWN_S = 3600
 
@@ -49,10 +54,13 @@ export class Membership {
   #number = 0
   #gateways: GatewayRow[] = []
   #lease: LeaseRow | null = null
+  /** The highest of all leases so far. */
+  #tokenSeen = 0
   #holds = false
   #isLeaving = false
   #isHurried = false
-  #wake: AbortController | undefined
+  #isAway = false
+  #wake = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #lookedAtMs = Number.NEGATIVE_INFINITY
 
@@ -99,6 +107,22 @@ export class Membership {
     return this.#options.clock.monotonicMs() - this.#lookedAtMs
   }
 
+  /**
+   * Another gateway that runs under our identifier, from a copy of our data home: each of the two
+   * would settle what the other one runs. One that was just killed is waited for.
+   */
+  async twin(): Promise<GatewayRow | undefined> {
+    const { own, clock } = this.#options
+    let before = await readOwn(this.#connection(), own)
+    while (before !== undefined && before.beatAgeMs < TWIN_MS) {
+      await clock.sleep(HURRIED_MS)
+      const now = await readOwn(this.#connection(), own)
+      if (now !== undefined && now.beatAgeMs < before.beatAgeMs) return now
+      before = now
+    }
+    return undefined
+  }
+
   /** Gets its number. @throws what the database throws */
   async join(): Promise<void> {
     this.#number = await join(this.#connection(), this.#options.own)
@@ -112,7 +136,7 @@ export class Membership {
 
   /** Looks now. */
   wake(): void {
-    this.#wake?.abort()
+    this.#wake.abort()
   }
 
   /** Looks more often, as long as it matters. */
@@ -123,23 +147,36 @@ export class Membership {
 
   /** Gives the lease back, so that another gateway can take it at once, and takes none any more. */
   async give(): Promise<void> {
-    const sql = this.#options.sql()
+    const { sql, own } = this.#options
+    const connection = sql()
     this.#isLeaving = true
     if (!this.#holds) return
     this.#drop()
-    if (sql !== undefined) await giveLease(sql, this.#options.own, this.term.token)
+    // Where that cannot be said it ends by itself.
+    if (connection !== undefined) {
+      await this.#say(() => giveLease(connection, own, this.term.token))
+    }
   }
 
-  /** Leaves; another gateway takes over at once. */
+  /** Gives no sign of life any more; another gateway takes over at once. */
   async close(): Promise<void> {
     this.#isLeaving = true
     this.#closing.abort()
     this.wake()
     await this.#running
+    await this.give()
+  }
+
+  /** Says that nothing of it is left to be written: what is open then is settled by others. */
+  async leave(): Promise<void> {
+    const { sql, own } = this.#options
+    const connection = sql()
+    if (connection !== undefined) await this.#say(() => leave(connection, own))
+  }
+
+  async #say(what: () => Promise<void>): Promise<void> {
     try {
-      await this.give()
-      const sql = this.#options.sql()
-      if (sql !== undefined) await leave(sql, this.#options.own)
+      await what()
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'the gateway could not say that it leaves')
     }
@@ -154,11 +191,17 @@ export class Membership {
   async #keep(): Promise<void> {
     const { clock, sql, logger } = this.#options
     const { signal } = this.#closing
+    // From the start of a look, so that a slow database does not make renewals rarer.
+    let beganMs = clock.monotonicMs()
     while (!signal.aborted) {
-      this.#wake = new AbortController()
-      await clock.sleep(this.#pauseMs(), this.#wake.signal).catch(() => undefined)
+      const pauseMs = Math.max(PAUSE_MS_MIN, this.#pauseMs() - (clock.monotonicMs() - beganMs))
+      await clock.sleep(pauseMs, this.#wake.signal).catch(() => undefined)
       const connection = sql()
       if (signal.aborted) return
+      beganMs = clock.monotonicMs()
+      this.#isAway = connection === undefined
+      // What is heard during a look may not be in it, and makes for the next one.
+      this.#wake = new AbortController()
       if (connection === undefined) continue
       await this.#look(connection).catch((error: Error) =>
         logger.warn({ reason: error.message }, 'the database did not say who schedules'),
@@ -168,24 +211,30 @@ export class Membership {
 
   /** Right after the end of a lease that is not renewed, if that comes first. */
   #pauseMs(): number {
-    if (this.#isHurried) return HURRIED_MS
+    if (this.#isHurried || this.#isAway) return HURRIED_MS
     const leftMs = this.#lease?.leftMs ?? 0
     if (this.#holds || leftMs > ROUND_MS) return ROUND_MS
-    return Math.max(20, leftMs + 5)
+    return leftMs + 5
   }
 
   async #look(sql: Sql): Promise<void> {
     const { own, clock, onLook } = this.#options
     if (this.#holds) await this.#renew(sql)
-    await beat(sql, own)
-    // Known before the lease is taken, since who lives has to report first.
-    this.#gateways = await readGateways(sql, SHOWN_S)
-    let lease = await readLease(sql)
+    // At once, since each may take long. Who lives is known before the lease is taken, as they
+    // have to report first.
+    const [, gateways, found] = await Promise.all([
+      beat(sql, own),
+      readGateways(sql, SHOWN_S),
+      readLease(sql),
+    ])
+    this.#gateways = gateways
+    let lease = found
     if (!this.#holds && !this.#isLeaving && (lease?.leftMs ?? 0) <= 0) {
       await this.#take(sql, lease)
       lease = await readLease(sql)
     }
     this.#lease = lease
+    this.#tokenSeen = Math.max(this.#tokenSeen, lease?.token ?? 0)
     this.#lookedAtMs = clock.monotonicMs()
     onLook()
   }
@@ -201,7 +250,7 @@ export class Membership {
   async #take(sql: Sql, before: LeaseRow | null): Promise<void> {
     const { own, onTaken } = this.#options
     const sentAtMs = this.#time.nowMs()
-    const token = await takeLease(sql, own)
+    const token = await takeLease(sql, own, this.#tokenSeen)
     if (token === null) return
     this.term.granted(token, sentAtMs)
     this.#holds = true

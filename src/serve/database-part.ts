@@ -1,6 +1,13 @@
 /** The database of this run: started or connected to, migrated, and ours to schedule on. */
 import { hkdfSync } from 'node:crypto'
-import { type Clock, type Config, type Logger, newId, systemRandom } from '../base/index.ts'
+import {
+  type Clock,
+  type Config,
+  GristmillError,
+  type Logger,
+  newId,
+  systemRandom,
+} from '../base/index.ts'
 import { Member } from '../cluster/index.ts'
 import type { Home } from '../host/index.ts'
 import {
@@ -41,7 +48,7 @@ export interface DatabasePartOptions {
 /**
  * @param stack takes what must be closed, in the order in which it was opened
  * @throws GristmillError `database_unreachable`, `database_failed`, `database_too_old`,
- *   `database_too_new`, `scheduler_held`
+ *   `database_too_new`, `scheduler_held`, `home_unusable`
  */
 export async function openDatabasePart(
   options: DatabasePartOptions,
@@ -103,6 +110,12 @@ async function openShared(
   if (secretKeyBefore !== undefined) secrets.push(derived(secretKeyBefore, 'gateways'))
   const random = systemRandom
   const member = new Member({ own, secrets, right, database, clock, random, logger })
+  const twin = await member.membership.twin()
+  if (twin !== undefined) {
+    const { url, host, pid } = twin
+    const reason = `a gateway runs with a copy of it, process ${pid} on ${host} at ${url}`
+    throw new GristmillError('home_unusable', { home: home.path, reason })
+  }
   await member.join()
   const lease = { state: () => right.state() }
   // Another gateway may schedule by then, and have what this one has leased.
