@@ -1,40 +1,6 @@
 import assert from 'node:assert/strict'
-<<<<<<< HEAD
-import { after, before, it } from 'node:test'
-import { type Clock, createLogger, systemClock } from '../base/index.ts'
-import { openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
-import { Membership } from './membership.ts'
-
-/** As of a machine whose monotonic clock stands still while it sleeps. */
-let sleptMs = 0
-const clock: Clock = { ...systemClock, nowMs: () => systemClock.nowMs() + sleptMs }
-
-let database: TestDatabase
-let member: Membership
-
-before(async () => {
-  database = await openTestDatabase()
-  member = new Membership({
-    own: { id: 'gw_1', run: 'run_1', url: 'http://127.0.0.1:1', version: '0' },
-    sql: () => database.sql as Sql,
-    ...{ clock, logger: createLogger('silent', 'test') },
-    ...{ onTaken: () => undefined, onLost: () => undefined, onLook: () => undefined },
-  })
-  await member.join()
-})
-after(async () => {
-  await member.close()
-  await database.close()
-})
-
-it('whoever holds the lease may not act by it after its machine has slept', async () => {
-  await member.start()
-  assert.equal(member.mayAct, true)
-  sleptMs = 3_600_000
-  assert.equal(member.mayAct, false)
-=======
 import { after, afterEach, before, describe, it } from 'node:test'
-import { systemClock as clock, createLogger } from '../base/index.ts'
+import { type Clock, systemClock as clock, createLogger } from '../base/index.ts'
 import { eventually } from '../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { Membership } from './membership.ts'
@@ -54,12 +20,15 @@ describe('one of several gateways', () => {
   })
   after(() => database.close())
 
-  function member(id: string, { run = `run_${id}`, sql = database.sql } = {}) {
+  function member(
+    id: string,
+    { run = `run_${id}`, sql = database.sql, time = clock as Clock } = {},
+  ) {
     const seen = { tokens: [] as number[], looks: 0 }
     const membership = new Membership({
       own: { id, run, url: `http://${run}`, version: '1' },
       sql: () => sql,
-      clock,
+      clock: time,
       logger,
       onTaken: (token) => seen.tokens.push(token),
       onLost: () => {},
@@ -133,6 +102,16 @@ describe('one of several gateways', () => {
     assert.equal(membership.mayAct, false)
   })
 
+  it('may not act by its lease after its machine has slept', async () => {
+    // The monotonic clock stands still meanwhile.
+    let sleptMs = 0
+    const time: Clock = { ...clock, nowMs: () => clock.nowMs() + sleptMs }
+    const { membership } = await join('a', { time })
+    assert.equal(membership.mayAct, true)
+    sleptMs = 3_600_000
+    assert.equal(membership.mayAct, false)
+  })
+
   it('is told of one that runs with a copy of its data home, and not of one that ended', async () => {
     const one = await join('a')
     const copy = member('a', { run: 'run_copy' }).membership
@@ -152,5 +131,4 @@ describe('one of several gateways', () => {
     await membership.leave()
     assert.equal(await hasLeft(), true)
   })
->>>>>>> 383c626 (membership of gateways: a database restored to an earlier time has its lease taken with a token above all seen, or nobody heeded it; a slow database makes renewals no rarer; what is heard during a look is looked at; a copy of a data home beside the first is refused; a gateway has left once its ledger is written, and drains also where the lease could not be given back)
 })
