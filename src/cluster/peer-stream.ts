@@ -95,7 +95,12 @@ export class PeerStream<In, Out> {
     if (lines.length > 0) this.#heardAtMs = nowMs
     for (const line of lines) {
       if (this.#isClosed) return
-      this.#take(line)
+      try {
+        this.#take(line)
+      } catch (error) {
+        // It may be of another version. All that came this way is told anew over the next one.
+        this.close(`what it says cannot be taken: ${(error as Error).message}`)
+      }
     }
   }
 
