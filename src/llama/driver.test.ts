@@ -57,14 +57,22 @@ class CountingRunner implements Runner {
   }
 }
 
-function setUp(slots: number, waitingMax = 10) {
+/** Reads a piece after each turn of the streams. */
+class InTurns extends Pace {
+  override readBudget({ readMs }: { readMs: number }): number {
+    return readMs > 0 ? 0 : 40
+  }
+}
+
+function setUp(slots: number, waitingMax = 10, Paced: typeof Pace = Pace) {
   const log: string[] = []
+  const decoded: number[] = []
   const runners = Array.from(
     { length: slots },
     (_, i) => new CountingRunner('abcdef'[i] ?? '', log),
   )
   // Pieces are as long as they may be, however slow this machine is.
-  const pace = new Pace({ readTokensMax: 40, readStepMs: 60_000 })
+  const pace = new Paced({ readTokensMax: 40, readStepMs: 60_000 })
   const driver = new Driver({
     runners,
     clock: systemClock,
@@ -74,9 +82,9 @@ function setUp(slots: number, waitingMax = 10) {
     enough: slots,
     yieldMsMax: 60_000,
     isEndToken: (token) => token === END,
-    onStep: () => undefined,
+    onStep: (report) => decoded.push(report.decoded),
   })
-  return { log, runners, driver }
+  return { log, decoded, runners, driver }
 }
 
 const prompt = (length: number, start = 1) => Array.from({ length }, (_, i) => (start + i) as Token)
@@ -111,6 +119,35 @@ test('a better-ranked prompt is read before the next step of worse-ranked stream
   const start = log.indexOf('b read 40')
   assert.deepEqual(log.slice(start, start + 3), ['b read 40', 'b read 40', 'b start 20'])
   assert.ok(log.lastIndexOf('a next') > start)
+})
+
+/** Streams on the first and the third sequence, after one between them has ended. */
+async function apart(driver: Driver) {
+  const ask = (cacheSalt: string, tokensMax: number) =>
+    driver.run(request(5, { cacheSalt, tokensMax }))
+  const streams = [ask('first', 12), ask('second', 1), ask('third', 12)]
+  await streams[1]
+  return Promise.all([streams[0], streams[2]])
+}
+
+test('streams whose sequences are no neighbours step by themselves, in turn', async () => {
+  const { driver, log, decoded } = setUp(3)
+  await apart(driver)
+  const steps = log.filter((line) => line.endsWith('next'))
+  assert.deepEqual(steps, Array.from({ length: 11 }, () => ['a next', 'c next']).flat())
+  assert.deepEqual(new Set(decoded), new Set([0, 1]))
+})
+
+test('a prompt is read on after all streams had their turn, also those apart', async () => {
+  const { driver, log } = setUp(3, 10, InTurns)
+  const streams = apart(driver)
+  await until(() => log.includes('c next'))
+  await driver.run(request(120, { cacheSalt: 'long', tokensMax: 1 }))
+  const pieces = log.flatMap((line, i) => (line === 'b read 40' ? [i] : []))
+  assert.equal(pieces.length, 2)
+  const between = log.slice((pieces[0] ?? 0) + 1, pieces[1])
+  assert.deepEqual(between.toSorted(), ['a next', 'c next'])
+  await streams
 })
 
 test('those who wait are served best rank first; too many are refused', async () => {

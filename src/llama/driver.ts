@@ -18,6 +18,7 @@ import {
 } from '../base/index.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
 import type { Pace } from './pace.ts'
+import { nextPass } from './pass.ts'
 import { type PooledSequence, SequencePool, type TakenSequence } from './sequence-pool.ts'
 
 /** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
@@ -93,6 +94,8 @@ export class Driver {
   #lastArrivalMs = 0
   /** Time spent on prompts since streams had their last token. */
   #readMs = 0
+  /** When the last prompt tokens had been read. */
+  #lastReadMs = Number.NEGATIVE_INFINITY
 
   constructor(options: DriverOptions) {
     this.#options = options
@@ -250,13 +253,14 @@ export class Driver {
   async #step(plan: StepPlan<Active>): Promise<void> {
     const { clock, pace, onStep } = this.#options
     const startMs = clock.monotonicMs()
+    const { pass, others } = nextPass(plan.decode)
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
     const pieces = plan.read.map(({ candidate: { position }, tokens }) => ({ position, tokens }))
     notePassed(this.#active, plan.read)
-    const step = { open: plan.decode.length + plan.read.length }
+    const step = { open: pass.length + plan.read.length }
     const work = [
-      ...plan.decode.map((active) => this.#attempt(step, active, () => active.runner.next())),
+      ...pass.map((active) => this.#attempt(step, active, () => active.runner.next())),
       ...reading.map(({ candidate, tokens }) =>
         this.#attempt(step, candidate, () => this.#read(candidate, tokens)),
       ),
@@ -271,9 +275,15 @@ export class Driver {
       else if (active.end !== undefined) active.resolve(active.end)
     }
     const durationMs = endMs - startMs
-    this.#readMs = plan.decode.length > 0 ? 0 : this.#readMs + durationMs
-    pace.record(durationMs, plan.decode.length, pieces)
-    onStep({ durationMs, decoded: plan.decode.length, readTokens })
+    if (pass.length === 0) {
+      this.#readMs += durationMs
+      this.#lastReadMs = endMs
+    } else if (others.every(({ lastStepMs }) => lastStepMs > this.#lastReadMs)) {
+      // The streams' turn is over once all have had their token.
+      this.#readMs = 0
+    }
+    pace.record(durationMs, pass.length, pieces)
+    onStep({ durationMs, decoded: pass.length, readTokens })
   }
 
   async #attempt(
