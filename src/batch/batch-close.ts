@@ -71,6 +71,8 @@ async function reportRest(
     const fates = await Promise.all(group)
     group = []
     if (fates.includes('unknown')) throw new Error('closing while the rest is reported')
+    // Dropped because it cannot be stored is not dropped because the line had its end.
+    if (writer.broken) throw writer.broken
   }
   try {
     for await (const line of files.lines(batch, batch.inputFileId, { lineBytesMax })) {

@@ -76,7 +76,6 @@ export class BatchRun {
   #isClearing = false
   /** Why it does not go on though lines are left. */
   #ending: { endCode: EndCode; reason: string } | null = null
-  #broken: GristmillError | undefined
   #waiters: (() => void)[] = []
 
   /** @param principal null where the key it was made with has ended */
@@ -92,10 +91,7 @@ export class BatchRun {
       logger,
       batchId: batch.id,
       store: (ends) => storeEnds(database, files, batch, ends, fence),
-      onBroken: (error) => {
-        this.#broken = error
-        this.#wake()
-      },
+      onBroken: () => this.#wake(),
     })
   }
 
@@ -213,7 +209,7 @@ export class BatchRun {
     }
     await this.#until(() => this.#mustEnd || this.#outstanding.size === 0)
     await this.#clear()
-    if (this.#broken) throw this.#broken
+    if (this.#writer.broken) throw this.#writer.broken
     if (this.#isStopping) return
     await finalizeBatch(database.sql, id, this.#ending, new Date(clock.nowMs()))
     await this.#reload()
@@ -300,9 +296,8 @@ export class BatchRun {
   }
 
   get #mustEnd(): boolean {
-    return (
-      this.#isStopping || this.#isClearing || this.#ending !== null || this.#broken !== undefined
-    )
+    const isBroken = this.#writer.broken !== undefined
+    return this.#isStopping || this.#isClearing || this.#ending !== null || isBroken
   }
 
   /** Lines in flight at most: enough that the pool never waits for the next. */

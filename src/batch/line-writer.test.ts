@@ -21,7 +21,7 @@ function writerWith(store: (ends: readonly EndedLine[]) => Promise<Set<number>>)
     logger: createLogger('silent', 'test'),
     batchId: 'batch_1',
     store,
-    onBroken: ({ code }) => broken.push(code),
+    onBroken: () => broken.push(writer.broken?.code ?? 'nothing'),
   })
   return { writer, broken }
 }

@@ -15,8 +15,8 @@ export interface LineWriterOptions {
   batchId: string
   /** @returns the lines that are stored with the given end */
   store: (ends: readonly EndedLine[]) => Promise<Set<number>>
-  /** Ends cannot be stored, now or later: files or keys are gone. */
-  onBroken: (error: GristmillError) => void
+  /** Called when `broken` is set. */
+  onBroken: () => void
 }
 
 interface Waiting {
@@ -30,6 +30,8 @@ const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 5000
 
 export class LineWriter {
+  /** Why ends cannot be stored, now or later: files, keys or the right to do so are gone. */
+  broken: GristmillError | undefined
   readonly #options: LineWriterOptions
   readonly #closing = new AbortController()
   #waiting: Waiting[] = []
@@ -84,7 +86,8 @@ export class LineWriter {
         return await store(ends)
       } catch (error) {
         if (error instanceof GristmillError) {
-          onBroken(error)
+          this.broken = error
+          onBroken()
           return new Set()
         }
         logger.warn({ ...whyOf(error), batchId }, 'answers of a batch wait for the database')
