@@ -117,7 +117,9 @@ describe('a file', () => {
     for await (const { id } of client.files.list({ limit: 2, order: 'asc' })) ids.push(id)
     assert.deepEqual(ids, made)
     assert.deepEqual(await idsOf(), made.toReversed())
-    for await (const { id } of client.files.list({ purpose: 'user_data' })) assert.fail(id)
+    for await (const { id } of client.files.list({ purpose: 'fine-tune' })) assert.fail(id)
+    const error = await thrownBy(client.files.list({ purpose: 'a\0' }))
+    assert.ok(error instanceof OpenAI.BadRequestError)
     for (const id of made) await client.files.delete(id)
   })
 

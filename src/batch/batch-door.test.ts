@@ -171,6 +171,7 @@ describe('/v1/batches', () => {
       [{ ...good, input_file_id: 'file\0' }, 'input_file_id'],
       [{ ...good, metadata: { a: 'x'.repeat(513) } }, 'metadata.a'],
       [{ ...good, metadata: { a: 'x\0' } }, 'metadata.a'],
+      [{ ...good, metadata: { a: 'x\ud83c' } }, 'metadata.a'],
       [{ ...good, output_expires_after: { anchor: 'created_at', seconds: 5 } }, AFTER_SECONDS],
     ]
     for (const [body, param] of bad) {

@@ -5,7 +5,7 @@ import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { cancelBatch } from './batch-store.ts'
-import { type TestBatches, testBatches } from './test-batches.ts'
+import { chatLine, goodAnswer, type TestBatches, testBatches } from './test-batches.ts'
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `line-${i}`)
 const lines = (count: number) => names(count).map((name) => chatLine(name))
@@ -22,6 +22,36 @@ describe('a batch', () => {
   after(() => database.close())
   beforeEach(() => database.reset())
   afterEach(() => batches.close())
+
+  it('names also what cannot be stored as it stands in a line', async () => {
+    batches = testBatches(database, goodAnswer)
+    batches.runner.start()
+    const models = ['nul\0', 'half\ud83c', 'x'.repeat(5000)]
+    const { id } = await batches.make(
+      models.map((model, i) => chatLine(`line-${i}`, { body: { model, messages: [] } })),
+    )
+    const { status, errors } = await batches.ended(id)
+    assert.equal(status, 'failed')
+    assert.deepEqual(
+      errors.map(({ line, code }) => [line, code]),
+      [1, 2, 3].map((line) => [line, 'model_not_found']),
+    )
+    assert.ok(errors.every(({ message }) => message.length <= 1000))
+  })
+
+  it('names a line that is nested deeper than can be written', async () => {
+    batches = testBatches(database, goodAnswer)
+    batches.runner.start()
+    const depth = 200_000
+    const body = `{"model":"mill","x":${'['.repeat(depth)}${']'.repeat(depth)}}`
+    const deep = chatLine('line-0', { body: 'BODY' }).replace('"BODY"', body)
+    const { status, errors } = await batches.ended((await batches.make([deep])).id)
+    assert.equal(status, 'failed')
+    assert.deepEqual(
+      errors.map(({ line, code }) => [line, code]),
+      [[1, 'invalid_json_line']],
+    )
+  })
 
   it('reports the rest also where another gateway had the right while it was closed', async () => {
     let isOurs = true

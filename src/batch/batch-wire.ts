@@ -11,12 +11,13 @@ const OUTPUT_LIFE_S_MAX = 30 * 24 * HOUR_S
 const PAGE_MAX = 100
 const PAGE_DEFAULT = 20
 
-/** The database cannot store that character. */
+/** The database cannot store everything that JSON can say. */
 const storable = (max: number) =>
   z
     .string()
     .max(max)
     .regex(/^[^\0]*$/, { error: 'it must not have the character NUL' })
+    .refine((text) => text.isWellFormed(), { error: 'it must not have half a character' })
 
 const creation = z.object({
   input_file_id: z

@@ -32,7 +32,10 @@ const paging = z.object({
     .optional(),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
   order: z.enum(['asc', 'desc']).default('desc'),
-  purpose: z.string().max(100).optional(),
+  purpose: z
+    .string()
+    .regex(/^[\w-]{0,100}$/, { error: 'it must be a purpose' })
+    .optional(),
 })
 
 export class FileDoor {

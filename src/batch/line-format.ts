@@ -1,7 +1,7 @@
 /** Lines of input, output and error files in OpenAI's format. Pure. */
 import { z } from 'zod'
 import { GristmillError } from '../base/index.ts'
-import type { DoorPath } from '../gateway/index.ts'
+import { type DoorPath, jsonOf } from '../gateway/index.ts'
 import type { BatchError } from './batch-types.ts'
 import type { FileLine } from './file-types.ts'
 
@@ -12,6 +12,7 @@ export interface InputLine {
 }
 
 const CUSTOM_ID_LENGTH_MAX = 512
+const WORDS_LENGTH_MAX = 1000
 
 const shape = z.object({
   custom_id: z
@@ -47,7 +48,7 @@ export function readLine(line: FileLine, endpoint: DoorPath): InputLine {
     const reason = 'lines of a batch are not streamed'
     throw new GristmillError('invalid_value', { param: 'body.stream', reason })
   }
-  return { customId, body: Buffer.from(JSON.stringify(body)) }
+  return { customId, body: Buffer.from(jsonOf(body)) }
 }
 
 /** True for a line with nothing on it, which is passed over. */
@@ -58,10 +59,14 @@ export function isBlank(line: FileLine): boolean {
 /** What is wrong with a line, as the batch reports it. */
 export function lineError(line: number | null, error: GristmillError, prefix = ''): BatchError {
   const { param } = error.details
-  const field = typeof param === 'string' ? `${prefix}${param}` : null
+  const field = typeof param === 'string' ? storable(`${prefix}${param}`) : null
   const code = error.code === 'invalid_json' ? 'invalid_json_line' : error.code
-  return { code, line, message: error.message, param: field }
+  return { code, line, message: storable(error.message), param: field }
 }
+
+/** Words that may quote a line, which may hold what the database cannot store. */
+const storable = (words: string) =>
+  words.slice(0, WORDS_LENGTH_MAX).toWellFormed().replaceAll('\0', '\ufffd')
 
 /** A line of the output file, or of the error file where the status is no success. */
 export function answerLine(

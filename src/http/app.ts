@@ -71,6 +71,12 @@ export function createApp(options: HttpOptions, parts: AppParts): Api {
   })
   const standard = Math.min(BODY_BYTES_MAX, limits.bodyBytesMax)
   api.use(async (c, next) => {
+    if (!c.req.url.includes('%00')) return next()
+    // Nothing has such a name, and the database cannot even be asked.
+    const reason = 'it must not have the character NUL'
+    throw new GristmillError('invalid_value', { param: 'url', reason })
+  })
+  api.use(async (c, next) => {
     const isTrace = c.req.path === PLAN_PATH
     checkLength(c.env.incoming, isTrace ? limits.planTraceBytesMax : standard)
     await next()

@@ -46,6 +46,13 @@ describe('tenants over the admin API', () => {
     assert.equal(gone.json.error.code, 'not_found')
   })
 
+  it('are refused by a name that the database could not be asked for', async () => {
+    for (const path of ['/api/tenants/%00', '/api/tenants?cursor=a%00', '/api/keys/a%00b']) {
+      const { status, json } = await local('GET', path)
+      assert.deepEqual([status, json.error.code], [400, 'invalid_value'], path)
+    }
+  })
+
   it('have projects with weights', async () => {
     const path = `/api/tenants/${tenantId}/projects`
     const created = await local('POST', path, { name: 'bot', weight: 3 })
