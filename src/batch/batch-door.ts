@@ -26,8 +26,6 @@ export interface BatchDoorOptions {
 const PATH = '/v1/batches'
 const BODY_BYTES_MAX = 64 * 1024
 const RETRY_AFTER_MS = 60_000
-/** What an input file lives beyond the window, so that the end of a batch can still be read. */
-const FILE_SPARE_MS = 3_600_000
 
 export class BatchDoor {
   readonly #options: BatchDoorOptions
@@ -91,8 +89,6 @@ export class BatchDoor {
         const options = { retryAfterMs: RETRY_AFTER_MS }
         throw new GristmillError('too_many_batches', { batchesMax }, options)
       }
-      const until = new Date(expiresAt.getTime() + FILE_SPARE_MS)
-      await files.keepUntil(sql, owner, creation.inputFileId, until)
       return insertBatch(sql, { ...batch, ...facts })
     })
     this.#options.wake()

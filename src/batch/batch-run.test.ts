@@ -53,6 +53,21 @@ describe('a batch', () => {
     )
   })
 
+  it('has its input until it has ended, however long nobody ran it', async () => {
+    batches = testBatches(database, () => 'never')
+    const { id, inputFileId } = await batches.make(lines(3), { expiresAt: new Date() })
+    await database.sql`update files set expires_at = now() - interval '1 day'`
+    const destroy = () =>
+      database.transaction((sql) => batches.files.destroyOld(sql, new Date(0), 10))
+    assert.equal(await destroy(), 0)
+    batches.runner.start()
+    const batch = await batches.ended(id)
+    assert.equal(batch.status, 'expired')
+    assert.deepEqual(namesIn(await batches.textOf(batch.errorFileId)), names(3))
+    await assert.rejects(batches.files.get(batch, inputFileId), { code: 'not_found' })
+    assert.equal(await destroy(), 1)
+  })
+
   it('reports the rest also where another gateway had the right while it was closed', async () => {
     let isOurs = true
     let refused = 0

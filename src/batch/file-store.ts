@@ -162,18 +162,11 @@ export class FileStore {
     return splitLines(content, lineBytesMax, from)
   }
 
-  /** Lets a file live until then at least, however short its own time is. */
-  async keepUntil(sql: Queries, owner: FileOwner, id: string, until: Date): Promise<void> {
-    await sql`
-      update files set expires_at = greatest(expires_at, ${until})
-      where id = ${id} and ${this.#visible(sql, owner)}`
-  }
-
   /** Destroys what has expired and uploads that came to nothing. @returns how many files */
   async destroyOld(sql: Transaction, abandonedBefore: Date, filesMax: number): Promise<number> {
     const old = await sql<OpenFile[]>`
       select id, tenant_id as "tenantId" from files
-      where (state = 'ready' and expires_at <= ${this.#now()})
+      where (state = 'ready' and expires_at <= ${this.#now()} and not ${isNeeded(sql)})
         or (state = 'uploading' and touched_at < ${abandonedBefore})
       order by tenant_id, id limit ${filesMax}`
     for (const file of old) await this.#destroy(sql, file)
@@ -205,7 +198,7 @@ export class FileStore {
 
   #visible(sql: Queries, { tenantId, projectId }: FileOwner) {
     return sql`tenant_id = ${tenantId} and project_id = ${projectId}
-      and state = 'ready' and expires_at > ${this.#now()}`
+      and state = 'ready' and (expires_at > ${this.#now()} or ${isNeeded(sql)})`
   }
 
   async #insert(
@@ -274,5 +267,9 @@ export class FileStore {
 const columns = (sql: Queries) => sql`
   id, tenant_id as "tenantId", project_id as "projectId", key_id as "keyId", filename, purpose,
   bytes, created_at as "createdAt", expires_at as "expiresAt"`
+
+/** Whatever its own time is, the input of a batch lives until that has ended. */
+const isNeeded = (sql: Queries) => sql`
+  exists (select 1 from batches b where b.input_file_id = files.id and b.ended_at is null)`
 
 const select = (sql: Queries) => sql`select ${columns(sql)} from files`

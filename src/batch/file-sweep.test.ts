@@ -4,7 +4,13 @@ import { createLogger, FakeClock, seededRandom, systemRandom } from '../base/ind
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { FileStore, FileSweep } from './index.ts'
 
-const limits = { fileBytesMax: 1000, tenantFileBytesMax: 100_000, fileRetentionDays: 30 }
+const UPLOAD_MS_MAX = 30 * 60_000
+const limits = {
+  fileBytesMax: 1000,
+  tenantFileBytesMax: 100_000,
+  fileRetentionDays: 30,
+  uploadMsMax: UPLOAD_MS_MAX,
+}
 const logger = createLogger('silent', 'test')
 
 describe('the sweep', () => {
@@ -59,9 +65,23 @@ describe('the sweep', () => {
     await store('ten_1')
     await database.sql`update files set state = 'uploading'`
     assert.equal(await sweep.sweep(), 0)
-    clock.advance(16 * 60_000)
+    clock.advance(UPLOAD_MS_MAX + 61_000)
     assert.equal(await sweep.sweep(), 1)
     assert.deepEqual(await count(), { files: 0, keys: 0 })
+  })
+
+  it('leaves an upload alone that takes all the time that it may', async () => {
+    let swept = -1
+    const slow = async function* () {
+      yield Buffer.from('gra')
+      clock.advance(UPLOAD_MS_MAX)
+      swept = await sweep.sweep()
+      yield Buffer.from('in')
+    }
+    const creator = { tenantId: 'ten_1', projectId: 'prj_1', keyId: 'key_1' }
+    const about = () => ({ filename: 'x', purpose: 'batch' as const })
+    const { bytes } = await files.create(creator, slow(), about)
+    assert.deepEqual([swept, bytes], [0, 5])
   })
 
   it('destroys all that an archived tenant has, its key included', async () => {

@@ -2,7 +2,7 @@
  * Destroys what nobody may have any more: expired files, uploads that a crash cut off, and the
  * content of tenants that were archived. One gateway at a time does it.
  */
-import { type Clock, GristmillError, type Logger } from '../base/index.ts'
+import { type Clock, GristmillError, type Limits, type Logger } from '../base/index.ts'
 import type { Database, Transaction } from '../store/index.ts'
 import type { FileStore } from './file-store.ts'
 import { destroyAll, Sweep } from './sweep.ts'
@@ -12,12 +12,13 @@ export interface FileSweepOptions {
   files: FileStore
   clock: Clock
   logger: Logger
+  limits: Pick<Limits, 'uploadMsMax'>
   /** Whether a tenant lives; asked for every tenant that has content. */
   isLiving(tenantId: string): Promise<boolean>
 }
 
-/** Longer than a client may take between two pieces of an upload. */
-const ABANDONED_MS = 15 * 60_000
+/** After the longest time that an upload may take; a slow one has no piece before its end. */
+const ABANDONED_MS = 60_000
 const FILES_AT_ONCE = 20
 const LOCK_KEY = 0x67_66_69_6c
 
@@ -33,8 +34,9 @@ export class FileSweep {
 
   /** Destroys all that is due, unless another gateway is at it. @returns how many files */
   async sweep(): Promise<number> {
-    const { files, clock } = this.#options
-    const abandonedBefore = new Date(clock.nowMs() - ABANDONED_MS)
+    const { files, clock, limits } = this.#options
+    const abandonedMs = clock.nowMs() - limits.uploadMsMax - ABANDONED_MS
+    const abandonedBefore = new Date(Math.max(0, abandonedMs))
     let destroyed = await this.#all((sql) => files.destroyOld(sql, abandonedBefore, FILES_AT_ONCE))
     for (const tenantId of await files.tenantIds()) {
       if (await this.#options.isLiving(tenantId)) continue
