@@ -259,7 +259,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   })
   stack.defer(tenancy.onRevoked((keyId) => gateway.revoke(keyId)))
   stack.defer(tenancy.onWeight((...told) => pool.setWeight(...told)))
-  const batches = batchPart({ ...common, gateway, pool, targets })
+  const batches = batchPart({ ...common, gateway, pool, routes, targets })
   const { runner, sweep, sender } = batches
   for (const one of [runner, sweep, sender]) stack.defer(() => one.close())
   const alerts = alertsPart({ ...common, stack, budgets: toll.budgets, webhooks: batches.webhooks })

@@ -7,7 +7,6 @@ import {
   FileStore,
   FileSweep,
   livesBy,
-  type Room,
   WebhookSender,
   WebhookStore,
 } from '../batch/index.ts'
@@ -15,7 +14,9 @@ import type { Gateway } from '../gateway/index.ts'
 import type { Home, OutboundAddresses } from '../host/index.ts'
 import type { BatchService } from '../http/index.ts'
 import type { Pool } from '../pool/index.ts'
+import type { RouteBook } from '../route/index.ts'
 import type { Tenancy } from '../tenancy/index.ts'
+import { batchRoom } from './batch-room.ts'
 import { batchService } from './batch-service.ts'
 import type { DatabasePart } from './database-part.ts'
 
@@ -37,6 +38,7 @@ export interface BatchPartOptions {
   tenancy: Tenancy
   gateway: Gateway
   pool: Pool
+  routes: RouteBook
   clock: Clock
   random: Random
   logger: Logger
@@ -46,7 +48,8 @@ export interface BatchPartOptions {
 
 /** Nothing runs before `runner.start()`. */
 export function batchPart(options: BatchPartOptions): BatchPart {
-  const { config, home, part, tenancy, gateway, pool, clock, random, logger, targets } = options
+  const { config, home, part, tenancy, gateway, pool, routes } = options
+  const { clock, random, logger, targets } = options
   const { limits } = config
   const { database, work } = part
   const masterKey = config.contentKey ?? home.secret('content')
@@ -58,7 +61,7 @@ export function batchPart(options: BatchPartOptions): BatchPart {
     files,
     gateway,
     principalsOf: (keyIds) => tenancy.principalsOfKeys(keyIds),
-    roomFor: (model) => roomFor(pool, model),
+    roomFor: (model) => batchRoom(pool, routes, model),
     isOurs: () => work.isOurs(),
     fence: () => work.fence(),
     // Named as OpenAI names it: batch.completed, batch.failed, batch.expired, batch.cancelled.
@@ -75,20 +78,4 @@ export function batchPart(options: BatchPartOptions): BatchPart {
   const sender = new WebhookSender({ ...base, store: webhooks, targets })
   const service = batchService(database, runner, clock)
   return { files, runner, door, fileDoor, sweep, webhooks, sender, service }
-}
-
-function roomFor(pool: Pool, model: string | null): Room {
-  const serving = [...pool.engines.values()].filter(
-    ({ state, profile }) =>
-      state === 'up' && (model === null || profile.models.some(({ name }) => name === model)),
-  )
-  const capacities = serving.map(({ profile }) => profile.capacityUnitsPerS)
-  const isKnown = capacities.length > 0 && capacities.every((units) => units !== null)
-  return {
-    slots: serving.reduce((sum, { profile }) => sum + profile.cap, 0),
-    capacityUnitsPerS: isKnown
-      ? capacities.reduce<number>((sum, units) => sum + (units ?? 0), 0)
-      : null,
-    cost: pool.cost,
-  }
 }
