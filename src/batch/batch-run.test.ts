@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
+import type { LineRequest } from '../gateway/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { cancelBatch } from './batch-store.ts'
 import { chatLine, goodAnswer, type TestBatches, testBatches } from './test-batches.ts'
@@ -88,5 +89,19 @@ describe('a batch', () => {
     const batch = await batches.ended(id)
     assert.equal(batch.status, 'cancelled')
     assert.deepEqual(namesIn(await batches.textOf(batch.errorFileId)), names(5))
+  })
+
+  it('does not wait for older ones of its tenant whose engines are away', async () => {
+    const answer = (line: LineRequest) =>
+      line.request.model === 'rye' ? goodAnswer(line) : ('never' as const)
+    batches = testBatches(database, answer, { millSlots: 0 })
+    batches.runner.start()
+    const waiting = await Promise.all(Array.from({ length: 16 }, () => batches.make(lines(1))))
+    await until(() => batches.requests.length === waiting.length)
+    const body = { model: 'rye', messages: [{ role: 'user', content: 'Hi' }] }
+    const { id } = await batches.make([chatLine('line-0', { body })])
+    assert.equal((await batches.ended(id)).status, 'completed')
+    for (const one of waiting) await cancelBatch(database.sql, one.id, new Date())
+    for (const one of waiting) await batches.ended(one.id)
   })
 })

@@ -21,7 +21,10 @@ export interface BatchRunnerOptions extends RunServices {
 }
 
 const TICK_MS = 1000
-/** Batches of one tenant that run side by side; the others wait for one of them to end. */
+/**
+ * Batches of one tenant that run side by side; the others wait for one of them to end. Those that
+ * get nowhere do not count, or they would hold up others that engines are free for.
+ */
 const RUNS_PER_TENANT_MAX = 16
 /** Before a batch that failed for a reason of ours is gone on with. */
 const AGAIN_MS = 2000
@@ -81,6 +84,7 @@ export class BatchRunner {
       const rows = await batchesInTurn(database.sql, {
         perTenantMax: RUNS_PER_TENANT_MAX,
         running: [...this.#runs.keys()],
+        stuck: this.#stuck(),
         at: new Date(clock.nowMs()),
       })
       const keyIds = new Set(rows.map(({ keyId }) => keyId))
@@ -90,6 +94,14 @@ export class BatchRunner {
     } catch (error) {
       logger.warn(whyOf(error), 'batches could not be looked at; they go on in a second')
     }
+  }
+
+  /** Those that run and get nowhere. */
+  #stuck(): string[] {
+    return [...this.#runs.values()].flatMap(({ batch: { id, model }, forecast }) => {
+      const isStuck = forecast.standing === 'hopeless' || this.#options.roomFor(model).slots === 0
+      return isStuck ? [id] : []
+    })
   }
 
   #reconcile(rows: readonly BatchRow[], principals: ReadonlyMap<string, Principal>): void {

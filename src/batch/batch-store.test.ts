@@ -23,13 +23,15 @@ describe('the batches in turn', () => {
     for (let i = 0; i < 6; i++) mine.push(await make('ten_1'))
     const theirs = await make('ten_2')
     const at = new Date()
-    const inTurn = async (running: string[] = [], now = at) => {
-      const rows = await batchesInTurn(database.sql, { perTenantMax: 2, running, at: now })
+    const inTurn = async (running: string[] = [], now = at, stuck: string[] = []) => {
+      const options = { perTenantMax: 2, running, stuck, at: now }
+      const rows = await batchesInTurn(database.sql, options)
       return rows.map(({ id }) => id)
     }
     const first = [...mine.slice(0, 2), theirs]
     assert.deepEqual(await inTurn(), first)
     assert.deepEqual(await inTurn([mine[4] ?? '']), [...mine.slice(0, 2), mine[4], theirs])
+    assert.deepEqual(await inTurn([], at, mine.slice(0, 1)), [...mine.slice(0, 3), theirs])
     await cancelBatch(database.sql, mine[5] ?? '', at)
     assert.deepEqual(await inTurn(), [...mine.slice(0, 2), mine[5], theirs])
     const afterAll = new Date(at.getTime() + 10 * 86_400_000)

@@ -76,14 +76,17 @@ export async function listBatches(
  * What is to be looked at of the batches that have not ended, oldest first: the first of each
  * tenant, those that run, and those that need no engine any more, so that these never wait for
  * others.
+ * @param options those that are stuck do not count among a tenant's first
  */
 export async function batchesInTurn(
   sql: Queries,
-  { perTenantMax, running, at }: { perTenantMax: number; running: readonly string[]; at: Date },
+  options: { perTenantMax: number; running: readonly string[]; stuck: readonly string[]; at: Date },
 ): Promise<BatchRow[]> {
+  const { perTenantMax, running, stuck, at } = options
   return await sql<BatchRow[]>`
     select ${columns(sql)} from (
-      select *, row_number() over (partition by tenant_id order by id) as place
+      select *, count(*) filter (where id <> all (${textArray(stuck)}::text[]))
+        over (partition by tenant_id order by id) as place
       from batches where ended_at is null) as unfinished
     where place <= ${perTenantMax} or id = any (${textArray(running)}::text[])
       or status in ('cancelling', 'finalizing') or expires_at <= ${at}

@@ -124,7 +124,7 @@ function scripted(answering: Answering) {
     checkLine(door: DoorPath, raw: Buffer): ReadAtDoor {
       const fields = JSON.parse(raw.toString()) as Record<string, unknown>
       const { model } = fields
-      if (model !== 'mill') {
+      if (model !== 'mill' && model !== 'rye') {
         throw new GristmillError('model_not_found', { model: String(model), param: 'model' })
       }
       return { request: { door, model, raw, fields } as CanonicalRequest }
@@ -160,6 +160,8 @@ interface TestBatchesOptions {
   clock?: Clock
   limits?: Partial<Limits>
   slots?: number
+  /** Of `mill`, where it has others than `slots` says. */
+  millSlots?: number
   isOurs?: () => boolean
   fence?: Fence
 }
@@ -191,8 +193,8 @@ export function testBatches(
       gateway: script.gateway,
       principalsOf: async (keyIds) =>
         new Map(keyIds.flatMap((id) => (tests.principal ? [[id, tests.principal]] : []))),
-      roomFor: () => ({
-        slots: options.slots ?? 4,
+      roomFor: (model) => ({
+        slots: (model === 'mill' ? options.millSlots : undefined) ?? options.slots ?? 4,
         capacityUnitsPerS: null,
         cost: { input: 1, output: 2 },
       }),
