@@ -219,6 +219,12 @@ export const limitTable = {
     'GRISTMILL_BATCH_LINES_IN_FLIGHT_MAX',
     'lines of one batch that wait for an engine or run on one',
   ),
+  batchBytesInFlightMax: limit(
+    256 * MEBIBYTE,
+    [KIBIBYTE, TEBIBYTE],
+    'GRISTMILL_BATCH_BYTES_IN_FLIGHT_MAX',
+    'those lines of all batches together, bytes; a batch that has none may have one',
+  ),
   backgroundMax: limit(
     100,
     [1, 100_000],

@@ -24,6 +24,24 @@ describe('a batch', () => {
   beforeEach(() => database.reset())
   afterEach(() => batches.close())
 
+  it('keeps a bounded number of bytes in flight, of any line at least one', async () => {
+    const content = 'x'.repeat(10_000)
+    const body = { model: 'mill', messages: [{ role: 'user', content }] }
+    const long = names(20).map((name) => chatLine(name, { body }))
+    for (const [bytes, most] of [
+      [5000, 1],
+      [25_000, 3],
+    ] as const) {
+      const limits = { batchBytesInFlightMax: bytes }
+      const answer = (line: LineRequest) => systemClock.sleep(5).then(() => goodAnswer(line))
+      batches = testBatches(database, answer, { slots: 4, limits })
+      batches.runner.start()
+      assert.equal((await batches.ended((await batches.make(long)).id)).linesCompleted, 20)
+      assert.equal(batches.inFlightMax(), most)
+      await batches.close()
+    }
+  })
+
   it('names also what cannot be stored as it stands in a line', async () => {
     batches = testBatches(database, goodAnswer)
     batches.runner.start()

@@ -37,6 +37,8 @@ export interface RunServices {
   logger: Logger
   /** The right to schedule as it is now; answers are stored only while it is still ours. */
   fence(): Fence
+  /** Batches that run at the moment, this one included. */
+  runs(): number
   /** Runs in the transaction that ends a batch. */
   onEnded(sql: Transaction, batch: BatchRow): Promise<void>
 }
@@ -67,6 +69,8 @@ export class BatchRun {
   readonly #writer: LineWriter
   readonly #pace = new BatchPace()
   readonly #outstanding = new Map<number, Outstanding>()
+  /** Of the bodies of those lines. */
+  #heldBytes = 0
   #batch: BatchRow
   #principal: Principal | null
   #room: Room = { slots: 1, capacityUnitsPerS: null, cost: { input: 1, output: 2 } }
@@ -197,7 +201,7 @@ export class BatchRun {
     try {
       for await (const line of lines) {
         if (isBlank(line) || ended.has(line.number)) continue
-        await this.#until(() => this.#mustEnd || this.#outstanding.size < this.#window)
+        await this.#until(() => this.#mustEnd || this.#hasRoom)
         if (this.#mustEnd) break
         const input = readLine(line, this.#batch.endpoint)
         const attempt = 1 + (tries.get(line.number) ?? 0)
@@ -224,6 +228,7 @@ export class BatchRun {
       this.#forget(line)
       return
     }
+    if (!this.#outstanding.has(line.line)) this.#heldBytes += line.body.length
     this.#outstanding.set(line.line, line)
     const requestId = newId('req', clock, random)
     try {
@@ -274,7 +279,7 @@ export class BatchRun {
   }
 
   #forget(line: Outstanding): void {
-    this.#outstanding.delete(line.line)
+    if (this.#outstanding.delete(line.line)) this.#heldBytes -= line.body.length
     this.#wake()
   }
 
@@ -298,6 +303,14 @@ export class BatchRun {
   get #mustEnd(): boolean {
     const isBroken = this.#writer.broken !== undefined
     return this.#isStopping || this.#isClearing || this.#ending !== null || isBroken
+  }
+
+  /** True while another line may be taken; each batch has a share of the memory for lines. */
+  get #hasRoom(): boolean {
+    const { limits, runs } = this.#services
+    const { size } = this.#outstanding
+    const bytesMax = limits.batchBytesInFlightMax / runs()
+    return size === 0 || (size < this.#window && this.#heldBytes < bytesMax)
   }
 
   /** Lines in flight at most: enough that the pool never waits for the next. */

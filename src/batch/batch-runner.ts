@@ -11,7 +11,7 @@ import type { BatchRow } from './batch-types.ts'
 import { forgetLines } from './line-store.ts'
 import { whyOf } from './line-writer.ts'
 
-export interface BatchRunnerOptions extends RunServices {
+export interface BatchRunnerOptions extends Omit<RunServices, 'runs'> {
   /** The principals of keys; those that have ended are missing. */
   principalsOf(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal>>
   /** What the engines of a model could do; null: of all models. */
@@ -121,7 +121,8 @@ export class BatchRunner {
   #begin(row: BatchRow, principal: Principal | null): void {
     const { clock, roomFor } = this.#options
     if (clock.monotonicMs() < (this.#notBefore.get(row.id) ?? 0)) return
-    const run = new BatchRun(this.#options, row, principal)
+    const services = { ...this.#options, runs: () => this.#runs.size }
+    const run = new BatchRun(services, row, principal)
     run.tick(row, principal, roomFor(row.model), false)
     this.#runs.set(row.id, run)
     const ended = this.#follow(run).finally(() => {
