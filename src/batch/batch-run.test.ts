@@ -1,12 +1,15 @@
 /** Batches in what rarely happens: hostile lines, long waits, another gateway in between. */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import type OpenAI from 'openai'
 import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import type { LineRequest } from '../gateway/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
 import { cancelBatch } from './batch-store.ts'
-import { chatLine, goodAnswer, type TestBatches, testBatches } from './test-batches.ts'
+import { batchObject } from './batch-wire.ts'
+import { storedAnswers } from './line-store.ts'
+import { chatLine, goodAnswer, type TestBatches, testBatches, usage } from './test-batches.ts'
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `line-${i}`)
 const lines = (count: number) => names(count).map((name) => chatLine(name))
@@ -121,5 +124,17 @@ describe('a batch', () => {
     assert.equal((await batches.ended(id)).status, 'completed')
     for (const one of waiting) await cancelBatch(database.sql, one.id, new Date())
     for (const one of waiting) await batches.ended(one.id)
+  })
+
+  it('knows of its tokens also those kinds that have prices of their own', async () => {
+    const used = { ...usage, cacheWriteTokens: 1, reasoningTokens: 2 }
+    batches = testBatches(database, (line) => ({ ...goodAnswer(line), usage: used }))
+    batches.runner.start()
+    const batch = await batches.ended((await batches.make(lines(3))).id)
+    const view = batchObject(batch) as OpenAI.Batch
+    assert.equal(view.usage?.output_tokens_details.reasoning_tokens, 6)
+    const ids = batches.requests.map(({ line }) => line.requestId)
+    const stored = await storedAnswers(database.sql, ids)
+    assert.deepEqual(stored, new Map(ids.map((id) => [id, used])))
   })
 })

@@ -175,6 +175,7 @@ const columns = (sql: Queries) => sql`
   error_file_id as "errorFileId", errors, lines_total as "linesTotal",
   lines_completed as "linesCompleted", lines_failed as "linesFailed",
   input_tokens as "inputTokens", cached_tokens as "cachedTokens",
-  output_tokens as "outputTokens", created_at as "createdAt", expires_at as "expiresAt",
+  output_tokens as "outputTokens", reasoning_tokens as "reasoningTokens",
+  created_at as "createdAt", expires_at as "expiresAt",
   in_progress_at as "inProgressAt", finalizing_at as "finalizingAt",
   cancelling_at as "cancellingAt", ended_at as "endedAt"`

@@ -1,5 +1,6 @@
 /** What a batch is to those who run, show and change one; no behaviour. */
 import type { DoorPath } from '../gateway/index.ts'
+import type { TokenCounts } from '../meter/index.ts'
 
 /** Doors whose requests may stand in a batch. */
 export const batchEndpoints = [
@@ -66,6 +67,8 @@ export interface BatchRow {
   inputTokens: number
   cachedTokens: number
   outputTokens: number
+  /** Of the output tokens, where it was said. */
+  reasoningTokens: number
   createdAt: Date
   expiresAt: Date
   inProgressAt: Date | null
@@ -75,15 +78,12 @@ export interface BatchRow {
 }
 
 /** A line whose end is ready to be stored. */
-export interface EndedLine {
+export interface EndedLine extends TokenCounts {
   /** Number in the input file, from 1. */
   line: number
   outcome: 'completed' | 'failed' | 'given_up'
   /** Request that answered it; null where none was made. */
   requestId: string | null
-  inputTokens: number
-  cachedTokens: number
-  outputTokens: number
   /** The line of the output or error file, without its end. */
   text: string
 }

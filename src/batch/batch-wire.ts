@@ -125,7 +125,7 @@ export function batchObject(batch: BatchRow): object {
       input_tokens: batch.inputTokens,
       input_tokens_details: { cached_tokens: batch.cachedTokens },
       output_tokens: batch.outputTokens,
-      output_tokens_details: { reasoning_tokens: 0 },
+      output_tokens_details: { reasoning_tokens: batch.reasoningTokens },
       total_tokens: batch.inputTokens + batch.outputTokens,
     },
     metadata: batch.metadata,

@@ -9,7 +9,7 @@ import type { Database, Fence, Queries, Transaction } from '../store/index.ts'
 import type { BatchRow, EndedLine } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
 
-type Stored = Pick<EndedLine, 'line' | 'outcome' | 'inputTokens' | 'cachedTokens' | 'outputTokens'>
+type Stored = Required<Omit<EndedLine, 'requestId' | 'text' | 'cacheWriteTokens'>>
 
 /**
  * Stores the ends of lines, while the right to schedule is ours.
@@ -63,13 +63,14 @@ export async function storedAnswers(
   requestIds: readonly string[],
 ): Promise<Map<string, TokenCounts>> {
   if (requestIds.length === 0) return new Map()
-  const rows = await sql<(TokenCounts & { requestId: string })[]>`
-    select request_id as "requestId", input_tokens as "inputTokens",
-      cached_tokens as "cachedTokens", output_tokens as "outputTokens"
+  const rows = await sql<{ requestId: string; counts: TokenCounts }[]>`
+    select request_id as "requestId", jsonb_strip_nulls(jsonb_build_object(
+      'inputTokens', input_tokens, 'cachedTokens', cached_tokens, 'outputTokens', output_tokens,
+      'cacheWriteTokens', cache_write_tokens, 'reasoningTokens', reasoning_tokens)) as counts
     from batch_lines
     where request_id = any (array(
       select jsonb_array_elements_text(${JSON.stringify(requestIds)}::text::jsonb)))`
-  return new Map(rows.map(({ requestId, ...counts }) => [requestId, counts]))
+  return new Map(rows.map(({ requestId, counts }) => [requestId, counts]))
 }
 
 /** Times that engines failed with lines that have no end yet, by line. */
@@ -145,16 +146,18 @@ async function insert(
     input_tokens: end.inputTokens,
     cached_tokens: end.cachedTokens,
     output_tokens: end.outputTokens,
+    cache_write_tokens: end.cacheWriteTokens ?? null,
+    reasoning_tokens: end.reasoningTokens ?? null,
   }))
   return await sql<Stored[]>`
     insert into batch_lines (batch_id, line, outcome, request_id, input_tokens, cached_tokens,
-      output_tokens)
+      output_tokens, cache_write_tokens, reasoning_tokens)
     select ${batchId}, given.* from json_to_recordset(${JSON.stringify(rows)}::text::json)
       as given (line int, outcome text, request_id text, input_tokens int, cached_tokens int,
-        output_tokens int)
+        output_tokens int, cache_write_tokens int, reasoning_tokens int)
     on conflict (batch_id, line) do nothing
     returning line, outcome, input_tokens as "inputTokens", cached_tokens as "cachedTokens",
-      output_tokens as "outputTokens"`
+      output_tokens as "outputTokens", coalesce(reasoning_tokens, 0) as "reasoningTokens"`
 }
 
 /** Adds to one of the two files, which is begun with its first line. */
@@ -187,7 +190,8 @@ async function count(sql: Transaction, batchId: string, rows: readonly Stored[])
       lines_failed = lines_failed + ${countOf('failed')},
       input_tokens = input_tokens + ${sum((row) => row.inputTokens)},
       cached_tokens = cached_tokens + ${sum((row) => row.cachedTokens)},
-      output_tokens = output_tokens + ${sum((row) => row.outputTokens)}
+      output_tokens = output_tokens + ${sum((row) => row.outputTokens)},
+      reasoning_tokens = reasoning_tokens + ${sum((row) => row.reasoningTokens)}
     where id = ${batchId}`
 }
 
