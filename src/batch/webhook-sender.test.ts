@@ -53,11 +53,11 @@ describe('webhooks', () => {
   })
 
   /** As one gateway has it; sends by hand only. */
-  async function gateway(allowed = ['127.0.0.1']) {
+  async function gateway(allowed = ['127.0.0.1'], keySeed = 1) {
     const resolve: Resolve = (hostname, options, done) =>
       lookup(hostname === 'hooks.test' ? '127.0.0.1' : hostname, options, done)
     const targets = new OutboundAddresses(allowed, resolve)
-    const masterKey = seededRandom(1).bytes(32)
+    const masterKey = seededRandom(keySeed).bytes(32)
     const base = { database, clock, random: systemRandom, logger, masterKey, targets }
     const store = new WebhookStore(base)
     const sender = new WebhookSender({ ...base, store })
@@ -165,6 +165,20 @@ describe('webhooks', () => {
       new Set((await store.get(tenantId)).deliveries.map(({ state }) => state))
     assert.deepEqual(await states('ten_1'), new Set(['delivered']))
     assert.deepEqual(await states('ten_slow'), new Set(['due']))
+  })
+
+  it('are not held up by a secret that was sealed with another content key', async () => {
+    const before = await gateway()
+    await before.store.set('ten_old', url)
+    await tell(before.store, 'ten_old')
+    const { store, sender } = await gateway(undefined, 2)
+    await store.set('ten_1', url)
+    await tell(store)
+    await sender.sendDue()
+    assert.equal(received.length, 1)
+    const [delivery] = (await store.get('ten_old')).deliveries
+    assert.match(delivery?.reason ?? '', /another content key/)
+    assert.equal((await store.get('ten_1')).deliveries[0]?.state, 'delivered')
   })
 
   it('go over HTTPS to a receiver whose certificate is trusted, and to no other', async () => {

@@ -99,8 +99,8 @@ export class WebhookSender {
   }
 
   async #send(claim: Claim): Promise<void> {
-    const { store, targets, clock, random, logger } = this.#options
-    const reason = await postWebhook(claim, targets, clock)
+    const { store, clock, random, logger } = this.#options
+    const reason = await this.#post(claim)
     if (reason === undefined) return store.delivered(claim.id)
     const pauseMs = PAUSES_MS[claim.attempts - 1]
     const after =
@@ -108,6 +108,20 @@ export class WebhookSender {
     const { id, attempts } = claim
     logger.info({ eventId: id, attempts, gaveUp: after === null }, 'a webhook was not taken')
     await store.failed(id, reason.slice(0, REASON_LENGTH_MAX), after)
+  }
+
+  /** @returns undefined where it was acknowledged, else why not */
+  async #post(claim: Claim): Promise<string | undefined> {
+    const { store, targets, clock, logger } = this.#options
+    let secret: string
+    try {
+      secret = store.secretFor(claim)
+    } catch (error) {
+      const { tenantId } = claim
+      logger.warn({ err: error, tenantId }, 'the secret of a webhook cannot be unsealed')
+      return 'its secret was sealed with another content key; set the webhook again'
+    }
+    return postWebhook({ ...claim, secret }, targets, clock)
   }
 
   #warn(error: unknown): void {

@@ -39,9 +39,10 @@ export interface WebhookStoreOptions {
 }
 
 /** A delivery that is ours to attempt. */
-export interface Claim extends WebhookMessage {
+export interface Claim extends Omit<WebhookMessage, 'secret'> {
   tenantId: string
   attempts: number
+  sealedSecret: Buffer
 }
 
 const SECRET_BYTES = 32
@@ -118,9 +119,9 @@ export class WebhookStore {
    * @param busy tenants to leave out
    */
   async claim(rowsMax: number, leaseMs: number, busy: readonly string[]): Promise<Claim[]> {
-    const { database, clock, masterKey } = this.#options
+    const { database, clock } = this.#options
     const nowMs = clock.nowMs()
-    const rows = await database.sql<(Omit<Claim, 'secret'> & { sealed: Buffer })[]>`
+    return await database.sql<Claim[]>`
       update webhook_deliveries d
       set attempts = attempts + 1, next_at = ${new Date(nowMs + leaseMs)}
       from webhooks w
@@ -134,11 +135,12 @@ export class WebhookStore {
             order by tenant_id, next_at, id)
         order by next_at limit ${rowsMax} for update skip locked)
       returning d.id, d.body, d.attempts, d.tenant_id as "tenantId", w.url,
-        w.sealed_secret as sealed`
-    return rows.map(({ sealed, ...row }) => {
-      const secret = secretOf(unsealBytes(masterKey, sealed, placeOf(row.tenantId)))
-      return { ...row, secret }
-    })
+        w.sealed_secret as "sealedSecret"`
+  }
+
+  /** What a delivery is signed with. @throws Error where it was sealed with another key */
+  secretFor({ tenantId, sealedSecret }: Claim): string {
+    return secretOf(unsealBytes(this.#options.masterKey, sealedSecret, placeOf(tenantId)))
   }
 
   /** @param after null where there will be no further attempt */

@@ -85,9 +85,10 @@ describe('where a webhook may go', () => {
     assert.throws(() => targets.check('http://10.2.0.1/'), { code: 'invalid_value' })
   })
 
-  it('is written as a URL without a password', () => {
+  it('is written as a URL of HTTPS without a password', () => {
     const targets = new OutboundAddresses([])
-    for (const url of ['nowhere', 'ftp://example.org/', 'https://me:secret@example.org/']) {
+    const plain = ['nowhere', 'ftp://example.org/', 'http://example.org/']
+    for (const url of [...plain, 'https://me:secret@example.org/']) {
       assert.throws(() => targets.check(url), { code: 'invalid_value' })
     }
   })

@@ -46,6 +46,8 @@ export class OutboundAddresses {
   readonly #allowed = new BlockList()
   readonly #notPublic = new BlockList()
   readonly #publicV6 = new BlockList()
+  /** True where some address may be reached without HTTPS. */
+  readonly #allowsPlain: boolean
   readonly #resolve: Resolve
 
   /**
@@ -55,6 +57,7 @@ export class OutboundAddresses {
    */
   constructor(allowed: readonly string[], resolve: Resolve = lookup) {
     this.#resolve = resolve
+    this.#allowsPlain = allowed.length > 0
     for (const [address, bits] of [...NOT_PUBLIC_V4, ...NOT_PUBLIC_V6]) {
       this.#notPublic.addSubnet(address, bits, familyOf(address))
     }
@@ -69,7 +72,8 @@ export class OutboundAddresses {
   check(text: string): URL {
     if (!URL.canParse(text)) throw refused('it is not a URL')
     const url = new URL(text)
-    if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refused('HTTPS is needed')
+    const isPlain = url.protocol === 'http:' && this.#allowsPlain
+    if (url.protocol !== 'https:' && !isPlain) throw refused('HTTPS is needed')
     if (url.username !== '' || url.password !== '') throw refused('it may not hold a password')
     const host = url.hostname.replace(/^\[|\]$/g, '')
     if (isIP(host) !== 0) this.#checkAddress(host, url)
