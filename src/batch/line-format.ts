@@ -74,11 +74,11 @@ export function answerLine(
   requestId: string,
   answer: { status: number; body: Buffer },
 ): string {
-  // The body goes in as it came; parsing it would cost much and could change numbers.
+  // The body goes in as it came; writing it anew would cost much and could change numbers.
   const response =
     `{"status_code":${answer.status},"request_id":${JSON.stringify(requestId)},` +
-    `"body":${answer.body.toString('utf8').replace(/[\r\n]+/g, ' ')}}`
-  return `{${head(place)},"response":${response},"error":null}`
+    `"body":${answer.body.toString('utf8')}}`
+  return onOneLine(`{${head(place)},"response":${response},"error":null}`)
 }
 
 /** A line of the error file for a line that no request was made for, or that never ended. */
@@ -87,7 +87,16 @@ export function errorLine(
   error: { code: string; message: string },
 ): string {
   const { code, message } = error
-  return `{${head(place)},"response":null,"error":${JSON.stringify({ code, message })}}`
+  return onOneLine(`{${head(place)},"response":null,"error":${JSON.stringify({ code, message })}}`)
+}
+
+/**
+ * JSON without whatever some reader takes for the end of a line: Python's `splitlines`, by which
+ * OpenAI's client reads lines, also breaks at characters that stand in JSON strings as they are.
+ */
+function onOneLine(json: string): string {
+  const escaped = (end: string) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return json.replace(/[\r\n]+/g, ' ').replace(/[\u0085\u2028\u2029]/g, escaped)
 }
 
 function head(place: { batchId: string; line: number; customId: string }): string {

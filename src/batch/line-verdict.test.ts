@@ -31,6 +31,22 @@ test('an answer goes into the file as it came, but for line breaks between its f
   assert.equal((row.response as { body: { text: string } }).body.text, 'a\nb')
 })
 
+test('its line stays one also for readers that know other line ends', () => {
+  const said = 'one\u0085two\u2028three\u2029four'
+  const body = Buffer.from(JSON.stringify({ said }))
+  const named = { ...place, customId: said }
+  const verdict = verdictOn(named, 'req_1', 1, {
+    answer: { status: 200, body },
+    error: null,
+    usage,
+  })
+  assert.ok(verdict.kind === 'ended')
+  assert.doesNotMatch(verdict.end.text, /[\u0085\u2028\u2029]/)
+  const row = JSON.parse(verdict.end.text) as Record<string, unknown>
+  assert.deepEqual(row.custom_id, said)
+  assert.deepEqual((row.response as { body: unknown }).body, { said })
+})
+
 test('engines that fail are tried again, later each time, and not for ever', () => {
   let lastMs = 0
   for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {

@@ -90,6 +90,18 @@ test('lines of other wires are answered, and refused, in their own words', async
   assert.equal((objectOf(refused).error as Fields).type, 'invalid_request_error')
 })
 
+test('an answer that nobody could read is a failure of its engine, and charged to nobody', async () => {
+  engine.answer(({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end('{"object":"chat.completion","logprob":NaN,"usage":{"prompt_tokens":3}}')
+  })
+  const { answer, error } = await run('dropped').end
+  assert.equal(answer, null)
+  assert.equal(error?.code, 'engine_failed')
+  await until(() => settled().length === 1)
+  assert.deepEqual(settled(), [{ end: 'done', inputTokens: 0, outputTokens: 0 }])
+})
+
 test('an answer that is not stored is charged to nobody', async () => {
   await run('dropped').end
   await until(() => settled().length === 1)

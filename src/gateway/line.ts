@@ -12,6 +12,7 @@ import { errorShapeOf, type ReadAtDoor } from './doors.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
 import type { Asker } from './standing.ts'
 import { noAnswer, type Translation, translatedAnswer } from './translated-reply.ts'
+import { parsedObject } from './usage.ts'
 
 /** What a line asks for, as it was read at its door, and on what terms. */
 export interface LineRequest extends ReadAtDoor {
@@ -70,7 +71,10 @@ export class LineReply implements Reply {
 
   send(status: number, body: Uint8Array, _headers: ReplyHeaders): void {
     const own = Buffer.from(body.buffer, body.byteOffset, body.length)
-    const answer = this.#translation ? translatedAnswer(this.#translation, status, own) : own
+    const answer = this.#translation
+      ? translatedAnswer(this.#translation, status, own)
+      : // One that cannot be read would make the whole file unreadable.
+        parsedObject(own.toString('utf8')) && own
     if (answer === null) this.error = noAnswer()
     else this.answer = { status, body: answer }
   }
