@@ -27,6 +27,7 @@ before(async () => {
     GRISTMILL_ENGINE: 'none',
     GRISTMILL_FILE_BYTES_MAX: String(BYTES),
     GRISTMILL_TENANT_FILE_BYTES_MAX: String(BYTES + 4 * MEBIBYTE),
+    GRISTMILL_UPLOADS_MAX: '4',
   }
   server = await startServer({ model: null, env })
   client = openAi(server)
@@ -78,6 +79,18 @@ function sendForm(bytes: number, options: { endAfter?: number; onPiece?: () => v
     return call.end('\r\n--edge--\r\n')
   }
   return { send, answer }
+}
+
+/** A form that has begun and does not go on. */
+function heldForm() {
+  const headers = {
+    authorization: `Bearer ${server.apiKey}`,
+    'content-type': 'multipart/form-data; boundary=edge',
+  }
+  const call = request(`${server.url}/v1/files`, { method: 'POST', headers })
+  call.on('error', () => undefined)
+  call.write('--edge\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n')
+  return call
 }
 
 describe('a file', () => {
@@ -207,6 +220,22 @@ describe('an upload', () => {
     await form.send()
     assert.equal((await form.answer).status, 413)
     assert.deepEqual(await idsOf(), [])
+  })
+
+  it('has room though another tenant sends as much at once as it may', async () => {
+    const held = [1, 2].map(() => heldForm())
+    await eventually('both arrive', async () => {
+      const error = await upload('x').then(({ id }) => client.files.delete(id), String)
+      return String(error).includes('half of them for one tenant')
+    })
+    const { key } = await server.tenant('Bakers')
+    const theirs = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0 })
+    assert.equal((await upload('x', 'x.jsonl', theirs)).bytes, 1)
+    for (const form of held) form.destroy()
+    await eventually('there is room again', async () => {
+      const file = await upload('x').catch(() => undefined)
+      return file && client.files.delete(file.id)
+    })
   })
 
   it('that breaks off leaves nothing, and takes nothing of the quota', async () => {

@@ -191,7 +191,7 @@ export const errorTable = {
   too_many_uploads: entry(
     429,
     'rate_limit_error',
-    'The gateway receives {uploadsMax} files at the moment, which is its limit.',
+    'The gateway receives {uploadsMax} files at once, half of them for one tenant, and no more now.',
     'Wait for the time in Retry-After.',
     true,
   ),

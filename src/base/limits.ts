@@ -192,7 +192,7 @@ export const limitTable = {
     32,
     [1, 10_000],
     'GRISTMILL_UPLOADS_MAX',
-    'files that one gateway receives at once',
+    'files that one gateway receives at once; half of them, rounded up, for one tenant',
   ),
   uploadMsMax: limit(
     1_800_000,

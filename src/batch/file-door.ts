@@ -40,7 +40,8 @@ const paging = z.object({
 
 export class FileDoor {
   readonly #options: FileDoorOptions
-  #uploads = 0
+  /** Tenants of the uploads that arrive. */
+  readonly #uploads: string[] = []
 
   constructor(options: FileDoorOptions) {
     this.#options = options
@@ -85,19 +86,20 @@ export class FileDoor {
     if (Number(request.headers['content-length'] ?? 0) > maxBytes + FORM_SPARE_BYTES) {
       throw new GristmillError('file_too_large', { maxBytes })
     }
-    if (this.#uploads >= uploadsMax) {
+    const { tenantId, projectId, keyId } = principal
+    const own = this.#uploads.filter((one) => one === tenantId).length
+    if (this.#uploads.length >= uploadsMax || own >= Math.ceil(uploadsMax / 2)) {
       const options = { retryAfterMs: RETRY_AFTER_MS }
       throw new GristmillError('too_many_uploads', { uploadsMax }, options)
     }
     const form = readFileForm(request)
-    this.#uploads += 1
+    this.#uploads.push(tenantId)
     request.setTimeout(slowClientMsMax, () => request.destroy())
     try {
-      const { tenantId, projectId, keyId } = principal
       const creator = { tenantId, projectId, keyId }
       return await files.create(creator, form.content(), () => form.about())
     } finally {
-      this.#uploads -= 1
+      this.#uploads.splice(this.#uploads.indexOf(tenantId), 1)
       // What is still coming of a refused form is dropped, but not waited for for ever.
       if (request.complete) request.setTimeout(0)
       form.close()

@@ -35,8 +35,7 @@ export class FileSweep {
   /** Destroys all that is due, unless another gateway is at it. @returns how many files */
   async sweep(): Promise<number> {
     const { files, clock, limits } = this.#options
-    const abandonedMs = clock.nowMs() - limits.uploadMsMax - ABANDONED_MS
-    const abandonedBefore = new Date(Math.max(0, abandonedMs))
+    const abandonedBefore = new Date(clock.nowMs() - limits.uploadMsMax - ABANDONED_MS)
     let destroyed = await this.#all((sql) => files.destroyOld(sql, abandonedBefore, FILES_AT_ONCE))
     for (const tenantId of await files.tenantIds()) {
       if (await this.#options.isLiving(tenantId)) continue
