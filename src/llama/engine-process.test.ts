@@ -132,6 +132,24 @@ test('a file that is no whole model is refused with the reason', async () => {
   assert.doesNotMatch(words, /\n\s+at /)
 })
 
+test('a header with a length beyond the file is refused before anybody reads so far', async () => {
+  const path = join(folder, 'lengths.gguf')
+  const whole = await readFile(model)
+  // Numbers of values and tensors, the length of the first key, and that of a list of words.
+  const places = [8, 16, 24, whole.indexOf('tokenizer.ggml.tokens') + 21 + 8]
+  for (const place of places)
+    for (const length of [2n ** 33n, 2n ** 63n]) {
+      const bytes = Buffer.from(whole)
+      bytes.writeBigUInt64LE(length, place)
+      await writeFile(path, bytes)
+      await assert.rejects(inspectGguf(path), /its header is damaged or cut off/)
+    }
+  const odd = Buffer.from(whole)
+  odd.writeUInt32LE(99, 4)
+  await writeFile(path, odd)
+  await assert.rejects(inspectGguf(path), /its header is damaged or cut off/)
+})
+
 test('a whole file tells what it holds', async () => {
   const summary = await inspectGguf(model)
   assert.equal(summary.architecture, 'llama')

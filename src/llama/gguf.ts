@@ -1,6 +1,7 @@
 /** Looks into a GGUF file without loading it: what model it holds and whether it is whole. */
 import { open, stat } from 'node:fs/promises'
 import { GristmillError } from '../base/index.ts'
+import { isWholeHeader } from './gguf-header.ts'
 
 export interface GgufSummary {
   /** The name that the file gives itself, if any. */
@@ -18,6 +19,8 @@ export interface GgufSummary {
   fileBytes: number
 }
 
+const DAMAGED = 'its header is damaged or cut off'
+
 /**
  * Reads the header of a GGUF file and checks that every tensor lies inside the file.
  * @throws GristmillError `model_file_invalid` with the reason
@@ -26,7 +29,7 @@ export async function inspectGguf(path: string): Promise<GgufSummary> {
   const invalid = (reason: string, cause?: unknown) =>
     new GristmillError('model_file_invalid', { path, reason }, { cause })
   const fileBytes = await sizeOf(path, invalid)
-  await checkMagic(path, invalid)
+  await checkHeader(path, fileBytes, invalid)
   // Loaded late: the library takes half a second, and commands that need no model import this room.
   const { GgufFileType, readGgufFileInfo } = await import('node-llama-cpp')
   const info = await readGgufFileInfo(path, {
@@ -34,7 +37,7 @@ export async function inspectGguf(path: string): Promise<GgufSummary> {
     logWarnings: false,
     ignoreKeys: ['tokenizer.ggml.merges', 'tokenizer.ggml.scores'],
   }).catch((error: unknown) => {
-    throw invalid('its header is damaged or cut off', error)
+    throw invalid(DAMAGED, error)
   })
   const architecture = info.metadata.general?.architecture
   if (!architecture) throw invalid('it names no architecture')
@@ -74,7 +77,7 @@ async function sizeOf(path: string, invalid: Invalid): Promise<number> {
   return info.size
 }
 
-async function checkMagic(path: string, invalid: Invalid): Promise<void> {
+async function checkHeader(path: string, fileBytes: number, invalid: Invalid): Promise<void> {
   const file = await open(path).catch((error: Error) => {
     throw invalid(error.message, error)
   })
@@ -82,6 +85,7 @@ async function checkMagic(path: string, invalid: Invalid): Promise<void> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0)
     if (bytesRead < 8 || buffer.toString('latin1', 0, 4) !== 'GGUF')
       throw invalid('it is not a GGUF file')
+    if (!(await isWholeHeader(file, fileBytes))) throw invalid(DAMAGED)
   } finally {
     await file.close()
   }
