@@ -18,6 +18,13 @@ const server = createHttpServer({
     },
     {
       method: 'GET',
+      path: '/loading',
+      handle: () => {
+        throw new GristmillError('not_ready', { reason: 'x' })
+      },
+    },
+    {
+      method: 'GET',
       path: '/fail',
       handle: () => {
         throw new GristmillError('engine_failed', { reason: 'x' })
@@ -37,7 +44,7 @@ after(() => server.close())
 const head = (length: number, path = '/echo') =>
   `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`
 
-test('a client that goes while its body comes is no error of the engine', async () => {
+test('a client that goes, or comes too early, is no error of the engine', async () => {
   const connections = () =>
     new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)))
   for (const leave of ['destroy', 'resetAndDestroy'] as const) {
@@ -48,6 +55,7 @@ test('a client that goes while its body comes is no error of the engine', async 
     socket[leave]()
     await until(async () => (await connections()) === 0)
   }
+  assert.equal((await fetch(`http://127.0.0.1:${port()}/loading`)).status, 503)
   assert.deepEqual(logged, [])
   assert.equal((await fetch(`http://127.0.0.1:${port()}/fail`)).status, 502)
   assert.equal(logged.length, 1, 'but one of the engine is')

@@ -86,7 +86,9 @@ async function answer(
     // Nobody is there to be told, as while a body came that broke off.
     if (request.socket.destroyed) return
     const error = toGristmillError(thrown)
-    if (error.status >= 500) options.logger.error({ requestId, err: thrown }, error.message)
+    // One that may be sent again soon, as while the model loads, is no failure.
+    const isFailure = error.status >= 500 && error.status !== 503
+    if (isFailure) options.logger.error({ requestId, err: thrown }, error.message)
     refuse(response, error, requestId)
   }
 }
