@@ -24,14 +24,16 @@ describe('one of several gateways', () => {
     id: string,
     { run = `run_${id}`, sql = database.sql, time = clock as Clock } = {},
   ) {
-    const seen = { tokens: [] as number[], looks: 0 }
+    const seen = { tokens: [] as number[], looks: 0, losses: 0, isCutOff: false }
     const membership = new Membership({
       own: { id, run, url: `http://${run}`, version: '1' },
-      sql: () => sql,
+      sql: () => (seen.isCutOff ? undefined : sql),
       clock: time,
       logger,
       onTaken: (token) => seen.tokens.push(token),
-      onLost: () => {},
+      onLost: () => {
+        seen.losses++
+      },
       onLook: () => {
         seen.looks++
       },
@@ -110,6 +112,20 @@ describe('one of several gateways', () => {
     assert.equal(membership.mayAct, true)
     sleptMs = 3_600_000
     assert.equal(membership.mayAct, false)
+  })
+
+  it('lets go of its lease once it could not look for long, and not before', async () => {
+    let passedMs = 0
+    const time: Clock = { ...clock, monotonicMs: () => clock.monotonicMs() + passedMs }
+    const one = await join('a', { time })
+    one.isCutOff = true
+    passedMs = 8000
+    await clock.sleep(500)
+    assert.deepEqual([one.membership.mayAct, one.losses], [false, 0])
+    passedMs = 11_000
+    await eventually('it has let go', () => one.losses === 1)
+    one.isCutOff = false
+    await eventually('it has the lease again', () => one.tokens.length === 2)
   })
 
   it('is told of one that runs with a copy of its data home, and not of one that ended', async () => {

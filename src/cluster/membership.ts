@@ -23,6 +23,8 @@ import { LeaseTerm } from './lease-term.ts'
 const ROUND_MS = 1000
 /** While a holder waits for what others report, or the database is away. */
 const HURRIED_MS = 200
+/** A holder that could not look for so long lets go: others may have it by then. */
+const BLIND_MS_MAX = 10_000
 /** Between two looks, at the least. */
 const PAUSE_MS_MIN = 20
 /** A gateway that was silent for so long is taken for dead. */
@@ -202,6 +204,7 @@ export class Membership {
       this.#isAway = connection === undefined
       // What is heard during a look may not be in it, and makes for the next one.
       this.#wake = new AbortController()
+      if (this.#holds && this.lookAgeMs > BLIND_MS_MAX) this.#drop()
       if (connection === undefined) continue
       await this.#look(connection).catch((error: Error) =>
         logger.warn({ reason: error.message }, 'the database did not say who schedules'),
@@ -252,6 +255,7 @@ export class Membership {
     const sentAtMs = this.#time.nowMs()
     const token = await takeLease(sql, own, this.#tokenSeen)
     if (token === null) return
+    this.#tokenSeen = token
     this.term.granted(token, sentAtMs)
     this.#holds = true
     onTaken(token, Math.max(0, -(before?.leftMs ?? 0)))
