@@ -2,6 +2,7 @@
  * Ids, clock, errors, configuration, limits, logging, metrics and the planner of steps; no I/O
  * beyond standard output and the files that configuration names.
  */
+export { BackgroundTurn } from './background-turn.ts'
 export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { childEnvironment, configurationTable, readConfig } from './config.ts'

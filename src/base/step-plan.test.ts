@@ -15,7 +15,7 @@ const candidate = (fields: Partial<StepCandidate> = {}): StepCandidate => ({
   lastStepMs: 0,
   ...fields,
 })
-const ROOM = { room: 4, enough: 3, yieldMsMax: 1000, readMs: 0, nowMs: 0 }
+const ROOM = { room: 4, enough: 3, yieldMsMax: 1000, readMs: 0, backgroundShare: 0.5, nowMs: 0 }
 const plan = (candidates: StepCandidate[], budget = 64) =>
   planStep(
     candidates.map((one, index) => Object.assign(one, { index })),
@@ -64,6 +64,27 @@ test('no interactive prompt waits for a token of background work', () => {
   assert.deepEqual(plan([batch, person, prompt], 0)?.decode, [person])
   const second = candidate({ rank: BATCH + 1, unread: 100 })
   assert.deepEqual(plan([batch, person, second], 0)?.decode, [batch, person])
+})
+
+test('background prompts have a part of a turn beside people, and a whole one after long', () => {
+  const share = (...candidates: StepCandidate[]) => {
+    let told: number | undefined
+    const readBudget = ({ turnShare }: { turnShare: number }) => {
+      told = turnShare
+      return 1
+    }
+    planStep(candidates, { ...ROOM, readBudget })
+    return told
+  }
+  const person = candidate({ rank: PEOPLE })
+  const batch = candidate({ rank: BATCH })
+  const prompt = candidate({ rank: BATCH, unread: 100 })
+  const overdue = candidate({ rank: BATCH, unread: 100, lastStepMs: -1001 })
+  assert.equal(share(person, batch, prompt), 0.5)
+  assert.equal(share(person, overdue, prompt), 0.5, 'as one of them was read just now')
+  assert.equal(share(person, overdue), 1)
+  assert.equal(share(batch, prompt), 1)
+  assert.equal(share(person, prompt, candidate({ rank: PEOPLE, unread: 100 })), 1)
 })
 
 test('of more streams than there is room for the worst class stands aside, the farthest first', () => {
@@ -208,10 +229,11 @@ test('the budget is asked for with the number of streams and how the prompt rank
   ask([candidate(), candidate({ unread: 5 }), candidate({ unread: 5 })])
   ask([candidate({ rank: -1 }), candidate({ unread: 5, toRead: 500 })])
   ask([candidate({ rank: BATCH, unread: 5 })])
+  const whole = { readMs: 7, turnShare: 1 }
   assert.deepEqual(asked, [
-    { decoders: 0, prompts: 1, areShort: true, standing: 'alone', readMs: 7 },
-    { decoders: 1, prompts: 2, areShort: true, standing: 'equal', readMs: 7 },
-    { decoders: 1, prompts: 1, areShort: false, standing: 'below', readMs: 7 },
-    { decoders: 0, prompts: 1, areShort: true, standing: 'background', readMs: 7 },
+    { ...whole, decoders: 0, prompts: 1, areShort: true, standing: 'alone' },
+    { ...whole, decoders: 1, prompts: 2, areShort: true, standing: 'equal' },
+    { ...whole, decoders: 1, prompts: 1, areShort: false, standing: 'below' },
+    { ...whole, decoders: 0, prompts: 1, areShort: true, standing: 'background' },
   ])
 })

@@ -53,6 +53,8 @@ export interface ReadStep {
   standing: 'alone' | 'equal' | 'below' | 'background'
   /** Milliseconds of reading since streams had their last token. */
   readMs: number
+  /** Part of the longest turn that this one may be; less than 1 for background prompts only. */
+  turnShare: number
 }
 
 /**
@@ -65,6 +67,8 @@ export interface StepPlanOptions<C extends StepCandidate> extends StepRoom {
   readBudget: ReadBudget<C>
   /** Milliseconds of reading since streams had their last token. */
   readMs: number
+  /** Of its longest turn the part that background work has beside people; see `BackgroundTurn`. */
+  backgroundShare: number
   nowMs: number
 }
 
@@ -83,7 +87,8 @@ const PASSED_OVER_OWN = 8
  * nobody waits, the next ranks get what the best leaves of a step. Streams of a worse rank stand
  * aside until those prompts have their first token, unless one of that rank or a better one
  * waits for its next: then they take turns with the prompts, all but background work, for which
- * no interactive prompt waits. Among prompts of equal rank the shorter remainder goes first, until
+ * no interactive prompt waits. How long background prompts may keep people from their next token is
+ * told by `backgroundShare`; where none was read for `yieldMsMax`, it is a whole turn. Among prompts of equal rank the shorter remainder goes first, until
  * later ones have taken so many times a prompt's own length from it.
  * @param candidates in the order of their sequences
  * @returns undefined when there is nothing to compute
@@ -111,10 +116,21 @@ export function planStep<C extends StepCandidate>(
     areShort: rivals.every(isShort),
     standing: standing(decode, first),
     readMs: options.readMs,
+    turnShare: isBackground(first) ? backgroundShare(decode, rivals, options) : 1,
   }
   const budget = options.readBudget(step, first)
   if (decode.length > 0 && budget <= 0) return { decode, read: [] }
   return { decode: [], read: readByRank(prompts, first, Math.max(1, budget)) }
+}
+
+/** Where people's streams wait meanwhile it is what is told, unless no prompt is ever read. */
+function backgroundShare<C extends StepCandidate>(
+  decode: readonly C[],
+  prompts: readonly C[],
+  { backgroundShare, yieldMsMax, nowMs }: StepPlanOptions<C>,
+): number {
+  const areOverdue = prompts.every(({ lastStepMs }) => nowMs - lastStepMs > yieldMsMax)
+  return areOverdue || decode.every(isBackground) ? 1 : backgroundShare
 }
 
 /** Of the best rank the one that is read first. */

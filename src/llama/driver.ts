@@ -7,6 +7,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
 import {
+  BackgroundTurn,
   type Clock,
   GristmillError,
   isBackground,
@@ -96,6 +97,7 @@ export class Driver {
   #readMs = 0
   /** When the last prompt tokens had been read. */
   #lastReadMs = Number.NEGATIVE_INFINITY
+  readonly #backgroundTurn = new BackgroundTurn()
 
   constructor(options: DriverOptions) {
     this.#options = options
@@ -247,11 +249,16 @@ export class Driver {
     // In order of their sequences: llama.cpp computes 0, 1, 2 in one pass and 2, 1, 0 in three.
     const ordered = [...this.#active].sort((a, b) => a.index - b.index)
     const limits = { room, enough, yieldMsMax, readMs: this.#readMs, nowMs }
-    return planStep(ordered, { readBudget: (step, next) => pace.readBudget(step, next), ...limits })
+    return planStep(ordered, {
+      ...limits,
+      backgroundShare: this.#backgroundTurn.share,
+      readBudget: (step, next) => pace.readBudget(step, next),
+    })
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {
-    const { clock, pace, onStep } = this.#options
+    const { clock, pace, room, onStep } = this.#options
+    const candidates = [...this.#active]
     const startMs = clock.monotonicMs()
     const { pass, others } = nextPass(plan.decode)
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
@@ -283,6 +290,8 @@ export class Driver {
       this.#readMs = 0
     }
     pace.record(durationMs, pass.length, pieces)
+    const streamMs = pace.streamMs(room)
+    this.#backgroundTurn.note({ candidates, decode: pass, durationMs, streamMs })
     onStep({ durationMs, decoded: pass.length, readTokens })
   }
 

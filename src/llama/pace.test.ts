@@ -11,7 +11,7 @@ const learned = (decodeMs: number, msPerToken: number) => {
   return pace
 }
 const begin = { position: 0 }
-const step = { prompts: 1, areShort: false, readMs: 0 }
+const step = { prompts: 1, areShort: false, readMs: 0, turnShare: 1 }
 
 test('between two tokens of equal streams up to 1.75 of their steps are read', () => {
   const pace = learned(45, 1.5)
@@ -41,6 +41,23 @@ test('background prompts are read in small pieces, even with nobody else there',
   assert.ok(second > 0, 'but more than one of them in a turn')
 })
 
+test('a part of a turn is as much shorter, and none where it is hardly worth a step', () => {
+  const pace = learned(45, 1.5)
+  const tokens = (turnShare: number) =>
+    pace.readBudget({ ...step, decoders: 7, standing: 'background', turnShare }, begin)
+  // Of two steps of 45 ms.
+  assert.ok(tokens(0.4) * 1.5 <= 36 && tokens(0.4) * 1.5 > 30, `${tokens(0.4)}`)
+  assert.equal(tokens(0.2), 0)
+  assert.equal(tokens(0), 0)
+})
+
+test('a stream takes its part of a full step', () => {
+  const pace = learned(45, 1.5)
+  assert.equal(pace.streamMs(9), 5, 'of the step of seven while none of nine is known')
+  pace.record(54, 9, [])
+  assert.equal(pace.streamMs(9), 6)
+})
+
 test('prompts and streams take turns, whatever either costs', () => {
   for (const [decodeMs, msPerToken] of [
     [45, 1.5],
@@ -64,7 +81,10 @@ test('prompts and streams take turns, whatever either costs', () => {
 test('short prompts that come together are read before others have their next token', () => {
   const pace = learned(45, 6)
   const budget = (areShort: boolean, readMs: number) =>
-    pace.readBudget({ decoders: 7, prompts: 4, areShort, standing: 'equal', readMs }, begin)
+    pace.readBudget(
+      { ...step, decoders: 7, prompts: 4, areShort, standing: 'equal', readMs },
+      begin,
+    )
   assert.ok(budget(true, 300) > 0)
   assert.equal(budget(true, 500), 0, 'but not for ever')
   assert.equal(budget(false, 300), 0)

@@ -51,9 +51,15 @@ export class Pace {
     const budgetMs = Math.max(READ_MS_MIN, decodeMs * READ_OVER_DECODE[standing] * crowd)
     const isBurst = step.areShort && standing !== 'background'
     const turnMs = isBurst ? Math.max(SHORT_TURN_MS, budgetMs) : Math.min(readStepMs, budgetMs)
-    const leftMs = turnMs - readMs
-    if (readMs > 0 && leftMs < this.#leastMs(turnMs, position)) return 0
+    const leftMs = turnMs * step.turnShare - readMs
+    const isSpent = leftMs < this.#leastMs(turnMs, position)
+    if (isSpent && (readMs > 0 || step.turnShare < 1)) return 0
     return Math.min(piece, this.#readCost.tokensIn(leftMs, position, readTokensMax))
+  }
+
+  /** Milliseconds that a stream takes of a step of so many; 0 while nothing is known. */
+  streamMs(streams: number): number {
+    return (this.#decodeMs(streams) ?? 0) / streams
   }
 
   /** What is left of a turn of `turnMs` is only used where it is at least so long. */

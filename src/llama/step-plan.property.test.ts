@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  BackgroundTurn,
   notePassed,
   type Piece,
   planStep,
@@ -63,6 +64,7 @@ function play(requests: readonly Asked[], { passMs, tokenMs, growth }: Machine) 
   const running: Running[] = []
   const seen: { nowMs: number; reading: number; decoding: number }[] = []
   let [nowMs, readMs] = [0, 0]
+  const backgroundTurn = new BackgroundTurn()
   const done = new Set<number>()
   for (let step = 0; done.size < requests.length; step++) {
     assert.ok(step < 50_000, 'somebody never had a turn')
@@ -76,6 +78,7 @@ function play(requests: readonly Asked[], { passMs, tokenMs, growth }: Machine) 
     const plan = planStep(running, {
       ...OPTIONS,
       readBudget: (step, next) => pace.readBudget(step, { position: positionOf(next) }),
+      backgroundShare: backgroundTurn.share,
       readMs,
       nowMs,
     })
@@ -96,6 +99,9 @@ function play(requests: readonly Asked[], { passMs, tokenMs, growth }: Machine) 
     for (const one of running.filter(({ unread }) => unread > 0)) overtake(one, plan.read)
     readMs = plan.decode.length > 0 ? 0 : readMs + tookMs
     pace.record(tookMs, plan.decode.length, pieces)
+    const streamMs = pace.streamMs(OPTIONS.room)
+    const { decode } = plan
+    backgroundTurn.note({ candidates: running, decode, durationMs: tookMs, streamMs })
     for (const { candidate, tokens: read } of plan.read) {
       assert.ok(read > 0 && read <= candidate.unread)
       candidate.unread -= read

@@ -5,16 +5,21 @@
  * is in them. What it leaves out: context lengths within a step, passes for
  * sequences that are no neighbours, sampling, the network.
  */
-import { isBackground, notePassed, type Piece, planStep } from '../base/index.ts'
+import {
+  BackgroundTurn,
+  isBackground,
+  notePassed,
+  type Piece,
+  planStep,
+  type ReadStep,
+} from '../base/index.ts'
 import type { HeapMember } from './heap.ts'
 import { SimPrefixCache } from './sim-prefix-cache.ts'
 import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
 import {
-  backgroundTurnMs,
   begunFirst,
   bestFirst,
   enoughStreams,
-  isAnyOverdue,
   piecesOf,
   REPORT_TOKENS,
   stepsOfOnePiece,
@@ -69,6 +74,7 @@ export class SimEngine implements HeapMember {
   #readTokens = 0
   /** Streams of people beside which background ones wait. */
   readonly #enough: number
+  readonly #backgroundTurn = new BackgroundTurn()
 
   constructor(id: string, profile: EngineProfile, events: SimEngineEvents) {
     this.id = id
@@ -116,7 +122,9 @@ export class SimEngine implements HeapMember {
     if (segment === undefined) return
     this.#segment = undefined
     this.endMs = Number.POSITIVE_INFINITY
-    this.busyMs += segment.steps * segment.stepMs
+    const durationMs = segment.steps * segment.stepMs
+    this.busyMs += durationMs
+    this.#noteTurn(segment.decode, durationMs)
     const readTokens = segment.steps * tokensOf(segment.read)
     this.#readTokens = segment.decode.length > 0 ? 0 : this.#readTokens + readTokens
     let anyDone = false
@@ -131,6 +139,12 @@ export class SimEngine implements HeapMember {
     this.#kvTokens += segment.decode.length * segment.steps
     if (this.#read(segment, nowMs)) anyDone = true
     if (anyDone) this.#endDone(nowMs)
+  }
+
+  #noteTurn(decode: readonly SimTicket[], durationMs: number): void {
+    const streamMs = this.#decodeMs(this.#room) / this.#room
+    const candidates = [...this.#reading, ...this.#decoding]
+    this.#backgroundTurn.note({ candidates, decode, durationMs, streamMs })
   }
 
   /** Plans the next segment where none runs. */
@@ -148,6 +162,7 @@ export class SimEngine implements HeapMember {
     for (let step = 0; step < segment.steps; step++) notePassed(this.#reading, segment.read)
     for (const { candidate: ticket, tokens } of segment.read) {
       ticket.unread -= tokens * segment.steps
+      ticket.lastStepMs = nowMs
       if (ticket.unread > 0) continue
       ticket.unread = 0
       this.#reading.splice(this.#reading.indexOf(ticket), 1)
@@ -160,7 +175,6 @@ export class SimEngine implements HeapMember {
         this.#events.promptRead(ticket, nowMs)
       }
       ticket.generated++
-      ticket.lastStepMs = nowMs
       this.#kvTokens++
       if (ticket.generated >= ticket.request.outputTokens) anyDone = true
     }
@@ -202,8 +216,9 @@ export class SimEngine implements HeapMember {
 
   /**
    * Lets requests in while their prompts fit the memory, best rank first. Background prompts leave
-   * some of it free; where interactive ones need more, background streams that stand aside give
-   * theirs back.
+   * some of it free, and come in one after another, or those that nobody reads would take it from
+   * kept prefixes; where interactive ones need more, background streams that stand aside give theirs
+   * back.
    */
   #admit(nowMs: number): void {
     if (this.#waiting.length === 0) return
@@ -216,6 +231,7 @@ export class SimEngine implements HeapMember {
       const needed = uncached + ticket.generated
       const isAlone = this.#reading.length + this.#decoding.length === 0
       const standsAside = this.profile.yields === 'step' && isBackground(ticket)
+      if (standsAside && this.#reading.some(isBackground)) return
       const kept = standsAside ? KEPT_FREE_SHARE * this.profile.kvTokens : 0
       if (!isAlone && needed + kept > this.#roomTokens) {
         if (standsAside || !this.#evict(needed, nowMs)) return
@@ -226,6 +242,7 @@ export class SimEngine implements HeapMember {
       ticket.unread = needed
       ticket.toRead = needed
       ticket.passedTokens = 0
+      ticket.lastStepMs = nowMs
       this.#kvTokens += needed
       this.#reading.push(ticket)
     }
@@ -279,19 +296,19 @@ export class SimEngine implements HeapMember {
 
   /** A step that reads or one that writes; prompts and the streams beside them take turns. */
   #planTurn(nowMs: number): Segment | undefined {
-    const { cap, express } = this.profile
     let [piece, left] = [0, 0]
     // It knows no sequences: of streams as near as others those later in this list go on.
     const plan = planStep([...this.#reading, ...this.#decoding.toReversed()], {
-      room: cap + express,
+      room: this.#room,
       enough: this.#enough,
       yieldMsMax: YIELD_MS_MAX,
       readMs: this.#readTokens * this.#readMs,
+      backgroundShare: this.#backgroundTurn.share,
       nowMs,
-      readBudget: ({ decoders, standing }) => {
-        const forBackground = standing === 'background'
-        piece = forBackground ? this.#backgroundPiece : this.profile.chunkTokensAlone
-        left = this.#turnTokens(decoders, forBackground, nowMs) - this.#readTokens
+      readBudget: (step) => {
+        const { chunkTokensAlone } = this.profile
+        piece = step.standing === 'background' ? this.#backgroundPiece : chunkTokensAlone
+        left = this.#turnTokens(step) - this.#readTokens
         return Math.min(left, piece)
       },
     })
@@ -302,13 +319,17 @@ export class SimEngine implements HeapMember {
     return { startMs: nowMs, stepMs: tokensOf(read) * this.#readMs, steps, decode: [], read }
   }
 
-  /** Prompt tokens between two tokens of so many streams. */
-  #turnTokens(decoders: number, forBackground: boolean, nowMs: number): number {
+  /** Prompt tokens between two tokens of streams. */
+  #turnTokens({ decoders, standing, turnShare }: ReadStep): number {
     // Where nobody waits for anything, all prompts are read before streams go on.
-    const isForNobody = forBackground && this.#decoding.every(isBackground)
+    const isForNobody = standing === 'background' && this.#decoding.every(isBackground)
     if (decoders === 0 || isForNobody) return Number.POSITIVE_INFINITY
-    if (!forBackground || isAnyOverdue(this.#reading, nowMs)) return this.profile.chunkTokens
-    return Math.ceil(backgroundTurnMs(this.#decodeMs(decoders)) / this.#readMs)
+    return Math.floor(turnShare * this.profile.chunkTokens)
+  }
+
+  /** Streams of one step at most, where some are of a better class. */
+  get #room(): number {
+    return this.profile.cap + this.profile.express
   }
 
   /** Whoever comes waits for a piece of background prompts no longer than for a step of the cap. */

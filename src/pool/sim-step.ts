@@ -7,8 +7,6 @@ import type { SimTicket } from './sim-types.ts'
 export const REPORT_TOKENS = 8
 /** Longest time that background work stands aside. */
 export const YIELD_MS_MAX = 5000
-/** Between two tokens background prompts are read for so many steps, but not for less than this. */
-const BACKGROUND_TURN = { steps: 2, msMin: 25 }
 /** People's streams that write this part of what the cap does leave nothing to background ones. */
 const ENOUGH_SHARE = 0.9
 
@@ -27,14 +25,6 @@ export function piecesOf(prompts: readonly SimTicket[], tokensMax: number): Piec
 
 export const tokensOf = (pieces: readonly Piece<SimTicket>[]): number =>
   pieces.reduce((total, { tokens }) => total + tokens, 0)
-
-/** How long background prompts are read between two tokens of streams that step for so long. */
-export const backgroundTurnMs = (stepMs: number): number =>
-  Math.max(BACKGROUND_TURN.msMin, BACKGROUND_TURN.steps * stepMs)
-
-/** True where one of these background prompts has waited so long that short turns are too few. */
-export const isAnyOverdue = (prompts: readonly SimTicket[], nowMs: number): boolean =>
-  prompts.some(({ dispatchedMs = nowMs }) => nowMs - dispatchedMs > YIELD_MS_MAX)
 
 /** The fewest streams that write nearly as many tokens a second as the cap does. */
 export function enoughStreams(profile: EngineProfile): number {

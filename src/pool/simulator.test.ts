@@ -134,7 +134,7 @@ describe('the engine of the simulator', () => {
   })
 
   it('takes turns between streams of people and background prompts', () => {
-    const apart = { ...engine, yields: 'step' as const }
+    const apart = { ...engine, yields: 'step' as const, chunkTokens: 25 }
     const stream = ask(0, { outputTokens: 20 })
     const line = ask(5, { serviceClass: 'batch', inputTokens: 100, outputTokens: 1 })
     const [first, second] = play([stream, line], apart)
@@ -145,15 +145,21 @@ describe('the engine of the simulator', () => {
     assert.equal(newcomer?.firstTokenMs, 81 + 1, 'after the step under way')
   })
 
-  it('reads background prompts for longer at a time once one has stood aside for long', () => {
-    const apart = { ...engine, yields: 'step' as const, chunkTokens: 60 }
-    const stream = ask(0, { outputTokens: 2000 })
-    const line = (tokens: number) =>
-      ask(5, { serviceClass: 'batch', inputTokens: tokens, outputTokens: 1 })
-    const firstMs = (tokens: number) => play([stream, line(tokens)], apart)[1]?.firstTokenMs ?? 0
-    // 25 of 35 ms at first; after five seconds 60 of 70.
-    assert.equal(firstMs(2500) - firstMs(2475), 35)
-    assert.equal(firstMs(4800) - firstMs(4740), 70)
+  it('reads background prompts after answers of people where these have cost little lately', () => {
+    const apart = { ...engine, yields: 'step' as const }
+    const batch = { serviceClass: 'batch' as const }
+    const long = ask(0, { ...batch, outputTokens: 100_000 })
+    const after = (answer: number, prompt: number) => {
+      const person = ask(700_000, { outputTokens: answer })
+      const line = ask(700_005, { ...batch, inputTokens: prompt, outputTokens: 1 })
+      const [, asked, read] = play([long, person, line], apart)
+      return { endMs: asked?.lastStepMs ?? 0, readMs: read?.firstTokenMs ?? 0 }
+    }
+    const short = after(20, 100)
+    assert.equal(short.readMs, short.endMs + 100)
+    // Longer answers let it have a turn of 10 tokens after each five seconds.
+    const waitedMs = after(2000, 20).readMs - 700_000
+    assert.ok(waitedMs > 10_000 && waitedMs < 10_100, `${waitedMs}`)
   })
 
   it('lets no newcomer wait for more of a background prompt than a step of the cap takes', () => {
@@ -235,6 +241,19 @@ describe('the engine of the simulator', () => {
     assert.equal(ended.length, 4)
     const first = ended.find(({ request }) => request.tenant !== 'night')
     assert.ok((first?.firstTokenMs ?? 0) < 2500, `after ${first?.firstTokenMs} ms`)
+  })
+
+  it('keeps prefixes in memory that background prompts do not need yet', () => {
+    const kept = { ...engine, yields: 'step' as const, prefixCache: true, kvTokens: 1000, cap: 4 }
+    const person = {
+      inputTokens: 410,
+      outputTokens: 1,
+      prefix: [{ id: 'system', tokens: 400 }],
+    }
+    const line = ask(500, { serviceClass: 'batch', inputTokens: 350, outputTokens: 1 })
+    // While the first line is read; both lines and the prefix are more than there is.
+    const [, , , again] = play([ask(0, person), line, line, ask(600, person)], kept)
+    assert.equal(again?.uncachedTokens, 10)
   })
 
   it('gives up kept prefixes where running requests need the memory', () => {
