@@ -32,8 +32,8 @@ export class BackgroundTurn {
   }
 
   /**
-   * Counts what a step for people takes beyond what its streams take of a full one, while background
-   * prompts wait that could fill it. Time without background work counts for nothing.
+   * Counts what a step for people takes beyond what its streams take of a full one, while
+   * background prompts wait that could fill it. Time without background work counts for nothing.
    */
   note<C extends StepCandidate>({ candidates, decode, durationMs, streamMs }: EndedStep<C>): void {
     const background = candidates.filter(isBackground)

@@ -87,9 +87,10 @@ const PASSED_OVER_OWN = 8
  * nobody waits, the next ranks get what the best leaves of a step. Streams of a worse rank stand
  * aside until those prompts have their first token, unless one of that rank or a better one
  * waits for its next: then they take turns with the prompts, all but background work, for which
- * no interactive prompt waits. How long background prompts may keep people from their next token is
- * told by `backgroundShare`; where none was read for `yieldMsMax`, it is a whole turn. Among prompts of equal rank the shorter remainder goes first, until
- * later ones have taken so many times a prompt's own length from it.
+ * no interactive prompt waits. How long background prompts may keep people from their next token
+ * is told by `backgroundShare`; where none was read for `yieldMsMax`, it is a whole turn. Among
+ * prompts of equal rank the shorter remainder goes first, until later ones have taken so many times
+ * a prompt's own length from it.
  * @param candidates in the order of their sequences
  * @returns undefined when there is nothing to compute
  */

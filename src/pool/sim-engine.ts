@@ -216,9 +216,9 @@ export class SimEngine implements HeapMember {
 
   /**
    * Lets requests in while their prompts fit the memory, best rank first. Background prompts leave
-   * some of it free, and come in one after another, or those that nobody reads would take it from
-   * kept prefixes; where interactive ones need more, background streams that stand aside give theirs
-   * back.
+   * some of it free, and come in one after another, or those that nobody reads would take it
+   * from kept prefixes; where interactive ones need more, background streams that stand aside
+   * give theirs back.
    */
   #admit(nowMs: number): void {
     if (this.#waiting.length === 0) return
