@@ -16,7 +16,7 @@ import {
   Books,
   costDays,
   costMonths,
-  foldEngineDays,
+  foldCosts,
   foldUsage,
   queryUsage,
   verifyRequests,
@@ -62,6 +62,7 @@ const FROM_MS = Date.UTC(2025, 9, 1)
 const MODELS = 5
 const PAGES = 50
 const COST_PAGES = 20
+const SUMS = 'usage_hours, usage_fresh, cost_sum_engines, cost_sum_tenants'
 
 export async function benchBooks(options: {
   requests?: number
@@ -86,9 +87,9 @@ export async function benchBooks(options: {
     const load = await timed('load', () => loadYear(database, requests, log))
     const fold = await timed('fold', async () => {
       await foldUsage(database)
-      await foldEngineDays(database, clock)
+      await foldCosts(database, clock)
     })
-    await unbounded(database, 'vacuum analyze usage_hours, usage_fresh, engine_days')
+    await unbounded(database, `vacuum analyze ${SUMS}`)
     const [size] = await database.sql<{ rows: number; hours: number }[]>`
       select sum(pg_total_relation_size(inhrelid))::int8 as rows,
         pg_total_relation_size('usage_hours') as hours

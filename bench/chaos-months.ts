@@ -2,21 +2,25 @@
  * Chaos `months`: random months of engines and tenants, written as capacity rows; months of half a
  * day, so that costs and weights change among their few minutes. What the program charges each
  * tenant must be what an oracle in SQL finds over the same rows, and add up to what the engines
- * cost, under every rule of who pays for idle time.
+ * cost, under every rule of who pays for idle time. Half of what there is comes when sums were made
+ * of the other half; parts of a month must cost the same with sums as without, and the whole of it
+ * the same once its minutes are gone.
  */
 import { readFileSync } from 'node:fs'
-import { type Random, seededRandom } from '../src/base/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { FakeClock, type Random, seededRandom } from '../src/base/index.ts'
 import {
   addEngineCost,
   type CapacityMinute,
   type Chargeback,
   ChargebackSum,
-  type EngineMinute,
   engineCosts,
+  foldCosts,
   idleRules,
   readEngineMinutes,
   readWeights,
   recordCapacity,
+  sumOfPeriod,
   weightSpans,
 } from '../src/meter/index.ts'
 import { openTestDatabase, type TestDatabase } from '../src/store/index.ts'
@@ -26,7 +30,7 @@ export interface ChaosMonthsResult {
   seed: number
   tenants: number
   minutes: number
-  /** Rules under which a tenant pays something else than the oracle says. */
+  /** Rules under which a tenant pays something else than the oracle says, or without sums. */
   differences: number
   /** Under which parts do not add up to the cost of the engines. */
   sumsOff: number
@@ -38,6 +42,8 @@ export interface ChaosMonthsResult {
 const MINUTE_MS = 60_000
 const FROM_MS = Date.UTC(2026, 10, 1)
 const MONTH_MINUTES = 720
+/** The end of the day: once its minutes are gone it is told as a whole. */
+const TO_MS = FROM_MS + 86_400_000
 const CAUSES = ['client_gone', 'engine_failed', 'timeout', 'shutdown']
 
 export async function chaosMonths(options: {
@@ -57,10 +63,17 @@ export async function chaosMonths(options: {
       await forget(database)
       found.tenants += await writeMonth(database, random)
       await database.sql`call oracle.look()`
-      const { sum, minutes } = await readMonth(database)
-      found.minutes += minutes.length
+      const { sum, minutes } = await sumOfMinutes(database, FROM_MS, TO_MS)
+      found.minutes += minutes
+      const part = await sumsOfPart(database, random)
+      await dropMinutes(database)
+      const summed = await sumOfPeriod(database.sql, FROM_MS, TO_MS, 'records')
       for (const rule of idleRules) {
-        const wrong = await judge(database, sum.finish(rule))
+        const chargeback = summed.finish(rule)
+        const isSame =
+          isDeepStrictEqual(chargeback, sum.finish(rule)) &&
+          isDeepStrictEqual(part.summed.finish(rule), part.sum.finish(rule))
+        const wrong = isSame ? await judge(database, chargeback) : 'differences'
         if (wrong === undefined) continue
         found[wrong]++
         firstBroken ??= `month ${month}, rule ${rule}: ${wrong}`
@@ -78,44 +91,64 @@ const forget = ({ sql }: TestDatabase) =>
     // Append-only tables refuse to be emptied; as a replica the server runs no such triggers.
     await transaction`set local session_replication_role = replica`
     await transaction`
-      truncate engine_minutes, engine_minute_tenants, engine_costs, tenant_weights`
+      truncate engine_minutes, engine_minute_tenants, engine_costs, tenant_weights, cost_sums,
+        cost_sum_engines, cost_sum_tenants, cost_sum_classes`
   })
 
 const upTo = (random: Random, max: number) => Math.floor(random.next() * (max + 1))
 
 /** @returns how many tenants it has */
 async function writeMonth(database: TestDatabase, random: Random): Promise<number> {
-  const { sql } = database
   const engines = Array.from({ length: 1 + upTo(random, 2) }, (_, at) => `eng_${at}`)
   if (upTo(random, 1) === 1) engines.push('eng_0-1')
   const tenants = Array.from({ length: 1 + upTo(random, 4) }, (_, at) => `ten_${at}`)
-  for (let change = 0; change < tenants.length + upTo(random, 3); change++) {
-    const tenantId = tenants[change % tenants.length] as string
-    // One is never archived, so that there is somebody to pay.
-    const least = tenantId === 'ten_0' ? 1 : 0
-    const isFirst = change < tenants.length
-    const weight = isFirst ? 1 + upTo(random, 4000) / 1000 : least + upTo(random, 1)
-    const fromMs =
-      FROM_MS + (change < tenants.length ? -1 : upTo(random, MONTH_MINUTES)) * MINUTE_MS
-    await sql`insert into tenant_weights (tenant_id, from_at, weight)
-      values (${tenantId}, to_timestamp(${fromMs}::float8 / 1000), ${weight})`
+  for (const tenantId of tenants) {
+    await addWeight(database, tenantId, FROM_MS - MINUTE_MS, 1 + upTo(random, 4000) / 1000)
   }
-  for (let cost = 0; cost < 1 + upTo(random, 4); cost++) {
-    const engineId = engines[upTo(random, engines.length - 1)] as string
-    const fromMs = FROM_MS + (cost === 0 ? 0 : upTo(random, MONTH_MINUTES)) * MINUTE_MS
-    const nanos = () => BigInt(upTo(random, 5_000_000_000))
-    const parts = { machine: nanos(), energy: nanos(), staff: nanos() }
-    const who = { engineId, engineName: engineId, actor: 'cli', atMs: FROM_MS }
-    await addEngineCost(sql, { ...who, ...parts, fromMs })
-  }
+  await addCost(database, random, engines, FROM_MS)
   const minutes = Array.from({ length: 1 + upTo(random, 14) }, () =>
     upTo(random, MONTH_MINUTES - 1),
   )
   const rows = engines.flatMap((engineId) =>
     [...new Set(minutes)].map((at) => randomMinute(random, engineId, at, tenants)),
   )
-  await recordCapacity(database, 'one', rows)
+  for (const half of [0, 1]) {
+    for (let change = 0; change < upTo(random, 3); change++) {
+      const tenantId = tenants[upTo(random, tenants.length - 1)] as string
+      // One is never archived, so that there is somebody to pay.
+      const weight = (tenantId === 'ten_0' ? 1 : 0) + upTo(random, 1)
+      await addWeight(database, tenantId, randomTime(random), weight)
+    }
+    for (let cost = 0; cost < upTo(random, 2); cost++) {
+      await addCost(database, random, engines, randomTime(random))
+    }
+    await recordCapacity(
+      database,
+      'one',
+      rows.filter((_, at) => at % 2 === half),
+    )
+    await foldCosts(database, new FakeClock(FROM_MS + upTo(random, 36) * 60 * MINUTE_MS))
+  }
   return tenants.length
+}
+
+const randomTime = (random: Random) => FROM_MS + upTo(random, MONTH_MINUTES) * MINUTE_MS
+
+const addWeight = ({ sql }: TestDatabase, tenantId: string, fromMs: number, weight: number) =>
+  sql`insert into tenant_weights (tenant_id, from_at, weight)
+    values (${tenantId}, to_timestamp(${fromMs}::float8 / 1000), ${weight})`
+
+async function addCost(
+  { sql }: TestDatabase,
+  random: Random,
+  engines: string[],
+  fromMs: number,
+): Promise<void> {
+  const engineId = engines[upTo(random, engines.length - 1)] as string
+  const nanos = () => BigInt(upTo(random, 5_000_000_000))
+  const parts = { machine: nanos(), energy: nanos(), staff: nanos() }
+  const who = { engineId, engineName: engineId, actor: 'cli', atMs: FROM_MS }
+  await addEngineCost(sql, { ...who, ...parts, fromMs })
 }
 
 function randomMinute(
@@ -161,15 +194,32 @@ function randomMinute(
   }
 }
 
-async function readMonth({ sql }: TestDatabase) {
-  const toMs = FROM_MS + MONTH_MINUTES * MINUTE_MS
-  const sum = new ChargebackSum(await engineCosts(sql), weightSpans(await readWeights(sql, toMs)))
-  const minutes: EngineMinute[] = []
-  for await (const minute of readEngineMinutes(sql, FROM_MS, toMs)) {
-    minutes.push(minute)
+/** By the same code as ever, from nothing but minutes. */
+async function sumOfMinutes({ sql }: TestDatabase, fromMs: number, toMs: number) {
+  const weights = weightSpans(await readWeights(sql, fromMs, toMs))
+  const sum = new ChargebackSum(await engineCosts(sql), weights)
+  let minutes = 0
+  for await (const minute of readEngineMinutes(sql, fromMs, toMs)) {
+    minutes++
     sum.add(minute)
   }
   return { sum, minutes }
+}
+
+/** From some minute to another. */
+async function sumsOfPart(database: TestDatabase, random: Random) {
+  const [fromMs = FROM_MS, toMs = TO_MS] = [randomTime(random), randomTime(random)].sort(
+    (a, b) => a - b,
+  )
+  const { sum } = await sumOfMinutes(database, fromMs, toMs)
+  return { sum, summed: await sumOfPeriod(database.sql, fromMs, toMs, 'sums') }
+}
+
+/** Once the day is over its minutes go, as if it were on statements. */
+async function dropMinutes(database: TestDatabase): Promise<void> {
+  await foldCosts(database, new FakeClock(FROM_MS + 3 * 86_400_000))
+  await database.sql`update cost_sums set is_alone = true where is_ready`
+  await database.sql`delete from engine_minutes`
 }
 
 async function judge({ sql }: TestDatabase, { rule, lines, engines }: Chargeback) {

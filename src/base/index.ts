@@ -38,6 +38,7 @@ export {
   dividedHalfEven,
   nanosOf,
   nanosOfBooked,
+  Sharing,
   sharedOut,
   signedNanosOf,
 } from './money.ts'

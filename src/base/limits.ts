@@ -188,6 +188,12 @@ export const limitTable = {
     'GRISTMILL_REQUEST_MONTHS',
     'whole months that single requests are kept on the ledger once they are on statements; totals are kept for ever',
   ),
+  minuteDays: limit(
+    100,
+    [10, 365_000],
+    'GRISTMILL_MINUTE_DAYS',
+    'days that minutes of engines are kept once they are on statements; their sums by the day are kept for ever',
+  ),
   uploadsMax: limit(
     32,
     [1, 10_000],

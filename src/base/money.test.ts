@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { decimalOf, dividedHalfEven, nanosOf, sharedOut } from './index.ts'
+import { decimalOf, dividedHalfEven, nanosOf, Sharing, sharedOut } from './index.ts'
 
 describe('money', () => {
   it('is read and written without a loss', () => {
@@ -40,4 +40,28 @@ describe('money', () => {
       }),
     )
   })
+
+  it('is shared out alike in numbers and beyond them', () => {
+    const weight = fc.oneof(fc.bigInt(0n, 5n), fc.bigInt(0n, 2n ** 45n), fc.bigInt(0n, 2n ** 90n))
+    const amount = fc.oneof(fc.bigInt(0n, 9n), fc.bigInt(0n, 2n ** 50n), fc.bigInt(0n, 2n ** 80n))
+    fc.assert(
+      fc.property(fc.array(weight, { minLength: 1, maxLength: 40 }), amount, (weights, whole) => {
+        const sharing = new Sharing(new Map(weights.map((one, at) => [`${100 + at}`, one])))
+        assert.deepEqual(sharing.shareOut(whole), largestRemainder(whole, weights))
+      }),
+      { numRuns: 2000 },
+    )
+  })
 })
+
+/** As it is defined: of equal remainders the first is greater. */
+function largestRemainder(amount: bigint, weights: bigint[]): bigint[] {
+  const total = weights.reduce((sum, one) => sum + one, 0n)
+  if (total === 0n) return []
+  const shares = weights.map((one) => (amount * one) / total)
+  const rests = weights.map((one, at) => ({ at, rest: (amount * one) % total }))
+  rests.sort((a, b) => Number(b.rest - a.rest) || a.at - b.at)
+  const left = Number(shares.reduce((rest, share) => rest - share, amount))
+  for (const { at } of rests.slice(0, left)) shares[at] = (shares[at] ?? 0n) + 1n
+  return shares
+}

@@ -111,10 +111,10 @@ export function chargebackRoutes(api: Api, options: HttpOptions): void {
       const reason = 'it must be before `to`, and a year before it at most'
       throw new GristmillError('invalid_value', { param: 'from', reason })
     }
-    const costs = await periodCosts(database.sql, fromMs, toMs, rule)
+    const costs = await periodCosts(database.sql, fromMs, toMs, rule, 'sums')
     const shares = await readClassShares(database.sql, fromMs, toMs)
     const names = new Map(engines.list().map(({ id, name }) => [id, name]))
-    const view = chargebackView(costs, shares, names, c.get('access').tenantIds)
+    const view = await chargebackView(costs, shares, names, c.get('access').tenantIds)
     if (format === 'json') return c.json(view, 200)
     const headers = {
       'content-type': 'text/csv; charset=utf-8',

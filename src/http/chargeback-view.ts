@@ -1,4 +1,5 @@
 /** A chargeback as the admin API tells it, and its lines as CSV. */
+import { setImmediate } from 'node:timers/promises'
 import { decimalOf } from '../base/index.ts'
 import {
   byClass,
@@ -15,16 +16,26 @@ const inSeconds = (us: bigint) => Number(us) / 1e6
 const sumOf = (rows: readonly { nanos: bigint }[]) =>
   rows.reduce((sum, { nanos }) => sum + nanos, 0n)
 
+/** Others have their turn after so many tenants: each has some dozen lines. */
+const TENANTS_AT_ONCE = 25
+
 /** @param reach only these tenants; null means all */
-export function chargebackView(
+export async function chargebackView(
   costs: PeriodCosts,
   shares: ClassShares,
   names: ReadonlyMap<string, string>,
   reach: readonly string[] | null,
-): contract.ChargebackView {
+): Promise<contract.ChargebackView> {
   const { fromMs, toMs, rule, engines, lines } = costs
-  const isReached = (tenantId: string) => reach === null || reach.includes(tenantId)
+  const reached = new Set(reach)
+  const isReached = (tenantId: string) => reach === null || reached.has(tenantId)
   const unallocated = lines.filter(({ tenantId }) => tenantId === null)
+  const byTenant = rowsByTenant(costs)
+  const tenants: contract.ChargedTenantView[] = []
+  for (const tenantId of tenantsIn(costs).filter(isReached)) {
+    tenants.push(tenantView(byTenant(tenantId), shares, tenantId))
+    if (tenants.length % TENANTS_AT_ONCE === 0) await setImmediate()
+  }
   return {
     fromAt: new Date(fromMs).toISOString(),
     toAt: new Date(toMs).toISOString(),
@@ -37,9 +48,7 @@ export function chargebackView(
       unexplainedS: inSeconds(unexplainedUs),
       cost: decimalOf(nanos),
     })),
-    tenants: tenantsIn(costs)
-      .filter(isReached)
-      .map((tenantId) => tenantView(costs, shares, tenantId)),
+    tenants,
     unallocated:
       reach === null
         ? {
@@ -58,15 +67,27 @@ function tenantsIn({ lines, overflow: rented, savings, lentUs }: PeriodCosts): s
   return [...known].sort((a, b) => (a < b ? -1 : 1))
 }
 
+type TenantRows = Pick<PeriodCosts, 'lines' | 'overflow' | 'savings' | 'lentUs'>
+
+/** What is of one tenant each, looked up once. */
+function rowsByTenant({ lines, overflow, savings, lentUs }: PeriodCosts) {
+  const of = <Row extends { tenantId: string | null }>(rows: Row[]) =>
+    Map.groupBy(rows, ({ tenantId }) => tenantId)
+  const [linesOf, overflowOf, savingsOf] = [of(lines), of(overflow), of(savings)]
+  return (tenantId: string): TenantRows => ({
+    lines: linesOf.get(tenantId) ?? [],
+    overflow: overflowOf.get(tenantId) ?? [],
+    savings: savingsOf.get(tenantId) ?? [],
+    lentUs,
+  })
+}
+
 function tenantView(
-  costs: PeriodCosts,
+  { lines, overflow: rented, savings, lentUs }: TenantRows,
   shares: ClassShares,
   tenantId: string,
 ): contract.ChargedTenantView {
-  const isOf = (row: { tenantId: string | null }) => row.tenantId === tenantId
-  const lines = costs.lines.filter(isOf)
-  const rented = costs.overflow.filter(isOf)
-  const { cachedTokens = 0, hitTokens = 0 } = costs.savings.find(isOf) ?? {}
+  const { cachedTokens = 0, hitTokens = 0 } = savings[0] ?? {}
   return {
     tenantId,
     total: decimalOf(sumOf(lines) + sumOf(rented)),
@@ -76,7 +97,7 @@ function tenantView(
       const counts = { requests, inputTokens, outputTokens }
       return { target, model, ...counts, amount: decimalOf(nanos), byClass: decimals(classes) }
     }),
-    lentS: inSeconds(costs.lentUs.get(tenantId) ?? 0n),
+    lentS: inSeconds(lentUs.get(tenantId) ?? 0n),
     cachedTokens,
     hitTokens,
   }

@@ -60,7 +60,7 @@ export function comparisonRoutes(api: Api, options: HttpOptions): void {
     const { from, to, tenant, service, tokenFactorLow, tokenFactorHigh } = c.req.valid('query')
     const span = spanOf(from, to, clock.nowMs())
     const reach = tenantsInReach(c.get('access'), tenant)
-    const costs = await periodCosts(database.sql, span.fromMs, span.toMs, 'use')
+    const costs = await periodCosts(database.sql, span.fromMs, span.toMs, 'use', 'sums')
     const filter = { ...span, tenantIds: reach ?? undefined }
     const { rows } = await queryUsage(database.sql, filter, [], { limit: 1 })
     const work = { ...nothingUsed, ...rows[0] }
@@ -104,7 +104,7 @@ function engineRoute(api: Api, { database, prices, clock, plans }: HttpOptions):
         reason: `it is one of ${names}`,
       })
     }
-    const costs = await periodCosts(database.sql, fromMs, toMs, 'use')
+    const costs = await periodCosts(database.sql, fromMs, toMs, 'use', 'sums')
     const hour = nanosOf(costPerEngineHour ?? '') ?? meanEngineHour(costs)
     if (hour === null) {
       const reason = 'no engine of this time has a cost; say what an hour costs'

@@ -35,6 +35,12 @@ function kindsByLimits(limits: Limits): KeptKind[] {
       tables: ['ledger_intents_rest', 'ledger_settlements_rest'],
       keptFor: { amount: limits.requestMonths, unit: 'months', after: 'the end of its month' },
     }),
+    kind('engine_minutes', limitTable.minuteDays.env, {
+      name: 'Engines by the minute',
+      what: 'what each could do and did, and for whom; once they are on statements',
+      tables: ['engine_minutes', 'engine_minute_tenants'],
+      keptFor: { amount: limits.minuteDays, unit: 'days', after: 'the end of their day' },
+    }),
     kind('files', limitTable.fileRetentionDays.env, {
       name: 'Files',
       what: 'inputs and answers of batches, sealed; unless one says otherwise itself',
@@ -101,10 +107,10 @@ function kindsForEver(): KeptKind[] {
       what: 'sums of what keys used and are charged',
       tables: ['usage_hours', 'usage_fresh'],
     }),
-    kind('engine_minutes', null, {
-      name: 'Engines by the minute',
-      what: 'what each could do and did, and for whom',
-      tables: ['engine_minutes', 'engine_minute_tenants', 'engine_days', 'rented_days'],
+    kind('cost_sums', null, {
+      name: 'Engines by the day',
+      what: 'sums of their minutes, by which costs are shared out; what rented services cost',
+      tables: ['cost_sum_tenants', 'cost_sum_engines', 'cost_sums', 'engine_days', 'rented_days'],
     }),
     kind('statements', null, {
       name: 'Statements',

@@ -63,7 +63,10 @@ export async function openTestServer({
   const http = await createHttpServer({
     ...standIns(),
     reconciliations: new Reconciliations({ database, audit: tenancy.audit, clock }),
-    retention: new Retention({ database, audit: tenancy.audit, clock, logger, months: 13 }),
+    retention: new Retention({
+      ...{ database, audit: tenancy.audit, clock, logger },
+      ...{ months: 13, minuteDays: 100 },
+    }),
     books: new Books({ database, tenancy, clock, currency: 'USD', seed: new Uint8Array(32) }),
     database,
     tenancy,

@@ -1,43 +1,6 @@
-/**
- * Engine minutes: what each engine could have done and did. Written once a minute, read by charts.
- */
-import type { Database, Queries } from '../store/index.ts'
-import { forgetEngineDays } from './books/engine-days.ts'
+/** Engine minutes: what each engine could have done and did. Written once a minute. */
+import type { Database } from '../store/index.ts'
 import type { CapacityMinute } from './types.ts'
-
-/** Sums over all engines asked for, per step. */
-export interface CapacityPoint {
-  /** Start of the step, milliseconds since the epoch. */
-  atMs: number
-  registeredS: number
-  upS: number
-  idleS: number
-  /**
-   * Calibrated capacity over the seconds registered, service units; engines without are left out.
-   */
-  capacityUnits: number
-  slotS: number
-  capSlotS: number
-}
-
-/** What one tenant got of the engines asked for, per step; service units. */
-export interface TenantCapacityPoint {
-  atMs: number
-  tenantId: string
-  interactiveUnits: number
-  backgroundUnits: number
-  entitledUnits: number
-  wasteUnits: number
-}
-
-export interface CapacityFilter {
-  fromMs: number
-  toMs: number
-  /** Width of a step, seconds; a multiple of 60. */
-  stepS: number
-  engineId?: string | undefined
-  tenantId?: string | undefined
-}
 
 /**
  * Writes minutes in one transaction. The same minute of the same recorder again replaces what is
@@ -90,53 +53,5 @@ export async function recordCapacity(
         "engineId" text, "minuteAtMs" float8, "tenantId" text, "engineS" float8,
         "interactiveUnits" float8,
         "backgroundUnits" float8, "entitledUnits" float8, waste jsonb)`
-    await forgetEngineDays(
-      sql,
-      minutes.map(({ minuteAtMs }) => minuteAtMs),
-    )
   })
-}
-
-/** Capacity per step, oldest first; steps without a row are left out. */
-export async function queryCapacity(
-  sql: Queries,
-  filter: CapacityFilter,
-): Promise<CapacityPoint[]> {
-  const points = await sql<CapacityPoint[]>`
-    select ${stepOf(sql, filter)} as "atMs", sum(registered_s) as "registeredS",
-      sum(up_s) as "upS", sum(idle_s) as "idleS",
-      coalesce(sum(capacity_units_per_s * registered_s), 0) as "capacityUnits",
-      sum(slot_s) as "slotS", sum(cap_slot_s) as "capSlotS"
-    from engine_minutes
-    where ${period(sql, filter)}
-    group by 1 order by 1`
-  return [...points]
-}
-
-/** Service per tenant and step, oldest first. */
-export async function queryTenantCapacity(
-  sql: Queries,
-  filter: CapacityFilter,
-): Promise<TenantCapacityPoint[]> {
-  const { tenantId } = filter
-  const points = await sql<TenantCapacityPoint[]>`
-    select ${stepOf(sql, filter)} as "atMs", tenant_id as "tenantId",
-      sum(interactive_units) as "interactiveUnits", sum(background_units) as "backgroundUnits",
-      sum(entitled_units) as "entitledUnits", sum(wasted) as "wasteUnits"
-    from engine_minute_tenants, lateral (
-      select coalesce(sum(value::float8), 0) as wasted from jsonb_each_text(waste)) as w
-    where ${period(sql, filter)}
-      ${tenantId === undefined ? sql`` : sql`and tenant_id = ${tenantId}`}
-    group by 1, 2 order by 1, 2`
-  return [...points]
-}
-
-function stepOf(sql: Queries, { stepS }: CapacityFilter) {
-  return sql`(floor(extract(epoch from minute_at) / ${stepS}::int) * ${stepS}::int * 1000)::int8`
-}
-
-function period(sql: Queries, { fromMs, toMs, engineId }: CapacityFilter) {
-  return sql`minute_at >= to_timestamp(${fromMs}::float8 / 1000)
-    and minute_at < to_timestamp(${toMs}::float8 / 1000)
-    ${engineId === undefined ? sql`` : sql`and engine_id = ${engineId}`}`
 }

@@ -28,6 +28,7 @@ export {
   rentedKey,
 } from './books/class-shares.ts'
 export { costDays } from './books/cost-days.ts'
+export { foldCosts, keepCostsFolded } from './books/cost-folding.ts'
 export { costForecast, costMonths, monthOf } from './books/cost-trend.ts'
 export {
   addEngineCost,
@@ -37,9 +38,9 @@ export {
   hourlyNanos,
   nextMinuteMs,
 } from './books/engine-costs.ts'
-export { foldEngineDays, keepEngineDays } from './books/engine-days.ts'
 export { readEngineMinutes } from './books/engine-minutes.ts'
 export { type Overflow, type PeriodCosts, periodCosts, type Saving } from './books/period.ts'
+export { sumOfPeriod } from './books/period-sum.ts'
 export { differenceClasses } from './books/reconcile.ts'
 export {
   type LineRequest,
@@ -90,14 +91,7 @@ export { type BookedCredit, Credits } from './budgets/credits.ts'
 export { type Hold, leftOf } from './budgets/hold.ts'
 export { budgetPeriods } from './budgets/period.ts'
 export { type BudgetRequest, inWords } from './budgets/reserving.ts'
-export {
-  type CapacityFilter,
-  type CapacityPoint,
-  queryCapacity,
-  queryTenantCapacity,
-  recordCapacity,
-  type TenantCapacityPoint,
-} from './capacity.ts'
+export { recordCapacity } from './capacity.ts'
 export { CapacityWriter } from './capacity-writer.ts'
 export { csvRecord } from './csv.ts'
 export { readTerms } from './discounts/discount-terms.ts'

@@ -1,21 +1,30 @@
-/** Keeps the ledger's months: those to come are there in time, those that are over for long go. */
+/**
+ * Keeps the ledger's months: those to come are there in time, those that are over for long go, and
+ * so do minutes of engines.
+ */
 import { type Logger, Rounds } from '../base/index.ts'
+import { dropMinutes, type MinuteRetentionOptions } from './books/minute-retention.ts'
 import { addMonths } from './ledger-months.ts'
 import { dropOld, type RetentionOptions } from './retention.ts'
 import { type RetentionStanding, readStanding } from './retention-standing.ts'
 
 const LOOK_EVERY_MS = 3_600_000
 
+type Options = RetentionOptions & MinuteRetentionOptions & { logger: Logger }
+
 export class Retention {
-  readonly #options: RetentionOptions & { logger: Logger }
+  readonly #options: Options
   readonly #rounds: Rounds
   #looked: RetentionStanding['looked'] = null
+  /** Why minutes of engines that are due were not dropped when it was looked last. */
+  #minutesKept: string | null = null
 
-  constructor(options: RetentionOptions & { logger: Logger }) {
+  constructor(options: Options) {
     this.#options = options
     this.#rounds = new Rounds(options.clock, LOOK_EVERY_MS, async () => {
       await this.#add()
       await this.#drop()
+      await this.#dropMinutes()
     })
   }
 
@@ -56,6 +65,21 @@ export class Retention {
       const reason = 'the database did not let them go; the log says why'
       this.#looked = { atMs: clock.nowMs(), reason }
       logger.warn({ err: error }, 'old requests could not be dropped; tried again in an hour')
+    }
+  }
+
+  async #dropMinutes(): Promise<void> {
+    const { logger } = this.#options
+    try {
+      const { dropped, reason } = await dropMinutes(this.#options)
+      if (dropped > 0) logger.info({ days: dropped }, 'old minutes of engines were dropped')
+      // Where nobody closes periods it is the same every hour.
+      if (reason !== null && reason !== this.#minutesKept) {
+        logger.info({ reason }, 'old minutes of engines are kept')
+      }
+      this.#minutesKept = reason
+    } catch (error) {
+      logger.warn({ err: error }, 'old minutes of engines were not dropped; tried again in an hour')
     }
   }
 }

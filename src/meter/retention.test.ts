@@ -35,7 +35,7 @@ let database: TestDatabase
 let tenancy: Tenancy
 let books: Books
 const clock = new FakeClock(monthMs(1))
-const retention = () => ({ database, audit: tenancy.audit, clock, months: 1 })
+const retention = () => ({ database, audit: tenancy.audit, clock, months: 1, minuteDays: 100 })
 const always = { fromMs: 0, toMs: monthMs(9) }
 const usage = async () =>
   (await queryUsage(database.sql, always, ['hour', 'tenant', 'model'], { limit: 100 })).rows

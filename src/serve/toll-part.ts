@@ -6,7 +6,7 @@ import {
   Books,
   Budgets,
   Credits,
-  keepEngineDays,
+  keepCostsFolded,
   keepUsageFolded,
   PriceBook,
   type PriceOf,
@@ -62,10 +62,10 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   const { currency, statementIssuer: issuer } = config
   const folding = keepUsageFolded(database, clock, logger)
   stack.defer(() => folding.stop())
-  const days = keepEngineDays(database, clock, logger)
-  stack.defer(() => days.stop())
-  const months = config.limits.requestMonths
-  const retention = new Retention({ database, audit, clock, logger, months })
+  const costs = keepCostsFolded(database, clock, logger)
+  stack.defer(() => costs.stop())
+  const { requestMonths: months, minuteDays } = config.limits
+  const retention = new Retention({ database, audit, clock, logger, months, minuteDays })
   await retention.start()
   stack.defer(() => retention.stop())
   const seed = home.secret('statements')

@@ -84,7 +84,7 @@ export class Books {
       await lockStatements(sql)
       await refuseOpen(sql, toMs)
       await refuseUnreconciled(sql, fromMs, toMs)
-      const costs = await periodCosts(sql, fromMs, toMs, rule)
+      const costs = await periodCosts(sql, fromMs, toMs, rule, 'records')
       const usage = await readUsageLines(sql, fromMs, toMs)
       const credit = await readCreditUse(sql, fromMs, toMs)
       const plans = await readPlans(sql)

@@ -9,7 +9,15 @@ export type IdleRule = (typeof idleRules)[number]
  * for the first time, while it could not be used; measurements of our own; of before it was
  * measured.
  */
-export type IdleCause = 'free' | 'drained' | 'loading' | 'down' | 'calibration' | 'unmeasured'
+export const idleCauses = [
+  'free',
+  'drained',
+  'loading',
+  'down',
+  'calibration',
+  'unmeasured',
+] as const
+export type IdleCause = (typeof idleCauses)[number]
 
 /** One engine in one minute, of all gateways together. */
 export interface EngineMinute {

@@ -10,20 +10,22 @@
 import { dividedHalfEven, sharedOut } from '../../base/index.ts'
 import type {
   Chargeback,
-  ChargeLine,
   EngineMinute,
   EngineTotal,
   IdleRule,
   Weights,
 } from './chargeback-types.ts'
-import { addTo, type CostSpan, LENT_SCALE } from './cost-span.ts'
+import { addTo, type CostSpan, LENT_SCALE, type SpanSums } from './cost-span.ts'
 import { costAt, type EngineCost, hourlyNanos } from './engine-costs.ts'
-import { type IdlePart, type SharingBasis, shareIdle } from './idle-share.ts'
-import { addUse, linesOf } from './tenant-use.ts'
+import { type IdlePart, IdleSharing, type SharingBasis } from './idle-share.ts'
+import { LineSum } from './line-sum.ts'
+import { addSums, addUse, linesOf } from './tenant-use.ts'
 import { weightsAt } from './weights.ts'
 
 const HOUR_US = 3_600_000_000n
 const MINUTE_US = 60_000_000n
+/** Charged in one step: some milliseconds. */
+const USES_AT_ONCE = 250
 
 export class ChargebackSum {
   readonly #costs: readonly EngineCost[]
@@ -47,16 +49,44 @@ export class ChargebackSum {
     addUse(span, minute)
   }
 
+  /**
+   * Adds what minutes of an engine came to in which neither its cost nor a weight changed.
+   * @param atMs when one of them begins
+   */
+  addSums(engineId: string, atMs: number, sums: SpanSums): void {
+    const span = this.#spanOf({ engineId, atMs })
+    span.registeredUs += sums.registeredUs
+    span.lentByWeight += sums.lentByWeight
+    for (const [cause, us] of sums.idle) addTo(span.idle, cause, us)
+    for (const [tenantId, more] of sums.uses) addSums(span.uses, tenantId, more)
+  }
+
+  get spans(): readonly CostSpan[] {
+    return [...this.#spans.values()]
+  }
+
   /** What it comes to. @param rule who pays for what was nobody's */
   finish(rule: IdleRule): Chargeback {
-    const spans = [...this.#spans.values()]
-    const basis = basisOf(spans)
+    const steps = this.finishing(rule)
+    for (;;) {
+      const step = steps.next()
+      if (step.done) return step.value
+    }
+  }
+
+  /** The same in steps, between which others may have their turn. */
+  *finishing(rule: IdleRule): Generator<void, Chargeback> {
+    const spans = this.spans
     const lines = new LineSum()
+    const sharing = new IdleSharing(rule, basisOf(spans), lines)
     const engines = new Map<string, EngineTotal>()
     const lentUs = new Map<string, bigint>()
     for (const span of spans) {
-      const { nanos, idle } = chargeSpan(span, lines)
-      for (const part of idle) shareIdle(rule, span, part, basis, (line) => lines.add(line))
+      const { nanos, idle } = yield* chargeSpan(span, lines)
+      for (const part of idle) {
+        sharing.share(span, part)
+        yield
+      }
       addTotal(engines, span, nanos)
       addLent(lentUs, span)
     }
@@ -64,7 +94,7 @@ export class ChargebackSum {
     return { rule, engines: byId, lines: lines.sorted(), lentUs }
   }
 
-  #spanOf({ engineId, atMs }: EngineMinute): CostSpan {
+  #spanOf({ engineId, atMs }: Pick<EngineMinute, 'engineId' | 'atMs'>): CostSpan {
     const cost = costAt(this.#costs, engineId, atMs)
     const weights = weightsAt(this.#weights, atMs)
     const key = `${engineId} ${cost?.fromMs ?? ''} ${weights.fromMs}`
@@ -92,7 +122,10 @@ function withinAMinute(minute: EngineMinute): EngineMinute {
 }
 
 /** Charges tenants for their time. @returns what was nobody's, and the cost in all */
-function chargeSpan(span: CostSpan, lines: LineSum): { nanos: bigint; idle: IdlePart[] } {
+function* chargeSpan(
+  span: CostSpan,
+  lines: LineSum,
+): Generator<void, { nanos: bigint; idle: IdlePart[] }> {
   const { engineId, hourly = 0n, registeredUs } = span
   const nanos = dividedHalfEven(registeredUs * hourly, HOUR_US)
   const parts = new Map<string, bigint>()
@@ -105,11 +138,13 @@ function chargeSpan(span: CostSpan, lines: LineSum): { nanos: bigint; idle: Idle
   for (const [cause, us] of span.idle) {
     idle.push({ cause, us, nanos: shares.get(`idle ${cause}`) ?? 0n })
   }
+  let seen = 0
   for (const [tenantId, use] of span.uses) {
+    if (++seen % USES_AT_ONCE === 0) yield
     for (const line of linesOf(use, shares.get(`of ${tenantId}`) ?? 0n)) {
       const { kind, cause, us } = line
       if (kind === 'shared') idle.push({ cause, us, nanos: line.nanos })
-      else lines.add({ tenantId, engineId, kind, cause, engineUs: us, nanos: line.nanos })
+      else lines.of(engineId, kind, cause)(tenantId, us, line.nanos)
     }
   }
   return { nanos, idle }
@@ -148,27 +183,3 @@ function basisOf(spans: readonly CostSpan[]): SharingBasis {
   }
   return { byEngine, overall }
 }
-
-/** Sums of lines by all but their amounts. */
-class LineSum {
-  readonly #lines = new Map<string, ChargeLine>()
-
-  add(line: ChargeLine): void {
-    if (line.nanos === 0n && line.engineUs === 0n) return
-    const key = keyOf(line)
-    const known = this.#lines.get(key)
-    if (known === undefined) {
-      this.#lines.set(key, { ...line })
-      return
-    }
-    known.engineUs += line.engineUs
-    known.nanos += line.nanos
-  }
-
-  sorted(): ChargeLine[] {
-    return [...this.#lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line)
-  }
-}
-
-const keyOf = ({ tenantId, engineId, kind, cause }: ChargeLine) =>
-  JSON.stringify([tenantId ?? '', engineId, kind, cause])

@@ -1,14 +1,18 @@
 /** An engine over a time in which neither its cost nor the weight of a tenant changed. */
-import type { Weights } from './chargeback-types.ts'
+import type { IdleCause, Weights } from './chargeback-types.ts'
 
-export interface CostSpan {
+export interface CostSpan extends SpanSums {
   engineId: string
   /** Nanos for an hour; undefined where no cost is set. */
   hourly: bigint | undefined
   weights: Weights
+}
+
+/** What its minutes come to, in whatever order and groups they are added. */
+export interface SpanSums {
   registeredUs: bigint
   /** Time that was nobody's, by cause. */
-  idle: Map<string, bigint>
+  idle: Map<IdleCause, bigint>
   uses: Map<string, Use>
   /** Time lent for each millionth of weight, in `LENT_SCALE`ths of a microsecond. */
   lentByWeight: bigint

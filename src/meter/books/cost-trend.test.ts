@@ -6,9 +6,9 @@ import { recordCapacity } from '../capacity.ts'
 import { foldUsage } from '../usage-hours.ts'
 import { byClass, engineKey, readClassShares, rentedKey, UNSETTLED } from './class-shares.ts'
 import { type CostDay, costDays } from './cost-days.ts'
+import { foldCosts } from './cost-folding.ts'
 import { costForecast, costMonths } from './cost-trend.ts'
 import { addEngineCost } from './engine-costs.ts'
-import { foldEngineDays } from './engine-days.ts'
 import { periodCosts } from './period.ts'
 
 const DAY_MS = 86_400_000
@@ -80,9 +80,9 @@ it('days of engines are those of UTC, though the clocks of the server change', a
           slot_s, cap_slot_s)
         values ('eng_1', ${`${date}T00:30:00Z`}, 'run_1', 60, 60, 0, 0, 0)`
     }
-    await foldEngineDays(database, new FakeClock(at('2026-10-28')))
+    await foldCosts(database, new FakeClock(at('2026-10-28')))
     const found = await database.sql<{ ms: number }[]>`
-      select (extract(epoch from day_at) * 1000)::float8 as ms from engine_days order by day_at`
+      select (extract(epoch from from_at) * 1000)::float8 as ms from cost_sums order by from_at`
     assert.deepEqual(
       found.map(({ ms }) => ms),
       dates.map(at),
@@ -150,7 +150,7 @@ describe('what engines cost by day and by class', () => {
       { atMs: fromMs, used: UNIT, idle: 3n * UNIT, rented: 77n },
       { atMs: fromMs + DAY_MS, used: UNIT / 2n, idle: (3n * UNIT) / 2n, rented: 0n },
     ])
-    const { engines } = await periodCosts(database.sql, fromMs, toMs, 'operator')
+    const { engines } = await periodCosts(database.sql, fromMs, toMs, 'operator', 'records')
     const cost = engines.reduce((sum, { nanos }) => sum + nanos, 0n)
     assert.equal(
       cost,
@@ -165,15 +165,17 @@ describe('what engines cost by day and by class', () => {
     const read = () => costDays(sql, fromMs, toMs)
     const found = await read()
     await foldUsage(database)
-    assert.equal(await foldEngineDays(database, clock), 2)
-    assert.equal(await foldEngineDays(database, clock), 0)
+    assert.equal(await foldCosts(database, clock), 2)
+    assert.equal(await foldCosts(database, clock), 0)
     assert.deepEqual(await read(), found)
     // The second day has no change of a cost, so that it is read as it was summed up.
-    await sql`update engine_days set registered_us = 2 * registered_us where day_at = ${new Date(fromMs + DAY_MS)}`
+    await sql`
+      update cost_sum_engines set registered = 2 * registered
+      where part_at >= ${new Date(fromMs + DAY_MS)}`
     assert.equal((await read())[1]?.used, (found[1]?.used ?? 0n) + 2n * UNIT)
     await recordCapacity(database, 'run_3', [minute('eng_1-2', 24 * 60 + 1)])
     assert.deepEqual((await read())[1]?.used, UNIT)
-    assert.equal(await foldEngineDays(database, clock), 1)
+    assert.equal(await foldCosts(database, clock), 1)
     assert.deepEqual((await read())[1]?.used, UNIT)
   })
 

@@ -31,8 +31,8 @@ export const hourlyNanos = ({ machine, energy, staff }: HourlyCost) => machine +
 
 /**
  * Adds a cost. Parts that are not given stay as they are at that time; none at all ends nothing.
- * @throws GristmillError `invalid_value` where it does not begin with a minute; `period_refused`
- *   where that is in a closed period
+ * @throws GristmillError `invalid_value` where it does not begin with a minute, or with one that is
+ *   told apart no more; `period_refused` where that is in a closed period
  */
 export async function addEngineCost(
   sql: Queries,
@@ -43,6 +43,7 @@ export async function addEngineCost(
     throw new GristmillError('invalid_value', { param: 'from', reason })
   }
   await refuseClosed(sql, given.fromMs)
+  await refuseDropped(sql, given.fromMs)
   const before = inForce(await engineCosts(sql, given.engineId), given.fromMs)
   const none = { machine: 0n, energy: 0n, staff: 0n }
   const cost: EngineCost = { ...none, ...before, ...given }
@@ -99,4 +100,14 @@ async function refuseClosed(sql: Queries, fromMs: number): Promise<void> {
   const { number, document } = later
   const reason = `statement ${number} closes it until ${document.toAt}`
   throw new GristmillError('period_refused', { reason })
+}
+
+/** Where minutes are gone, the cost of a part of them cannot be told any more. */
+async function refuseDropped(sql: Queries, fromMs: number): Promise<void> {
+  const [cut] = await sql<{ fromAt: Date }[]>`
+    select from_at as "fromAt" from cost_sums, to_timestamp(${fromMs}::float8 / 1000) as moment
+    where is_alone and from_at < moment and until_at > moment and moment <> all (splits)`
+  if (cut === undefined) return
+  const reason = `single minutes of ${cut.fromAt.toISOString().slice(0, 10)} are not kept any more`
+  throw new GristmillError('invalid_value', { param: 'from', reason })
 }

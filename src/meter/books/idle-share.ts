@@ -1,6 +1,7 @@
 /** Who pays for what was nobody's, by the chosen rule. */
-import { sharedOut } from '../../base/index.ts'
-import type { ChargeLine, IdleRule, Weights } from './chargeback-types.ts'
+import { Sharing } from '../../base/index.ts'
+import type { IdleRule, Weights } from './chargeback-types.ts'
+import type { LineSum } from './line-sum.ts'
 
 export interface IdlePart {
   cause: string
@@ -14,23 +15,37 @@ export interface SharingBasis {
   overall: ReadonlyMap<string, bigint>
 }
 
-/** Hands out a part; where there is nobody to pay for it, it stays with the operator. */
-export function shareIdle(
-  rule: IdleRule,
-  { engineId, weights }: { engineId: string; weights: Weights },
-  { cause, us, nanos }: IdlePart,
-  basis: SharingBasis,
-  add: (line: ChargeLine) => void,
-): void {
-  const line = { engineId, kind: 'shared', cause } as const
-  const by = sharersOf(rule, engineId, weights, basis)
-  if (by === undefined) {
-    add({ ...line, tenantId: null, engineUs: us, nanos })
-    return
+/** Hands out what was nobody's; where there is nobody to pay for it, it stays with the operator. */
+export class IdleSharing {
+  readonly #rule: IdleRule
+  readonly #basis: SharingBasis
+  readonly #lines: LineSum
+  /** The same weights share out parts of hundreds of tenants. */
+  readonly #sharings = new Map<ReadonlyMap<string, bigint>, Sharing>()
+
+  constructor(rule: IdleRule, basis: SharingBasis, lines: LineSum) {
+    this.#rule = rule
+    this.#basis = basis
+    this.#lines = lines
   }
-  const times = sharedOut(us, by)
-  for (const [tenantId, share] of sharedOut(nanos, by)) {
-    add({ ...line, tenantId, engineUs: times.get(tenantId) ?? 0n, nanos: share })
+
+  share(
+    { engineId, weights }: { engineId: string; weights: Weights },
+    { cause, us, nanos }: IdlePart,
+  ): void {
+    if (us === 0n && nanos === 0n) return
+    const add = this.#lines.of(engineId, 'shared', cause)
+    const by = sharersOf(this.#rule, engineId, weights, this.#basis)
+    if (by === undefined) {
+      add(null, us, nanos)
+      return
+    }
+    const sharing = this.#sharings.get(by) ?? new Sharing(by)
+    this.#sharings.set(by, sharing)
+    const times = sharing.shareOut(us)
+    for (const [at, share] of sharing.shareOut(nanos).entries()) {
+      add(sharing.names[at] as string, times[at] as bigint, share)
+    }
   }
 }
 

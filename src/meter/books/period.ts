@@ -1,11 +1,11 @@
 /** The chargeback of a period out of the ledger: engines, rented services, and what was saved. */
+import { setImmediate } from 'node:timers/promises'
 import type { Queries } from '../../store/index.ts'
-import { settledWithin } from '../usage-hours.ts'
-import { ChargebackSum } from './chargeback.ts'
+import { settledWithin, usedWithin } from '../usage-hours.ts'
+import type { ChargebackSum } from './chargeback.ts'
 import type { Chargeback, IdleRule } from './chargeback-types.ts'
-import { engineCosts } from './engine-costs.ts'
-import { readEngineMinutes } from './engine-minutes.ts'
-import { readWeights, weightSpans } from './weights.ts'
+import type { Reading } from './cost-sums.ts'
+import { sumOfPeriod } from './period-sum.ts'
 
 /** Work that rented targets of routes did for a tenant, at the price of the service. */
 export interface Overflow {
@@ -43,32 +43,45 @@ export async function periodCosts(
   fromMs: number,
   toMs: number,
   rule: IdleRule,
+  reading: Reading,
 ): Promise<PeriodCosts> {
-  const weights = weightSpans(await readWeights(sql, toMs))
-  const sum = new ChargebackSum(await engineCosts(sql), weights)
-  for await (const minute of readEngineMinutes(sql, fromMs, toMs)) sum.add(minute)
-  const overflow = await readOverflow(sql, fromMs, toMs)
-  const savings = await readSavings(sql, fromMs, toMs)
-  return { fromMs, toMs, ...sum.finish(rule), overflow, savings }
+  const settled = reading === 'sums' ? usedWithin : settledWithin
+  const sum = await sumOfPeriod(sql, fromMs, toMs, reading)
+  const overflow = await readOverflow(sql, settled(sql, fromMs, toMs, rented(sql)))
+  const savings = await readSavings(sql, settled(sql, fromMs, toMs, sql``))
+  return { fromMs, toMs, ...(await finishInSteps(sum, rule)), overflow, savings }
 }
 
-async function readOverflow(sql: Queries, fromMs: number, toMs: number): Promise<Overflow[]> {
-  const rented: ReturnType<Queries> = sql`and rented_target is not null`
+/** With hundreds of tenants it takes a while, in which others have their turn. */
+async function finishInSteps(sum: ChargebackSum, rule: IdleRule): Promise<Chargeback> {
+  const steps = sum.finishing(rule)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    await setImmediate()
+  }
+}
+
+type Fragment = ReturnType<Queries>
+
+const rented = (sql: Queries): Fragment => sql`and rented_target is not null`
+
+async function readOverflow(sql: Queries, settled: Fragment): Promise<Overflow[]> {
   const rows = await sql<(Omit<Overflow, 'nanos'> & { nanos: string })[]>`
     select tenant_id as "tenantId", rented_target collate "default" as target,
       model collate "default" as model, sum(requests)::int8 as requests,
       sum(input_tokens)::int8 as "inputTokens", sum(output_tokens)::int8 as "outputTokens",
       sum(spend_nanos)::text as nanos
-    from (${settledWithin(sql, fromMs, toMs, rented)}) as settled
+    from (${settled}) as settled
     group by 1, 2, 3 order by 1, 2, 3`
   return rows.map((row) => ({ ...row, nanos: BigInt(row.nanos) }))
 }
 
-async function readSavings(sql: Queries, fromMs: number, toMs: number): Promise<Saving[]> {
+async function readSavings(sql: Queries, settled: Fragment): Promise<Saving[]> {
   const rows = await sql<Saving[]>`
     select tenant_id as "tenantId", sum(cached_tokens)::int8 as "cachedTokens",
       sum(hit_input_tokens + hit_output_tokens)::int8 as "hitTokens"
-    from (${settledWithin(sql, fromMs, toMs, sql``)}) as settled
+    from (${settled}) as settled
     group by 1 having sum(cached_tokens) > 0 or sum(hits) > 0 order by 1`
   return [...rows]
 }

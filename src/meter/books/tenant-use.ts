@@ -1,5 +1,5 @@
 /** What a tenant used of an engine: within its share, above it, lent to others, for nothing. */
-import { sharedOut } from '../../base/index.ts'
+import { Sharing } from '../../base/index.ts'
 import type { ChargeKind, EngineMinute } from './chargeback-types.ts'
 import { addTo, type CostSpan, LENT_SCALE, type Use } from './cost-span.ts'
 
@@ -40,7 +40,20 @@ export function addUse(span: CostSpan, { idle, registeredUs, tenants }: EngineMi
 }
 
 // `Math.min` takes no bigint.
-const lesser = (a: bigint, b: bigint) => [a, b].reduce((least, one) => (one > least ? least : one))
+function lesser(a: bigint, b: bigint): bigint {
+  if (a < b) return a
+  return b
+}
+
+/** Adds what minutes came to. */
+export function addSums(uses: Map<string, Use>, tenantId: string, more: Use): void {
+  const use = ofTenant(uses, tenantId)
+  use.usedUs += more.usedUs
+  use.entitledUs += more.entitledUs
+  use.lent += more.lent
+  use.microUnits += more.microUnits
+  for (const [cause, units] of more.waste) addTo(use.waste, cause, units)
+}
 
 function ofTenant(uses: Map<string, Use>, tenantId: string): Use {
   let use = uses.get(tenantId)
@@ -72,12 +85,11 @@ export function* linesOf(use: Use, nanos: bigint): Generator<UseLine> {
     ['borrowed', (usedUs - entitledUs) * (all - wasted)],
     ...[...waste].map(([cause, units]) => [`wasted ${cause}`, usedUs * units] as const),
   ])
-  const shares = sharedOut(nanos, parts)
-  const times = sharedOut(usedUs, parts)
-  for (const name of parts.keys()) {
-    const [kind, cause = ''] = name.split(' ') as [ChargeKind, string?]
+  const sharing = new Sharing(parts)
+  const times = sharing.shareOut(usedUs)
+  for (const [at, share] of sharing.shareOut(nanos).entries()) {
+    const [kind, cause = ''] = (sharing.names[at] as string).split(' ') as [ChargeKind, string?]
     const isTheirs = kind !== 'wasted' || ownCauses.has(cause)
-    const amounts = { us: times.get(name) ?? 0n, nanos: shares.get(name) ?? 0n }
-    yield { kind: isTheirs ? kind : 'shared', cause, ...amounts }
+    yield { kind: isTheirs ? kind : 'shared', cause, us: times[at] as bigint, nanos: share }
   }
 }

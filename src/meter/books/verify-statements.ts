@@ -95,7 +95,8 @@ class CostsOfPeriod {
     const key = `${fromAt} ${toAt} ${rule}`
     if (this.#costs === undefined || key !== this.#key) {
       this.#key = key
-      this.#costs = await periodCosts(this.#sql, Date.parse(fromAt), Date.parse(toAt), rule)
+      const [fromMs, toMs] = [Date.parse(fromAt), Date.parse(toAt)]
+      this.#costs = await periodCosts(this.#sql, fromMs, toMs, rule, 'records')
     }
     return this.#costs
   }

@@ -33,6 +33,8 @@ export function weightSpans(changes: readonly WeightChange[]): Weights[] {
   return spans
 }
 
+type Fragment = ReturnType<Queries>
+
 const wholeMinute = (ms: number) => Math.floor(ms / MINUTE_MS) * MINUTE_MS
 
 /** What holds in the minute that begins then. @param spans as `weightSpans` makes them */
@@ -46,11 +48,25 @@ export function weightsAt(spans: readonly Weights[], atMs: number): Weights {
   return spans[low] as Weights
 }
 
-/** Changes up to a moment. */
-export async function readWeights(sql: Queries, untilMs: number): Promise<WeightChange[]> {
+/**
+ * Changes that matter from one moment to another: those of before it as if all were made then.
+ * @param untilMs exclusive
+ */
+export async function readWeights(
+  sql: Queries,
+  fromMs: number,
+  untilMs: number,
+): Promise<WeightChange[]> {
+  const from: Fragment = sql`to_timestamp(${fromMs}::float8 / 1000)`
   const rows = await sql<WeightChange[]>`
-    select tenant_id as "tenantId", (extract(epoch from from_at) * 1000)::float8 as "fromMs", weight
-    from tenant_weights where from_at < to_timestamp(${untilMs}::float8 / 1000)
-    order by from_at, id`
+    select tenant_id as "tenantId", (extract(epoch from at) * 1000)::float8 as "fromMs", weight
+    from (
+      (select distinct on (tenant_id) tenant_id, weight, ${from} as at, 0::int8 as id
+        from tenant_weights where from_at <= ${from} order by tenant_id, from_at desc, id desc)
+      union all
+      select tenant_id, weight, from_at, id from tenant_weights
+      where from_at > ${from} and from_at < to_timestamp(${untilMs}::float8 / 1000)
+    ) as changes
+    order by at, id`
   return [...rows]
 }
