@@ -111,8 +111,10 @@ export function chargebackRoutes(api: Api, options: HttpOptions): void {
       const reason = 'it must be before `to`, and a year before it at most'
       throw new GristmillError('invalid_value', { param: 'from', reason })
     }
-    const costs = await periodCosts(database.sql, fromMs, toMs, rule, 'sums')
-    const shares = await readClassShares(database.sql, fromMs, toMs)
+    const [costs, shares] = await Promise.all([
+      periodCosts(database.sql, fromMs, toMs, rule, 'sums'),
+      readClassShares(database.sql, fromMs, toMs),
+    ])
     const names = new Map(engines.list().map(({ id, name }) => [id, name]))
     const view = await chargebackView(costs, shares, names, c.get('access').tenantIds)
     if (format === 'json') return c.json(view, 200)

@@ -43,8 +43,9 @@ export async function readClassShares(
       select tenant_id as "tenantId", served_class as "serviceClass", rented_target as target,
         engine_id as "engineId", model, sum(units)::text as units, sum(nanos)::text as nanos
       from (
-        select tenant_id, served_class, engine_id, rented_target, model, units, nanos
-        from cost_sum_classes where ${rowsOf(sql, parts)}
+        select tenant_id, served_class, engine_id, rented_target, model, sum(units) as units,
+          sum(nanos) as nanos
+        from cost_sum_classes where ${rowsOf(sql, parts)} group by 1, 2, 3, 4, 5
         union all
         select tenant_id, served_class, engine_id, rented_target, model, units, nanos
         from json_to_recordset(${JSON.stringify(times)}::text::json) as gap (

@@ -46,9 +46,11 @@ export async function periodCosts(
   reading: Reading,
 ): Promise<PeriodCosts> {
   const settled = reading === 'sums' ? usedWithin : settledWithin
-  const sum = await sumOfPeriod(sql, fromMs, toMs, reading)
-  const overflow = await readOverflow(sql, settled(sql, fromMs, toMs, rented(sql)))
-  const savings = await readSavings(sql, settled(sql, fromMs, toMs, sql``))
+  const [sum, overflow, savings] = await Promise.all([
+    sumOfPeriod(sql, fromMs, toMs, reading),
+    readOverflow(sql, settled(sql, fromMs, toMs, rented(sql))),
+    readSavings(sql, settled(sql, fromMs, toMs, sql``)),
+  ])
   return { fromMs, toMs, ...(await finishInSteps(sum, rule)), overflow, savings }
 }
 
