@@ -3,8 +3,7 @@
  * what minutes of a part come to is then all that its costs are shared out by. Here they are read;
  * `cost-folding.ts` makes them.
  */
-import type { Queries } from '../../store/index.ts'
-import { textArray } from '../text-array.ts'
+import { type Queries, textArray } from '../../store/index.ts'
 import { type IdleCause, idleCauses } from './chargeback-types.ts'
 import type { SpanSums, Use } from './cost-span.ts'
 
