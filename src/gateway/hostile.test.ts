@@ -38,7 +38,10 @@ const tooDeep: [string, object][] = [
   ['/chat/completions', { messages, tools: 'DEEP' }],
   ['/chat/completions', { messages, x: 'DEEP', priority: 1 }],
   ['/messages', { messages, max_tokens: 9, tools: [{ name: 'f', input_schema: { x: 'DEEP' } }] }],
-  ['/responses', { input: 'Hello', metadata: { x: 'DEEP' } }],
+  [
+    '/responses',
+    { input: 'Hello', text: { format: { type: 'json_schema', name: 'f', schema: { x: 'DEEP' } } } },
+  ],
   [
     '/responses',
     { input: 'Hello', stream: true, tools: [{ type: 'function', name: 'f', x: 'DEEP' }] },
