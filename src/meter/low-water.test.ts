@@ -223,9 +223,10 @@ describe('a database from before the mark', () => {
 
   it('keeps what was open: each is settled once by the first start', async () => {
     const ours = fileURLToPath(new URL('../store/migrations', import.meta.url))
+    // The writer of settlements is today's, and asks for a function of its own.
     for (const name of readdirSync(ours)) {
-      if (name < '0103' && !name.startsWith('0022_'))
-        copyFileSync(join(ours, name), join(folder, name))
+      const isOld = name < '0103' && !name.startsWith('0022_')
+      if (isOld || name.startsWith('0119_')) copyFileSync(join(ours, name), join(folder, name))
     }
     const url = new URL(database.url)
     url.pathname = '/before_mark'
