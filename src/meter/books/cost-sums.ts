@@ -11,7 +11,7 @@ import type { SpanSums, Use } from './cost-span.ts'
  * From `sums`, or from single `records` as long as there are any: what is billed and what proves it
  * does not rest on sums.
  */
-export type Reading = 'sums' | 'records'
+export type CostBasis = 'sums' | 'records'
 
 /** A part of a time that is summed up. */
 export interface SummedPart {
@@ -44,7 +44,7 @@ async function readParts(
   sql: Queries,
   fromMs: number,
   toMs: number,
-  reading: Reading,
+  basis: CostBasis,
 ): Promise<SummedPart[]> {
   const rows = await sql<SumRow[]>`
     with ${changeTimes(sql)}
@@ -52,7 +52,7 @@ async function readParts(
       select json_agg(extract(epoch from bound) * 1000 order by bound)
       from unnest(array[from_at, until_at] || splits) as bound) as "boundsMs"
     from cost_sums, change_times
-    where ${reading === 'sums' ? holds(sql) : sql`is_alone`}
+    where ${basis === 'sums' ? holds(sql) : sql`is_alone`}
       and from_at < ${at(sql, toMs)} and until_at > ${at(sql, fromMs)}
     order by from_at`
   return rows.flatMap(({ id, isAlone, boundsMs }) =>
@@ -82,15 +82,15 @@ export async function withParts<T>(
   fromMs: number,
   toMs: number,
   read: (time: SummedTime) => Promise<T>,
-  reading: Reading = 'sums',
+  basis: CostBasis = 'sums',
 ): Promise<T> {
-  let found = await readParts(sql, fromMs, toMs, reading)
+  let found = await readParts(sql, fromMs, toMs, basis)
   for (;;) {
     const isWhole = (part: SummedPart) => part.fromMs >= fromMs && part.untilMs <= toMs
     const parts = found.filter(isWhole)
     const cut = found.filter((part) => !isWhole(part))
     const result = await read({ parts, cut, gaps: gapsOf(parts, fromMs, toMs) })
-    const now = await readParts(sql, fromMs, toMs, reading)
+    const now = await readParts(sql, fromMs, toMs, basis)
     if (JSON.stringify(now) === JSON.stringify(found)) return result
     found = now
   }
@@ -149,7 +149,7 @@ export async function readSums(
   changesMs: readonly number[],
 ): Promise<EngineSums[]> {
   const within = rowsOf(sql, parts)
-  const span = spanOf(sql, changesMs)
+  const span = changesBefore(sql, sql`part_at`, changesMs)
   const engines = await readEngines(sql, within, span)
   const found = new Map(
     engines.map(({ engineId, span: of, ...row }) => {
@@ -234,8 +234,13 @@ function readWaste(sql: Queries, within: Fragment, span: Fragment) {
     group by 1, 2, 3, 4`
 }
 
-const spanOf = (sql: Queries, changesMs: readonly number[]): Fragment => sql`
-  width_bucket(part_at, array(select to_timestamp(value::float8 / 1000) from
+/** Before how many changes a time is. @param changesMs in any order */
+export const changesBefore = (
+  sql: Queries,
+  time: Fragment,
+  changesMs: readonly number[],
+): Fragment => sql`
+  width_bucket(${time}, array(select to_timestamp(value::float8 / 1000) from
     jsonb_array_elements_text(${JSON.stringify(changesMs)}::text::jsonb) as value order by 1))`
 const at = (sql: Queries, ms: number): Fragment => sql`to_timestamp(${ms}::float8 / 1000)`
 const msOf = (sql: Queries, time: Fragment): Fragment =>

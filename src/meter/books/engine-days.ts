@@ -3,7 +3,7 @@
  * that hold, else out of the minutes.
  */
 import type { Queries } from '../../store/index.ts'
-import { rowsOf, type SummedPart, withParts } from './cost-sums.ts'
+import { changesBefore, rowsOf, type SummedPart, withParts } from './cost-sums.ts'
 
 /** Microseconds; a minute that several gateways watched is no longer for that. */
 export interface EngineDay {
@@ -64,8 +64,6 @@ async function readMinutes(
 const key = (sql: Queries, time: Fragment, changesMs: readonly number[]): Fragment => sql`
   engine_id as "engineId",
   (extract(epoch from date_bin('1 day', ${time}, 'epoch')) * 1000)::float8 as "dayMs",
-  width_bucket(${time}, array(select to_timestamp(value::float8 / 1000) from
-    jsonb_array_elements_text(${JSON.stringify(changesMs)}::text::jsonb) as value order by 1)
-  ) as changes`
+  ${changesBefore(sql, time, changesMs)} as changes`
 
 const at = (sql: Queries, ms: number): Fragment => sql`to_timestamp(${ms}::float8 / 1000)`

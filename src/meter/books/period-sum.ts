@@ -2,7 +2,13 @@
 import { GristmillError } from '../../base/index.ts'
 import type { Queries } from '../../store/index.ts'
 import { ChargebackSum } from './chargeback.ts'
-import { type Reading, readSums, type SummedPart, type SummedTime, withParts } from './cost-sums.ts'
+import {
+  type CostBasis,
+  readSums,
+  type SummedPart,
+  type SummedTime,
+  withParts,
+} from './cost-sums.ts'
 import { engineCosts } from './engine-costs.ts'
 import { readEngineMinutes } from './engine-minutes.ts'
 import { readWeights, weightSpans } from './weights.ts'
@@ -16,7 +22,7 @@ export async function sumOfPeriod(
   sql: Queries,
   fromMs: number,
   toMs: number,
-  reading: Reading,
+  basis: CostBasis,
 ): Promise<ChargebackSum> {
   const read = async ({ parts, cut, gaps }: SummedTime) => {
     const alone = cut.find(({ isAlone }) => isAlone)
@@ -33,7 +39,7 @@ export async function sumOfPeriod(
     }
     return sum
   }
-  return await withParts(sql, fromMs, toMs, read, reading)
+  return await withParts(sql, fromMs, toMs, read, basis)
 }
 
 function takenApart({ fromMs: beganMs, untilMs }: SummedPart, fromMs: number): GristmillError {

@@ -4,7 +4,7 @@ import type { Queries } from '../../store/index.ts'
 import { settledWithin, usedWithin } from '../usage-hours.ts'
 import type { ChargebackSum } from './chargeback.ts'
 import type { Chargeback, IdleRule } from './chargeback-types.ts'
-import type { Reading } from './cost-sums.ts'
+import type { CostBasis } from './cost-sums.ts'
 import { sumOfPeriod } from './period-sum.ts'
 
 /** Work that rented targets of routes did for a tenant, at the price of the service. */
@@ -43,11 +43,11 @@ export async function periodCosts(
   fromMs: number,
   toMs: number,
   rule: IdleRule,
-  reading: Reading,
+  basis: CostBasis,
 ): Promise<PeriodCosts> {
-  const settled = reading === 'sums' ? usedWithin : settledWithin
+  const settled = basis === 'sums' ? usedWithin : settledWithin
   const [sum, overflow, savings] = await Promise.all([
-    sumOfPeriod(sql, fromMs, toMs, reading),
+    sumOfPeriod(sql, fromMs, toMs, basis),
     readOverflow(sql, settled(sql, fromMs, toMs, rented(sql))),
     readSavings(sql, settled(sql, fromMs, toMs, sql``)),
   ])
