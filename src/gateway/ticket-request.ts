@@ -42,6 +42,7 @@ export function ticketRequestOf({
     serviceClass: standing.serviceClass,
     estimatedInputTokens: request.estimatedInputTokens,
     outputTokensMax: outputTokensMax(request, outputTokensDefault),
+    comesWhole: !request.stream,
     waitMsMax: standing.waitMsMax,
     queueDepthMax: standing.queueDepthMax,
     tenantConcurrencyMax: policy.tenantLimits.concurrencyMax,

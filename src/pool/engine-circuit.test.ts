@@ -6,7 +6,7 @@ import { RetryBudgets } from './retry-budget.ts'
 
 type Outcome = 'ok' | 'failed'
 
-const QUIET = { readMs: 0, runningPaceMs: null, peer: null }
+const QUIET = { dueAtMs: 0, readMs: 0, runningPaceMs: null, peer: null }
 
 /** Ends requests one after another, a tenth of a second apart. */
 function end(circuit: EngineCircuit, fromMs: number, outcomes: readonly Outcome[]): number {
@@ -113,13 +113,30 @@ describe('the circuit of an engine', () => {
     assert.equal(circuit.state, 'open')
   })
 
+  it('bears as much silence as whole answers take, and no more, and does not learn it', () => {
+    const circuit = new EngineCircuit()
+    let nowMs = end(circuit, 0, times(10, 'ok'))
+    circuit.began(nowMs)
+    const dueAtMs = nowMs + circuit.wholeMsMax(1000)
+    assert.equal(dueAtMs - nowMs, 40_000, 'four times as long as usual')
+    circuit.look(nowMs + 40_000, { ...QUIET, dueAtMs })
+    assert.equal(circuit.state, 'closed')
+    circuit.heard(nowMs + 40_000)
+    circuit.look(nowMs + 42_000, QUIET)
+    assert.equal(circuit.state, 'open', 'a stream may not be silent for as long')
+    nowMs = untilHalfOpen(circuit, nowMs + 42_000)
+    circuit.look(nowMs + 2000, { ...QUIET, dueAtMs: nowMs })
+    assert.equal(circuit.state, 'open')
+    assert.equal(new EngineCircuit().wholeMsMax(1), Number.POSITIVE_INFINITY, 'nothing is known')
+  })
+
   it('opens for one that has fallen behind itself and its peers, not behind only one of them', () => {
     const seen = (runningPaceMs: number, peerMs: number | null, slowdown = 1) => {
       const circuit = new EngineCircuit()
       const nowMs = end(circuit, 0, times(10, 'ok'))
       circuit.began(nowMs)
       const peer = peerMs === null ? null : { ms: peerMs, slowdown }
-      circuit.look(nowMs + 1000, { readMs: 0, runningPaceMs, peer })
+      circuit.look(nowMs + 1000, { dueAtMs: 0, readMs: 0, runningPaceMs, peer })
       return circuit.state
     }
     assert.equal(seen(100, 12), 'open')
@@ -133,7 +150,12 @@ describe('the circuit of an engine', () => {
     const circuit = new EngineCircuit()
     let nowMs = end(circuit, 0, times(10, 'ok'))
     circuit.began(nowMs)
-    circuit.look(nowMs, { readMs: 0, runningPaceMs: 100, peer: { ms: 10, slowdown: 1 } })
+    circuit.look(nowMs, {
+      dueAtMs: 0,
+      readMs: 0,
+      runningPaceMs: 100,
+      peer: { ms: 10, slowdown: 1 },
+    })
     nowMs = untilHalfOpen(circuit, nowMs)
     circuit.succeeded(nowMs, 100, 1)
     assert.equal(circuit.state, 'half-open', 'one may be chance')
@@ -163,7 +185,12 @@ describe('the circuit of an engine', () => {
       }
     }
     circuit.began(100_000)
-    circuit.look(100_000, { readMs: 0, runningPaceMs: 500, peer: { ms: 50, slowdown: 1 } })
+    circuit.look(100_000, {
+      dueAtMs: 0,
+      readMs: 0,
+      runningPaceMs: 500,
+      peer: { ms: 50, slowdown: 1 },
+    })
     circuit.left()
     const nowMs = untilHalfOpen(circuit, 100_000)
     circuit.began(nowMs)

@@ -64,6 +64,8 @@ export class EngineCircuit {
   #openUntilMs = 0
   #changedAtMs = Number.NEGATIVE_INFINITY
   #heardAtMs = 0
+  /** When a sign of life was due at the earliest, when last looked at. */
+  #dueAtMs = 0
   #longestSilenceMs = 0
   readonly #usual = new UsualPace()
   readonly #recent: Pace = { ms: 0, slowdown: 1 }
@@ -94,7 +96,7 @@ export class EngineCircuit {
 
   /** The engine gave a sign of life. */
   heard(nowMs: number): void {
-    const silenceMs = nowMs - this.#heardAtMs
+    const silenceMs = this.#silenceMs(nowMs)
     this.#heardAtMs = nowMs
     if (this.state === 'closed' && silenceMs > this.#longestSilenceMs) {
       this.#longestSilenceMs = silenceMs
@@ -131,34 +133,50 @@ export class EngineCircuit {
 
   /**
    * Looks at what runs there.
+   * @param dueAtMs when the first of what runs there has to give a sign of life
    * @param readMs what reading the prompts there takes at most, during which silence means nothing
    * @param runningPaceMs time per token of what streams there; null where too little does
    * @param peer recent pace of the best other engine of its models; null where none is known
    */
   look(
     nowMs: number,
-    seen: { readMs: number; runningPaceMs: number | null; peer: Pace | null },
+    seen: { dueAtMs: number; readMs: number; runningPaceMs: number | null; peer: Pace | null },
   ): void {
     this.#longestSilenceMs *= 1 - SILENCE_FADES
     this.#peerSlowdown = seen.peer?.slowdown ?? 1
+    this.#dueAtMs = seen.dueAtMs
     if (this.state === 'open' && nowMs >= this.#openUntilMs) {
       this.#goodProbes = this.#slowProbes = 0
       this.places = this.running + 1
       this.#become('half-open', nowMs, 'It is tried again, one request at a time.')
     }
     if (this.state === 'open' || this.running === 0) return
-    const silenceMs = nowMs - this.#heardAtMs
     const bearableMs = Math.max(SILENT_MS_LEAST, SILENT_FACTOR * this.#longestSilenceMs)
-    if (silenceMs > bearableMs + seen.readMs) {
-      this.#open(nowMs, `It has been silent for ${Math.round(silenceMs)} ms with work in hand.`)
+    if (this.#silenceMs(nowMs) > bearableMs + seen.readMs) {
+      const silentMs = Math.round(nowMs - this.#heardAtMs)
+      this.#open(nowMs, `It has been silent for ${silentMs} ms with work in hand.`)
       return
     }
     this.#compare(nowMs, seen.runningPaceMs ?? 0, seen.peer)
   }
 
+  /**
+   * How long a whole answer of so many tokens may take at most without being an outlier,
+   * milliseconds; as long as it likes while too little is known.
+   */
+  wholeMsMax(tokens: number): number {
+    const usualMs = this.#usual.at(this.running)
+    return usualMs === 0 ? Number.POSITIVE_INFINITY : SLOW_FACTOR * usualMs * tokens
+  }
+
   /** Pace of the last requests; null while too few have ended. */
   get pace(): Pace | null {
     return this.#paced < PACED_LEAST ? null : this.#recent
+  }
+
+  /** Silence that means something: what is not due yet is none. */
+  #silenceMs(nowMs: number): number {
+    return nowMs - Math.max(this.#heardAtMs, this.#dueAtMs)
   }
 
   #compare(nowMs: number, runningPaceMs: number, peer: Pace | null): void {

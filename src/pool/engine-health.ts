@@ -98,12 +98,14 @@ export class EngineHealth {
   /** Looks at every engine. @returns true where one is not sent work as usual, or is again */
   look(nowMs: number): boolean {
     const paces = this.#runningPaces(nowMs)
+    const due = this.#signsDue()
     let isAny = false
     for (const { engine, profile, state } of this.#pool.engines.values()) {
       if (state !== 'up') continue
       const circuit = this.of(engine.id)
       const unread = this.#pool.scheduler.engine(engine.id)?.unread ?? 0
       circuit.look(nowMs, {
+        dueAtMs: due.get(engine.id) ?? 0,
         readMs: (1000 * unread) / (profile.capacityUnitsPerS ?? READS_PER_S),
         runningPaceMs: paces.get(engine.id) ?? null,
         peer: this.#bestPaceBeside(engine.id),
@@ -155,6 +157,18 @@ export class EngineHealth {
     if (paces.length === 0) return null
     const least = (of: (pace: Pace) => number) => Math.min(...paces.map(of))
     return { ms: least(({ ms }) => ms), slowdown: least(({ slowdown }) => slowdown) }
+  }
+
+  /** By engine when the first of its requests has to give a sign of life, were there no prompts. */
+  #signsDue(): Map<string, number> {
+    const due = new Map<string, number>()
+    for (const { engineId, circuit, dispatchedAtMs, request } of this.#pool.running.values()) {
+      if (engineId === undefined || circuit === undefined) continue
+      const wholeMs = request.comesWhole === true ? circuit.wholeMsMax(request.outputTokensMax) : 0
+      const earliest = due.get(engineId) ?? Number.POSITIVE_INFINITY
+      due.set(engineId, Math.min(earliest, dispatchedAtMs + wholeMs))
+    }
+    return due
   }
 
   /** By engine the mean time per token of what streams there. */

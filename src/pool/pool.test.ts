@@ -103,6 +103,21 @@ test('a request whose end opens the circuit of its engine leaves the minute once
   pool.close()
 })
 
+test('an engine at work on a whole answer is not taken for silent, one that streams none is', async () => {
+  const { clock, pool, changes } = setUp()
+  const whole = pool.submit(request('a', { comesWhole: true }))
+  await whole.granted
+  clock.advance(60_000)
+  assert.equal(pool.health.of('e').state, 'closed')
+  const streamed = pool.submit(request('a'))
+  await streamed.granted
+  clock.advance(1000)
+  assert.equal(pool.health.of('e').state, 'closed', 'it has only begun')
+  clock.advance(3000)
+  assert.match(changes.at(-1)?.reason ?? '', /^It has been silent for/)
+  pool.close()
+})
+
 const end = (outputTokens: number) => ({
   inputTokens: 10,
   cachedTokens: 0,

@@ -47,6 +47,8 @@ export interface TicketRequest {
   serviceClass: ServiceClass
   estimatedInputTokens: number
   outputTokensMax: number
+  /** True where the engine says nothing before the whole answer is there. */
+  comesWhole?: boolean
   /** Longest wait, milliseconds from now. */
   waitMsMax: number
   /** Waiting requests of this tenant at most. */
