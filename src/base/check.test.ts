@@ -54,6 +54,13 @@ it('what is missing is told so, whatever forms it may have', () => {
   assert.throws(() => checked(either, {}), told)
 })
 
+it('of several lists the one whose entries fit says what is wrong', () => {
+  const lists = z.object({ of: z.union([z.array(z.number()), z.array(z.string()).max(1)]) })
+  const told = { param: 'of', reason: 'it must have at most 1 entries' }
+  const error = new GristmillError('invalid_value', told)
+  assert.throws(() => checked(lists, { of: ['x', 'y'] }), error)
+})
+
 describe('a value that does not fit', () => {
   for (const [value, param, reason] of cases) {
     it(`is told by its place and what would be right: ${JSON.stringify(value)}`, () => {

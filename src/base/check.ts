@@ -57,7 +57,7 @@ function told(issue: z.core.$ZodIssue | undefined): Told {
   }
   if (code !== 'invalid_union' || issue.errors.length === 0) return { path, reason, isKind }
   const forms = issue.errors.map(([first]) => told(first))
-  const nearest = forms.find((form) => form.path.length > 0) ?? forms.find((form) => !form.isKind)
+  const nearest = forms.find((form) => !form.isKind) ?? forms.find((form) => form.path.length > 0)
   if (nearest !== undefined) return { ...nearest, path: [...path, ...nearest.path] }
   const kinds = new Set(forms.map((form) => form.reason.replace(/^it must be /, '')))
   // Nothing at all is missing in every form.

@@ -122,7 +122,7 @@ export const errorTable = {
     409,
     'conflict_error',
     '{reason}.',
-    'Choose another name, or change the existing one.',
+    'Nothing was changed: choose another name where one is taken, else look at how it stands now.',
   ),
   period_refused: entry(
     409,

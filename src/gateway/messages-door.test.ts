@@ -141,12 +141,13 @@ test('the bound of an answer is lowered to what the context leaves', async () =>
 
 test('a prompt that is too long is refused with the words that agent programs look for', async () => {
   await start()
-  const message =
-    "This model's context is 2048 tokens; the request needs 3001 (3000 in the prompt, 1 to generate)."
-  engine.answer((one) =>
-    sendJson(one.response, 400, { error: { message, code: 'context_length_exceeded' } }),
-  )
+  let inPrompt = '3000'
+  engine.answer((one) => {
+    const message = `This model's context is 2048 tokens; the request needs more (${inPrompt} in the prompt, 1 to generate).`
+    sendJson(one.response, 400, { error: { message, code: 'context_length_exceeded' } })
+  })
   for (const stream of [false, true]) {
+    if (stream) inPrompt = 'at least 3000'
     const error = await thrown(client.messages.create({ ...question, stream }))
     assert.ok(error instanceof Anthropic.BadRequestError)
     assert.equal(error.apiMessage, 'prompt is too long: 3000 tokens > 2048 maximum')

@@ -33,6 +33,8 @@ const badBodies: [Record<string, unknown>, string, RegExp][] = [
   ],
   [{ messages, tools: [tool('two words')] }, 'tools.0.function.name', /letters, digits/],
   [{ messages, tools: [tool('a', { type: 'string' })] }, 'tools.0.function.parameters', /object/],
+  [{ messages: [{ role: 'user' }] }, 'messages.0.content', /a string or a list/],
+  [{ messages: [{ role: 'system', content: null }] }, 'messages.0.content', /a string or a list/],
   [{ messages, tool_choice: 'maybe' }, 'tool_choice', /none, auto, required or an object/],
   [{ messages, tool_choice: 'required' }, 'tool_choice', /needs tools/],
   [{ messages, tools: [tool('a')], tool_choice: tool('b') }, 'tool_choice', /no tool named b/],
@@ -62,5 +64,12 @@ describe('content in parts', () => {
     const body = parseChatBody({ messages: [parts, refusal, ...messages] })
     const told = templateMessages(body.messages).map(({ content }) => content)
     assert.deepEqual(told, ['ab', 'I will not.', 'Hello'])
+  })
+
+  it('is told to be missing where a part of text has none', () => {
+    const body = parseChatBody({ messages: [{ role: 'user', content: [{ type: 'text' }] }] })
+    const details = { param: 'messages.0.content.0.text', reason: 'it is missing' }
+    const told = new GristmillError('invalid_value', details)
+    assert.throws(() => templateMessages(body.messages), told)
   })
 })

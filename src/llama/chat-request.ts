@@ -18,15 +18,23 @@ const toolCall = z.object({
   function: functionCall,
 })
 
-const message = z.object({
-  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
-  content: content.nullish(),
-  name: z.string().nullish(),
-  tool_calls: z.array(toolCall).nullish(),
-  tool_call_id: z.string().nullish(),
-  /** The old form of `tool_calls`. */
-  function_call: functionCall.nullish(),
-})
+const ROLES_WITH_CONTENT = ['system', 'developer', 'user']
+
+const message = z
+  .object({
+    role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+    content: content.nullish(),
+    name: z.string().nullish(),
+    tool_calls: z.array(toolCall).nullish(),
+    tool_call_id: z.string().nullish(),
+    /** The old form of `tool_calls`. */
+    function_call: functionCall.nullish(),
+  })
+  // A prompt that a program lost on its way would get an answer to nothing.
+  .refine(({ role, content }) => content != null || !ROLES_WITH_CONTENT.includes(role), {
+    path: ['content'],
+    message: 'it must be a string or a list',
+  })
 
 const toolName = z
   .string()
@@ -131,8 +139,14 @@ function textOf(value: z.infer<typeof content> | null | undefined, index: number
     .map(({ type, text, refusal }, j) => {
       if (type === 'text' && text !== undefined) return text
       if (type === 'refusal' && refusal !== undefined) return refusal
+      const param = `messages.${index}.content.${j}`
+      if (type === 'text' || type === 'refusal')
+        throw new GristmillError('invalid_value', {
+          param: `${param}.${type}`,
+          reason: 'it is missing',
+        })
       throw new GristmillError('unsupported_parameter', {
-        param: `messages.${index}.content.${j}`,
+        param,
         reason: `this engine reads text only, not ${type}`,
       })
     })

@@ -90,8 +90,8 @@ export class ChatTemplate {
     throw new GristmillError('context_length_exceeded', {
       param,
       contextTokens: this.#contextTokens,
-      requestTokens: tokensMin,
-      promptTokens: tokensMin,
+      requestTokens: `at least ${tokensMin}`,
+      promptTokens: `at least ${tokensMin}`,
       maxTokens: 0,
     })
   }

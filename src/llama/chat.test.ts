@@ -227,6 +227,7 @@ test('megabytes that cannot fit are refused without reading them, and streams go
     const answer = await engine.post(path, body)
     assert.equal(answer.status, 400)
     assert.equal(answer.body.error.code, 'context_length_exceeded')
+    assert.match(answer.body.error.message, /at least \d+ in the prompt/, 'nobody has counted')
   }
   await engine.get('/metrics')
   await engine.post(CHAT, user(content))

@@ -36,16 +36,17 @@ export async function constraintOf(
       param: 'logprobs',
       reason: 'it cannot be combined with response_format or tools',
     })
-  const compiled = await compile(engine.llama, grammar)
+  const param = tools.length > 0 ? 'tools' : 'response_format'
+  const compiled = await compile(engine.llama, grammar, param)
   const newState = () => new LlamaGrammarEvaluationState({ model: engine.model, grammar: compiled })
   return { callsTools: tools.length > 0, newState }
 }
 
-async function compile(llama: Llama, grammar: string) {
+async function compile(llama: Llama, grammar: string, param: string) {
   try {
     return await llama.createGrammar({ grammar })
   } catch (error) {
-    const details = { param: 'response_format', feature: 'more than a grammar can hold', path: '#' }
+    const details = { param, feature: 'more than a grammar can hold', path: '#' }
     throw new GristmillError('unsupported_schema', details, { cause: error })
   }
 }

@@ -177,7 +177,8 @@ class SchemaCompiler {
     const properties = schema.properties ?? {}
     if (!isSchema(properties)) throw unsupported('properties that are no object', path)
     const names = Object.keys(properties)
-    const required = Array.isArray(schema.required) ? schema.required : []
+    const { required = [] } = schema
+    if (!Array.isArray(required)) throw unsupported('required that is no list', path)
     const missing = required.find((name) => !names.includes(String(name)))
     if (missing !== undefined)
       throw unsupported(`the required but undescribed ${JSON.stringify(missing)}`, path)

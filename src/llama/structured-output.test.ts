@@ -94,6 +94,7 @@ test('a schema that cannot be enforced is refused with the feature and its place
   const refused: [object, RegExp][] = [
     [{ type: 'object', properties: { a: { allOf: [] } } }, /allOf at #\/properties\/a/],
     [{ type: 'object', properties: {}, required: ['a'] }, /required/],
+    [{ type: 'object', properties: { a: {} }, required: 'a' }, /required that is no list at #,/],
     [{ $ref: 'https://example.org/x' }, /\$ref/],
     [{ anyOf: [] }, /an empty anyOf at #,/],
     [{ type: 'array', items: { type: [] } }, /an empty type at #\/items,/],
@@ -153,6 +154,12 @@ const tools = [
   },
   { type: 'function', function: { name: 'weigh' } },
 ]
+
+test('a tool whose grammar cannot be held is refused as a tool', async () => {
+  const endless = { type: 'function', function: { name: 'x', parameters: { $ref: '#' } } }
+  const { body } = await engine.post(CHAT, { ...user('x'), tools: [endless] })
+  assert.deepEqual([body.error.code, body.error.param], ['unsupported_schema', 'tools'])
+})
 
 test('a required tool is called in the OpenAI shape, with valid arguments', async () => {
   const body = { ...user('grind it'), tools, tool_choice: 'required', parallel_tool_calls: false }

@@ -16,7 +16,7 @@ export function refusalBody(status: number, body: Buffer, requestId?: string): o
   })
 }
 
-const NUMBERS = /context is (\d+) tokens.*?\((\d+) in the prompt/
+const NUMBERS = /context is (\d+) tokens.*?\((?:at least )?(\d+) in the prompt/
 
 /** The wire's own beginning of this sentence, by which agent programs know to shorten a prompt. */
 function tooLong(words: string): string {
