@@ -36,11 +36,14 @@ export function chatCommand(program: Command, context: CliContext): void {
     .option('--system <text>', 'system prompt')
     .option('--max-tokens <n>', 'longest answer, tokens', between(1, 1_000_000))
     .option('--class <class>', 'priority, standard, flex or batch')
-    .action(async (words: string[], flags: ChatFlags) => {
+    .action(async (words: string[], flags: ChatFlags, command: Command) => {
+      const prompt = words.join(' ').trim()
+      if (prompt === '' && (words.length > 0 || !context.terminal.isInteractive)) {
+        command.error('error: the prompt is missing; without one a terminal is needed')
+      }
       const conversation = await begin(context, flags)
-      if (words.length > 0) await conversation.ask(words.join(' '))
-      else if (context.terminal.isInteractive) await converse(context, conversation)
-      else throw new GristmillError('invalid_config', { reason: 'the prompt is missing' })
+      if (prompt !== '') await conversation.ask(prompt)
+      else await converse(context, conversation)
     })
 }
 

@@ -112,6 +112,7 @@ describe('the command line and a server on the same machine', () => {
     assert.equal((await run('key', 'revoke', made.id, '--yes')).code, 0)
     const { out } = await run('key', 'list', '--tenant', 'Rotating', '--json')
     assert.equal(JSON.parse(out)[0].state, 'revoked')
+    assert.match((await run('key', 'list')).out, /^Rotating +key +key_\w+ .* revoked/m)
   })
 
   it('changes a key, and lets one of another gateway move in', async () => {
@@ -181,6 +182,9 @@ describe('mistakes on the command line', () => {
       ['nonsense'],
       ['key', 'create'],
       ['tenant', 'create', 'A', '--weight', 'x'],
+      ['usage', '--by', 'colour'],
+      ['chat'],
+      ['chat', ' '],
     ]) {
       const { code, err } = await run(...words)
       assert.equal(code, 2, words.join(' '))

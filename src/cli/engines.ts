@@ -1,5 +1,6 @@
 /** `gristmill engine`: the engine program, and the engines of a running server. */
 import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { childEnvironment, GristmillError } from '../base/index.ts'
@@ -87,9 +88,12 @@ async function runEngine(
   command: Command,
 ): Promise<void> {
   if (model === undefined) return command.help({ error: true })
+  const path = modelPath(context, home, model)
   const options: EngineOptions = {
+    // One that is named is served under that name, as the same one at a server is.
+    ...(path !== resolve(model) && { id: model }),
     ...flags,
-    model: modelPath(context, home, model),
+    model: path,
     'sweep-ms': sweepMs,
     'log-level': logLevel,
     'parent-pipe': true,

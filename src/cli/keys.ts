@@ -16,6 +16,7 @@ import { findProject } from './projects.ts'
 import { type Column, printTable } from './table.ts'
 import { findTenant } from './tenants.ts'
 import { moment } from './units.ts'
+import { tenantNames } from './usage.ts'
 import { list, span } from './values.ts'
 
 interface KeyFlags extends RemoteFlags, LimitFlags {
@@ -181,7 +182,9 @@ async function listKeys(context: CliContext, flags: KeyFlags): Promise<void> {
   const client = connect(context, flags)
   const tenant = flags.tenant === undefined ? undefined : await findTenant(client, flags.tenant)
   const rows = await client.all<KeyView>('/api/keys', { tenant: tenant?.id })
+  const names = flags.json ? new Map<string, string>() : await tenantNames(client)
   const columns: Column<KeyView>[] = [
+    { title: 'TENANT', value: ({ tenantId }) => names.get(tenantId) ?? tenantId },
     { title: 'KEY', value: ({ name }) => name },
     { title: 'ID', value: ({ id }) => id },
     { title: 'BEGINS', value: ({ hint }) => (hint === '' ? 'imported' : `${hint}…`) },

@@ -1,5 +1,5 @@
 /** `gristmill usage` and `gristmill queue`: what was used, and who waits and why. */
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { QueueView, TenantView, UsageRow } from '../http/index.ts'
 import { type AdminClient, ServerError } from './client.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
@@ -19,6 +19,13 @@ interface UsageFlags extends RemoteFlags {
 }
 
 const DAY_MS = 86_400_000
+const GROUPS = ['hour', 'day', 'tenant', 'project', 'key', 'model', 'class']
+
+function groups(text: string): string[] {
+  const names = list(text)
+  if (names.every((name) => GROUPS.includes(name))) return names
+  throw new InvalidArgumentError(`Give some of ${GROUPS.join(', ')}.`)
+}
 
 /** Adds `usage` to the program. */
 export function usageCommand(program: Command, context: CliContext): void {
@@ -32,10 +39,7 @@ export function usageCommand(program: Command, context: CliContext): void {
     .description('what was used, from the ledger')
     .option('--from <time>', 'begin (default: 24 hours ago)', time)
     .option('--to <time>', 'end (default: now)', time)
-    .option('--by <list>', 'hour, day, tenant, project, key, model, class', list, [
-      'tenant',
-      'model',
-    ])
+    .option('--by <list>', GROUPS.join(', '), groups, ['tenant', 'model'])
     .option('--tenant <tenant>', 'only this one, name or id')
     .addOption(new Option('--csv', 'print CSV').conflicts('json'))
     .action((flags: UsageFlags) => usage(context, flags))

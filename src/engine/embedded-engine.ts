@@ -118,7 +118,7 @@ async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<
   const slow = clock.after(PROGRESS_AFTER_MS, () =>
     options.onProgress(
       processName === 'engine'
-        ? `Loading ${model.name}; the first time, what it can do here is measured (about 20 s)`
+        ? `Loading ${model.name}; what it can do is measured once on a machine (about 20 s)`
         : `Loading ${model.name}`,
     ),
   )
