@@ -281,10 +281,11 @@ describe('budgets', () => {
 
   it('wait for what is only set aside, and shorten an answer where they may', async () => {
     const { id: tenantId, key } = await server.tenant('waits')
-    const { id } = await budget(tenantId, '40000', { period: 'month' })
+    const { id } = await budget(tenantId, '34000', { period: 'month' })
     const client = openAi(server, key)
     const held = await holdSlot(client)
-    const waiting = client.chat.completions.create(ask({ max_tokens: 3000, n: 4 })).withResponse()
+    const long = ask({ max_tokens: 3000, ignore_eos: true })
+    const waiting = client.chat.completions.create({ ...long, n: 2 }).withResponse()
     held.release()
     const { request_id } = await waiting
     const rows = await Promise.all(
@@ -292,7 +293,6 @@ describe('budgets', () => {
     )
     const spent = sum(rows.map((row) => row.inputTokens + row.outputTokens))
     await server.api('PATCH', `/api/budgets/${id}`, { limit: String(spent + 900) })
-    const long = ask({ max_tokens: 3000, ignore_eos: true })
     const refusal = (await thrownBy(client.chat.completions.create(long))) as unknown as Refused
     assert.deepEqual([refusal.status, refusal.code], [429, 'budget_exceeded'])
     assert.ok(Number(refusal.headers.get('retry-after')) > 0)

@@ -338,6 +338,12 @@ export const errorTable = {
     'The budget {budget} has {left} left and does not renew; this request may cost {needed}.',
     'Ask for a shorter answer, or the operator for a larger budget.',
   ),
+  budget_too_small: entry(
+    402,
+    'rate_limit_error',
+    'The budget {budget} is {limit} in all; this request may cost {needed}.',
+    'Ask for a shorter answer, or the operator for a larger budget.',
+  ),
   budget_reserved: entry(
     429,
     'rate_limit_error',

@@ -78,7 +78,10 @@ async function waitFor(
       if (clamped !== null) return clamped
       // With what is set aside given back an answer may still fit, if only a shorter one.
       const mayFitLater = short.budget.clamps && request.mayClamp && state.leased > 0n
-      if (leftMs <= 0 || !mayFitLater) throw refusalOf(options, short, claim, state)
+      if (leftMs <= 0 || !mayFitLater) {
+        const least = short.budget.clamps ? leastOf(short, request, claim) : claim.amount
+        throw refusalOf(options, short, claim, least, state)
+      }
     }
     await keeper.change(claim.counterId, Math.min(leftMs, POLL_MS))
   }
@@ -148,12 +151,25 @@ function claimsOf(
   })
 }
 
+/** What it would cost with the shortest answer that it may be bounded to. */
+function leastOf({ budget }: Applied, request: BudgetRequest, { amount }: Claim): bigint {
+  if (!request.mayClamp) return amount
+  return request.costMax(request.outputTokensMin)?.[budget.unit] ?? amount
+}
+
+/** @param least what it has to have of the budget */
 function refusalOf(
   { clock, currency }: ReservingOptions,
   { budget, bounds }: Applied,
   { amount }: Claim,
+  least: bigint,
   state: CounterState,
 ): GristmillError {
+  // Prepaid credit grows with what is paid in.
+  if (least > state.limit && !budget.isPrepaid) {
+    const [limit, needed] = [state.limit, least].map((one) => inWords(budget, one, currency))
+    return new GristmillError('budget_too_small', { budget: budget.name, limit, needed })
+  }
   const left = leftOf(state)
   const details = {
     budget: budget.name,
