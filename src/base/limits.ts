@@ -231,6 +231,12 @@ export const limitTable = {
     'GRISTMILL_BATCH_BYTES_IN_FLIGHT_MAX',
     'those lines of all batches together, bytes; a batch that has none may have one',
   ),
+  batchModelWaitMsMax: limit(
+    3_600_000,
+    [0, 366 * DAY_MS],
+    'GRISTMILL_BATCH_MODEL_WAIT_MS_MAX',
+    'longest wait of lines for a model that no engine has any more, milliseconds',
+  ),
   backgroundMax: limit(
     100,
     [1, 100_000],

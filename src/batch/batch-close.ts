@@ -2,14 +2,12 @@
  * The end of a batch: lines that have no answer are reported with the reason, the files become
  * visible, and the batch says how it ended. Can be begun again after a crash at any point.
  */
-import type { Clock, Limits } from '../base/index.ts'
-import { GristmillError } from '../base/index.ts'
+import { type Clock, GristmillError } from '../base/index.ts'
 import type { Database, Transaction } from '../store/index.ts'
 import { endBatch, findBatch } from './batch-store.ts'
 import type { BatchRow, EndCode } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
-import type { FileLine } from './file-types.ts'
-import { errorLine, isBlank, readLine } from './line-format.ts'
+import { customIdOf, errorLine, isBlank } from './line-format.ts'
 import { endedLines } from './line-store.ts'
 import type { LineWriter } from './line-writer.ts'
 
@@ -17,7 +15,6 @@ export interface CloseServices {
   database: Database
   files: FileStore
   clock: Clock
-  limits: Pick<Limits, 'bodyBytesMax'>
   writer: LineWriter
   onEnded(sql: Transaction, batch: BatchRow): Promise<void>
 }
@@ -60,12 +57,11 @@ export async function closeBatch(services: CloseServices, batch: BatchRow): Prom
 
 /** Gives every line that has no end its place in the error file. */
 async function reportRest(
-  { database, files, limits, writer }: CloseServices,
+  { database, files, writer }: CloseServices,
   batch: BatchRow,
   code: EndCode,
 ): Promise<void> {
   const ended = await endedLines(database.sql, batch.id)
-  const lineBytesMax = limits.bodyBytesMax
   let group: Promise<string>[] = []
   const flush = async () => {
     const fates = await Promise.all(group)
@@ -75,9 +71,9 @@ async function reportRest(
     if (writer.broken) throw writer.broken
   }
   try {
-    for await (const line of files.lines(batch, batch.inputFileId, { lineBytesMax })) {
+    for await (const line of files.checkedLines(batch, batch.inputFileId)) {
       if (isBlank(line) || ended.has(line.number)) continue
-      const customId = customIdOf(line, batch)
+      const customId = customIdOf(line)
       const place = { batchId: batch.id, line: line.number, customId }
       const text = errorLine(place, { code, message: wordsFor[code] })
       const counts = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
@@ -90,11 +86,6 @@ async function reportRest(
     if (!(error instanceof GristmillError && error.code === 'not_found')) throw error
   }
   await flush()
-}
-
-function customIdOf(line: FileLine, batch: BatchRow): string {
-  // Validation has read every line once, so this one can be read.
-  return readLine(line, batch.endpoint).customId
 }
 
 async function publish(

@@ -3,83 +3,49 @@
  * an answer. Every step can be begun again after a crash; what a step has done is in the database
  * and nowhere else.
  */
-import {
-  type Clock,
-  GristmillError,
-  type Limits,
-  type Logger,
-  newId,
-  type Random,
-  type Timer,
-  toGristmillError,
-} from '../base/index.ts'
-import type { Gateway, LineEnd, RunningLine } from '../gateway/index.ts'
-import type { Database, Fence, Transaction } from '../store/index.ts'
+import { newId, type Timer, toGristmillError } from '../base/index.ts'
+import type { LineEnd, RunningLine } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import { beginChecked, INPUT_GONE, isGone, KEY_ENDED } from './batch-begin.ts'
 import { closeBatch } from './batch-close.ts'
-import { BatchPace, type Forecast } from './batch-pace.ts'
-import { beginBatch, failBatch, finalizeBatch, findBatch } from './batch-store.ts'
-import type { BatchError, BatchRow, EndCode } from './batch-types.ts'
-import { validateInput } from './batch-validation.ts'
-import type { FileStore } from './file-store.ts'
-import { type InputLine, isBlank, readLine } from './line-format.ts'
+import { type Lane, Lanes } from './batch-lane.ts'
+import type { Forecast } from './batch-pace.ts'
+import { finalizeBatch, findBatch, noteReason } from './batch-store.ts'
+import type { BatchRow, EndCode } from './batch-types.ts'
+import { BatchWaits } from './batch-waits.ts'
+import type { FileLine } from './file-types.ts'
+import { customIdOf, errorLine, type InputLine, isBlank, readLine } from './line-format.ts'
 import { endedLines, noteTries, storeEnds, triesOf } from './line-store.ts'
 import { verdictOn } from './line-verdict.ts'
 import { type LineFate, LineWriter, whyOf } from './line-writer.ts'
-
-export interface RunServices {
-  database: Database
-  files: FileStore
-  gateway: Pick<Gateway, 'runLine' | 'checkLine'>
-  clock: Clock
-  random: Random
-  limits: Limits
-  logger: Logger
-  /** The right to schedule as it is now; answers are stored only while it is still ours. */
-  fence(): Fence
-  /** Batches that run at the moment, this one included. */
-  runs(): number
-  /** Runs in the transaction that ends a batch. */
-  onEnded(sql: Transaction, batch: BatchRow): Promise<void>
-}
-
-/** What the pool could do for a batch. */
-export interface Room {
-  /** Sequences that engines run at once. */
-  slots: number
-  /** Service units per second if they did nothing else; null where nobody knows. */
-  capacityUnitsPerS: number | null
-  /** Units of a token. */
-  cost: { input: number; output: number }
-}
+import type { RunServices } from './run-services.ts'
 
 interface Outstanding extends InputLine {
   line: number
+  lane: Lane
   attempt: number
   running: RunningLine | null
   /** Set while it waits for its next try. */
   retry: Timer | null
 }
 
-/** Lines kept beyond twice the slots, so that the pool does not wait for the database. */
-const SPARE_LINES = 8
-
 export class BatchRun {
   readonly #services: RunServices
   readonly #writer: LineWriter
-  readonly #pace = new BatchPace()
+  readonly #waits = new BatchWaits()
   readonly #outstanding = new Map<number, Outstanding>()
-  /** Of the bodies of those lines. */
-  #heldBytes = 0
   #batch: BatchRow
   #principal: Principal | null
-  #room: Room = { slots: 1, capacityUnitsPerS: null, cost: { input: 1, output: 2 } }
+  #lanes: Lanes
   #forecast: Forecast
   #yields = false
   #isStopping = false
   #isClearing = false
   /** Why it does not go on though lines are left. */
   #ending: { endCode: EndCode; reason: string } | null = null
+  /** What the database threw while lines were read. */
+  #failure: unknown
+  #noting: Promise<void> | undefined
   #waiters: (() => void)[] = []
 
   /** @param principal null where the key it was made with has ended */
@@ -88,6 +54,7 @@ export class BatchRun {
     this.#services = services
     this.#batch = batch
     this.#principal = principal
+    this.#lanes = Lanes.one(batch)
     this.#forecast = this.#foresee()
     const fence = services.fence()
     this.#writer = new LineWriter({
@@ -107,6 +74,11 @@ export class BatchRun {
     return this.#forecast
   }
 
+  /** True where none of its lines gets anywhere. */
+  get isStuck(): boolean {
+    return this.#lanes.isStuck
+  }
+
   /** Lines that wait for an engine, and lines that run on one. */
   inFlight(): { queued: number; running: number } {
     let running = 0
@@ -120,7 +92,7 @@ export class BatchRun {
    */
   async run(): Promise<void> {
     try {
-      if (this.#batch.status === 'validating') await this.#validate()
+      if (this.#batch.status === 'validating') await this.#begin()
       if (this.#batch.status === 'in_progress') await this.#work()
       if (this.#isStopping || this.#batch.endedAt !== null) return
       await closeBatch({ ...this.#services, writer: this.#writer }, this.#batch)
@@ -128,27 +100,40 @@ export class BatchRun {
     } finally {
       await this.#clear()
       this.#writer.close()
+      await this.#noting
     }
   }
 
   /** Called every second: what time, the database and the pool have brought. */
-  tick(batch: BatchRow, principal: Principal | null, room: Room, yields: boolean): void {
+  tick(batch: BatchRow, principal: Principal | null, yields: boolean): void {
     const nowMs = this.#services.clock.nowMs()
+    const reason = this.#waits.reason(nowMs)
     this.#batch = batch
-    this.#room = room
     this.#yields = yields
+    this.#lanes.moving(this.#outstanding.values())
     this.#forecast = this.#foresee()
-    if (this.#forecast.standing === 'late') this.#hurry()
+    for (const { lane, running } of this.#outstanding.values()) if (lane.isLate) running?.hurry()
     if (batch.status === 'cancelling') this.#end('batch_cancelled', 'It was cancelled.')
     else if (nowMs >= batch.expiresAt.getTime()) {
-      this.#end('batch_expired', `Its window of ${batch.completionWindow} has ended.`)
+      const waited = reason === null ? '.' : ` while lines waited: ${reason}`
+      this.#end('batch_expired', `Its window of ${batch.completionWindow} has ended${waited}`)
     } else if (principal === null) this.#end(KEY_ENDED.endCode, KEY_ENDED.reason)
+    else if (batch.status === 'in_progress' && reason !== batch.reason) this.#note(reason)
     this.#principal = principal
     this.#wake()
   }
 
-  #hurry(): void {
-    for (const { running } of this.#outstanding.values()) running?.hurry()
+  /** Tells whoever reads the batch what its lines wait for. */
+  #note(reason: string | null): void {
+    const { database, logger } = this.#services
+    const batchId = this.#batch.id
+    this.#noting ??= noteReason(database.sql, batchId, reason)
+      .catch((error: unknown) =>
+        logger.warn({ ...whyOf(error), batchId }, 'what a batch waits for could not be put down'),
+      )
+      .finally(() => {
+        this.#noting = undefined
+      })
   }
 
   /** Takes no further lines; those in flight are left to end, and `run` returns. */
@@ -165,58 +150,93 @@ export class BatchRun {
     clock.after(limits.shutdownMsMax, () => this.#writer.close())
   }
 
-  async #validate(): Promise<void> {
-    const { database, clock, files, limits, gateway } = this.#services
-    const { id } = this.#batch
-    const at = () => new Date(clock.nowMs())
-    if (this.#principal === null) {
-      await finalizeBatch(database.sql, id, KEY_ENDED, at())
-      return this.#reload()
-    }
-    const { linesTotal, model, errors } = await validateInput(this.#batch, this.#principal, {
-      files,
-      limits,
-      check: (endpoint, body, principal) => gateway.checkLine(endpoint, body, principal),
-      turn: () => clock.sleep(0),
-    }).catch((error: unknown) => {
-      if (!isGone(error)) throw error
-      return { linesTotal: 0, model: null, errors: [INPUT_GONE] }
-    })
-    if (errors.length > 0) {
-      await database.transaction(async (sql) => {
-        const failed = await failBatch(sql, id, errors, at())
-        if (failed) await this.#services.onEnded(sql, failed)
-      })
-    } else await beginBatch(database.sql, id, { linesTotal, model, at: at() })
+  async #begin(): Promise<void> {
+    await beginChecked(this.#services, this.#batch, this.#principal)
     await this.#reload()
   }
 
   async #work(): Promise<void> {
-    const { database, clock, files, limits } = this.#services
-    const { id, inputFileId } = this.#batch
-    const ended = await endedLines(database.sql, id)
-    const tries = await triesOf(database.sql, id)
-    this.#pace.begin(clock.nowMs())
-    const lines = files.lines(this.#batch, inputFileId, { lineBytesMax: limits.bodyBytesMax })
+    const { database, clock } = this.#services
+    const ended = await endedLines(database.sql, this.#batch.id)
+    const tries = await triesOf(database.sql, this.#batch.id)
     try {
-      for await (const line of lines) {
-        if (isBlank(line) || ended.has(line.number)) continue
-        await this.#until(() => this.#mustEnd || this.#hasRoom)
-        if (this.#mustEnd) break
-        const input = readLine(line, this.#batch.endpoint)
-        const attempt = 1 + (tries.get(line.number) ?? 0)
-        this.#submit({ ...input, line: line.number, attempt, running: null, retry: null })
-      }
+      this.#lanes = await this.#planned(ended)
+      this.#forecast = this.#foresee()
+      await Promise.all(this.#lanes.all.map((lane) => this.#feed(lane, ended, tries)))
     } catch (error) {
-      if (!isGone(error)) throw error
-      this.#end('input_file_missing', INPUT_GONE.message)
+      this.#gaveOut(error)
     }
     await this.#until(() => this.#mustEnd || this.#outstanding.size === 0)
     await this.#clear()
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#writer.broken) throw this.#writer.broken
     if (this.#isStopping) return
-    await finalizeBatch(database.sql, id, this.#ending, new Date(clock.nowMs()))
+    await finalizeBatch(database.sql, this.#batch.id, this.#ending, new Date(clock.nowMs()))
     await this.#reload()
+  }
+
+  async #planned(ended: ReadonlySet<number>): Promise<Lanes> {
+    const { clock } = this.#services
+    const isOne = this.#batch.model !== null
+    const lanes = isOne
+      ? Lanes.one(this.#batch, ended)
+      : await Lanes.byModel(this.#batch, ended, this.#lines(), {
+          turn: () => clock.sleep(0),
+          mustEnd: () => this.#mustEnd,
+        })
+    for (const { pace } of lanes.all) pace.begin(clock.nowMs())
+    return lanes
+  }
+
+  #lines(): AsyncGenerator<FileLine> {
+    return this.#services.files.checkedLines(this.#batch, this.#batch.inputFileId)
+  }
+
+  /** Submits the lines of a lane as there is room for them. */
+  async #feed(
+    lane: Lane,
+    ended: ReadonlySet<number>,
+    tries: ReadonlyMap<number, number>,
+  ): Promise<void> {
+    let place = 0
+    try {
+      for await (const line of this.#lines()) {
+        if (this.#mustEnd) break
+        if (isBlank(line) || this.#lanes.at(place++) !== lane || ended.has(line.number)) continue
+        await this.#until(() => this.#mustEnd || this.#hasRoom(lane))
+        if (this.#mustEnd) break
+        const attempt = 1 + (tries.get(line.number) ?? 0)
+        const input = await this.#read(lane, line)
+        if (input === undefined) continue
+        this.#submit({ ...input, line: line.number, lane, attempt, running: null, retry: null })
+      }
+    } catch (error) {
+      this.#gaveOut(error)
+    }
+  }
+
+  #gaveOut(error: unknown): void {
+    if (isGone(error)) this.#end('input_file_missing', INPUT_GONE.message)
+    else this.#failure ??= error
+    this.#wake()
+  }
+
+  /**
+   * What a line asks for; one that was looked through and is no request any more, since limits or
+   * the program have changed, ends with the reason.
+   */
+  async #read(lane: Lane, line: FileLine): Promise<InputLine | undefined> {
+    const { limits } = this.#services
+    try {
+      return readLine(line, this.#batch.endpoint, limits.bodyBytesMax)
+    } catch (thrown) {
+      const { code, message } = toGristmillError(thrown)
+      const place = { batchId: this.#batch.id, line: line.number, customId: customIdOf(line) }
+      const text = errorLine(place, { code, message })
+      const end = { line: line.number, outcome: 'failed', requestId: null, ...NOTHING } as const
+      this.#noteFate(lane, await this.#writer.add({ ...end, text }))
+      return undefined
+    }
   }
 
   #submit(line: Outstanding): void {
@@ -228,8 +248,7 @@ export class BatchRun {
       this.#forget(line)
       return
     }
-    if (!this.#outstanding.has(line.line)) this.#heldBytes += line.body.length
-    this.#outstanding.set(line.line, line)
+    this.#hold(line)
     const requestId = newId('req', clock, random)
     try {
       line.running = gateway.runLine({
@@ -239,7 +258,7 @@ export class BatchRun {
         principal,
         serviceClass,
         waitMsMax: Math.max(1, expiresAt.getTime() - clock.nowMs()),
-        urgent: this.#forecast.standing === 'late',
+        urgent: line.lane.isLate,
         ended: (end) => this.#ended(line, requestId, end),
       })
     } catch (thrown) {
@@ -253,17 +272,33 @@ export class BatchRun {
     line.running = null
     const { id: batchId, endpoint } = this.#batch
     const place = { batchId, line: line.line, customId: line.customId, endpoint }
-    const verdict = verdictOn(place, requestId, line.attempt, end)
+    const verdict = verdictOn(place, requestId, line.attempt, end, this.#isModelGone(line, end))
     if (verdict.kind === 'again') {
       if (verdict.counts) await this.#countTry(line)
+      else if (end.error) this.#waits.wait(end.error, clock.nowMs(), verdict.afterMs)
       if (this.#mustEnd) this.#forget(line)
       else line.retry = clock.after(verdict.afterMs, () => this.#submit(line))
       return 'dropped'
     }
     const fate = await this.#writer.add(verdict.end)
-    if (fate === 'stored') this.#pace.ended(clock.nowMs())
+    this.#noteFate(line.lane, fate)
     this.#forget(line)
     return fate
+  }
+
+  /** True where no engine has had the model of a line for so long that it will not come back. */
+  #isModelGone({ model }: Outstanding, { error }: LineEnd): boolean {
+    const { clock, limits } = this.#services
+    if (error?.code === 'model_not_found') {
+      return this.#waits.missingMs(model, clock.nowMs()) >= limits.batchModelWaitMsMax
+    }
+    this.#waits.isThere(model)
+    return false
+  }
+
+  #noteFate(lane: Lane, fate: LineFate): void {
+    if (fate !== 'unknown') lane.remaining--
+    if (fate === 'stored') lane.pace.ended(this.#services.clock.nowMs())
   }
 
   /** A line that engines fail with must end, over restarts too. */
@@ -278,8 +313,15 @@ export class BatchRun {
     }
   }
 
+  #hold(line: Outstanding): void {
+    if (this.#outstanding.has(line.line)) return
+    this.#outstanding.set(line.line, line)
+    this.#lanes.count(line.lane, 1, line.body.length)
+  }
+
   #forget(line: Outstanding): void {
-    if (this.#outstanding.delete(line.line)) this.#heldBytes -= line.body.length
+    const { lane, body } = line
+    if (this.#outstanding.delete(line.line)) this.#lanes.count(lane, -1, -body.length)
     this.#wake()
   }
 
@@ -301,43 +343,20 @@ export class BatchRun {
   }
 
   get #mustEnd(): boolean {
-    const isBroken = this.#writer.broken !== undefined
+    const isBroken = this.#writer.broken !== undefined || this.#failure !== undefined
     return this.#isStopping || this.#isClearing || this.#ending !== null || isBroken
   }
 
-  /** True while another line may be taken; each batch has a share of the memory for lines. */
-  get #hasRoom(): boolean {
+  /** True while a lane may take another line; each batch has a share of the memory for lines. */
+  #hasRoom(lane: Lane): boolean {
     const { limits, runs } = this.#services
-    const { size } = this.#outstanding
-    const bytesMax = limits.batchBytesInFlightMax / runs()
-    return size === 0 || (size < this.#window && this.#heldBytes < bytesMax)
-  }
-
-  /** Lines in flight at most: enough that the pool never waits for the next. */
-  get #window(): number {
-    if (this.#yields) return 1
-    const { batchLinesInFlightMax } = this.#services.limits
-    return Math.min(batchLinesInFlightMax, 2 * this.#room.slots + SPARE_LINES)
+    const linesMax = this.#yields ? 1 : limits.batchLinesInFlightMax
+    return this.#lanes.hasRoom(lane, linesMax, limits.batchBytesInFlightMax / runs())
   }
 
   #foresee(): Forecast {
-    const { linesTotal, linesCompleted, linesFailed, createdAt, expiresAt } = this.#batch
-    return this.#pace.forecast({
-      nowMs: this.#services.clock.nowMs(),
-      expiresAtMs: expiresAt.getTime(),
-      windowMs: expiresAt.getTime() - createdAt.getTime(),
-      remaining: linesTotal - linesCompleted - linesFailed,
-      aloneLinesPerS: this.#aloneLinesPerS(),
-    })
-  }
-
-  /** From the lines so far and what the engines can do at most. */
-  #aloneLinesPerS(): number | null {
-    const { linesCompleted, inputTokens, cachedTokens, outputTokens } = this.#batch
-    const { capacityUnitsPerS, cost } = this.#room
-    const units = (inputTokens - cachedTokens) * cost.input + outputTokens * cost.output
-    if (capacityUnitsPerS === null || units === 0) return null
-    return (capacityUnitsPerS * linesCompleted) / units
+    const { clock, roomFor } = this.#services
+    return this.#lanes.foresee(this.#batch, clock.nowMs(), roomFor)
   }
 
   async #reload(): Promise<void> {
@@ -358,19 +377,3 @@ export class BatchRun {
 }
 
 const NOTHING = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
-
-const KEY_ENDED = {
-  endCode: 'key_revoked',
-  reason: 'The key it was made with, its project or its tenant has ended.',
-} as const
-
-const INPUT_GONE: BatchError = {
-  code: 'input_file_missing',
-  line: null,
-  message: 'The input file was deleted.',
-  param: 'input_file_id',
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof GristmillError && error.code === 'not_found'
-}

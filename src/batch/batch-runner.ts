@@ -5,17 +5,16 @@
  */
 import { Rounds, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
-import { BatchRun, type Room, type RunServices } from './batch-run.ts'
+import { BatchRun } from './batch-run.ts'
 import { batchesInTurn, failBatch } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { forgetLines } from './line-store.ts'
 import { whyOf } from './line-writer.ts'
+import type { RunServices } from './run-services.ts'
 
 export interface BatchRunnerOptions extends Omit<RunServices, 'runs'> {
   /** The principals of keys; those that have ended are missing. */
   principalsOf(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal>>
-  /** What the engines of a model could do; null: of all models. */
-  roomFor(model: string | null): Room
   /** False while another gateway schedules. */
   isOurs(): boolean
 }
@@ -98,10 +97,7 @@ export class BatchRunner {
 
   /** Those that run and get nowhere. */
   #stuck(): string[] {
-    return [...this.#runs.values()].flatMap(({ batch: { id, model }, forecast }) => {
-      const isStuck = forecast.standing === 'hopeless' || this.#options.roomFor(model).slots === 0
-      return isStuck ? [id] : []
-    })
+    return [...this.#runs.values()].flatMap(({ batch, isStuck }) => (isStuck ? [batch.id] : []))
   }
 
   #reconcile(rows: readonly BatchRow[], principals: ReadonlyMap<string, Principal>): void {
@@ -113,17 +109,17 @@ export class BatchRunner {
       if (run === undefined) this.#begin(row, principal)
       else {
         const yields = othersMatter && run.forecast.standing === 'hopeless'
-        run.tick(row, principal, this.#options.roomFor(row.model), yields)
+        run.tick(row, principal, yields)
       }
     }
   }
 
   #begin(row: BatchRow, principal: Principal | null): void {
-    const { clock, roomFor } = this.#options
+    const { clock } = this.#options
     if (clock.monotonicMs() < (this.#notBefore.get(row.id) ?? 0)) return
     const services = { ...this.#options, runs: () => this.#runs.size }
     const run = new BatchRun(services, row, principal)
-    run.tick(row, principal, roomFor(row.model), false)
+    run.tick(row, principal, false)
     this.#runs.set(row.id, run)
     const ended = this.#follow(run).finally(() => {
       this.#ended.delete(ended)

@@ -121,7 +121,7 @@ export async function failBatch(
 ): Promise<BatchRow | undefined> {
   const [row] = await sql<BatchRow[]>`
     update batches set status = 'failed', errors = ${JSON.stringify(errors)}::text::jsonb,
-      ended_at = ${at}
+      reason = null, ended_at = ${at}
     where id = ${id} and ended_at is null
     returning ${columns(sql)}`
   return row
@@ -134,6 +134,12 @@ export async function cancelBatch(sql: Queries, id: string, at: Date): Promise<b
       end_code = 'batch_cancelled', reason = 'It was cancelled.'
     where id = ${id} and status in ('validating', 'in_progress')`
   return cancelled.count > 0
+}
+
+/** Puts down what lines of a batch wait for while it runs; null: nothing. */
+export async function noteReason(sql: Queries, id: string, reason: string | null): Promise<void> {
+  await sql`
+    update batches set reason = ${reason} where id = ${id} and status = 'in_progress'`
 }
 
 /** Every line has its end, or the rest will be given up for the reason named. */

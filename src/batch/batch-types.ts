@@ -44,7 +44,7 @@ export interface BatchRow {
   keyId: string
   status: BatchStatus
   endCode: EndCode | null
-  /** `endCode` in a sentence. */
+  /** `endCode` in a sentence; while it runs, what its lines wait for. */
   reason: string | null
   endpoint: DoorPath
   /** Model of its lines; null before validation and where they name several. */

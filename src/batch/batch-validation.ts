@@ -7,8 +7,7 @@ import type { DoorPath, ReadAtDoor } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { BatchError, BatchRow } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
-import type { FileLine } from './file-types.ts'
-import { isBlank, lineError, readLine } from './line-format.ts'
+import { type InputLine, isBlank, lineError, readLine } from './line-format.ts'
 
 /** Checks a line as the request it will be. */
 export type CheckLine = (door: DoorPath, body: Buffer, principal: Principal) => ReadAtDoor
@@ -52,7 +51,8 @@ export async function validateInput(
       errors.push(fileError('too_many_lines', `input_file_id: ${reason}.`))
       break
     }
-    const error = problemOf(line, batch.endpoint, customIds, (body) => {
+    const read = () => readLine(line, batch.endpoint, limits.bodyBytesMax)
+    const error = problemOf(line.number, read, customIds, (body) => {
       models.add(check(batch.endpoint, body, principal).request.model)
     })
     if (error !== undefined) errors.push(error)
@@ -69,23 +69,23 @@ export async function validateInput(
 }
 
 function problemOf(
-  given: FileLine,
-  endpoint: DoorPath,
+  number: number,
+  read: () => InputLine,
   customIds: Map<string, number>,
   checkBody: (body: Buffer) => void,
 ): BatchError | undefined {
   let prefix = ''
   try {
-    const { customId, body } = readLine(given, endpoint)
+    const { customId, body } = read()
     const first = customIds.get(customId)
-    if (first !== undefined) return duplicate(given.number, first)
-    customIds.set(customId, given.number)
+    if (first !== undefined) return duplicate(number, first)
+    customIds.set(customId, number)
     prefix = 'body.'
     checkBody(body)
     return undefined
   } catch (error) {
     if (!(error instanceof GristmillError)) throw error
-    return lineError(given.number, error, prefix)
+    return lineError(number, error, prefix)
   }
 }
 

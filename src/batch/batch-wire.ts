@@ -129,6 +129,7 @@ export function batchObject(batch: BatchRow): object {
       total_tokens: batch.inputTokens + batch.outputTokens,
     },
     metadata: batch.metadata,
+    ...(batch.reason !== null && { gristmill: { reason: batch.reason } }),
   }
 }
 

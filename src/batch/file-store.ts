@@ -8,6 +8,7 @@ import {
   GristmillError,
   type Limits,
   type Logger,
+  limitTable,
   newId,
   type Random,
 } from '../base/index.ts'
@@ -160,6 +161,14 @@ export class FileStore {
     const { lineBytesMax, from } = options
     const content = this.read(owner, id, { fromByte: from?.byte ?? 0 })
     return splitLines(content, lineBytesMax, from)
+  }
+
+  /**
+   * The lines of an input that was looked through; also those that were let in under a higher limit
+   * than the one of today.
+   */
+  checkedLines(owner: FileOwner, id: string): AsyncGenerator<FileLine> {
+    return this.lines(owner, id, { lineBytesMax: limitTable.bodyBytesMax.most })
   }
 
   /** Destroys what has expired and uploads that came to nothing. @returns how many files */

@@ -1,8 +1,8 @@
 /** Files, and the batches that are made of them. */
 
 export { BatchDoor, type BatchDoorOptions } from './batch-door.ts'
+export type { Room } from './batch-lane.ts'
 export type { Forecast } from './batch-pace.ts'
-export type { Room } from './batch-run.ts'
 export { BatchRunner, type BatchRunnerOptions, LINES_KEPT_MS } from './batch-runner.ts'
 export { cancelBatch, findBatch, listBatches } from './batch-store.ts'
 export type * from './batch-types.ts'

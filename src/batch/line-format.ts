@@ -7,6 +7,8 @@ import type { FileLine } from './file-types.ts'
 
 export interface InputLine {
   customId: string
+  /** The model that it names; null where that is no text. */
+  model: string | null
   /** The request's body as JSON. */
   body: Buffer
 }
@@ -26,9 +28,9 @@ const shape = z.object({
 
 /**
  * What a line asks for.
- * @throws GristmillError `invalid_json`, `invalid_value` naming the field, `mismatched_url`
+ * @throws GristmillError `invalid_json`, `invalid_value` naming the field, `body_too_large`
  */
-export function readLine(line: FileLine, endpoint: DoorPath): InputLine {
+export function readLine(line: FileLine, endpoint: DoorPath, bodyBytesMax: number): InputLine {
   if (line.text === undefined) {
     const reason = line.problem === 'too_long' ? 'the line is too long' : 'it is not UTF-8'
     throw new GristmillError('invalid_json', { reason })
@@ -48,7 +50,34 @@ export function readLine(line: FileLine, endpoint: DoorPath): InputLine {
     const reason = 'lines of a batch are not streamed'
     throw new GristmillError('invalid_value', { param: 'body.stream', reason })
   }
-  return { customId, body: Buffer.from(jsonOf(body)) }
+  const model = typeof body.model === 'string' ? body.model : null
+  const bytes = Buffer.from(jsonOf(body))
+  if (bytes.length > bodyBytesMax) {
+    throw new GristmillError('body_too_large', { maxBytes: bodyBytesMax })
+  }
+  return { customId, model, body: bytes }
+}
+
+/** The name of a line that was looked through before, whatever else is wrong with it by now. */
+export function customIdOf(line: FileLine): string {
+  const { custom_id: customId } = fieldsOf(line)
+  return typeof customId === 'string' ? customId : ''
+}
+
+/** The model that a line names, if it can be read. */
+export function modelIn(line: FileLine): string | null {
+  const { body } = fieldsOf(line)
+  const model = typeof body === 'object' && body !== null && 'model' in body ? body.model : null
+  return typeof model === 'string' ? model : null
+}
+
+function fieldsOf({ text }: FileLine): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text ?? '')
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    return {}
+  }
 }
 
 /** True for a line with nothing on it, which is passed over. */

@@ -93,6 +93,39 @@ test('it waits as long as the refusal says', () => {
 })
 
 test('what can never work is not tried again', () => {
-  for (const code of ['model_not_found', 'requests_too_large_for_limit'] as const)
-    assert.equal(kindOf(code), 'ended', code)
+  const codes: ErrorCode[] = [
+    'requests_too_large_for_limit',
+    'budget_too_small',
+    'budget_unbounded',
+    'model_retired',
+    'no_target',
+  ]
+  for (const code of codes) assert.equal(kindOf(code), 'ended', code)
+})
+
+test('a budget is asked again every minute, or when it renews', () => {
+  for (const [code, retryAfterMs, afterMs] of [
+    ['budget_exceeded', 7_200_000, 60_000],
+    ['budget_exceeded', 42_000, 42_000],
+    ['budget_used_up', undefined, 60_000],
+  ] as const) {
+    const verdict = verdictOn(place, 'req_1', 1, failed(code, retryAfterMs))
+    assert.deepEqual(verdict, { kind: 'again', afterMs, counts: false })
+  }
+})
+
+test('a model that is not there is waited for until it is gone', () => {
+  const missing = failed('model_not_found')
+  const verdict = verdictOn(place, 'req_1', 1, missing)
+  assert.ok(verdict.kind === 'again' && !verdict.counts)
+  assert.equal(verdictOn(place, 'req_1', 1, missing, true).kind, 'ended')
+})
+
+test('an engine that does not know the model is tried again, and not for ever', () => {
+  const body = Buffer.from('{"error":{"message":"The model mill does not exist."}}')
+  const refused = { answer: { status: 404, body }, error: null, usage }
+  const verdict = verdictOn(place, 'req_1', 1, refused)
+  assert.ok(verdict.kind === 'again' && verdict.counts)
+  const last = verdictOn(place, 'req_1', ATTEMPTS_MAX, refused)
+  assert.ok(last.kind === 'ended' && last.end.outcome === 'failed')
 })

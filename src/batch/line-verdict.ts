@@ -22,29 +22,55 @@ export const ATTEMPTS_MAX = 6
 const RETRY_MS_MIN = 500
 const RETRY_MS_MAX = 30_000
 
+/** Before it is asked again whether there is a budget: it may be raised at any time. */
+const BUDGET_AGAIN_MS_MAX = 60_000
+/** Before it is asked again whether a model that nobody has is back. */
+const MODEL_AGAIN_MS = 2000
+
 /** Ends of an engine rather than of the line; the next try may find a better one. */
 const COUNTED = new Set(['engine_failed', 'engine_timeout', 'engine_rejected', 'internal_error'])
 
-/** @param attempt which try it was, from 1; tries that do not count are not numbered */
+/**
+ * @param attempt which try it was, from 1; tries that do not count are not numbered
+ * @param isModelGone where its model is not there: whether it has been missing for too long
+ */
 export function verdictOn(
   place: LinePlace,
   requestId: string,
   attempt: number,
   end: LineEnd,
+  isModelGone = false,
 ): LineVerdict {
   const { answer, error, usage } = end
+  if (answer?.status === 404 && attempt < ATTEMPTS_MAX) {
+    // An engine that was just started with another model, which its next probe will find.
+    return { kind: 'again', afterMs: backOffMs(attempt), counts: true }
+  }
   if (answer !== null) {
     const outcome = answer.status < 300 ? 'completed' : 'failed'
     const text = answerLine(place, requestId, answer)
     return { kind: 'ended', end: { line: place.line, outcome, requestId, ...usage, text } }
   }
   const failure = error ?? new GristmillError('internal_error')
-  const retry = retryOf(failure, attempt)
+  const retry = waitOf(failure, isModelGone) ?? retryOf(failure, attempt)
   if (retry !== null) return { kind: 'again', ...retry }
   const refusal = refusedAnswer(failure, requestId, place.endpoint)
   const text = answerLine(place, requestId, refusal)
   const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
   return { kind: 'ended', end: { line: place.line, outcome: 'failed', requestId, ...none, text } }
+}
+
+/** What a client would be refused for, and a line has a window to wait out. */
+function waitOf(
+  { code, retryAfterMs = BUDGET_AGAIN_MS_MAX }: GristmillError,
+  isModelGone: boolean,
+): { afterMs: number; counts: false } | null {
+  if (code === 'budget_exceeded' || code === 'budget_used_up') {
+    const afterMs = Math.max(RETRY_MS_MIN, Math.min(BUDGET_AGAIN_MS_MAX, retryAfterMs))
+    return { afterMs, counts: false }
+  }
+  if (code !== 'model_not_found' || isModelGone) return null
+  return { afterMs: MODEL_AGAIN_MS, counts: false }
 }
 
 /**
@@ -57,9 +83,10 @@ export function retryOf(
 ): { afterMs: number; counts: boolean } | null {
   const counts = COUNTED.has(failure.code)
   if (counts ? attempt >= ATTEMPTS_MAX : !isPassing(failure)) return null
-  const backOffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))
-  return { afterMs: Math.max(backOffMs, failure.retryAfterMs ?? 0), counts }
+  return { afterMs: Math.max(backOffMs(attempt), failure.retryAfterMs ?? 0), counts }
 }
+
+const backOffMs = (attempt: number) => Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))
 
 /**
  * Refusals that say "not now": the pool, the ledger or a rate, never the line itself. That a key

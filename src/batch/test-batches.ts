@@ -68,6 +68,8 @@ export interface TestBatches {
   /** The most lines that were in flight at once. */
   inFlightMax(): number
   principal: Principal | null
+  /** Those that are there. */
+  models: Set<string>
   limits: Limits
   /** An input file of these lines. */
   file(lines: readonly string[]): Promise<string>
@@ -117,6 +119,7 @@ function plainBatch(nowMs: number, inputFileId: string): NewBatch {
 
 /** A gateway that answers as the test says, and remembers. */
 function scripted(answering: Answering) {
+  const models = new Set(['mill', 'rye'])
   const requests: TestBatches['requests'] = []
   let inFlight = 0
   let inFlightMax = 0
@@ -124,7 +127,7 @@ function scripted(answering: Answering) {
     checkLine(door: DoorPath, raw: Buffer): ReadAtDoor {
       const fields = JSON.parse(raw.toString()) as Record<string, unknown>
       const { model } = fields
-      if (model !== 'mill' && model !== 'rye') {
+      if (!models.has(String(model))) {
         throw new GristmillError('model_not_found', { model: String(model), param: 'model' })
       }
       return { request: { door, model, raw, fields } as CanonicalRequest }
@@ -153,7 +156,7 @@ function scripted(answering: Answering) {
       }
     },
   }
-  return { gateway, requests, inFlightMax: () => inFlightMax }
+  return { gateway, models, requests, inFlightMax: () => inFlightMax }
 }
 
 interface TestBatchesOptions {
@@ -184,6 +187,7 @@ export function testBatches(
   const script = scripted(answering)
   const tests: TestBatches = {
     files,
+    models: script.models,
     requests: script.requests,
     inFlightMax: script.inFlightMax,
     principal: creator,

@@ -136,6 +136,7 @@ interface WireBatch {
     output_tokens: number
   }
   metadata: Record<string, string> | null
+  gristmill?: { reason: string }
 }
 
 interface WirePage {
@@ -151,7 +152,7 @@ function sightOf(batch: WireBatch, nowMs: number): BatchSight {
   return {
     id: batch.id,
     status: batch.status,
-    reason: null,
+    reason: batch.gristmill?.reason ?? null,
     endpoint: batch.endpoint,
     model: batch.model ?? null,
     inputFileId: batch.input_file_id,

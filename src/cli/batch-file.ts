@@ -46,7 +46,7 @@ export async function checkFile(path: string, options: CheckOptions): Promise<Ch
     lines += 1
     try {
       endpoint ||= endpointOf(batch, line)
-      const { customId } = batch.readLine(line, endpoint)
+      const { customId } = batch.readLine(line, endpoint, options.lineBytesMax)
       const first = places.get(customId)
       if (first !== undefined) throw wrong('custom_id', `line ${first} has the same`)
       places.set(customId, line.number)

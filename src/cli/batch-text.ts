@@ -43,7 +43,7 @@ export function liveLines(batch: BatchSight, nowMs: number): string[] {
   const window = forecast.standing === 'on_time' ? '' : ` Window ${windowOf(batch)}.`
   return [
     `${statusOf(batch)} ${progressBar(shareOf(batch))} ${parts}`,
-    `  ${forecast.basis}${window}`,
+    `  ${batch.reason ?? forecast.basis}${window}`,
   ]
 }
 

@@ -4,7 +4,7 @@ import type { BatchView } from '../api/contract.ts'
 import type { Column } from '../parts/data-table.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { compact, count, moment } from '../units.ts'
-import { statusWords } from './batch-sentences.ts'
+import { isWaiting, statusWords } from './batch-sentences.ts'
 import {
   donePercent,
   doneShare,
@@ -44,12 +44,12 @@ export function batchColumns(tenantOf: (id: string) => Named, nowMs: number): Co
     { title: 'Model', show: ({ model }) => model ?? '–', csv: ({ model }) => model },
     {
       title: 'Status',
-      show: ({ status, reason }) => (
+      show: (batch) => (
         <span
-          className={`whitespace-nowrap ${statusWords[status].look}`}
-          title={reason ?? statusWords[status].note}
+          className={`whitespace-nowrap ${isWaiting(batch) ? 'text-warn' : statusWords[batch.status].look}`}
+          title={batch.reason ?? statusWords[batch.status].note}
         >
-          {statusWords[status].words}
+          {isWaiting(batch) ? 'lines wait' : statusWords[batch.status].words}
         </span>
       ),
       csv: ({ status }) => status,

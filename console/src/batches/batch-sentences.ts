@@ -1,7 +1,7 @@
 /** What a batch is doing, in sentences; computed from its view, nothing is drawn here. */
 import type { BatchStatusName, BatchView } from '../api/contract.ts'
 import { compact, count, duration, plural } from '../units.ts'
-import { donePercent, endedLines, pace, timeInWords } from './batch-words.ts'
+import { donePercent, endedLines, pace, standingWords, timeInWords } from './batch-words.ts'
 
 export const statusWords: Record<BatchStatusName, { words: string; look: string; note: string }> = {
   validating: { words: 'validating', look: 'text-soft', note: 'Its input is read line by line' },
@@ -22,6 +22,16 @@ export const isUnderWay = ({ endedAt }: BatchView): boolean => endedAt === null
 
 export const canBeCancelled = ({ status }: BatchView): boolean =>
   status === 'validating' || status === 'in_progress'
+
+/** True while lines cannot go on, for the reason that the batch names. */
+export const isWaiting = ({ status, reason }: BatchView): boolean =>
+  status === 'in_progress' && reason !== null
+
+/** What stands, or stood, in the way of its end; null where nothing does. */
+export function riskOf(batch: BatchView): string | null {
+  if (isWaiting(batch)) return `Lines wait: ${batch.reason}`
+  return isUnderWay(batch) ? standingWords[batch.forecast.standing] : batch.reason
+}
 
 /** @param who the tenant's name */
 export function batchSentence(batch: BatchView, who: string, nowMs: number): string {

@@ -15,8 +15,7 @@ import { clockTime, plural } from '../units.ts'
 import { BadLines } from './bad-lines.tsx'
 import { BatchFigures } from './batch-figures.tsx'
 import { BatchFiles } from './batch-files.tsx'
-import { batchSentence, canBeCancelled, isUnderWay } from './batch-sentences.ts'
-import { standingWords } from './batch-words.ts'
+import { batchSentence, canBeCancelled, isUnderWay, riskOf } from './batch-sentences.ts'
 import { CancelBatch } from './cancel-batch.tsx'
 import { Particulars } from './particulars.tsx'
 import { ProgressBar, ProgressLegend } from './progress-bar.tsx'
@@ -45,13 +44,13 @@ interface FoundProps {
 }
 
 function Found({ batch, lostSinceMs }: FoundProps) {
-  const { id, tenantId, errors, lines, forecast, reason } = batch
+  const { id, tenantId, errors, lines } = batch
   const tenant = useTenantNames().get(tenantId)
   const mayCancel = useMay('batches:write') && canBeCancelled(batch)
   const [isOpen, setOpen] = useState(false)
   const isLost = lostSinceMs !== undefined
   const nowMs = Date.now()
-  const risk = isUnderWay(batch) ? standingWords[forecast.standing] : reason
+  const risk = riskOf(batch)
   const was = isLost ? `As it was at ${clockTime(lostSinceMs)}: ` : ''
   return (
     <>
