@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
 import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
-import { Driver, type Runner } from './driver.ts'
+import { Driver } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, SampledToken } from './generation.ts'
 import { Pace } from './pace.ts'
+import type { Runner } from './runner.ts'
 import { forcedRequest } from './sweep.ts'
 
 const END = 0 as Token
@@ -14,6 +15,7 @@ const END = 0 as Token
 /** A sequence that counts upwards from the length of what it holds. */
 class CountingRunner implements Runner {
   held: Token[] = []
+  filled = 0
   computing = 0
   failNext = false
   readonly log: string[]
@@ -34,7 +36,15 @@ class CountingRunner implements Runner {
   async keep(keep: number): Promise<number> {
     assert.equal(this.computing, 0, 'state was changed while a step ran')
     this.held.length = keep
+    this.filled = 0
     return keep
+  }
+
+  canFill = (heldMax: number) => this.held.length <= heldMax
+  filledTokens = () => this.filled
+  fill = async () => {
+    await this.#computing('fill')
+    this.filled++
   }
 
   read = async (tokens: Token[]) => {
@@ -47,13 +57,17 @@ class CountingRunner implements Runner {
   }
 
   async #compute(tokens: Token[], what: string): Promise<SampledToken> {
+    await this.#computing(what)
+    this.held.push(...tokens)
+    return { token: (this.held.length + 100) as Token }
+  }
+
+  async #computing(what: string): Promise<void> {
     this.log.push(`${this.#name} ${what}`)
     this.computing++
     await systemClock.sleep(1)
     this.computing--
     if (this.failNext) throw new Error('out of order')
-    this.held.push(...tokens)
-    return { token: (this.held.length + 100) as Token }
   }
 }
 
@@ -121,6 +135,11 @@ test('a better-ranked prompt is read before the next step of worse-ranked stream
   assert.ok(log.lastIndexOf('a next') > start)
 })
 
+/** Every pass but one of a single stream takes as long as any other. */
+class InPasses extends Pace {
+  override passMs = (streams: number) => Math.min(streams, 1.5)
+}
+
 /** Streams on the first and the third sequence, after one between them has ended. */
 async function apart(driver: Driver) {
   const ask = (cacheSalt: string, tokensMax: number) =>
@@ -136,6 +155,47 @@ test('streams whose sequences are no neighbours step by themselves, in turn', as
   const steps = log.filter((line) => line.endsWith('next'))
   assert.deepEqual(steps, Array.from({ length: 11 }, () => ['a next', 'c next']).flat())
   assert.deepEqual(new Set(decoded), new Set([0, 1]))
+})
+
+test('where one pass is cheaper, a sequence between two streams is computed along', async () => {
+  const { driver, log, runners, decoded } = setUp(3, 10, InPasses)
+  await apart(driver)
+  const steps = log.slice(log.indexOf('b fill')).filter((line) => !line.includes('start'))
+  assert.deepEqual(steps, Array.from({ length: 11 }, () => ['b fill', 'a next', 'c next']).flat())
+  assert.deepEqual(new Set(decoded), new Set([0, 2]))
+  // What was computed for nobody is no part of what it holds.
+  assert.equal(runners[1]?.held.length, 5)
+  assert.equal(await driver.run(request(6, { cacheSalt: 'second' })), 'length')
+  assert.equal(runners[1]?.filled, 0)
+})
+
+test('what was computed for nobody is dropped before it grows long', async () => {
+  const { driver, log, runners } = setUp(3, 10, InPasses)
+  let filledMost = 0
+  const onToken = () => {
+    filledMost = Math.max(filledMost, runners[1]?.filled ?? 0)
+    return true
+  }
+  const ask = (cacheSalt: string, tokensMax: number) =>
+    driver.run(request(5, { cacheSalt, tokensMax, onToken }))
+  await Promise.all([ask('first', 150), ask('second', 1), ask('third', 150)])
+  assert.equal(filledMost, 64)
+  assert.equal(log.filter((line) => line === 'b fill').length, 149)
+})
+
+test('an idle sequence that fails while it is computed along fails nobody', async () => {
+  const { driver, runners } = setUp(3, 10, InPasses)
+  const [, between] = runners
+  assert.ok(between)
+  const onToken = () => {
+    between.failNext = driver.counts.running === 2
+    return true
+  }
+  const ask = (cacheSalt: string, tokensMax: number) =>
+    driver.run(request(5, { cacheSalt, tokensMax, onToken }))
+  const ends = await Promise.all([ask('first', 9), ask('second', 1), ask('third', 9)])
+  assert.deepEqual(ends, ['length', 'length', 'length'])
+  assert.equal(between.held.length, 0, 'what it held is not trusted')
 })
 
 test('a prompt is read on after all streams had their turn, also those apart', async () => {
@@ -213,6 +273,7 @@ test('a failing sequence fails its own request only', async () => {
   const fine = driver.run(request(5, { cacheSalt: 'other' }))
   await assert.rejects(failing, { code: 'engine_failed' })
   assert.equal(await fine, 'length')
+  assert.equal(first.held.length, 0, 'what it held is not trusted')
   first.failNext = false
   assert.equal(await driver.run(request(7)), 'length')
 })

@@ -17,24 +17,11 @@ import {
   type StepPlan,
   type StepRoom,
 } from '../base/index.ts'
-import type { GenerationEnd, GenerationRequest, SampledToken, Sampling } from './generation.ts'
+import type { GenerationEnd, GenerationRequest, SampledToken } from './generation.ts'
 import type { Pace } from './pace.ts'
-import { nextPass } from './pass.ts'
-import { type PooledSequence, SequencePool, type TakenSequence } from './sequence-pool.ts'
-
-/** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
-export interface Runner extends PooledSequence {
-  /** Drops all state but the first `keep` tokens; resolves to what is really kept. */
-  keep(keep: number): Promise<number>
-  /** Reads prompt tokens without generating. */
-  read(tokens: Token[]): Promise<void>
-  /** Reads the last prompt tokens and samples the first token. */
-  start(tokens: Token[], sampling: Sampling): Promise<SampledToken>
-  /** Samples one more token. */
-  next(): Promise<SampledToken>
-  /** Ends the generation; the state stays for reuse. */
-  finish(): Promise<void>
-}
+import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
+import { SequencePool, type TakenSequence } from './sequence-pool.ts'
+import { choosePass } from './step-pass.ts'
 
 export interface StepReport {
   durationMs: number
@@ -260,20 +247,31 @@ export class Driver {
     const { clock, pace, room, onStep } = this.#options
     const candidates = [...this.#active]
     const startMs = clock.monotonicMs()
-    const { pass, others } = nextPass(plan.decode)
+    const { pass, fillers, others } = choosePass(plan.decode, this.#active, this.#pool, pace)
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
     const pieces = plan.read.map(({ candidate: { position }, tokens }) => ({ position, tokens }))
     notePassed(this.#active, plan.read)
     const step = { open: pass.length + plan.read.length }
+    for (const runner of fillers) {
+      if (runner.filledTokens() >= FILLED_TOKENS_MAX) await runner.keep(runner.heldTokens())
+    }
+    const failed: Runner[] = []
+    // One that fails has lost its state.
+    const filled = fillers.map((runner) => runner.fill().catch(() => failed.push(runner)))
     const work = [
       ...pass.map((active) => this.#attempt(step, active, () => active.runner.next())),
       ...reading.map(({ candidate, tokens }) =>
         this.#attempt(step, candidate, () => this.#read(candidate, tokens)),
       ),
     ]
-    const [stepped] = await Promise.all([Promise.all(work), this.#handOnWhileComputing()])
+    const [stepped] = await Promise.all([
+      Promise.all(work),
+      this.#handOnWhileComputing(),
+      ...filled,
+    ])
     const endMs = clock.monotonicMs()
+    for (const runner of failed) await runner.keep(0)
     for (const active of stepped) {
       active.lastStepMs = endMs
       if (active.error === undefined && active.end === undefined) continue
@@ -289,7 +287,7 @@ export class Driver {
       // The streams' turn is over once all have had their token.
       this.#readMs = 0
     }
-    pace.record(durationMs, pass.length, pieces)
+    pace.record(durationMs, pass.length + fillers.length, pieces)
     const streamMs = pace.streamMs(room)
     this.#backgroundTurn.note({ candidates, decode: pass, durationMs, streamMs })
     onStep({ durationMs, decoded: pass.length, readTokens })
@@ -374,7 +372,12 @@ export class Driver {
     if (active.firstTokenMs === undefined)
       progress.prefillMs += active.lastStepMs - active.startedMs
     else progress.decodeMs += active.lastStepMs - active.firstTokenMs
-    await active.runner.finish().catch(() => active.runner.keep(0))
+    const isSound = await active.runner.finish().then(
+      () => active.error === undefined,
+      () => false,
+    )
+    // What a failed step left behind is not trusted.
+    if (!isSound) await active.runner.keep(0)
     this.#pool.giveBack(active.runner)
   }
 }

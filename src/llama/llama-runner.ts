@@ -1,13 +1,14 @@
 /** One sequence of node-llama-cpp behind the driver's `Runner`. */
 import type {
   ControlledEvaluateInputItem,
+  EvaluationPriority,
   LlamaContextSequence,
   SequenceEvaluateOptions,
   Token,
 } from 'node-llama-cpp'
 import { TokenBias } from 'node-llama-cpp'
-import type { Runner } from './driver.ts'
 import type { SampledToken, Sampling } from './generation.ts'
+import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
 import { TopSampler } from './top-sampler.ts'
 
 /** Penalties look at this many generated tokens. */
@@ -17,17 +18,24 @@ const LOGITS_MAX = 256
 
 export class LlamaRunner implements Runner {
   readonly #sequence: LlamaContextSequence
+  /** Its position, which orders the batch. */
+  readonly #order: { evaluationPriority: EvaluationPriority }
   readonly #onSampler: () => void
   #iterator: AsyncGenerator<{ token: Token }, void, void> | undefined
   #top: { sampler: TopSampler; sampling: Sampling; last: Token | undefined } | undefined
   #generated: Token[] = []
+  /** Generates tokens that nobody wants. */
+  #filler: { iterator: AsyncGenerator<unknown, void, void>; held: number } | undefined
 
   /**
+   * @param index its position among the sequences
    * @param onSampler called for every sampler that the library makes; each holds memory until
    * collected
    */
-  constructor(sequence: LlamaContextSequence, onSampler: () => void) {
+  constructor(sequence: LlamaContextSequence, index: number, onSampler: () => void) {
     this.#sequence = sequence
+    // The library takes any number, though its type names five.
+    this.#order = { evaluationPriority: index as EvaluationPriority }
     this.#onSampler = onSampler
   }
 
@@ -36,10 +44,26 @@ export class LlamaRunner implements Runner {
   }
 
   heldTokens(): number {
-    return this.#sequence.nextTokenIndex
+    return this.#filler?.held ?? this.#sequence.nextTokenIndex
+  }
+
+  filledTokens(): number {
+    return this.#filler ? this.#sequence.nextTokenIndex - this.#filler.held : 0
+  }
+
+  canFill(heldMax: number): boolean {
+    const held = this.heldTokens()
+    return held <= heldMax && held + FILLED_TOKENS_MAX < this.#sequence.contextSize - 1
+  }
+
+  async fill(): Promise<void> {
+    this.#filler ??= this.#newFiller()
+    await this.#filler.iterator.next()
   }
 
   async keep(keep: number): Promise<number> {
+    await this.#filler?.iterator.return()
+    this.#filler = undefined
     if (keep < this.#sequence.nextTokenIndex) {
       const kept = this.#sequence.contextTokens.slice(0, keep)
       // Without shifting: shifted tokens would be another text than the prompt.
@@ -50,7 +74,7 @@ export class LlamaRunner implements Runner {
 
   async read(tokens: Token[]): Promise<void> {
     this.#onSampler()
-    await this.#sequence.evaluateWithoutGeneratingNewTokens(tokens)
+    await this.#sequence.evaluateWithoutGeneratingNewTokens(tokens, this.#order)
   }
 
   async start(tokens: Token[], sampling: Sampling): Promise<SampledToken> {
@@ -86,6 +110,15 @@ export class LlamaRunner implements Runner {
     await iterator?.return()
   }
 
+  #newFiller() {
+    const { contextTokens, nextTokenIndex, model } = this.#sequence
+    const first = contextTokens.at(-1) ?? model.tokens.bos ?? (0 as Token)
+    this.#onSampler()
+    const options = { ...this.#order, temperature: 0, yieldEogToken: true }
+    const iterator = this.#sequence.evaluateWithMetadata([first], {}, options)
+    return { iterator, held: nextTokenIndex }
+  }
+
   async #evaluateTop(tokens: Token[]): Promise<SampledToken> {
     const top = this.#top
     if (!top) throw new Error('the generation has not been started')
@@ -103,7 +136,8 @@ export class LlamaRunner implements Runner {
         },
       },
     ]
-    const results = await this.#sequence.controlledEvaluate([...tokens.slice(0, -1), last])
+    const input = [...tokens.slice(0, -1), last]
+    const results = await this.#sequence.controlledEvaluate(input, this.#order)
     const next = results[tokens.length - 1]?.next
     if (!next?.logits || next.totalLogitWeight === undefined)
       throw new Error('the library returned no logits')
@@ -118,6 +152,7 @@ export class LlamaRunner implements Runner {
 
   #libraryOptions(sampling: Sampling) {
     const options: SequenceEvaluateOptions = {
+      ...this.#order,
       temperature: sampling.temperature,
       topP: sampling.topP,
       topK: sampling.topK,

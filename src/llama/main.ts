@@ -173,7 +173,7 @@ async function assemble(
   const driver = new Driver({
     runners: sequences.runners,
     clock,
-    pace: new Pace({ readTokensMax: READ_TOKENS_MAX, readStepMs: READ_STEP_MS }),
+    pace: paceFrom(calibration),
     waitingMax: WAITING_MAX,
     room: cap + express,
     enough: calibration ? enoughStreams(calibration) : cap + express,
@@ -212,6 +212,14 @@ async function assemble(
     await loaded.model.dispose()
   }
   return { engine, free }
+}
+
+/** Knows from the start how long steps took when the engine was measured. */
+function paceFrom(calibration: Calibration | undefined): Pace {
+  const pace = new Pace({ readTokensMax: READ_TOKENS_MAX, readStepMs: READ_STEP_MS })
+  for (const { streams, meanTokenGapP95Ms } of calibration?.rows ?? [])
+    pace.record(meanTokenGapP95Ms, streams, [])
+  return pace
 }
 
 /** Lets the library touch all weights once, so that the first request is as quick as the next. */

@@ -51,11 +51,16 @@ test('a part of a turn is as much shorter, and none where it is hardly worth a s
   assert.equal(tokens(0), 0)
 })
 
-test('a stream takes its part of a full step', () => {
-  const pace = learned(45, 1.5)
-  assert.equal(pace.streamMs(9), 5, 'of the step of seven while none of nine is known')
-  pace.record(54, 9, [])
-  assert.equal(pace.streamMs(9), 6)
+test('a pass of streams not known yet is on the line between those known', () => {
+  const pace = new Pace({ readTokensMax: 512, readStepMs: 250 })
+  assert.equal(pace.passMs(4), 0, 'nothing is known')
+  pace.record(20, 4, [])
+  assert.equal(pace.passMs(2), 20, 'fewer are as slow')
+  assert.equal(pace.passMs(8), 40, 'more are slower by as much as they are more')
+  pace.record(28, 8, [])
+  assert.equal(pace.passMs(6), 24)
+  assert.equal(pace.passMs(16), 56)
+  assert.equal(pace.streamMs(8), 3.5, 'a stream takes its part of it')
 })
 
 test('prompts and streams take turns, whatever either costs', () => {

@@ -57,9 +57,14 @@ export class Pace {
     return Math.min(piece, this.#readCost.tokensIn(leftMs, position, readTokensMax))
   }
 
+  /** Milliseconds of a step of so many neighbouring streams; 0 while nothing is known. */
+  passMs(streams: number): number {
+    return this.#decodeMs(streams) ?? 0
+  }
+
   /** Milliseconds that a stream takes of a step of so many; 0 while nothing is known. */
   streamMs(streams: number): number {
-    return (this.#decodeMs(streams) ?? 0) / streams
+    return this.passMs(streams) / streams
   }
 
   /** What is left of a turn of `turnMs` is only used where it is at least so long. */
@@ -74,15 +79,20 @@ export class Pace {
     return Math.min(readTokensMax, Math.max(READ_TOKENS_MIN, tokens))
   }
 
-  /** The average for that many streams, else for the nearest number below or above. */
+  /**
+   * The average for that many streams, else on a straight line between those known. Fewer than are
+   * known are as slow as these, more are slower by as much as they are more.
+   */
   #decodeMs(decoders: number): number | undefined {
     if (decoders === 0) return 0
-    for (let distance = 0; distance < 256; distance++) {
-      const known =
-        this.#decodeStepMs[decoders - distance] ?? this.#decodeStepMs[decoders + distance]
-      if (known !== undefined) return known
-    }
-    return undefined
+    const known = this.#decodeStepMs
+    const below = known.findLastIndex((ms, count) => ms !== undefined && count <= decoders)
+    const above = known.findIndex((ms, count) => ms !== undefined && count >= decoders)
+    const [belowMs, aboveMs] = [known[below], known[above]]
+    if (belowMs === undefined) return aboveMs
+    if (aboveMs === undefined) return (belowMs * decoders) / below
+    if (above === below) return belowMs
+    return belowMs + ((aboveMs - belowMs) * (decoders - below)) / (above - below)
   }
 }
 

@@ -88,6 +88,12 @@ export class SequencePool<S extends PooledSequence> {
     return { sequence: place.sequence, index: place.index, reusable }
   }
 
+  /** The sequence at this position, where nobody has it. */
+  idleAt(index: number): S | undefined {
+    const place = this.#places[index]
+    return place?.busy === false ? place.sequence : undefined
+  }
+
   /** Gives a sequence back; exactly once per `take`. */
   giveBack(sequence: S): void {
     const place = this.#places.find((candidate) => candidate.sequence === sequence)

@@ -3,10 +3,11 @@ import type { Token } from 'node-llama-cpp'
 import type { Clock } from '../base/index.ts'
 import type { CalibrationRow, MeasureStreams } from './calibration.ts'
 import { STREAM_COUNTS } from './calibration.ts'
-import { Driver, type Runner } from './driver.ts'
+import { Driver } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, Sampling } from './generation.ts'
 import { Pace } from './pace.ts'
+import type { Runner } from './runner.ts'
 
 const PROMPT =
   'Write two or three plain sentences about a river, a mill and the people who share it, please.'

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Token } from 'node-llama-cpp'
+import { createLogger } from '../base/index.ts'
+import { loadModel, openSequences } from './loaded-model.ts'
+import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
+import { forcedRequest } from './sweep.ts'
+import { writeToyModel } from './toy-model.ts'
+
+const CONTEXT_TOKENS = 512
+const greedy = { ...forcedRequest([], 1, '').sampling, temperature: 0 }
+let runners: Runner[]
+let tokensOf: (text: string) => Token[]
+let close: () => Promise<void>
+
+before(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'runner-'))
+  const path = join(folder, 'toy.gguf')
+  // Random weights: what follows depends on every token before it.
+  await writeToyModel(path, { kind: 'random', seed: 1, contextTokens: CONTEXT_TOKENS })
+  const logger = createLogger('error', 'engine')
+  const loaded = await loadModel(path, { name: undefined, gpu: 'off', logger })
+  const sequences = await openSequences(loaded, {
+    sequences: 4,
+    contextTokens: CONTEXT_TOKENS,
+    threads: 1,
+    batchTokens: 128,
+    onSampler: () => {},
+  })
+  runners = sequences.runners
+  tokensOf = (text) => loaded.model.tokenize(text)
+  close = async () => {
+    await sequences.close()
+    await loaded.model.dispose()
+    await loaded.llama.dispose()
+    await rm(folder, { recursive: true })
+  }
+})
+after(() => close())
+
+async function write(runner: Runner, tokens: Token[], count: number, along?: Runner) {
+  const written = [(await runner.start(tokens, greedy)).token]
+  while (written.length < count) {
+    const [{ token }] = await Promise.all([runner.next(), along?.fill()])
+    written.push(token)
+  }
+  await runner.finish()
+  return written
+}
+
+test('what is computed along changes neither answers beside it nor what a sequence holds', async () => {
+  const [one, idle] = runners as [Runner, Runner]
+  const [prompt, other] = [tokensOf('the river turns the mill'), tokensOf('grain and stone')]
+  const alone = await write(one, prompt, 20)
+  await one.keep(0)
+  const follows = await write(idle, other, 12)
+  const held = idle.heldTokens()
+  assert.equal(held, other.length + 11)
+
+  assert.deepEqual(await write(one, prompt, 20, idle), alone)
+  assert.equal(idle.filledTokens(), 19)
+  assert.equal(idle.heldTokens(), held)
+  assert.equal(await idle.keep(other.length - 1), other.length - 1)
+  assert.equal(idle.filledTokens(), 0)
+  assert.deepEqual(await write(idle, other.slice(-1), 12), follows)
+})
+
+test('only a sequence with room, and with few enough tokens, is computed along', async () => {
+  const [, , idle] = runners as [Runner, Runner, Runner]
+  assert.ok(idle.canFill(0), 'an empty one')
+  await idle.fill()
+  await idle.fill()
+  assert.equal(idle.heldTokens(), 0)
+  await idle.keep(0)
+  const length = CONTEXT_TOKENS - FILLED_TOKENS_MAX - 2
+  await idle.read(Array.from({ length }, (_, i) => (i % 50) as Token))
+  assert.ok(idle.canFill(length))
+  assert.ok(!idle.canFill(length - 1), 'a pass attends to as many positions as its longest')
+  await idle.read([1 as Token])
+  assert.ok(!idle.canFill(CONTEXT_TOKENS), 'no room for what is computed along')
+})
+
+test('a step is computed in the order of the sequences, whichever was asked first', async () => {
+  const order: number[] = []
+  const prompt = tokensOf('mill')
+  const asked = [3, 0].map(async (index) => {
+    const runner = runners[index] as Runner
+    await runner.keep(0)
+    await runner.start(prompt, greedy)
+    order.push(index)
+    await runner.finish()
+  })
+  await Promise.all(asked)
+  assert.deepEqual(order, [0, 3])
+})
