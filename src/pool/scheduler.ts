@@ -120,6 +120,7 @@ export class Scheduler {
    * it returns undefined, after every arrival, finish and change of capacity.
    */
   next(): Dispatch | undefined {
+    if (this.#waiting.size === 0) return undefined
     for (const pool of this.#groups.all()) {
       const dispatch = this.#nextOf(pool)
       if (dispatch !== undefined) return dispatch
