@@ -148,7 +148,11 @@ export function publicAddress(url: string): string {
   return `${host}:${port}/${database}`
 }
 
+/** Code of a wait for a first answer that has ended. */
+export const NO_ANSWER = 'NO_ANSWER'
+
 const REASONS: Record<string, string> = {
+  [NO_ANSWER]: 'it takes connections and does not answer as PostgreSQL does',
   ECONNREFUSED: 'nothing accepts connections there',
   ECONNRESET: 'it closed the connection',
   ENOTFOUND: 'the host name is unknown',

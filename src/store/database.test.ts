@@ -297,6 +297,17 @@ describe('a wrong DATABASE_URL', () => {
     silent.close()
   })
 
+  it('is refused where something else takes connections and closes them', async () => {
+    const other = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    other.listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const { port } = other.address() as { port: number }
+    const url = `postgresql://127.0.0.1:${port}/db`
+    const asked = openDatabase({ url, clock, logger, answerMsMax: 500 })
+    await assert.rejects(asked, refused(/does not answer as PostgreSQL/))
+    other.close()
+  })
+
   it('with a wrong password or database is refused by its reason', async () => {
     const database = await openTestDatabase()
     const password = new URL(database.url).password

@@ -4,6 +4,7 @@ import { Channels, type OnState } from './channels.ts'
 import {
   connect,
   connectionError,
+  NO_ANSWER,
   publicAddress,
   type Queries,
   type Sql,
@@ -47,9 +48,12 @@ export interface OpenDatabaseOptions {
   connections?: number
   /** Longest run of one statement, milliseconds. */
   statementMsMax?: number
+  /** Longest wait for the first answer, milliseconds. */
+  answerMsMax?: number
 }
 
 const OLDEST_MAJOR = 15
+const ANSWER_MS_MAX = 15_000
 
 /**
  * Connects to a server and checks its version; migrations are a step of their own.
@@ -77,7 +81,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
     onSilent: () => pool.cut(),
   })
   try {
-    const majorVersion = await checkVersion(pool.sql)
+    const answerMsMax = options.answerMsMax ?? ANSWER_MS_MAX
+    const majorVersion = await answered(clock, answerMsMax, checkVersion(pool.sql))
     await session.open()
     return {
       sql: pool.sql,
@@ -96,6 +101,19 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
   } catch (error) {
     await Promise.all([session.close(), pool.sql.end({ timeout: 0 })])
     throw connectionError(url, error)
+  }
+}
+
+/** The driver tries for ever where connections are taken and closed before a word is said. */
+async function answered<T>(clock: Clock, msMax: number, asked: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = clock.after(msMax, () => {
+    late.reject(Object.assign(new Error('no answer of a PostgreSQL'), { code: NO_ANSWER }))
+  })
+  try {
+    return await Promise.race([asked, late.promise])
+  } finally {
+    timer.cancel()
   }
 }
 
