@@ -385,5 +385,7 @@ describe('the list of models', () => {
     assert.deepEqual(await store.ensure('a', { offline: true }), added)
     const absent = store.ensure('owner/repository/b.gguf', { offline: true })
     await assert.rejects(absent, refusedWith('model_unavailable', /GRISTMILL_OFFLINE/))
+    const unknown = refusedWith('not_found', /There is no model b\./)
+    await assert.rejects(store.ensure('b', { offline: false }), unknown)
   })
 })

@@ -126,6 +126,9 @@ async function addModel(
   onProgress: OnProgress | undefined,
 ): Promise<Model> {
   const hubFile = isPath(reference) ? undefined : parseHubReference(reference)
+  if (hubFile === undefined && !isPath(reference) && !/\.gguf$/i.test(reference)) {
+    throw new GristmillError('not_found', { kind: 'model', id: reference })
+  }
   const folder = options.home.folder('models')
   const path = hubFile ? join(folder, basename(hubFile.path)) : resolve(reference)
   const name = nameOf(path)

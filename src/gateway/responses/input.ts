@@ -41,8 +41,8 @@ export function chatMessages(instructions: unknown, input: unknown, tools: ToolB
   if (instructions !== undefined) {
     messages.push({ role: 'system', content: part(z.string(), instructions, 'instructions') })
   }
-  if (typeof input === 'string') return [...messages, { role: 'user', content: input }]
-  const items = part(z.array(z.unknown()).min(1), input, 'input')
+  const items = part(z.union([z.string(), z.array(z.unknown()).min(1)]), input, 'input')
+  if (typeof items === 'string') return [...messages, { role: 'user', content: items }]
   items.forEach((value, i) => {
     take(messages, value, `input.${i}`, tools)
   })

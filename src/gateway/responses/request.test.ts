@@ -242,6 +242,7 @@ test('what the gateway itself needs is read, and engines are not told who asks',
 /** A request, the field that is wrong, and what is said about it. */
 const wrong: [Fields, string, RegExp][] = [
   [{ model: undefined }, 'model', /is missing/],
+  [{ input: 5 }, 'input', /must be a string or a list/],
   [{ input: [] }, 'input', /must not be empty/],
   [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input.0.type', /send the whole input/],
   [{ input: [{ type: 'toString' }] }, 'input.0.type', /no such item/],
