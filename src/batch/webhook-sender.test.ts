@@ -98,6 +98,26 @@ describe('webhooks', () => {
     assert.equal(received.length, 1)
   })
 
+  it('of a tenant go out one after the other, whichever gateway sends them', async () => {
+    const [one, two] = [await gateway(), await gateway()]
+    await one.store.set('ten_1', url)
+    await one.store.set('ten_2', url)
+    await tell(one.store)
+    clock.advance(1)
+    await tell(one.store)
+    const [first] = await one.store.claim(10, 60_000, [])
+    assert.equal((await two.store.claim(10, 60_000, [])).length, 0)
+    await tell(one.store, 'ten_2')
+    const others = await two.store.claim(10, 60_000, [])
+    assert.deepEqual([others.length, others[0]?.tenantId], [1, 'ten_2'])
+    await one.store.failed(first?.id ?? '', 'it is away', new Date(clock.nowMs() + HOUR_MS))
+    const [second] = await two.store.claim(10, 60_000, [])
+    assert.ok(second && first && second.id > first.id)
+    // Its gateway was killed.
+    clock.advance(60_001)
+    assert.equal((await one.store.claim(10, 60_000, [])).length, 2)
+  })
+
   it('are sent again after growing pauses, over a restart, until they are acknowledged', async () => {
     const first = await gateway()
     await first.store.set('ten_1', url)

@@ -114,8 +114,8 @@ export class WebhookStore {
   }
 
   /**
-   * Takes deliveries that are due, the oldest of each tenant; no other gateway does before
-   * `leaseMs` have passed.
+   * Takes deliveries that are due, the oldest of each tenant of which none is being sent; no other
+   * gateway does before `leaseMs` have passed.
    * @param busy tenants to leave out
    */
   async claim(rowsMax: number, leaseMs: number, busy: readonly string[]): Promise<Claim[]> {
@@ -123,7 +123,8 @@ export class WebhookStore {
     const nowMs = clock.nowMs()
     return await database.sql<Claim[]>`
       update webhook_deliveries d
-      set attempts = attempts + 1, next_at = ${new Date(nowMs + leaseMs)}
+      set attempts = attempts + 1, next_at = ${new Date(nowMs + leaseMs)},
+        sending_until = ${new Date(nowMs + leaseMs)}
       from webhooks w
       where w.tenant_id = d.tenant_id and d.id in (
         select id from webhook_deliveries where state = 'due' and next_at <= ${new Date(nowMs)}
@@ -132,6 +133,9 @@ export class WebhookStore {
             where state = 'due' and next_at <= ${new Date(nowMs)}
               and tenant_id <> all (array(
                 select jsonb_array_elements_text(${JSON.stringify(busy)}::text::jsonb)))
+              and tenant_id not in (
+                select tenant_id from webhook_deliveries
+                where sending_until > ${new Date(nowMs)})
             order by tenant_id, next_at, id)
         order by next_at limit ${rowsMax} for update skip locked)
       returning d.id, d.body, d.attempts, d.tenant_id as "tenantId", w.url,
@@ -149,13 +153,15 @@ export class WebhookStore {
     const now = new Date(this.#options.clock.nowMs())
     const end = after === null ? { state: 'failed', ended_at: now } : { next_at: after }
     await sql`
-      update webhook_deliveries set ${sql({ ...end, reason })} where id = ${id} and state = 'due'`
+      update webhook_deliveries set ${sql({ ...end, reason, sending_until: null })}
+      where id = ${id} and state = 'due'`
   }
 
   async delivered(id: string): Promise<void> {
     const at = new Date(this.#options.clock.nowMs())
     await this.#options.database.sql`
-      update webhook_deliveries set state = 'delivered', ended_at = ${at}, reason = null
+      update webhook_deliveries
+      set state = 'delivered', ended_at = ${at}, reason = null, sending_until = null
       where id = ${id}`
   }
 
