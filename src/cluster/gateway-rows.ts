@@ -3,6 +3,8 @@ import { hostname } from 'node:os'
 import type { Queries } from '../store/index.ts'
 import { LEASE_MS } from './lease-term.ts'
 
+const TAKEOVERS_KEPT = 1000
+
 /** A gateway as it tells of itself. */
 export interface OwnGateway {
   id: string
@@ -103,6 +105,17 @@ export async function markSettled(sql: Queries, numbers: readonly number[], forS
   }
 }
 
+/**
+ * Forgets gateways that left so long ago. One that was killed may come back with a journal that
+ * names it by its number, and is kept.
+ */
+export async function forgetGateways(sql: Queries, agoS: number): Promise<void> {
+  await sql`
+    delete from gateways
+    where is_settled and left_at < clock_timestamp() - make_interval(secs => ${agoS})
+      and not exists (select from scheduler_lease where gateway_id = gateways.id)`
+}
+
 export async function readLease(sql: Queries): Promise<LeaseRow | null> {
   const [row] = await sql<LeaseRow[]>`
     select gateway_id as "gatewayId", run, token, since,
@@ -161,12 +174,14 @@ export async function giveLease(
     returning pg_notify('gateways', '')`
 }
 
+/** Puts it down, and forgets those of long before. */
 export async function noteTakeover(sql: Queries, row: Omit<TakeoverRow, 'at'>): Promise<void> {
   const { token, gatewayId, idleMs, running, waiting, held } = row
   await sql`
     insert into scheduler_takeovers (token, gateway_id, idle_ms, running, waiting, held)
     values (${token}, ${gatewayId}, ${idleMs}, ${running}, ${waiting}, ${held})
     on conflict (token) do nothing`
+  await sql`delete from scheduler_takeovers where token <= ${token} - ${TAKEOVERS_KEPT}::int8`
 }
 
 /** Newest first. */

@@ -13,6 +13,7 @@ import { ClusterPool } from './cluster-pool.ts'
 import { ClusterRates } from './cluster-rates.ts'
 import { RememberedCounters } from './counter-feed.ts'
 import {
+  forgetGateways,
   markSettled,
   noteTakeover,
   type OwnGateway,
@@ -33,6 +34,8 @@ const TICK_MS = 100
 const TAKEOVERS_SHOWN = 50
 /** A gateway that was silent for so long has ended, as far as its requests are concerned. */
 const GONE_AFTER_S = 120
+/** After a gateway has left. */
+const FORGOTTEN_AFTER_S = 30 * 86_400
 
 export interface MemberOptions {
   own: OwnGateway
@@ -129,15 +132,18 @@ export class Member {
   }
 
   /**
-   * Has the requests settled that gateways left open which do not live any more.
+   * Has the requests settled that gateways left open which do not live any more, and forgets those
+   * that have not lived for long.
    * @param settle settles those of gateways with these numbers
    */
   async settleGone(settle: (numbers: readonly number[]) => Promise<unknown>): Promise<void> {
     const { sql } = this.#options.database
     const gone = await readGone(sql, GONE_AFTER_S)
-    if (gone.length === 0) return
-    await settle(gone)
-    await markSettled(sql, gone, GONE_AFTER_S)
+    if (gone.length > 0) {
+      await settle(gone)
+      await markSettled(sql, gone, GONE_AFTER_S)
+    }
+    await forgetGateways(sql, FORGOTTEN_AFTER_S)
   }
 
   /** Where the gateway is that schedules, if it is another one and connected. */
