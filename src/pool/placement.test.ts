@@ -91,3 +91,13 @@ test('batch work goes where least is to be read of anybody\u2019s', () => {
   const person = ask(s, 3000)
   assert.notEqual(ask(s, 50, 'batch').engineId, person.engineId)
 })
+
+test('an engine all of whose places are held by others still has its express ones', () => {
+  const s = new Scheduler(defaultSchedulerConfig)
+  const rest = { models: ['m'], backgroundReserve: 0 }
+  s.setEngine({ id: 'full', cap: 4, express: 0, ...rest })
+  s.setEngine({ id: 'held', cap: 0, express: 2, ...rest })
+  for (let i = 0; i < 4; i++) assert.equal(ask(s).engineId, 'full')
+  assert.equal(ask(s, 10, 'priority').engineId, 'held')
+  assert.equal(ask(s, 10, 'priority').engineId, 'held')
+})

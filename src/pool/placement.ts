@@ -34,8 +34,10 @@ export function bestEngine(
     if (!hasRoom(engine, room) || !engine.models.includes(lane.model)) continue
     const own = cost.input * uncachedTokens(engine, arrival)
     const isAvoided = engine.id === arrival.avoidEngineId
-    const ahead = isAvoided ? Number.MAX_VALUE : (unitsAhead(engine, room, cost) + own) / engine.cap
-    const inFlight = engine.inFlight / engine.cap
+    // Its cap is 0 where all places are held by others and only express ones are left.
+    const places = Math.max(1, engine.cap)
+    const ahead = isAvoided ? Number.MAX_VALUE : (unitsAhead(engine, room, cost) + own) / places
+    const inFlight = engine.inFlight / places
     if (ahead > least || (ahead === least && inFlight >= fewest)) continue
     best = engine
     least = ahead
