@@ -9,9 +9,11 @@ import { seat } from '../../console/src/floor/seating.ts'
 import { csvOf } from '../../console/src/parts/csv.ts'
 import { snippet } from '../../console/src/playground/snippets.ts'
 import { momentsOf } from '../../console/src/requests/request-moments.ts'
+import { requestsSentence } from '../../console/src/requests/requests-sentence.ts'
+import { tenantsSentence } from '../../console/src/tenants/tenants-sentence.ts'
 import { duration, finePercent, promised, seconds } from '../../console/src/units.ts'
 import { seriesOf } from '../../console/src/usage/usage-series.ts'
-import type { FloorView, RequestView, UsageRow } from '../../src/http/contract.ts'
+import type { FloorView, RequestView, TenantView, UsageRow } from '../../src/http/contract.ts'
 
 const { tenants, engines, tokensPerSlotS } = smallInstallation()
 const simulation = new Simulation(tenants, engines, tokensPerSlotS, 1_790_000_000_000)
@@ -296,5 +298,26 @@ describe('a request’s way', () => {
     ])
     const [, hit] = way({ engineId: null, ttftMs: null, hitInputTokens: 20, hitOutputTokens: 5 })
     assert.match(hit ?? '', /Found in the response cache: no engine was asked/)
+  })
+})
+
+describe('what pages begin with', () => {
+  const tenant = (name: string, weight: number) => ({ name, weight, keyCount: 1 }) as TenantView
+  const plain = (text: string) => text.replaceAll('\u00a0', ' ')
+
+  test('tenants: nobody is due the most where several are due as much', () => {
+    const [a, b, c] = [tenant('A', 2), tenant('B', 2), tenant('C', 1)]
+    const ends = (words: string) => new RegExp(`share the pool. ${words}\\.$`)
+    assert.match(plain(tenantsSentence([a, c])), ends('A is due the most, 67 %'))
+    assert.match(plain(tenantsSentence([a, b])), ends('Each is due the same, 50 %'))
+    assert.match(plain(tenantsSentence([a, b, c])), ends('2 of them are due the most each, 40 %'))
+  })
+
+  test('requests: no time is no wait', () => {
+    const row = (queueMs: number) => ({ settledAt: 'now', queueMs, group: 'finished' })
+    const said = (...waits: number[]) =>
+      plain(requestsSentence(waits.map(row) as RequestView[], false))
+    assert.match(said(0, 0, 9), /Half of them did not wait\.$/)
+    assert.match(said(20, 20, 20), /Half of them waited less than 20 ms\.$/)
   })
 })

@@ -28,10 +28,10 @@ export function CostMonths({ trend, error, onRetry, month, currency }: CostMonth
     <Card title="By month" note={`${currency}, months in UTC`}>
       {error != null && <ErrorNote error={error} onRetry={onRetry} />}
       {trend === undefined && error == null && <LoadingRows />}
-      {trend?.months.length === 0 && (
+      {trend !== undefined && most === 0 && (
         <p className="py-2 text-soft">Months appear here once an engine has a cost and has run.</p>
       )}
-      {trend !== undefined && trend.months.length > 0 && (
+      {trend !== undefined && most > 0 && (
         <>
           <div className="flex items-stretch gap-1 sm:gap-2">
             {trend.months.map((one) => (
@@ -96,7 +96,7 @@ function MonthBar({ month, most, isChosen, forecast, currency }: MonthBarProps) 
       aria-label={words.join('; ')}
       aria-pressed={isChosen}
       onClick={() => setSearch(withParameter('month', fromAt.slice(0, 7)), { replace: true })}
-      className={`min-w-0 flex-1 rounded-md px-0.5 py-1 ${isChosen ? 'bg-sunk' : ''}`}
+      className={`max-w-24 min-w-0 flex-1 rounded-md px-0.5 py-1 ${isChosen ? 'bg-sunk' : ''}`}
     >
       <span className="relative mx-auto flex h-40 max-w-12 flex-col justify-end">
         <i

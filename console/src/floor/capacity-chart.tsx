@@ -47,7 +47,8 @@ function looks(ink: Ink, capacity: number | null): Omit<uPlot.Options, 'width' |
   })
   const [interactive, flex, batch] = ink.grains
   return {
-    padding: [8, 2, 0, 0],
+    // Half of the last time stands beyond the end, where no axis leaves room for it.
+    padding: [8, capacity ? 2 : 20, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {

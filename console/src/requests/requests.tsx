@@ -10,8 +10,9 @@ import { NextPage } from '../parts/next-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
-import { clockTime, count, duration, moment, plural } from '../units.ts'
+import { clockTime, count, duration, moment } from '../units.ts'
 import { endInWords, isFailure, unitsOf } from './ends.ts'
+import { requestsSentence } from './requests-sentence.ts'
 
 export default function Requests() {
   const [search, setSearch] = useSearchParams()
@@ -39,7 +40,7 @@ export default function Requests() {
   return (
     <>
       <PageHead
-        sentence={sentence(rows, filter.tenant !== undefined || chips.length > 0)}
+        sentence={requestsSentence(rows, filter.tenant !== undefined || chips.length > 0)}
         context="From the ledger: tokens, times and how it ended. Prompts and answers are not kept."
         aside={
           <>
@@ -89,23 +90,6 @@ export default function Requests() {
       />
     </>
   )
-}
-
-function sentence(rows: readonly RequestView[] | undefined, isFiltered: boolean): string {
-  if (rows === undefined) return 'Looking up the requests.'
-  const settled = rows.filter(({ settledAt }) => settledAt !== null)
-  if (rows.length === 0) {
-    return isFiltered ? 'The ledger has no such request.' : 'Nothing has been asked yet.'
-  }
-  const cut = settled.filter(({ group }) => group === 'cut').length
-  const waits = settled.flatMap(({ queueMs }) => queueMs ?? []).sort((a, b) => a - b)
-  const median = waits[Math.floor(waits.length / 2)]
-  const wait = median === undefined ? '' : ` Half of them waited less than ${duration(median)}.`
-  const running = rows.length - settled.length
-  const now = running === 0 ? '' : `, ${running} still running`
-  const ends = cut === 0 ? 'all were answered' : `${cut} ended early`
-  const verb = settled.length === 0 ? '' : `: ${ends}${now}`
-  return `The latest ${plural(rows.length, 'request')}${verb}.${wait}`
 }
 
 type Named = { name: string; hue: number } | undefined

@@ -12,8 +12,9 @@ import { type Column, DataTable } from '../parts/data-table.tsx'
 import { limitsInWords } from '../parts/limit-fields.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
-import { day, percent, plural } from '../units.ts'
+import { day, percent } from '../units.ts'
 import { TenantForm } from './tenant-form.tsx'
+import { tenantsSentence } from './tenants-sentence.ts'
 import { WeightBar } from './weight-bar.tsx'
 
 export default function Tenants() {
@@ -29,7 +30,7 @@ export default function Tenants() {
   return (
     <>
       <PageHead
-        sentence={sentence(tenants)}
+        sentence={tenantsSentence(tenants)}
         context="A weight is a share of the pool while others want it too; what nobody else wants is free to use."
         aside={add}
       />
@@ -50,18 +51,6 @@ export default function Tenants() {
       <TenantForm isOpen={isOpen} onClose={() => setOpen(false)} />
     </>
   )
-}
-
-function sentence(tenants: readonly TenantView[] | undefined): string {
-  if (tenants === undefined) return 'Looking up the tenants.'
-  if (tenants.length === 0) return 'Nobody shares the pool yet.'
-  if (tenants.length === 1) return `${tenants[0]?.name} has the pool to itself.`
-  const heaviest = tenants.toSorted((a, b) => b.weight - a.weight)[0]
-  const total = tenants.reduce((sum, { weight }) => sum + weight, 0)
-  const withoutKey = tenants.filter(({ keyCount }) => keyCount === 0).length
-  const missing = withoutKey === 0 ? '' : ` ${plural(withoutKey, 'tenant')} without a key.`
-  const most = heaviest && `${heaviest.name} is due the most, ${percent(heaviest.weight / total)}.`
-  return `${plural(tenants.length, 'tenant')} share the pool. ${most}${missing}`
 }
 
 function columns(total: number): Column<TenantView>[] {

@@ -1,0 +1,22 @@
+/** What the page of tenants begins with. */
+import type { TenantView } from '../api/contract.ts'
+import { percent, plural } from '../units.ts'
+
+export function tenantsSentence(tenants: readonly TenantView[] | undefined): string {
+  if (tenants === undefined) return 'Looking up the tenants.'
+  if (tenants.length === 0) return 'Nobody shares the pool yet.'
+  if (tenants.length === 1) return `${tenants[0]?.name} has the pool to itself.`
+  const total = tenants.reduce((sum, { weight }) => sum + weight, 0)
+  const withoutKey = tenants.filter(({ keyCount }) => keyCount === 0).length
+  const missing = withoutKey === 0 ? '' : ` ${plural(withoutKey, 'tenant')} without a key.`
+  const most = Math.max(...tenants.map(({ weight }) => weight))
+  const heaviest = tenants.filter(({ weight }) => weight === most)
+  const due = `${dueInWords(heaviest, tenants.length)}, ${percent(most / total)}`
+  return `${plural(tenants.length, 'tenant')} share the pool. ${due}.${missing}`
+}
+
+function dueInWords(heaviest: readonly TenantView[], all: number): string {
+  if (heaviest.length === all) return 'Each is due the same'
+  if (heaviest.length === 1) return `${heaviest[0]?.name} is due the most`
+  return `${heaviest.length} of them are due the most each`
+}
