@@ -38,6 +38,7 @@ export default function Audit() {
     <>
       <PageHead
         sentence={sentence(rows, list.hasNextPage)}
+        isLost={rows === undefined && list.error !== null}
         context="Every change, by people, keys and the command line. Rows are only ever added."
         aside={
           <>

@@ -29,6 +29,7 @@ export default function Batches() {
     <>
       <PageHead
         sentence={listSentence(rows, isFiltered, nowMs)}
+        isLost={rows === undefined && list.error !== null}
         context="Batches fill what interactive work leaves free. A line that has its answer keeps it, whatever happens after."
         aside={
           <>

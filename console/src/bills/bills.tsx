@@ -27,6 +27,7 @@ export default function Bills() {
     <>
       <PageHead
         sentence={sentence(rows, list.hasNextPage)}
+        isLost={rows === undefined && list.error !== null}
         context={
           <>
             What services billed beside what rented targets did, by day, model and key. Differences

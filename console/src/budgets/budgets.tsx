@@ -56,6 +56,7 @@ export default function Budgets() {
     <>
       <PageHead
         sentence={budgetsInWords(rows, ({ tenantId }) => names.get(tenantId)?.name ?? tenantId)}
+        isLost={rows === undefined && list.error !== null}
         context="All budgets that apply to a request must have room for the most that it can take. Soft ones are only told."
         aside={
           <>

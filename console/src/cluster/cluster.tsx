@@ -25,6 +25,7 @@ export default function Cluster() {
     <>
       <PageHead
         sentence={sentence(data, Date.now())}
+        isLost={data === undefined && error !== null}
         context="Every gateway answers clients and sends to the engines itself; one of them schedules for all."
       />
       {data?.isShared === true && <ClusterFigures view={data} isStale={isStale} />}

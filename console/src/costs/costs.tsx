@@ -48,7 +48,11 @@ export default function Costs() {
   const hasCost = sums !== undefined && sums.cost > 0n
   return (
     <>
-      <Head span={span} view={view} sums={sums} trend={trend.data} currency={currency} />
+      <Head
+        {...{ span, view, sums, currency }}
+        trend={trend.data}
+        isLost={view === undefined && chargeback.error !== null}
+      />
       <div className="grid gap-4">
         {view !== undefined && <Uncosted view={view} />}
         <CostFigures span={span} view={view} sums={sums} trend={trend.data} currency={currency} />
@@ -91,7 +95,7 @@ interface PartProps {
   currency: string
 }
 
-function Head({ span, view, sums, trend, currency }: PartProps) {
+function Head({ span, view, sums, trend, currency, isLost }: PartProps & { isLost: boolean }) {
   const names = useTenantNames()
   const [, setSearch] = useSearchParams()
   const { from, to, rule, month } = span
@@ -101,6 +105,7 @@ function Head({ span, view, sums, trend, currency }: PartProps) {
   return (
     <PageHead
       sentence={sentence(span, view, sums, currency, (id) => names.get(id)?.name ?? id)}
+      isLost={isLost}
       context={`From ${dayName(from)} ${span.isRunning ? 'until now' : `to the end of ${monthName(month)}`}, UTC. What is billed are closed periods, whose statements never change.`}
       aside={
         <>

@@ -23,6 +23,7 @@ export default function Engines() {
     <>
       <PageHead
         sentence={sentence(engines)}
+        isLost={engines === undefined && error !== null}
         context={context(engines)}
         aside={
           mayWrite && (

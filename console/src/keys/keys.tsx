@@ -19,7 +19,7 @@ const SOON_MS = 14 * DAY_MS
 export default function Keys() {
   const [search] = useSearchParams()
   const tenantId = search.get('tenant') ?? undefined
-  const { data: keys } = useKeys(tenantId)
+  const { data: keys, error } = useKeys(tenantId)
   const tenants = useTenants().data
   const mayWrite = useMay('keys:write')
   const [open, setOpen] = useState<'create' | 'import' | ServiceAccountView | null>(null)
@@ -28,6 +28,7 @@ export default function Keys() {
     <>
       <PageHead
         sentence={sentence(keys, name, mayWrite)}
+        isLost={keys === undefined && error !== null}
         context="A key is shown once, when it is made. It stops working within a second of being revoked."
         aside={
           <>

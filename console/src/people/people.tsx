@@ -61,6 +61,7 @@ export default function People() {
     <>
       <PageHead
         sentence={sentence(users)}
+        isLost={users === undefined && error !== null}
         context="Whoever is bound to tenants sees these only."
         aside={
           mayWrite &&

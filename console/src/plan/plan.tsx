@@ -28,6 +28,7 @@ export default function Plan() {
     <>
       <PageHead
         sentence={planSentence(plan)}
+        isLost={plan === undefined && error !== null}
         context={planContext(plan)}
         aside={report !== null && plan ? <ReportActions plan={plan} /> : undefined}
       />

@@ -34,6 +34,7 @@ export default function Prices() {
     <>
       <PageHead
         sentence={sentence(current)}
+        isLost={book === undefined && error !== null}
         context="A request is charged by the price that held when it came. A price for its plan goes before one for its model, that before one for its class."
         aside={
           mayWrite && (

@@ -41,6 +41,7 @@ export default function Requests() {
     <>
       <PageHead
         sentence={requestsSentence(rows, filter.tenant !== undefined || chips.length > 0)}
+        isLost={rows === undefined && list.error !== null}
         context="From the ledger: tokens, times and how it ended. Prompts and answers are not kept."
         aside={
           <>

@@ -19,6 +19,7 @@ export default function Retention() {
     <>
       <PageHead
         sentence={sentence(data)}
+        isLost={data === undefined && error !== null}
         context="A month of requests goes as a whole, once it is old enough and all of it is on statements. What it came to stays: hours of usage, statements and their proof."
       />
       <div className={`grid gap-4 ${error !== null && data !== undefined ? 'stale' : ''}`}>

@@ -36,6 +36,7 @@ function AllRoutes() {
     <>
       <PageHead
         sentence={routesSentence(set, requests, FLOW_MINUTES)}
+        isLost={set === undefined && error !== null}
         context="Applications ask for a name; what answers it can change at any time, for everybody or for some, without a change in any of them."
         aside={
           mayWrite && (

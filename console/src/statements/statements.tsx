@@ -38,6 +38,7 @@ export default function Statements() {
     <>
       <PageHead
         sentence={sentence(rows, list.hasNextPage)}
+        isLost={rows === undefined && list.error !== null}
         context={
           <>
             What is billed, numbered without gaps and never changed; each holds the hash of the one

@@ -31,6 +31,7 @@ export default function Tenants() {
     <>
       <PageHead
         sentence={tenantsSentence(tenants)}
+        isLost={tenants === undefined && error !== null}
         context="A weight is a share of the pool while others want it too; what nobody else wants is free to use."
         aside={add}
       />

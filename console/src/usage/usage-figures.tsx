@@ -26,6 +26,7 @@ export function UsageFigures({
   const charged = rows?.reduce((total, row) => total + BigInt(row.chargeNanos), 0n) ?? 0n
   const priced = requests - sum((row) => row.unpriced)
   const shown = (value: string) => (rows === undefined ? '…' : value)
+  const told = (basis: string) => (rows === undefined ? '' : basis)
   return (
     <Figures>
       <Figure
@@ -51,20 +52,22 @@ export function UsageFigures({
       <Figure
         label="Tokens"
         value={shown(compact(input + output))}
-        basis={`${compact(input)} in, ${input === 0 ? '–' : percent(cached / input)} cached · ${compact(output)} out`}
+        basis={told(
+          `${compact(input)} in, ${input === 0 ? '–' : percent(cached / input)} cached · ${compact(output)} out`,
+        )}
         definition="Prompt and output tokens on the ledger"
       />
       <Figure
         label="Requests"
         value={shown(count(requests))}
-        basis={endsInWords(requests, finished)}
+        basis={told(endsInWords(requests, finished))}
         definition="Settled requests; finished ones were answered to the end"
       />
       <Figure
         label="Engine time"
         value={shown(engine.value)}
         unit={engine.unit}
-        basis={wait === null ? 'nothing waited' : `${duration(wait)} in the queue on average`}
+        basis={told(wait === null ? 'nothing waited' : `${duration(wait)} in the queue on average`)}
         definition="Sum over requests of the time from dispatch to the end; requests that run side by side each count"
       />
     </Figures>

@@ -42,6 +42,7 @@ export default function Usage() {
     <>
       <PageHead
         sentence={sentence(table.data, span, (id) => names.get(id)?.name ?? id)}
+        isLost={table.data === undefined && table.error !== null}
         context="Settled work only. A service unit is one uncached input token; an output token is two."
         aside={
           <>
