@@ -96,7 +96,7 @@ test('an engine that has gone silent is taken for busy, never for empty', () => 
   const caps = run(control, 0, 120, () => ({ ...full, inFlight: 100, units: 1e6 }))
   assert.equal(Math.max(...caps), 10)
   assert.equal(caps.at(-1), 5)
-  assert.match(control.state.reason, /tells nothing/)
+  assert.match(control.state.reason, /told nothing/)
   const stale = new CapControl({ ...told, most: 100 }, REASON)
   const signals = { ...well, atMs: 0 }
   const later = run(stale, 0, 120, () => ({ ...full, inFlight: 100, signals }))

@@ -163,7 +163,7 @@ export class CapControl {
     const floor = Math.max(1, Math.ceil(this.#options.start * DARK_SHARE))
     if (this.#cap <= floor) return
     if (this.#changedAtMs === Number.NEGATIVE_INFINITY) this.#changedAtMs = nowMs
-    const reason = 'The engine tells nothing of its queue and memory at the moment.'
+    const reason = 'The engine told nothing of its queue and memory for a while.'
     this.#down(nowMs, DARK_EVERY_MS, floor, reason)
   }
 

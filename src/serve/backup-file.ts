@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createReadStream, createWriteStream, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { GristmillError } from '../base/index.ts'
@@ -36,8 +37,9 @@ export class BackupWriter {
     try {
       await once(writer.#file, 'open')
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
-      const reason = code === 'EEXIST' ? `${path} exists already` : message
+      const { code } = error as NodeJS.ErrnoException
+      const absent = `there is no folder ${dirname(path)}`
+      const reason = code === 'EEXIST' ? `${path} exists already` : inWords(error, absent)
       throw new GristmillError('backup_refused', { reason }, { cause: error })
     }
     writer.#zip.pipe(writer.#file)
@@ -96,10 +98,22 @@ export async function* readBackup(path: string): AsyncGenerator<TarEntry> {
     throw new Error('it has no checksums')
   } catch (error) {
     if (error instanceof GristmillError) throw error
-    const reason = `${path}: ${(error as Error).message}`
+    const reason = `${path}: ${inWords(error, 'there is no such file')}`
     throw new GristmillError('restore_refused', { reason }, { cause: error })
   } finally {
     source.destroy()
     zip.destroy()
   }
+}
+
+const WORDS: Record<string, string> = {
+  EACCES: 'permission denied',
+  EISDIR: 'it is a folder',
+  Z_DATA_ERROR: 'it is no backup, or damaged',
+  Z_BUF_ERROR: 'it is cut off',
+}
+
+function inWords(error: unknown, absent: string): string {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' ? absent : (WORDS[code] ?? message)
 }
