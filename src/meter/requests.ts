@@ -127,14 +127,17 @@ function openPage(
     order by request_id desc limit ${limit}`
 }
 
-/** By one index on whom it is for and when it ended; of several tenants, a page of each. */
+/**
+ * By one index on whom it is for and when it ended; of several tenants, a page of each. No index
+ * knows models, so that rows of a rare one are looked for once and not once for each tenant.
+ */
 function endedPage(
   sql: Queries,
   filter: RequestFilter,
   before: string | undefined,
   limit: number,
 ): Fragment {
-  const { tenantIds, keyId, sessionId, settled } = filter
+  const { tenantIds, keyId, sessionId, model, settled } = filter
   const within: Fragment =
     settled === undefined
       ? sql``
@@ -149,10 +152,11 @@ function endedPage(
     select s.request_id, s.settled_at from ledger_settlements as s
     where ${condition} and ${conditions(sql, sql`s`, narrowed)} ${within} ${after}
     order by s.settled_at desc, s.request_id desc limit ${limit}`
-  if (tenantIds === undefined || (keyId ?? sessionId) !== undefined) return page(sql`true`, filter)
+  const isOneScan = tenantIds === undefined || (keyId ?? sessionId ?? model) !== undefined
+  if (isOneScan) return page(sql`true`, filter)
   return sql`
     select page.* from unnest(${textArray(tenantIds)}::text[]) as given (tenant_id),
-      lateral (${page(sql`s.tenant_id = given.tenant_id`, { model: filter.model })}) as page
+      lateral (${page(sql`s.tenant_id = given.tenant_id`, {})}) as page
     order by page.settled_at desc, page.request_id desc limit ${limit}`
 }
 
