@@ -11,7 +11,6 @@ import { Recordings } from './answers/recordings.ts'
 import { readBody } from './body.ts'
 import { Booking } from './booking.ts'
 import type { CanonicalRequest, DoorPath } from './canonical.ts'
-import { Cohort } from './cohort.ts'
 import {
   COUNT_TOKENS,
   errorShapeOf,
@@ -62,7 +61,6 @@ export class Gateway {
   readonly #entrance: Entrance
   readonly #guards: Guards
   readonly #starting: Starting
-  readonly #arrived = new Cohort()
   readonly #timer: Timer
   #ticks = 0
 
@@ -138,32 +136,40 @@ export class Gateway {
         return
       }
       this.#entrance.mayEnter(request, path)
-      const came: Arrival = {
-        reply,
-        line: null,
-        recording: null,
-        guarding: null,
-        principal,
-        requestId,
-        arrivedAtMs,
-        arrivedMonotonicMs,
-      }
       readBody(request, limits.bodyBytesMax, (error, body) => {
-        this.#arrived.add(() => {
-          // Its client may have gone in the same turn.
-          if (response.closed) return
-          try {
-            if (error) throw error
-            const started = this.#take(came, path, body, request, response)
-            if (started instanceof Promise) {
-              started.then((later) => {
-                life = later
-              }, refuse)
-            } else life = started
-          } catch (thrown) {
-            refuse(thrown)
+        try {
+          if (error) throw error
+          this.#entrance.mayStart()
+          if (path === COUNT_TOKENS) {
+            this.#count(reply, body, principal).catch(refuse)
+            return
           }
-        })
+          const recording = this.#recordings.areWanted(headers, principal)
+            ? this.#recordings.of({ request, response, reply, principal, requestId, path, body })
+            : null
+          if (recording?.isRepetition()) return
+          const came: Arrival = {
+            reply,
+            line: null,
+            recording,
+            guarding: null,
+            principal,
+            requestId,
+            arrivedAtMs,
+            arrivedMonotonicMs,
+          }
+          const started =
+            reply instanceof KeptReply
+              ? this.#converse(body, reply, headers, came, response)
+              : this.#proceed(readAtDoor(path, body, limits, headers), headers, came, response)
+          if (started instanceof Promise) {
+            started.then((later) => {
+              life = later
+            }, refuse)
+          } else life = started
+        } catch (thrown) {
+          refuse(thrown)
+        }
       })
     } catch (thrown) {
       refuse(thrown)
@@ -263,28 +269,6 @@ export class Gateway {
   }
 
   /** @returns what ends with its client; undefined where nothing does */
-  #take(
-    came: Arrival,
-    path: string,
-    body: Buffer,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): MaybeLater<RequestLife | undefined> {
-    const { reply, principal, requestId } = came
-    const { headers } = request
-    this.#entrance.mayStart()
-    if (path === COUNT_TOKENS) return this.#count(reply, body, principal)
-    if (this.#recordings.areWanted(headers, principal)) {
-      const asked = { request, response, reply, principal, requestId, path, body }
-      came.recording = this.#recordings.of(asked)
-      if (came.recording?.isRepetition()) return undefined
-    }
-    if (reply instanceof KeptReply) return this.#converse(body, reply, headers, came, response)
-    const read = readAtDoor(path, body, this.#options.limits, headers)
-    return this.#proceed(read, headers, came, response)
-  }
-
-  /** The same once it has been read. */
   #proceed(
     read: ReadAtDoor,
     headers: IncomingHttpHeaders,
@@ -343,7 +327,7 @@ export class Gateway {
     return started instanceof Promise ? started.then(() => undefined) : undefined
   }
 
-  async #count(reply: Reply, body: Buffer, principal: Principal): Promise<undefined> {
+  async #count(reply: Reply, body: Buffer, principal: Principal): Promise<void> {
     const { inputTokens, by } = await countTokens(body, principal, {
       ...this.#options,
       models: this.#models,
