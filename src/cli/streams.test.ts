@@ -72,7 +72,7 @@ describe('chat', () => {
 
   it('asks for a prompt where nobody can be asked', async () => {
     const { code, err } = await cli(['chat'], await answering(routes))
-    assert.equal(code, 1)
+    assert.equal(code, 2)
     assert.match(err, /the prompt is missing/)
   })
 })
