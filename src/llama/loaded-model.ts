@@ -85,17 +85,10 @@ export async function openSequences(
 }
 
 /**
- * A batch takes all of a step, in the order of the sequences, whichever came first: llama.cpp
- * computes 0, 1, 2 in one pass and 2, 1, 0 in three. A runner tells its position as its priority.
+ * Batches are in the order of the sequences, whichever came first: llama.cpp computes 0, 1, 2 in one
+ * pass and 2, 1, 0 in three. A runner tells its position as its priority.
  */
-const inOrderOfSequences: CustomBatchingPrioritizationStrategy = ({ items, size }) => {
-  let left = size
-  return items
+const inOrderOfSequences: CustomBatchingPrioritizationStrategy = ({ items }) =>
+  items
     .toSorted((a, b) => a.evaluationPriority - b.evaluationPriority)
-    .map((item) => {
-      const processAmount = Math.min(item.tokens.length, left)
-      left -= processAmount
-      return { item, processAmount }
-    })
-    .filter(({ processAmount }) => processAmount > 0)
-}
+    .map((item) => ({ item, processAmount: item.tokens.length }))

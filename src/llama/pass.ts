@@ -23,7 +23,7 @@ export interface Pass<S> {
   between: number[]
 }
 
-/** What a pass must save of two to be taken for them: its time is known roughly only. */
+/** One pass is taken for several up to this part of their time, which is known only roughly. */
 const JOINED_MAX = 0.9
 
 /**
