@@ -85,8 +85,8 @@ export async function openSequences(
 }
 
 /**
- * Batches are in the order of the sequences, whichever came first: llama.cpp computes 0, 1, 2 in one
- * pass and 2, 1, 0 in three. A runner tells its position as its priority.
+ * Batches are in the order of the sequences, whichever came first: llama.cpp computes 0, 1, 2 in
+ * one pass and 2, 1, 0 in three. A runner tells its position as its priority.
  */
 const inOrderOfSequences: CustomBatchingPrioritizationStrategy = ({ items }) =>
   items
