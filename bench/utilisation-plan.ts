@@ -33,9 +33,15 @@ const INTERACTIVE_SHARE = 0.5
 const BURST_MAX = 4
 const BURST_STEP_MS = 25
 
+/**
+ * The text is the beginning of a sentence. After a bare question a model that was taught to chat
+ * ends its turn, and an end token that it was made to go on from has no text: what a client sees
+ * first would be the second token.
+ */
 export function drawAsk(random: Random): Ask {
   const below = (count: number) => Math.floor(random.next() * count)
-  return { content: prompt(random), maxTokens: OUTPUT_TOKENS[below(OUTPUT_TOKENS.length)] ?? 16 }
+  const content = prompt(random).replace('?', ', and then')
+  return { content, maxTokens: OUTPUT_TOKENS[below(OUTPUT_TOKENS.length)] ?? 16 }
 }
 
 /**

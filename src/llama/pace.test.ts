@@ -10,7 +10,7 @@ const learned = (decodeMs: number, msPerToken: number) => {
   }
   return pace
 }
-const begin = { position: 0 }
+const begin = { position: 0, unread: 1800 }
 const step = { prompts: 1, areShort: false, readMs: 0, turnShare: 1 }
 
 test('between two tokens of equal streams up to 1.75 of their steps are read', () => {
@@ -96,6 +96,16 @@ test('short prompts that come together are read before others have their next to
   assert.ok(budget(true, 0) * 6 <= 250, 'a step stays short enough to let others in')
 })
 
+test('a step reads one of the prompts of people, so that none waits for those behind it', () => {
+  const pace = learned(45, 6)
+  const short = { position: 0, unread: 20 }
+  const several = { ...step, prompts: 4, areShort: true }
+  assert.equal(pace.readBudget({ ...several, decoders: 0, standing: 'alone' }, short), 20)
+  assert.equal(pace.readBudget({ ...several, decoders: 7, standing: 'equal' }, short), 20)
+  const none = { position: 0, unread: 2 }
+  assert.ok(pace.readBudget({ ...several, decoders: 7, standing: 'background' }, none) > 2)
+})
+
 test('where more wait for a first token than for a next one, more is read', () => {
   const pace = learned(10, 1)
   const few = pace.readBudget({ ...step, decoders: 1, standing: 'equal' }, begin)
@@ -111,7 +121,10 @@ test('late in a long prompt fewer tokens are read, so that streams wait no longe
   const turns: { tokens: number; ms: number }[] = []
   for (let position = 0; position < 1800; ) {
     pace.record(70, 7, [])
-    const tokens = Math.min(1800 - position, pace.readBudget(equal, { position }))
+    const tokens = Math.min(
+      1800 - position,
+      pace.readBudget(equal, { position, unread: 1800 - position }),
+    )
     const ms = msOf(position, tokens)
     pace.record(ms, 0, [{ position, tokens }])
     if (position > 0) turns.push({ tokens, ms })

@@ -36,8 +36,18 @@ export class Pace {
     else this.#decodeStepMs[decoders] = blend(this.#decodeStepMs[decoders], durationMs)
   }
 
-  /** Tokens of prompt for the next step, which begins after `position` others; see `ReadBudget`. */
-  readBudget(step: ReadStep, { position }: { position: number }): number {
+  /**
+   * Tokens of prompt for the next step; see `ReadBudget`. Every prompt is a pass of its own, and
+   * the first tokens of a step come at its end: so a step reads one of people's prompts, and the
+   * next one a step later.
+   * @param next the prompt that is read first: how many of its tokens are held and how many unread
+   */
+  readBudget(step: ReadStep, next: { position: number; unread: number }): number {
+    const tokens = this.#tokensDue(step, next.position)
+    return step.standing === 'background' ? tokens : Math.min(tokens, next.unread)
+  }
+
+  #tokensDue(step: ReadStep, position: number): number {
     const { decoders, prompts, standing, readMs } = step
     const { readTokensMax, readStepMs } = this.#options
     if (!this.#readCost.isKnown) return readMs > readStepMs ? 0 : Math.min(64, readTokensMax)

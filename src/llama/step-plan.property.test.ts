@@ -77,7 +77,8 @@ function play(requests: readonly Asked[], { passMs, tokenMs, growth }: Machine) 
     running.sort((a, b) => a.index - b.index)
     const plan = planStep(running, {
       ...OPTIONS,
-      readBudget: (step, next) => pace.readBudget(step, { position: positionOf(next) }),
+      readBudget: (step, next) =>
+        pace.readBudget(step, { position: positionOf(next), unread: next.unread }),
       backgroundShare: backgroundTurn.share,
       readMs,
       nowMs,
