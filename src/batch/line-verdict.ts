@@ -4,10 +4,13 @@ import { type DoorPath, type LineEnd, refusedAnswer } from '../gateway/index.ts'
 import type { EndedLine } from './batch-types.ts'
 import { answerLine } from './line-format.ts'
 
-export type LineVerdict =
-  | { kind: 'ended'; end: EndedLine }
+export interface Again {
+  afterMs: number
   /** Tries that count are bounded; those that were not the line's turn are not. */
-  | { kind: 'again'; afterMs: number; counts: boolean }
+  counts: boolean
+}
+
+export type LineVerdict = { kind: 'ended'; end: EndedLine } | ({ kind: 'again' } & Again)
 
 export interface LinePlace {
   batchId: string
@@ -52,38 +55,39 @@ export function verdictOn(
     return { kind: 'ended', end: { line: place.line, outcome, requestId, ...usage, text } }
   }
   const failure = error ?? new GristmillError('internal_error')
-  const retry = waitOf(failure, isModelGone) ?? retryOf(failure, attempt)
-  if (retry !== null) return { kind: 'again', ...retry }
+  const again = againOf(failure, attempt, isModelGone)
+  if (again !== null) return { kind: 'again', ...again }
   const refusal = refusedAnswer(failure, requestId, place.endpoint)
   const text = answerLine(place, requestId, refusal)
   const none = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 }
   return { kind: 'ended', end: { line: place.line, outcome: 'failed', requestId, ...none, text } }
 }
 
-/** What a client would be refused for, and a line has a window to wait out. */
-function waitOf(
-  { code, retryAfterMs = BUDGET_AGAIN_MS_MAX }: GristmillError,
-  isModelGone: boolean,
-): { afterMs: number; counts: false } | null {
-  if (code === 'budget_exceeded' || code === 'budget_used_up') {
-    const afterMs = Math.max(RETRY_MS_MIN, Math.min(BUDGET_AGAIN_MS_MAX, retryAfterMs))
-    return { afterMs, counts: false }
-  }
-  if (code !== 'model_not_found' || isModelGone) return null
-  return { afterMs: MODEL_AGAIN_MS, counts: false }
-}
-
 /**
  * When work that nobody waits for is tried again; null where it is given up.
- * @param attempt as above
+ * @param attempt, isModelGone as above
  */
-export function retryOf(
+export function againOf(
   failure: GristmillError,
   attempt: number,
-): { afterMs: number; counts: boolean } | null {
+  isModelGone: boolean,
+): Again | null {
+  const waitMs = waitMsOf(failure, isModelGone)
+  if (waitMs !== null) return { afterMs: waitMs, counts: false }
   const counts = COUNTED.has(failure.code)
   if (counts ? attempt >= ATTEMPTS_MAX : !isPassing(failure)) return null
   return { afterMs: Math.max(backOffMs(attempt), failure.retryAfterMs ?? 0), counts }
+}
+
+/** What a client would be refused for, and a line has a window to wait out. */
+function waitMsOf(
+  { code, retryAfterMs = BUDGET_AGAIN_MS_MAX }: GristmillError,
+  isModelGone: boolean,
+): number | null {
+  if (code === 'budget_exceeded' || code === 'budget_used_up') {
+    return Math.max(RETRY_MS_MIN, Math.min(BUDGET_AGAIN_MS_MAX, retryAfterMs))
+  }
+  return code === 'model_not_found' && !isModelGone ? MODEL_AGAIN_MS : null
 }
 
 const backOffMs = (attempt: number) => Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1))

@@ -1,6 +1,6 @@
 /** One response in the background, on its way to its end, over as many tries as that takes. */
 import { GristmillError, newId, toGristmillError } from '../base/index.ts'
-import { retryOf, whyOf } from '../batch/index.ts'
+import { againOf, whyOf } from '../batch/index.ts'
 import type { LineEnd, RunningLine } from '../gateway/index.ts'
 import { isUnreachable } from '../store/index.ts'
 import { type BackgroundEnd, type BackgroundRow, noteTry } from './background-store.ts'
@@ -22,6 +22,8 @@ export class BackgroundRun {
   /** Aborted once an answer that the database does not take waits no longer. */
   readonly #stopping = new AbortController()
   #tries: number
+  /** Since when its model is not there; undefined while it is. */
+  #missingSinceMs: number | undefined
   #running: RunningLine | null = null
   #isCut = false
 
@@ -110,19 +112,29 @@ export class BackgroundRun {
   ): Promise<Fate> {
     this.#running = null
     const failure = end.answer === null ? (end.error ?? new GristmillError('internal_error')) : null
-    const retry = failure && this.#leftMs > 0 ? retryOf(failure, this.#tries + 1) : null
     if (this.#isCut) {
       tell(null)
       return 'dropped'
     }
-    if (retry !== null) {
-      if (retry.counts) await this.#countTry()
-      tell(retry.afterMs)
+    const again = failure && this.#again(failure)
+    if (again !== null) {
+      if (again.counts) await this.#countTry()
+      tell(again.afterMs)
       return 'dropped'
     }
     const fate = await this.#store(content, endOf(content, requestId, end, failure))
     tell(null)
     return fate
+  }
+
+  /** As for a line of a batch, whose window is the time that it may wait. */
+  #again(failure: GristmillError) {
+    const { clock, limits } = this.#services
+    const nowMs = clock.nowMs()
+    if (failure.code !== 'model_not_found') this.#missingSinceMs = undefined
+    else this.#missingSinceMs ??= nowMs
+    const isModelGone = nowMs - (this.#missingSinceMs ?? nowMs) >= limits.batchModelWaitMsMax
+    return this.#leftMs > 0 ? againOf(failure, this.#tries + 1, isModelGone) : null
   }
 
   async #store(content: Content, end: BackgroundEnd): Promise<Fate> {

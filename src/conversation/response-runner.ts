@@ -18,7 +18,7 @@ export interface ResponseRunnerOptions {
   gateway: Pick<Gateway, 'runLine' | 'readQueued'>
   clock: Clock
   random: Random
-  limits: Pick<Limits, 'backgroundMsMax'>
+  limits: Pick<Limits, 'backgroundMsMax' | 'batchModelWaitMsMax'>
   logger: Logger
   /** The principal of a key; null where it has ended. */
   principalOf(keyId: string): Promise<Principal | null>
