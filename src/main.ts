@@ -168,8 +168,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     const asked = { countOf, storedAnswers: answersOf, priceOf }
     settleLeftOpen({ member, ledger, ...asked, clock, logger, stack })
   }
-  data.batches.runner.start()
-  data.background.start()
+  startWork(data, stack)
   const server = await openServer(base, part, data, engine)
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
@@ -273,6 +272,16 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
     conversations,
     background: conversations.runner(gateway),
   }
+}
+
+/** Begins what nobody waits for; it asks again as soon as budgets that it waits for change. */
+function startWork({ batches, background, toll }: DataPlane, stack: AsyncDisposableStack): void {
+  const runners = [batches.runner, background]
+  for (const runner of runners) runner.start()
+  const askAgain = (tenantIds: ReadonlySet<string>) => {
+    for (const runner of runners) runner.askAgain(tenantIds)
+  }
+  stack.defer(toll.budgets.onChange(askAgain))
 }
 
 async function openServer(

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import OpenAI, { toFile } from 'openai'
 import { eventually } from '../src/base/test-eventually.ts'
-import type { BatchView, KeyCreated, Page, UsageRow } from '../src/http/index.ts'
+import type { BatchView, BudgetView, KeyCreated, Page, UsageRow } from '../src/http/index.ts'
 import { removeHome, startServer, type TestServer } from './server.ts'
 
 type Endpoint = OpenAI.BatchCreateParams['endpoint']
@@ -197,6 +197,31 @@ describe('batches on the real program', () => {
     assert.ok((await rowsOf(batch.output_file_id)).length > 0)
     const { reason } = await server.api<BatchView>('GET', path)
     assert.match(reason ?? '', /key/)
+  })
+
+  it('waits for a budget, short lines before long ones, and goes on once it is raised', async () => {
+    const { id: tenantId, key } = await server.tenant('Thrift')
+    client = clientWith(key)
+    const { id: budgetId } = await server.api<BudgetView>('POST', '/api/budgets', {
+      ...{ name: 'trial', tenantId, unit: 'tokens', period: 'total', limit: '1' },
+      ...{ isHard: true, clamps: false },
+    })
+    const path = `/api/budgets/${budgetId}`
+    const refused = await server.v1('/chat/completions', body(150), { key })
+    const [, needed = ''] = /may cost (\d+) tokens/.exec(await refused.text()) ?? []
+    const promptMax = Number(needed) - 150
+    await server.api('PATCH', path, { limit: String(promptMax + 700) })
+    assert.equal((await server.v1('/chat/completions', body(150), { key })).status, 200)
+    // Of what is left now, one that is asked for 600 tokens has not enough.
+    const { id } = await submit([...Array.from({ length: 20 }, () => body(600)), body(4), body(4)])
+    const completed = async () => (await client.batches.retrieve(id)).request_counts?.completed ?? 0
+    await eventually('the short lines are done', async () => (await completed()) === 2)
+    const { reason } = await server.api<BatchView>('GET', `/api/batches/${id}`)
+    assert.match(reason ?? '', /^The budget trial has/)
+    await server.api('PATCH', path, { limit: '1000000' })
+    await eventually('it goes on', async () => (await completed()) > 2)
+    const batch = await ended(id)
+    assert.deepEqual([batch.status, batch.request_counts?.completed], ['completed', 22])
   })
 })
 

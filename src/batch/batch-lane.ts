@@ -41,6 +41,8 @@ export class Lane {
   /** Lines in flight, and the bytes of their bodies. */
   size = 0
   heldBytes = 0
+  /** Of those, lines that stand aside. */
+  aside = 0
   /** False while all its lines in flight wait for their next try. */
   isMoving = true
   room: Room = { slots: 1, capacityUnitsPerS: null, cost: { input: 1, output: 2 } }
@@ -52,6 +54,17 @@ export class Lane {
 
   get isLate(): boolean {
     return this.forecast.standing === 'late'
+  }
+
+  /** True while one more may wait for an engine; those that stand aside do not. */
+  get hasPlace(): boolean {
+    return this.size - this.aside < 2 * this.room.slots + SPARE_LINES
+  }
+
+  /** Lines have come into flight, or have left it. */
+  count(lines: number, bytes: number): void {
+    this.size += lines
+    this.heldBytes += bytes
   }
 
   foresee(batch: BatchRow, nowMs: number, room: Room): void {
@@ -79,8 +92,6 @@ export class Lanes {
   /** At least one. */
   readonly all: readonly Lane[]
   readonly #at: (place: number) => Lane | undefined
-  #size = 0
-  #heldBytes = 0
 
   private constructor(all: readonly Lane[], at: (place: number) => Lane | undefined) {
     this.all = all
@@ -128,21 +139,14 @@ export class Lanes {
     return this.#at(place)
   }
 
-  /** Lines have come into flight, or have left it. */
-  count(lane: Lane, lines: number, bytes: number): void {
-    lane.size += lines
-    lane.heldBytes += bytes
-    this.#size += lines
-    this.#heldBytes += bytes
-  }
-
   /** True while a lane may take another line; what the batch may have is shared by its lanes. */
   hasRoom(lane: Lane, linesMax: number, bytesMax: number): boolean {
-    if (this.#size === 0) return true
-    if (this.#heldBytes >= bytesMax) return false
+    const heldBytes = this.all.reduce((sum, one) => sum + one.heldBytes, 0)
+    if (heldBytes >= bytesMax) return false
+    if (lane.size === 0) return true
     const { length } = this.all
-    const window = Math.min(linesMax / length, 2 * lane.room.slots + SPARE_LINES)
-    return lane.size === 0 || (lane.size < window && lane.heldBytes < bytesMax / length)
+    const hasShare = lane.size < linesMax / length && lane.heldBytes < bytesMax / length
+    return hasShare && lane.hasPlace
   }
 
   /** Tells lanes apart whose lines in flight all wait for their next try. */

@@ -3,8 +3,8 @@
  * an answer. Every step can be begun again after a crash; what a step has done is in the database
  * and nowhere else.
  */
-import { newId, type Timer, toGristmillError } from '../base/index.ts'
-import type { LineEnd, RunningLine } from '../gateway/index.ts'
+import { newId, toGristmillError } from '../base/index.ts'
+import type { LineEnd } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { beginChecked, INPUT_GONE, isGone, KEY_ENDED } from './batch-begin.ts'
 import { closeBatch } from './batch-close.ts'
@@ -18,22 +18,14 @@ import { customIdOf, errorLine, type InputLine, isBlank, readLine } from './line
 import { endedLines, noteTries, storeEnds, triesOf } from './line-store.ts'
 import { verdictOn } from './line-verdict.ts'
 import { type LineFate, LineWriter, whyOf } from './line-writer.ts'
+import { type Outstanding, OutstandingLines, outstanding } from './outstanding-lines.ts'
 import type { RunServices } from './run-services.ts'
-
-interface Outstanding extends InputLine {
-  line: number
-  lane: Lane
-  attempt: number
-  running: RunningLine | null
-  /** Set while it waits for its next try. */
-  retry: Timer | null
-}
 
 export class BatchRun {
   readonly #services: RunServices
   readonly #writer: LineWriter
   readonly #waits = new BatchWaits()
-  readonly #outstanding = new Map<number, Outstanding>()
+  readonly #outstanding = new OutstandingLines()
   #batch: BatchRow
   #principal: Principal | null
   #lanes: Lanes
@@ -46,7 +38,6 @@ export class BatchRun {
   /** What the database threw while lines were read. */
   #failure: unknown
   #noting: Promise<void> | undefined
-  #waiters: (() => void)[] = []
 
   /** @param principal null where the key it was made with has ended */
   constructor(services: RunServices, batch: BatchRow, principal: Principal | null) {
@@ -62,7 +53,7 @@ export class BatchRun {
       logger,
       batchId: batch.id,
       store: (ends) => storeEnds(database, files, batch, ends, fence),
-      onBroken: () => this.#wake(),
+      onBroken: () => this.#outstanding.changed(),
     })
   }
 
@@ -81,9 +72,7 @@ export class BatchRun {
 
   /** Lines that wait for an engine, and lines that run on one. */
   inFlight(): { queued: number; running: number } {
-    let running = 0
-    for (const line of this.#outstanding.values()) if (line.running?.isWaiting === false) running++
-    return { queued: this.#outstanding.size - running, running }
+    return this.#outstanding.inFlight()
   }
 
   /**
@@ -107,7 +96,7 @@ export class BatchRun {
   /** Called every second: what time, the database and the pool have brought. */
   tick(batch: BatchRow, principal: Principal | null, yields: boolean): void {
     const nowMs = this.#services.clock.nowMs()
-    const reason = this.#waits.reason(nowMs)
+    const reason = this.#waits.reason(this.#outstanding.values(), nowMs)
     this.#batch = batch
     this.#yields = yields
     this.#lanes.moving(this.#outstanding.values())
@@ -120,7 +109,7 @@ export class BatchRun {
     } else if (principal === null) this.#end(KEY_ENDED.endCode, KEY_ENDED.reason)
     else if (batch.status === 'in_progress' && reason !== batch.reason) this.#note(reason)
     this.#principal = principal
-    this.#wake()
+    this.#outstanding.changed()
   }
 
   /** Tells whoever reads the batch what its lines wait for. */
@@ -139,7 +128,7 @@ export class BatchRun {
   /** Takes no further lines; those in flight are left to end, and `run` returns. */
   stop(): void {
     this.#isStopping = true
-    this.#wake()
+    this.#outstanding.changed()
   }
 
   /** The same at a shutdown. */
@@ -166,7 +155,7 @@ export class BatchRun {
     } catch (error) {
       this.#gaveOut(error)
     }
-    await this.#until(() => this.#mustEnd || this.#outstanding.size === 0)
+    await this.#outstanding.until(() => this.#mustEnd || this.#outstanding.size === 0)
     await this.#clear()
     if (this.#failure !== undefined) throw this.#failure
     if (this.#writer.broken) throw this.#writer.broken
@@ -203,12 +192,12 @@ export class BatchRun {
       for await (const line of this.#lines()) {
         if (this.#mustEnd) break
         if (isBlank(line) || this.#lanes.at(place++) !== lane || ended.has(line.number)) continue
-        await this.#until(() => this.#mustEnd || this.#hasRoom(lane))
+        await this.#outstanding.until(() => this.#mustEnd || this.#hasRoom(lane))
         if (this.#mustEnd) break
         const attempt = 1 + (tries.get(line.number) ?? 0)
         const input = await this.#read(lane, line)
         if (input === undefined) continue
-        this.#submit({ ...input, line: line.number, lane, attempt, running: null, retry: null })
+        this.#submit(outstanding({ ...input, line: line.number, lane, attempt }))
       }
     } catch (error) {
       this.#gaveOut(error)
@@ -218,7 +207,7 @@ export class BatchRun {
   #gaveOut(error: unknown): void {
     if (isGone(error)) this.#end('input_file_missing', INPUT_GONE.message)
     else this.#failure ??= error
-    this.#wake()
+    this.#outstanding.changed()
   }
 
   /**
@@ -243,12 +232,13 @@ export class BatchRun {
     const { gateway, clock, random } = this.#services
     const { id, endpoint, serviceClass, expiresAt } = this.#batch
     const principal = this.#principal
-    line.retry = null
+    this.#outstanding.setAside(line, false)
+    line.askedAtMs = clock.nowMs()
     if (this.#mustEnd || principal === null) {
-      this.#forget(line)
+      this.#outstanding.forget(line)
       return
     }
-    this.#hold(line)
+    this.#outstanding.hold(line)
     const requestId = newId('req', clock, random)
     try {
       line.running = gateway.runLine({
@@ -275,15 +265,35 @@ export class BatchRun {
     const verdict = verdictOn(place, requestId, line.attempt, end, this.#isModelGone(line, end))
     if (verdict.kind === 'again') {
       if (verdict.counts) await this.#countTry(line)
-      else if (end.error) this.#waits.wait(end.error, clock.nowMs(), verdict.afterMs)
-      if (this.#mustEnd) this.#forget(line)
-      else line.retry = clock.after(verdict.afterMs, () => this.#submit(line))
+      line.told = verdict.counts ? null : end.error
+      if (this.#mustEnd) this.#outstanding.forget(line)
+      else {
+        line.retry = clock.after(verdict.afterMs, () => void this.#again(line))
+        this.#outstanding.setAside(line, verdict.isAside)
+      }
       return 'dropped'
     }
     const fate = await this.#writer.add(verdict.end)
     this.#noteFate(line.lane, fate)
-    this.#forget(line)
+    this.#outstanding.forget(line)
     return fate
+  }
+
+  /** What lines stand aside for may be there. */
+  askAgain(): void {
+    for (const line of this.#outstanding.values()) {
+      if (!line.isAside || line.retry === null) continue
+      line.retry.cancel()
+      void this.#again(line)
+    }
+  }
+
+  /** Its next try; one that stood aside comes back when there is a place for it. */
+  async #again(line: Outstanding): Promise<void> {
+    line.retry = null
+    // Looked at and taken in one go, or many would take the same place.
+    while (line.isAside && !line.lane.hasPlace && !this.#mustEnd) await this.#outstanding.change()
+    this.#submit(line)
   }
 
   /** True where no engine has had the model of a line for so long that it will not come back. */
@@ -313,28 +323,17 @@ export class BatchRun {
     }
   }
 
-  #hold(line: Outstanding): void {
-    if (this.#outstanding.has(line.line)) return
-    this.#outstanding.set(line.line, line)
-    this.#lanes.count(line.lane, 1, line.body.length)
-  }
-
-  #forget(line: Outstanding): void {
-    const { lane, body } = line
-    if (this.#outstanding.delete(line.line)) this.#lanes.count(lane, -1, -body.length)
-    this.#wake()
-  }
-
   /** Waits until nothing is in flight; but at a shutdown, which grants it time, it is cut. */
   async #clear(): Promise<void> {
     this.#isClearing = true
     for (const line of [...this.#outstanding.values()]) {
       if (line.retry !== null) {
         line.retry.cancel()
-        this.#forget(line)
+        this.#outstanding.forget(line)
       } else if (!this.#isStopping) line.running?.cut()
     }
-    await this.#until(() => this.#outstanding.size === 0)
+    this.#outstanding.changed()
+    await this.#outstanding.until(() => this.#outstanding.size === 0)
     this.#isClearing = false
   }
 
@@ -363,16 +362,6 @@ export class BatchRun {
     const found = await findBatch(this.#services.database.sql, this.#batch.id)
     if (found) this.#batch = found
     this.#forecast = this.#foresee()
-  }
-
-  async #until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise<void>((resolve) => this.#waiters.push(resolve))
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const resolve of waiters) resolve()
   }
 }
 

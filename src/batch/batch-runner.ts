@@ -55,6 +55,11 @@ export class BatchRunner {
     this.#rounds.wake()
   }
 
+  /** Lines of these tenants that wait for a budget ask again: one of theirs has changed. */
+  askAgain(tenantIds: ReadonlySet<string>): void {
+    for (const run of this.#runs.values()) if (tenantIds.has(run.batch.tenantId)) run.askAgain()
+  }
+
   /** The run of a batch, while it runs here. */
   runOf(batchId: string): BatchRun | undefined {
     return this.#runs.get(batchId)

@@ -74,6 +74,45 @@ describe('lines of a batch', () => {
     assert.deepEqual([status, linesCompleted, linesFailed, reason], ['completed', 20, 0, null])
   })
 
+  it('go on at once when a budget of their tenant has changed', async () => {
+    let isSpent = true
+    batches = testBatches(database, (line) => (isSpent ? spent() : goodAnswer(line)))
+    batches.runner.start()
+    const { id } = await batches.make(linesOf('mill', 60))
+    await told(id)
+    batches.runner.askAgain(new Set(['ten_2']))
+    isSpent = false
+    const asked = batches.requests.length
+    batches.runner.askAgain(new Set(['ten_1']))
+    assert.ok(batches.requests.length > asked)
+    assert.equal((await batches.ended(id)).linesCompleted, 60)
+    const inFlightMax = 2 * 4 + 8
+    assert.ok(batches.inFlightMax() <= inFlightMax, `${batches.inFlightMax()} in flight`)
+  })
+
+  it('that do not fit a budget do not hold up shorter ones behind them', async () => {
+    const isLong = ({ request }: LineRequest) => request.raw.includes('long')
+    batches = testBatches(database, (line) => (isLong(line) ? spent() : goodAnswer(line)))
+    batches.runner.start()
+    const long = Array.from({ length: 40 }, (_, i) => lineOf('mill', `${i}`, 'long'))
+    const { id } = await batches.make([...long, ...linesOf('mill', 40)])
+    await until(async () => (await rowOf(id)).linesCompleted === 40)
+    assert.match((await told(id)).reason ?? '', /^The budget trial has 0 tokens left/)
+  })
+
+  it('that waited and run do not wait any more', async () => {
+    let isSpent = true
+    batches = testBatches(database, () => (isSpent ? spent() : 'never'))
+    batches.runner.start()
+    const { id } = await batches.make(linesOf('mill', 3))
+    await told(id)
+    isSpent = false
+    batches.runner.askAgain(new Set(['ten_1']))
+    await until(async () => (await rowOf(id)).reason === null)
+    await cancelBatch(database.sql, id, new Date())
+    assert.equal((await batches.ended(id)).status, 'cancelled')
+  })
+
   it('that waited to the end of the window are told so', async () => {
     batches = testBatches(database, () => spent())
     batches.runner.start()

@@ -1,36 +1,34 @@
 /** What lines of a batch have been told to wait for, as people are told it. Pure. */
-import type { ErrorCode, GristmillError } from '../base/index.ts'
+import type { GristmillError } from '../base/index.ts'
 
-interface Told {
-  reason: string
-  toldAtMs: number
-  untilMs: number
+/** A line as far as it waits. */
+export interface WaitingLine {
+  /** What it was told to wait for when it asked last; null: nothing. */
+  told: GristmillError | null
+  askedAtMs: number
+  /** Set until it asks again. */
+  retry: unknown
 }
 
-/** Past the next try, which may take a moment to be refused again. */
-const OVERLAP_MS = 5000
+/** One that asks again may take a moment to be refused again. */
+const ASKING_MS = 5000
 /** Lines are told it in other figures; one of them is enough for so long. */
 const REASON_KEPT_MS = 60_000
 
 export class BatchWaits {
-  readonly #told = new Map<ErrorCode, Told>()
+  #shown: { error: GristmillError; atMs: number } | undefined
   /** Models that are not there, since when. */
   readonly #missingSinceMs = new Map<string | null, number>()
 
-  /** A line waits, and asks again after `afterMs`. */
-  wait({ code, message }: GristmillError, nowMs: number, afterMs: number): void {
-    const before = this.#told.get(code)
-    const untilMs = nowMs + afterMs + OVERLAP_MS
-    const isFresh = before !== undefined && nowMs - before.toldAtMs < REASON_KEPT_MS
-    const { reason, toldAtMs } = isFresh ? before : { reason: message, toldAtMs: nowMs }
-    this.#told.set(code, { reason, toldAtMs, untilMs: Math.max(untilMs, before?.untilMs ?? 0) })
-  }
-
-  /** What lines wait for; null where they do not. */
-  reason(nowMs: number): string | null {
-    for (const [code, { untilMs }] of this.#told) if (untilMs <= nowMs) this.#told.delete(code)
-    const [first] = this.#told.values()
-    return first?.reason ?? null
+  /** What the first of the lines that wait does so for; null where none does. */
+  reason(lines: Iterable<WaitingLine>, nowMs: number): string | null {
+    const error = firstTold(lines, nowMs)
+    const shown = this.#shown
+    if (error === undefined) this.#shown = undefined
+    else if (shown?.error.code !== error.code || nowMs - shown.atMs >= REASON_KEPT_MS) {
+      this.#shown = { error, atMs: nowMs }
+    }
+    return this.#shown?.error.message ?? null
   }
 
   /** @returns how long a model has been missing, of which a line has just been told that it is */
@@ -43,4 +41,11 @@ export class BatchWaits {
   isThere(model: string | null): void {
     this.#missingSinceMs.delete(model)
   }
+}
+
+function firstTold(lines: Iterable<WaitingLine>, nowMs: number): GristmillError | undefined {
+  for (const { told, askedAtMs, retry } of lines) {
+    if (told !== null && (retry !== null || nowMs - askedAtMs < ASKING_MS)) return told
+  }
+  return undefined
 }

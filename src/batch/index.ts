@@ -18,7 +18,7 @@ export type * from './file-types.ts'
 export { uploadPurposes } from './file-types.ts'
 export { isBlank, readLine } from './line-format.ts'
 export { storedAnswers } from './line-store.ts'
-export { againOf } from './line-verdict.ts'
+export { type Again, againOf } from './line-verdict.ts'
 export { whyOf } from './line-writer.ts'
 export { destroyAll, Sweep } from './sweep.ts'
 export {

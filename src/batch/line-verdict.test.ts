@@ -110,7 +110,7 @@ test('a budget is asked again every minute, or when it renews', () => {
     ['budget_used_up', undefined, 60_000],
   ] as const) {
     const verdict = verdictOn(place, 'req_1', 1, failed(code, retryAfterMs))
-    assert.deepEqual(verdict, { kind: 'again', afterMs, counts: false })
+    assert.deepEqual(verdict, { kind: 'again', afterMs, counts: false, isAside: true })
   }
 })
 

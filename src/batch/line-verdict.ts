@@ -8,6 +8,8 @@ export interface Again {
   afterMs: number
   /** Tries that count are bounded; those that were not the line's turn are not. */
   counts: boolean
+  /** True where it waits for what others may need less of, so that they may go before it. */
+  isAside: boolean
 }
 
 export type LineVerdict = { kind: 'ended'; end: EndedLine } | ({ kind: 'again' } & Again)
@@ -47,7 +49,7 @@ export function verdictOn(
   const { answer, error, usage } = end
   if (answer?.status === 404 && attempt < ATTEMPTS_MAX) {
     // An engine that was just started with another model, which its next probe will find.
-    return { kind: 'again', afterMs: backOffMs(attempt), counts: true }
+    return { kind: 'again', afterMs: backOffMs(attempt), counts: true, isAside: false }
   }
   if (answer !== null) {
     const outcome = answer.status < 300 ? 'completed' : 'failed'
@@ -73,10 +75,11 @@ export function againOf(
   isModelGone: boolean,
 ): Again | null {
   const waitMs = waitMsOf(failure, isModelGone)
-  if (waitMs !== null) return { afterMs: waitMs, counts: false }
+  if (waitMs !== null) return { afterMs: waitMs, counts: false, isAside: true }
   const counts = COUNTED.has(failure.code)
   if (counts ? attempt >= ATTEMPTS_MAX : !isPassing(failure)) return null
-  return { afterMs: Math.max(backOffMs(attempt), failure.retryAfterMs ?? 0), counts }
+  const afterMs = Math.max(backOffMs(attempt), failure.retryAfterMs ?? 0)
+  return { afterMs, counts, isAside: false }
 }
 
 /** What a client would be refused for, and a line has a window to wait out. */

@@ -1,6 +1,6 @@
 /** One response in the background, on its way to its end, over as many tries as that takes. */
 import { GristmillError, newId, toGristmillError } from '../base/index.ts'
-import { againOf, whyOf } from '../batch/index.ts'
+import { type Again, againOf, whyOf } from '../batch/index.ts'
 import type { LineEnd, RunningLine } from '../gateway/index.ts'
 import { isUnreachable } from '../store/index.ts'
 import { type BackgroundEnd, type BackgroundRow, noteTry } from './background-store.ts'
@@ -11,8 +11,8 @@ import type { ResponseRunnerOptions } from './response-runner.ts'
 const AGAIN_MS = 1000
 
 type Fate = 'stored' | 'dropped' | 'unknown'
-/** After how long it is tried again; null where it has ended. */
-type Again = number | null
+/** When it is tried again; null where it has ended. */
+type Next = Again | null
 
 export class BackgroundRun {
   readonly #services: ResponseRunnerOptions
@@ -21,6 +21,8 @@ export class BackgroundRun {
   readonly #ending = new AbortController()
   /** Aborted once an answer that the database does not take waits no longer. */
   readonly #stopping = new AbortController()
+  /** Aborted once what it stands aside for may be there. */
+  #aside: AbortController | undefined
   #tries: number
   /** Since when its model is not there; undefined while it is. */
   #missingSinceMs: number | undefined
@@ -35,6 +37,10 @@ export class BackgroundRun {
 
   get id(): string {
     return this.#row.id
+  }
+
+  get tenantId(): string {
+    return this.#row.tenantId
   }
 
   /** True while an engine works on it. */
@@ -55,6 +61,11 @@ export class BackgroundRun {
     this.#stopping.abort()
   }
 
+  /** What it stands aside for may be there. */
+  askAgain(): void {
+    this.#aside?.abort()
+  }
+
   /** Resolves when it has ended, or goes on elsewhere or later. @throws what the database throws */
   async run(): Promise<void> {
     const { responses, clock } = this.#services
@@ -63,17 +74,19 @@ export class BackgroundRun {
     for (;;) {
       const { signal } = this.#ending
       if (signal.aborted) return
-      const afterMs = await this.#once(content)
-      if (afterMs === null) return
-      await clock.sleep(afterMs, signal).catch(() => undefined)
+      const next = await this.#once(content)
+      if (next === null) return
+      this.#aside = next.isAside ? new AbortController() : undefined
+      const woken = this.#aside ? AbortSignal.any([signal, this.#aside.signal]) : signal
+      await clock.sleep(next.afterMs, woken).catch(() => undefined)
     }
   }
 
-  async #once(content: Content): Promise<Again> {
+  async #once(content: Content): Promise<Next> {
     const { gateway, clock, random, principalOf } = this.#services
     const { id, keyId, serviceClass, endUser, sessionId, tags, createdAt } = this.#row
     const requestId = newId('req', clock, random)
-    const ended = Promise.withResolvers<Again>()
+    const ended = Promise.withResolvers<Next>()
     try {
       const principal = await principalOf(keyId)
       if (principal === null) throw new GristmillError('invalid_api_key')
@@ -108,7 +121,7 @@ export class BackgroundRun {
     content: Content,
     requestId: string,
     end: LineEnd,
-    tell: (again: Again) => void,
+    tell: (next: Next) => void,
   ): Promise<Fate> {
     this.#running = null
     const failure = end.answer === null ? (end.error ?? new GristmillError('internal_error')) : null
@@ -119,7 +132,7 @@ export class BackgroundRun {
     const again = failure && this.#again(failure)
     if (again !== null) {
       if (again.counts) await this.#countTry()
-      tell(again.afterMs)
+      tell(again)
       return 'dropped'
     }
     const fate = await this.#store(content, endOf(content, requestId, end, failure))
@@ -128,7 +141,7 @@ export class BackgroundRun {
   }
 
   /** As for a line of a batch, whose window is the time that it may wait. */
-  #again(failure: GristmillError) {
+  #again(failure: GristmillError): Next {
     const { clock, limits } = this.#services
     const nowMs = clock.nowMs()
     if (failure.code !== 'model_not_found') this.#missingSinceMs = undefined

@@ -52,6 +52,11 @@ export class ResponseRunner {
     this.#rounds.wake()
   }
 
+  /** Those of these tenants that wait for a budget ask again: one of theirs has changed. */
+  askAgain(tenantIds: ReadonlySet<string>): void {
+    for (const run of this.#runs.values()) if (tenantIds.has(run.tenantId)) run.askAgain()
+  }
+
   /** True while an engine works on it for us; others hear of that within a second. */
   isRunning(id: string): boolean {
     return this.#runs.get(id)?.isRunning === true

@@ -58,6 +58,8 @@ it('a change is known everywhere, and read without all that has not changed', as
   const limits = async () => (await elsewhere.list()).map(({ budget }) => Number(budget.limit))
   await until(async () => (await limits()).length === 30)
   rowsRead = 0
+  const told: string[] = []
+  const unlisten = elsewhere.onChange((tenantIds) => told.push(...tenantIds))
 
   const [first = '', second = ''] = made
   await here.change(first, { limit: '7' }, actor)
@@ -67,4 +69,7 @@ it('a change is known everywhere, and read without all that has not changed', as
   assert.equal((await limits())[0], 7)
   assert.throws(() => elsewhere.get(second), { code: 'not_found' })
   assert.ok(rowsRead < 5, `${rowsRead} rows were read for two changes`)
+  await until(() => told.length === 2)
+  assert.deepEqual(new Set(told), new Set([tenant.id]))
+  unlisten()
 })

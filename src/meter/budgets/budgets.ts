@@ -58,6 +58,7 @@ export class Budgets {
   /** What has changed since the last reading began. */
   #toRead: Set<string> | 'all' = new Set()
   #unlisten: (() => void) | undefined
+  readonly #listeners = new Set<(tenantIds: ReadonlySet<string>) => void>()
 
   constructor(options: BudgetsOptions) {
     const { database, clock, random, logger, leaseMs, gatewayId, isAlone } = options
@@ -105,6 +106,12 @@ export class Budgets {
 
   get isEmpty(): boolean {
     return this.#list.isEmpty
+  }
+
+  /** Calls back with the tenants whose budgets have changed; returns what ends that. */
+  onChange(listener: (tenantIds: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /**
@@ -230,9 +237,11 @@ export class Budgets {
       const old = before.get(id)
       if (old?.limit === limit && old.isHard === isHard) changed.delete(id)
     }
+    if (changed.size === 0) return
     // A limit that is lower now holds at once for what is not set aside.
-    if (changed.size > 0)
-      await this.#keeper.giveBack((counterId) => changed.has(budgetOf(counterId)))
+    await this.#keeper.giveBack((counterId) => changed.has(budgetOf(counterId)))
+    const tenantIds = new Set([...changed].flatMap((id) => before.get(id)?.tenantId ?? []))
+    for (const listener of this.#listeners) listener(tenantIds)
   }
 
   async #readList(): Promise<void> {
