@@ -3,6 +3,7 @@
  * after a crash at any point.
  */
 import { GristmillError } from '../base/index.ts'
+import { hasAnswered } from '../meter/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { beginBatch, failBatch, finalizeBatch } from './batch-store.ts'
 import type { BatchError, BatchRow } from './batch-types.ts'
@@ -20,6 +21,9 @@ export const INPUT_GONE: BatchError = {
   message: 'The input file was deleted.',
   param: 'input_file_id',
 }
+
+/** A model that has answered its tenant within this time is away where it is not there. */
+const KNOWN_MS = 7 * 24 * 3_600_000
 
 export function isGone(error: unknown): boolean {
   return error instanceof GristmillError && error.code === 'not_found'
@@ -42,6 +46,7 @@ export async function beginChecked(
     files,
     limits,
     check: (endpoint, body, by) => gateway.checkLine(endpoint, body, by),
+    isAway: awayFor(services, principal),
     turn: () => clock.sleep(0),
   }).catch((error: unknown) => {
     if (!isGone(error)) throw error
@@ -54,4 +59,18 @@ export async function beginChecked(
     const failed = await failBatch(sql, id, errors, at())
     if (failed) await onEnded(sql, failed)
   })
+}
+
+/** Each model that the key may use is asked for once. */
+function awayFor({ database, clock }: RunServices, { tenantId, policy }: Principal) {
+  const sinceMs = clock.nowMs() - KNOWN_MS
+  const known = new Map<string, Promise<boolean>>()
+  return async (model: string): Promise<boolean> => {
+    if (policy.models?.includes(model) === false) return false
+    // What the database cannot store has never been answered.
+    if (model.includes('\0') || !model.isWellFormed()) return false
+    const asked = known.get(model) ?? hasAnswered(database.sql, { tenantId, model, sinceMs })
+    known.set(model, asked)
+    return asked
+  }
 }

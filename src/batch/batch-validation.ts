@@ -7,7 +7,7 @@ import type { DoorPath, ReadAtDoor } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { BatchError, BatchRow } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
-import { type InputLine, isBlank, lineError, readLine } from './line-format.ts'
+import { type InputLine, isBlank, lineError, modelIn, readLine } from './line-format.ts'
 
 /** Checks a line as the request it will be. */
 export type CheckLine = (door: DoorPath, body: Buffer, principal: Principal) => ReadAtDoor
@@ -28,6 +28,8 @@ export interface ValidationOptions {
   files: FileStore
   limits: Pick<Limits, 'bodyBytesMax' | 'batchLinesMax'>
   check: CheckLine
+  /** True of a model that is not there and will come back, as far as is known. */
+  isAway: (model: string) => Promise<boolean>
   /** Lets others go on. */
   turn: () => Promise<void>
 }
@@ -36,7 +38,7 @@ export interface ValidationOptions {
 export async function validateInput(
   batch: BatchRow,
   principal: Principal,
-  { files, limits, check, turn }: ValidationOptions,
+  { files, limits, check, isAway, turn }: ValidationOptions,
 ): Promise<Validation> {
   const customIds = new Map<string, number>()
   const models = new Set<string>()
@@ -55,7 +57,9 @@ export async function validateInput(
     const error = problemOf(line.number, read, customIds, (body) => {
       models.add(check(batch.endpoint, body, principal).request.model)
     })
-    if (error !== undefined) errors.push(error)
+    const missing = error?.code === 'model_not_found' ? modelIn(line) : null
+    if (missing !== null && (await isAway(missing))) models.add(missing)
+    else if (error !== undefined) errors.push(error)
     if (errors.length >= ERRORS_MAX) break
     characters += line.text?.length ?? 0
     if (characters >= CHARACTERS_PER_TURN) {

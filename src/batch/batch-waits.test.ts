@@ -150,6 +150,30 @@ describe('lines of a batch', () => {
     assert.deepEqual(new Set(errors.map(([, code]) => code)), new Set(['model_not_found']))
   })
 
+  it('wait also where it was away already when the batch was made', async () => {
+    batches = testBatches(database, goodAnswer)
+    batches.runner.start()
+    batches.models.delete('mill')
+    await answered('ten_1', 'mill', 6)
+    await answered('ten_1', 'rye', 8)
+    await answered('ten_2', 'oat', 1)
+    const { id } = await batches.make([...linesOf('mill', 2), 'no json'])
+    const failed = await batches.ended(id)
+    assert.deepEqual(
+      failed.errors.map(({ line, code }) => [line, code]),
+      [[3, 'invalid_json_line']],
+    )
+    const waiting = await batches.make(linesOf('mill', 2))
+    assert.match((await told(waiting.id)).reason ?? '', /^The model mill does not exist/)
+    batches.models.add('mill')
+    assert.equal((await batches.ended(waiting.id)).linesCompleted, 2)
+    batches.models.clear()
+    for (const model of ['rye', 'oat']) {
+      const unknown = await batches.ended((await batches.make(linesOf(model, 1))).id)
+      assert.deepEqual([unknown.status, unknown.errors[0]?.code], ['failed', 'model_not_found'])
+    }
+  })
+
   it('end with an error that a lower limit of today lets in no more', async () => {
     batches = testBatches(database, goodAnswer)
     const long = lineOf('mill', 'long', 'x'.repeat(5000))
@@ -208,6 +232,19 @@ describe('lines of a batch', () => {
     const { id } = await batches.make(linesOf('rye', 1))
     assert.equal((await batches.ended(id)).status, 'completed')
   })
+
+  /** As if a tenant had had an answer of a model some days ago. */
+  async function answered(tenantId: string, model: string, daysAgo: number): Promise<void> {
+    const sums = ['cut', 'recovered', 'input_tokens', 'cached_tokens', 'output_tokens', 'engine_ms']
+    const more = ['queue_ms', 'spend_nanos', 'charge_nanos', 'unpriced', 'hits']
+    const none = [...sums, ...more, 'hit_input_tokens', 'hit_output_tokens'].map(
+      (sum) => [sum, 0] as const,
+    )
+    const key = { tenant_id: tenantId, project_id: 'prj_1', key_id: 'key_1', model }
+    const hour = new Date(Date.now() - daysAgo * 86_400_000)
+    const counts = { served_class: 'batch', requests: 1, finished: 1, ...Object.fromEntries(none) }
+    await database.sql`insert into usage_hours ${database.sql({ ...key, hour, ...counts })}`
+  }
 
   /** As if it had been looked through before. */
   async function begun(id: string, linesTotal: number, model: string | null): Promise<void> {

@@ -156,4 +156,4 @@ export {
   settledPage,
   settledPages,
 } from './usage-events.ts'
-export { foldUsage, keepUsageFolded } from './usage-hours.ts'
+export { foldUsage, hasAnswered, keepUsageFolded } from './usage-hours.ts'

@@ -233,6 +233,17 @@ export function hoursWithin(
   return sql`${part('usage_hours')} union all ${part('usage_fresh')}`
 }
 
+/** Whether a tenant has had an answer of a model since then, to the hour. */
+export async function hasAnswered(
+  sql: Queries,
+  { tenantId, model, sinceMs }: { tenantId: string; model: string; sinceMs: number },
+): Promise<boolean> {
+  const filter: Fragment = sql`and tenant_id = ${tenantId} and model = ${model} and finished > 0`
+  const [row] = await sql<{ isKnown: boolean }[]>`
+    select exists (${hoursWithin(sql, at(sql, sinceMs), sql`'infinity'`, filter)}) as "isKnown"`
+  return row?.isKnown === true
+}
+
 /**
  * What rented services cost by day.
  * @param fromMs start of a day; @param toMs as well, or now; @param tenantIds undefined: of all
