@@ -75,11 +75,12 @@ export async function storedResponses(
   requestIds: readonly string[],
 ): Promise<Map<string, TokenCounts>> {
   if (requestIds.length === 0) return new Map()
-  const rows = await sql<(TokenCounts & { requestId: string })[]>`
-    select request_id as "requestId", input_tokens as "inputTokens",
-      cached_tokens as "cachedTokens", output_tokens as "outputTokens"
+  const rows = await sql<{ requestId: string; counts: TokenCounts }[]>`
+    select request_id as "requestId", jsonb_strip_nulls(jsonb_build_object(
+      'inputTokens', input_tokens, 'cachedTokens', cached_tokens, 'outputTokens', output_tokens,
+      'cacheWriteTokens', cache_write_tokens, 'reasoningTokens', reasoning_tokens)) as counts
     from responses where request_id in ${sql([...requestIds])}`
-  return new Map(rows.map(({ requestId, ...counts }) => [requestId, counts]))
+  return new Map(rows.map(({ requestId, counts }) => [requestId, counts]))
 }
 
 /** The content of one that has not ended; undefined where it is gone. */
@@ -120,6 +121,8 @@ export async function endResponse(
       input_tokens: usage.inputTokens,
       cached_tokens: usage.cachedTokens,
       output_tokens: usage.outputTokens,
+      cache_write_tokens: usage.cacheWriteTokens ?? null,
+      reasoning_tokens: usage.reasoningTokens ?? null,
     }
     const ended = await sql`
       update responses set ${sql(facts)}, bytes = bytes + ${more}

@@ -152,7 +152,8 @@ test('one in the background ends once, for whoever has the right, and nobody els
   assert.deepEqual(first.tags, ['eu'])
   const before = await store.queued(first)
   assert.ok(before)
-  const usage = { inputTokens: 5, cachedTokens: 2, outputTokens: 3 }
+  const kinds = { cacheWriteTokens: 1, reasoningTokens: 2 }
+  const usage = { inputTokens: 5, cachedTokens: 2, outputTokens: 3, ...kinds }
   const end = (requestId: string) => ({
     status: 'completed' as const,
     answer: { id: 'resp_1', output: [message(SECRET)] },
