@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, FakeClock, systemRandom } from '../../base/index.ts'
-import { openTestDatabase, type TestDatabase } from '../../store/index.ts'
+import { until } from '../../base/test-eventually.ts'
+import { openTestDatabase, type Queries, type TestDatabase } from '../../store/index.ts'
 import { createTenancy, type Tenancy } from '../../tenancy/index.ts'
 import { recordCapacity } from '../capacity.ts'
 import { Books } from './books.ts'
@@ -62,7 +63,7 @@ const write = (minute: number, run = 'run') =>
     },
   ])
 
-const settle = (id: string, servedClass: string, atMs: number) => database.sql`
+const settle = (id: string, servedClass: string, atMs: number, sql: Queries = database.sql) => sql`
   insert into ledger_settlements (request_id, tenant_id, project_id, key_id, model, service_class,
     served_class, engine_id, settlement_group, end_reason, estimated, input_tokens, cached_tokens,
     output_tokens, queue_ms, engine_ms, settled_at)
@@ -79,6 +80,11 @@ async function summed(): Promise<number[]> {
       extract(epoch from until_at - from_at)::int / 3600 as hours
     from cost_sums where is_ready order by 1`
   return rows.flatMap(({ hour, hours }) => [hour, hours])
+}
+
+const classes = async () => {
+  const shares = await readClassShares(database.sql, FROM_MS, FROM_MS + 2 * DAY_MS)
+  return shares.get(engineKey('ten_a', 'eng_1'))
 }
 
 /** Sums whose amounts nobody can have by way of minutes. */
@@ -142,10 +148,6 @@ describe('minutes of engines', () => {
   })
 
   it('share out classes with what was settled later', async () => {
-    const classes = async () => {
-      const shares = await readClassShares(database.sql, FROM_MS, FROM_MS + 2 * DAY_MS)
-      return shares.get(engineKey('ten_a', 'eng_1'))
-    }
     await settle('req_1', 'standard', FROM_MS + 5 * HOUR_MS)
     await fold(27.1)
     assert.deepEqual(await classes(), new Map([['standard', 120n]]))
@@ -155,6 +157,32 @@ describe('minutes of engines', () => {
     assert.equal(await fold(27.1), 1)
     assert.deepEqual(Object.fromEntries((await classes()) ?? []), both)
   })
+})
+
+describe('what is being settled as of a time', () => {
+  it('is in its classes, whatever comes first', async () => {
+    const [isWritten, mayCommit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const settling = database.transaction(async (sql) => {
+      await settle('req_1', 'standard', FROM_MS + 5 * HOUR_MS, sql)
+      isWritten.resolve()
+      await mayCommit.promise
+    })
+    await isWritten.promise
+    let isFolded = false
+    const folding = fold(6.1).then(() => {
+      isFolded = true
+    })
+    await until(async () => isFolded || (await waitingForLocks()) > 0)
+    mayCommit.resolve()
+    await Promise.all([settling, folding])
+    assert.deepEqual(await classes(), new Map([['standard', 120n]]))
+  })
+
+  async function waitingForLocks(): Promise<number> {
+    const [row] = await database.sql<{ count: number }[]>`
+      select count(*)::int from pg_locks where not granted`
+    return row?.count ?? 0
+  }
 })
 
 describe('old minutes of engines', () => {

@@ -111,14 +111,14 @@ async function fold(
   return await database.transaction((sql) => keep(sql, claim, rows))
 }
 
-/** From now on whoever writes a minute of it takes the claim away. */
+/** From now on whoever writes a minute of it, or settles as of it, takes the claim away. */
 function claimTime(
   database: Pick<Database, 'transaction'>,
   { fromMs, untilMs }: Wanted,
 ): Promise<Claim> {
   return database.transaction(async (sql) => {
     // What is being written is waited for: it did not see the claim, but what follows sees it.
-    await sql`lock table engine_minutes in share mode`
+    await sql`lock table engine_minutes, only ledger_settlements in share mode`
     const [row] = await sql<{ id: string; partsMs: number[] }[]>`
       with ${changeTimes(sql)}, time as (
         select ${at(sql, fromMs)} as from_at, ${at(sql, untilMs)} as until_at
