@@ -75,6 +75,7 @@ async function changeProject(
   actor: Actor,
 ): Promise<Project> {
   const work = database.transaction(async (sql) => {
+    await sql`select 1 from projects where id = ${id} for update`
     const before = await read(sql, id)
     const { name = before.name, weight = before.weight } = change
     await sql`update projects set name = ${name}, weight = ${weight} where id = ${id}`

@@ -135,6 +135,7 @@ async function changeAccount(
 
 async function remove({ database, clock }: Context, id: string, actor: Actor): Promise<void> {
   await database.transaction(async (sql) => {
+    await sql`select 1 from service_accounts where id = ${id} for update`
     const { tenantId, name, keyCount } = await read(sql, id)
     const at = new Date(clock.nowMs())
     await sql`

@@ -64,6 +64,8 @@ export function tenants(context: Context): Tenants {
       changeTenant(context, id, checked(tenantChange, change), actor),
     archive: (id, actor) =>
       database.transaction(async (sql) => {
+        // First of all, as whoever makes or ends something of it does.
+        await sql`select 1 from tenants where id = ${id} for update`
         const tenant = await read(sql, id)
         const at = new Date(clock.nowMs())
         const projects = sql`select id from projects where tenant_id = ${id}`
