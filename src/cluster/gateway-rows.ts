@@ -1,6 +1,6 @@
 /** The tables of gateways, of the lease to schedule, and of who took it when. */
 import { hostname } from 'node:os'
-import type { Queries } from '../store/index.ts'
+import { type Queries, textArray } from '../store/index.ts'
 import { LEASE_MS } from './lease-term.ts'
 
 const TAKEOVERS_KEPT = 1000
@@ -56,10 +56,17 @@ export async function join(sql: Queries, own: OwnGateway): Promise<number> {
   return joined?.number ?? 0
 }
 
-export async function beat(sql: Queries, { id, run }: OwnGateway): Promise<void> {
-  await sql`
+/** A sign of life. Where its row was forgotten it gets it back, with the number that it has. */
+export async function beat(sql: Queries, own: OwnGateway, number: number): Promise<void> {
+  const { id, run } = own
+  const told = await sql`
     update gateways set beat_at = clock_timestamp(), left_at = null, is_settled = false
     where id = ${id} and run = ${run}`
+  if (told.count > 0) return
+  await sql`
+    insert into gateways (id, number, run, url, version, host, pid) overriding system value
+    values (${id}, ${number}, ${run}, ${own.url}, ${own.version}, ${hostname()}, ${process.pid})
+    on conflict do nothing`
 }
 
 export async function leave(sql: Queries, { id, run }: OwnGateway): Promise<void> {
@@ -86,12 +93,22 @@ const columns = (sql: Queries) => sql`
   id, number, run, url, version, host, pid, started_at as "startedAt",
   (1000 * extract(epoch from clock_timestamp() - beat_at))::float8 as "beatAgeMs"`
 
-/** Numbers of gateways not heard of for so long, or that have left, with requests to settle. */
-export async function readGone(sql: Queries, forS: number): Promise<number[]> {
+/**
+ * Numbers of gateways with requests to settle: not heard of for so long, left, or forgotten.
+ * @param numbers that open requests have, read before this
+ */
+export async function readGone(
+  sql: Queries,
+  forS: number,
+  numbers: readonly number[],
+): Promise<number[]> {
   const rows = await sql<{ number: number }[]>`
     select number from gateways
     where not is_settled
-      and (left_at is not null or beat_at < clock_timestamp() - make_interval(secs => ${forS}))`
+      and (left_at is not null or beat_at < clock_timestamp() - make_interval(secs => ${forS}))
+    union
+    select number from unnest(${textArray(numbers.map(String))}::int[]) as open (number)
+    where number not in (select number from gateways)`
   return rows.map(({ number }) => number)
 }
 
@@ -105,14 +122,12 @@ export async function markSettled(sql: Queries, numbers: readonly number[], forS
   }
 }
 
-/**
- * Forgets gateways that left so long ago. One that was killed may come back with a journal that
- * names it by its number, and is kept.
- */
+/** Forgets gateways that left, or gave their last sign of life, so long ago. */
 export async function forgetGateways(sql: Queries, agoS: number): Promise<void> {
   await sql`
     delete from gateways
-    where is_settled and left_at < clock_timestamp() - make_interval(secs => ${agoS})
+    where is_settled
+      and coalesce(left_at, beat_at) < clock_timestamp() - make_interval(secs => ${agoS})
       and not exists (select from scheduler_lease where gateway_id = gateways.id)`
 }
 

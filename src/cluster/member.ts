@@ -34,7 +34,7 @@ const TICK_MS = 100
 const TAKEOVERS_SHOWN = 50
 /** A gateway that was silent for so long has ended, as far as its requests are concerned. */
 const GONE_AFTER_S = 120
-/** After a gateway has left. */
+/** After a gateway has left, or was silent; one that comes back gets a row anew. */
 const FORGOTTEN_AFTER_S = 30 * 86_400
 
 export interface MemberOptions {
@@ -134,11 +134,15 @@ export class Member {
   /**
    * Has the requests settled that gateways left open which do not live any more, and forgets those
    * that have not lived for long.
+   * @param numbersOf numbers of gateways with open requests
    * @param settle settles those of gateways with these numbers
    */
-  async settleGone(settle: (numbers: readonly number[]) => Promise<unknown>): Promise<void> {
+  async settleGone(
+    numbersOf: () => Promise<readonly number[]>,
+    settle: (numbers: readonly number[]) => Promise<unknown>,
+  ): Promise<void> {
     const { sql } = this.#options.database
-    const gone = await readGone(sql, GONE_AFTER_S)
+    const gone = await readGone(sql, GONE_AFTER_S, await numbersOf())
     if (gone.length > 0) {
       await settle(gone)
       await markSettled(sql, gone, GONE_AFTER_S)

@@ -226,7 +226,7 @@ export class Membership {
     // At once, since each may take long. Who lives is known before the lease is taken, as they
     // have to report first.
     const [, gateways, found] = await Promise.all([
-      beat(sql, own),
+      beat(sql, own, this.#number),
       readGateways(sql, SHOWN_S),
       readLease(sql),
     ])

@@ -200,6 +200,16 @@ export async function readOpen(
     limit ${rowsMax}`
 }
 
+/** Numbers of gateways whose requests have working state. */
+export async function openGateways(sql: Queries): Promise<number[]> {
+  const rows = await sql<{ gateway: number }[]>`
+    select distinct i.gateway from ledger_open as o, lateral (
+      select gateway from ledger_intents where ledger_intents.request_id = o.request_id limit 1
+    ) as i
+    where i.gateway is not null`
+  return rows.map(({ gateway }) => gateway)
+}
+
 /** An intent as a row of JSON, fit for the database whatever came from outside. */
 export function rowOfIntent(intent: Intent, gateway?: number): string {
   return encode({

@@ -34,11 +34,11 @@ const limits = {
   ledgerWaitMs: 1000,
 }
 
-async function startLedger(): Promise<Ledger> {
+async function startLedger(gateway?: number): Promise<Ledger> {
   registry = new Registry()
   const logger = createLogger('silent', 'test')
   const journal = await openTestJournal()
-  return createLedger({ database, journal, clock: systemClock, logger, registry, limits })
+  return createLedger({ database, journal, clock: systemClock, logger, registry, limits, gateway })
 }
 
 function intent(changes: Partial<Intent> = {}): Intent {
@@ -288,6 +288,19 @@ describe('recovery', () => {
     )
     assert.equal(rows[1]?.served_class, 'flex')
     assert.equal(rows[1]?.estimated, true)
+  })
+
+  it('knows which gateways have left something open', async () => {
+    const other = await startLedger(7)
+    const [theirs, ours] = [intent(), intent()]
+    await Promise.all([other.open(theirs), ledger.open(ours)])
+    other.progress(theirs.requestId, progress(42))
+    ledger.progress(ours.requestId, progress(42))
+    await Promise.all([other.flush(), ledger.flush()])
+    await other.close()
+    assert.deepEqual(await ledger.openGateways(), [7])
+    assert.equal(await ledger.recover(undefined, undefined, undefined, [7]), 1)
+    assert.deepEqual(await ledger.openGateways(), [])
   })
 
   it('takes the exact count where the engine still has it, and never less than the progress', async () => {

@@ -18,7 +18,7 @@ import type { Journal } from './journal.ts'
 import { replayJournal } from './journal-replay.ts'
 import { LedgerHealth } from './ledger-health.ts'
 import { createLedgerMetrics, type LedgerMetrics } from './ledger-metrics.ts'
-import { rowOfIntent } from './ledger-rows.ts'
+import { openGateways, rowOfIntent } from './ledger-rows.ts'
 import { type OpenEntry, refusedSettlement } from './open-entry.ts'
 import { type CountOf, type PriceOf, recoverOpen, type StoredAnswers } from './recovery.ts'
 import { SettlementQueue } from './settlement-queue.ts'
@@ -226,6 +226,11 @@ export class Ledger {
     const { sql } = database
     const known = { countOf, storedAnswers, priceOf, gateways }
     return await recoverOpen({ sql, clock, logger, ...known, isOurs })
+  }
+
+  /** Numbers of gateways that have requests open, as far as they are not of the last minutes. */
+  openGateways(): Promise<number[]> {
+    return openGateways(this.#options.database.sql)
   }
 
   /** Requests opened here whose settlement is not durable yet. */

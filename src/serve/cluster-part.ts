@@ -53,7 +53,10 @@ export function settleLeftOpen(options: LeftOpenOptions): void {
     if (isBusy || !member.isOurs()) return
     isBusy = true
     try {
-      await member.settleGone((numbers) => ledger.recover(countOf, storedAnswers, priceOf, numbers))
+      await member.settleGone(
+        () => ledger.openGateways(),
+        (numbers) => ledger.recover(countOf, storedAnswers, priceOf, numbers),
+      )
     } catch (error) {
       logger.warn({ err: error }, 'what ended gateways left open could not be settled yet')
     } finally {
