@@ -12,6 +12,7 @@ import type { Database, Fence, SharedRight } from '../store/index.ts'
 import { ClusterPool } from './cluster-pool.ts'
 import { ClusterRates } from './cluster-rates.ts'
 import { RememberedCounters } from './counter-feed.ts'
+import { CutOff } from './cut-off.ts'
 import {
   forgetGateways,
   markSettled,
@@ -65,6 +66,7 @@ export class Member {
   readonly #deskRates: TokenRates
   readonly #counters = new RememberedCounters()
   readonly #work: WorkRight
+  readonly #cutOff = new CutOff()
   readonly #listeners = new Set<() => void>()
   readonly #lostListeners = new Set<() => void>()
   #parts: MemberParts | undefined
@@ -273,9 +275,12 @@ export class Member {
   #look(): void {
     const { lease, holder, alive } = this.membership
     if (lease !== null) this.pool.fence.saw(lease.token)
+    const reach = reachOf(this.#parts?.pool)
+    this.pool.tell(['reach', reach])
     if (this.#desk !== undefined) {
       this.#desk.alive(alive)
       if (this.mayStart()) this.#parts?.pool.wake()
+      this.#giveWayIfCutOff(this.#desk, reach)
       return
     }
     if (lease === null || holder === undefined) return
@@ -296,6 +301,15 @@ export class Member {
       onDown: () => this.pool.detach(),
       onMessage: (message, ageMs) => this.#receive(message, lease.token, ageMs),
     })
+  }
+
+  /** The engines answer others, so that requests need not wait for them to answer us. */
+  #giveWayIfCutOff(desk: SchedulerDesk, reach: number): void {
+    const { own, clock, logger } = this.#options
+    const others = desk.reachOfOthers(own.id)
+    if (!this.#cutOff.isLasting(reach, others, clock.monotonicMs())) return
+    logger.warn({}, 'no engine answers this gateway, while others reach some; it gives way')
+    void this.membership.giveWay()
   }
 
   #receive(message: Down, token: number, ageMs: number): void {
@@ -329,6 +343,14 @@ export class Member {
     stream.send(['welcome', this.membership.term.token])
     const seat = desk.seat(gatewayId, (message) => stream.send(message))
   }
+}
+
+/** Engines that answer. */
+function reachOf(pool: Pool | undefined): number {
+  let engines = 0
+  for (const { state } of pool?.engines.values() ?? [])
+    if (state === 'up' || state === 'draining') engines++
+  return engines
 }
 
 function placesOf(pool: Pool | undefined, model: string): number {

@@ -104,6 +104,13 @@ describe('one of several gateways', () => {
     assert.equal(membership.mayAct, false)
   })
 
+  it('takes the lease that it gave way with again, where nobody else does', async () => {
+    const one = await join('a')
+    await one.membership.giveWay()
+    assert.deepEqual([one.membership.mayAct, one.losses], [false, 1])
+    await eventually('it has the lease again', () => one.tokens.length === 2)
+  })
+
   it('may not act by its lease after its machine has slept', async () => {
     // The monotonic clock stands still meanwhile.
     let sleptMs = 0

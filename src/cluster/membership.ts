@@ -25,6 +25,8 @@ const ROUND_MS = 1000
 const HURRIED_MS = 200
 /** A holder that could not look for so long lets go: others may have it by then. */
 const BLIND_MS_MAX = 10_000
+/** A holder that gave way takes the lease again where nobody else has by then. */
+const STAND_BACK_MS = 3000
 /** Between two looks, at the least. */
 const PAUSE_MS_MIN = 20
 /** A gateway that was silent for so long is taken for dead. */
@@ -62,6 +64,7 @@ export class Membership {
   #isLeaving = false
   #isHurried = false
   #isAway = false
+  #standsBackUntilMs = Number.NEGATIVE_INFINITY
   #wake = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -149,9 +152,19 @@ export class Membership {
 
   /** Gives the lease back, so that another gateway can take it at once, and takes none any more. */
   async give(): Promise<void> {
+    this.#isLeaving = true
+    await this.#giveBack()
+  }
+
+  /** Gives the lease back, so that another gateway can take it; it takes it again if none does. */
+  async giveWay(): Promise<void> {
+    this.#standsBackUntilMs = this.#options.clock.monotonicMs() + STAND_BACK_MS
+    await this.#giveBack()
+  }
+
+  async #giveBack(): Promise<void> {
     const { sql, own } = this.#options
     const connection = sql()
-    this.#isLeaving = true
     if (!this.#holds) return
     this.#drop()
     // Where that cannot be said it ends by itself.
@@ -214,7 +227,7 @@ export class Membership {
 
   /** Right after the end of a lease that is not renewed, if that comes first. */
   #pauseMs(): number {
-    if (this.#isHurried || this.#isAway) return HURRIED_MS
+    if (this.#isHurried || this.#isAway || this.#standsBack) return HURRIED_MS
     const leftMs = this.#lease?.leftMs ?? 0
     if (this.#holds || leftMs > ROUND_MS) return ROUND_MS
     return leftMs + 5
@@ -232,7 +245,8 @@ export class Membership {
     ])
     this.#gateways = gateways
     let lease = found
-    if (!this.#holds && !this.#isLeaving && (lease?.leftMs ?? 0) <= 0) {
+    const mayTake = !this.#holds && !this.#isLeaving && !this.#standsBack
+    if (mayTake && (lease?.leftMs ?? 0) <= 0) {
       await this.#take(sql, lease)
       lease = await readLease(sql)
     }
@@ -240,6 +254,10 @@ export class Membership {
     this.#tokenSeen = Math.max(this.#tokenSeen, lease?.token ?? 0)
     this.#lookedAtMs = clock.monotonicMs()
     onLook()
+  }
+
+  get #standsBack(): boolean {
+    return this.#options.clock.monotonicMs() < this.#standsBackUntilMs
   }
 
   async #renew(sql: Sql): Promise<void> {

@@ -50,6 +50,8 @@ export type Up =
   /** What it was charged to rates is corrected to so many tokens. */
   | ['used', RateAsk['id'], number]
   | ['rated', string, RateNews]
+  /** Engines that answer it; told every second. */
+  | ['reach', number]
 
 /** A grant whose engine is known by its name only. */
 export type GrantWords = Omit<Grant, 'engine'> & { engineId: string }

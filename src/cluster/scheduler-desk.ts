@@ -82,6 +82,11 @@ export class SchedulerDesk implements SeatOwner {
     return [...this.#seats].map(({ gatewayId }) => gatewayId)
   }
 
+  /** How many engines answer each of the gateways, apart from this one. */
+  reachOfOthers(ownId: string): number[] {
+    return [...this.#seats].flatMap(({ gatewayId, reach }) => (gatewayId === ownId ? [] : [reach]))
+  }
+
   get heldPlaces(): number {
     return this.#held.engines().reduce((sum, id) => sum + this.#held.of(id), 0)
   }

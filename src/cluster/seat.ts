@@ -30,6 +30,8 @@ export interface Charged {
 
 export class Seat {
   readonly gatewayId: string
+  /** Engines that answer its gateway; of one of an earlier version, none that is known. */
+  reach = 0
   readonly #owner: SeatOwner
   readonly #send: (message: Down) => void
   readonly #tickets = new Map<TicketNumber, PoolTicket>()
@@ -51,6 +53,7 @@ export class Seat {
     else if (message[0] === 'ready') this.#owner.ready(this)
     else if (message[0] === 'rated') pool.quotas.heard(message[1], message[2])
     else if (message[0] === 'used') this.#correct(message[1], message[2])
+    else if (message[0] === 'reach') this.reach = message[1]
     else this.#note(message)
   }
 
@@ -97,7 +100,7 @@ export class Seat {
   }
 
   /** What its gateway tells of a ticket. */
-  #note(message: Exclude<Up, ['ready'] | ['rated', ...unknown[]]>): void {
+  #note(message: Exclude<Up, ['ready'] | ['reach', number] | ['rated', ...unknown[]]>): void {
     const number = message[1]
     if (message[0] === 'end') this.#end(number, message[2])
     else if (message[0] === 'leave') this.#leave(number)

@@ -144,7 +144,7 @@ export function request(tenantId: string, change: Partial<TicketRequest> = {}): 
   }
 }
 
-function profile(tellsLoad: boolean): EngineProfile {
+export function profile(tellsLoad: boolean): EngineProfile {
   return {
     kind: 'gristmill',
     version: null,
