@@ -39,11 +39,12 @@ export async function handleChat(engine: Engine, exchange: Exchange): Promise<vo
     samplingOf: (choice) => {
       const sampling = samplingOf(body, engine.random, choice)
       if (body.logprobs) sampling.topLogprobs = body.top_logprobs ?? 0
-      sampling.grammar = constraint?.newState()
-      return sampling
+      if (!constraint) return sampling
+      // A format that is complete can only end.
+      return { ...sampling, tokensMin: 0, grammar: constraint.newState() }
     },
   }
-  if (constraint) Object.assign(request, { ignoreEnd: false, tokensMin: 0 })
+  if (constraint) request.ignoreEnd = false
   const writer = writerFor(engine, exchange, body)
   await onRecord(engine, exchange, progress, (signal) =>
     generate(engine, exchange, { ...request, signal }, writer, constraint?.callsTools ?? false),

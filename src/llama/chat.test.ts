@@ -96,6 +96,27 @@ test('a bias can force and forbid tokens', async () => {
   assert.deepEqual(new Set(again.body.tokens), new Set([token]))
 })
 
+test('a bias holds for the end of an answer too, and a least number of tokens puts it off', async () => {
+  const { body: prompt } = await engine.post('/tokenize', user('x'))
+  // Of the control tokens in a prompt the one that ends has the highest number.
+  const end = Math.max(...prompt.tokens)
+  const ask = async (bias: number, fields: object = {}) => {
+    const body = { ...user('x'), logit_bias: { [end]: bias }, max_tokens: 300, seed: 1, ...fields }
+    const { choices, usage } = (await engine.post(CHAT, body)).body
+    return { reason: choices[0].finish_reason, tokens: usage.completion_tokens, choice: choices[0] }
+  }
+  const ended = await ask(100)
+  assert.deepEqual([ended.reason, ended.tokens], ['stop', 0])
+  const endless = await ask(-100)
+  assert.deepEqual([endless.reason, endless.tokens], ['length', 300])
+  for (const logprobs of [false, true]) {
+    const { reason, tokens, choice } = await ask(100, { min_tokens: 5, logprobs })
+    assert.deepEqual([reason, tokens], ['stop', 5])
+    const entries: { bytes: number[] }[] = choice.logprobs?.content ?? []
+    assert.ok(entries.every(({ bytes }) => bytes.length > 0))
+  }
+})
+
 test('characters of several bytes arrive whole, also across writes', async () => {
   const { body } = await engine.post('/tokenize', { prompt: '水' })
   assert.equal(body.tokens.length, 3)

@@ -333,7 +333,7 @@ export class Driver {
     }
     if (active.stopped) return 'stopped'
     const isEnd = this.#options.isEndToken(sampled.token)
-    if (isEnd && !request.ignoreEnd && active.generated >= request.tokensMin) return 'end'
+    if (isEnd && !request.ignoreEnd) return 'end'
     active.generated++
     progress.completionTokens++
     // A client that is gone gets nothing; its request is removed between two steps.

@@ -48,16 +48,12 @@ export const newProgress = (promptTokens: number): Progress => ({
 export function commonRequest(
   fields: SharedFields,
   signal: AbortSignal,
-): Pick<
-  CompletionRequest,
-  'priority' | 'cacheSalt' | 'choices' | 'ignoreEnd' | 'tokensMin' | 'signal'
-> {
+): Pick<CompletionRequest, 'priority' | 'cacheSalt' | 'choices' | 'ignoreEnd' | 'signal'> {
   return {
     priority: fields.priority ?? 0,
     cacheSalt: fields.cache_salt ?? '',
     choices: fields.n ?? 1,
     ignoreEnd: fields.ignore_eos ?? false,
-    tokensMin: fields.min_tokens ?? 0,
     signal,
   }
 }

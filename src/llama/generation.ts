@@ -16,6 +16,8 @@ export interface Sampling {
   seed: number
   /** Logit added per token id. */
   logitBias: ReadonlyMap<number, number>
+  /** Before this many tokens were generated none that ends the generation is chosen. */
+  tokensMin: number
   /** Alternatives to report per token; undefined reports no probabilities at all. */
   topLogprobs: number | undefined
   grammar: LlamaGrammarEvaluationState | undefined
@@ -52,8 +54,6 @@ export interface GenerationRequest {
   prompt: Token[]
   sampling: Sampling
   tokensMax: number
-  /** End tokens are ignored until this many tokens were generated. */
-  tokensMin: number
   /** End tokens are ignored altogether. */
   ignoreEnd: boolean
   signal: AbortSignal

@@ -20,6 +20,7 @@ export class LlamaRunner implements Runner {
   readonly #sequence: LlamaContextSequence
   /** Its position, which orders the batch. */
   readonly #order: { evaluationPriority: EvaluationPriority }
+  readonly #endTokens: ReadonlySet<Token>
   readonly #onSampler: () => void
   #iterator: AsyncGenerator<{ token: Token }, void, void> | undefined
   #top: { sampler: TopSampler; sampling: Sampling; last: Token | undefined } | undefined
@@ -29,14 +30,19 @@ export class LlamaRunner implements Runner {
 
   /**
    * @param index its position among the sequences
-   * @param onSampler called for every sampler that the library makes; each holds memory until
-   * collected
+   * @param options `onSampler` is called for every sampler that the library makes; each holds
+   * memory until collected
    */
-  constructor(sequence: LlamaContextSequence, index: number, onSampler: () => void) {
+  constructor(
+    sequence: LlamaContextSequence,
+    index: number,
+    options: { endTokens: ReadonlySet<Token>; onSampler(): void },
+  ) {
     this.#sequence = sequence
     // The library takes any number, though its type names five.
     this.#order = { evaluationPriority: index as EvaluationPriority }
-    this.#onSampler = onSampler
+    this.#endTokens = options.endTokens
+    this.#onSampler = options.onSampler
   }
 
   commonPrefix(tokens: readonly Token[]): number {
@@ -168,14 +174,23 @@ export class LlamaRunner implements Runner {
         frequencyPenalty,
         presencePenalty,
       }
-    if (sampling.logitBias.size > 0) options.tokenBias = this.#bias(sampling.logitBias)
+    const { logitBias, tokensMin } = sampling
+    const bias = this.#bias(logitBias)
+    if (logitBias.size > 0) options.tokenBias = bias
+    if (tokensMin > 0) {
+      const endless = this.#bias(logitBias, this.#endTokens)
+      options.tokenBias = () => (this.#generated.length < tokensMin ? endless : bias)
+    }
     if (sampling.grammar) options.grammarEvaluationState = sampling.grammar
     return options
   }
 
-  #bias(biases: ReadonlyMap<number, number>): TokenBias {
+  /** Past the library's own `set`, which passes over tokens that end the generation. */
+  #bias(biases: ReadonlyMap<number, number>, never: Iterable<Token> = []): TokenBias {
     const tokenBias = TokenBias.for(this.#sequence.model)
-    for (const [token, logit] of biases) tokenBias.set(token as Token, { logit })
+    const { _biases: logits } = tokenBias as unknown as { _biases: Map<number, number> }
+    for (const [token, logit] of biases) logits.set(token, logit)
+    for (const token of never) logits.set(token, Number.NEGATIVE_INFINITY)
     return tokenBias
   }
 }

@@ -6,6 +6,7 @@ import {
   type Llama,
   LlamaLogLevel,
   type LlamaModel,
+  type Token,
 } from 'node-llama-cpp'
 import { GristmillError, type Logger } from '../base/index.ts'
 import { type GgufSummary, inspectGguf } from './gguf.ts'
@@ -21,6 +22,8 @@ export interface LoadedModel {
   summary: GgufSummary
   llama: Llama
   model: LlamaModel
+  /** Those that end a generation. */
+  endTokens: ReadonlySet<Token>
 }
 
 export interface SequenceOptions {
@@ -59,12 +62,13 @@ export async function loadModel(
     throw new GristmillError('model_file_invalid', { path, reason }, { cause: error })
   })
   const name = options.name ?? basename(path).replace(/\.gguf$/i, '')
-  return { name, path, summary, llama, model }
+  const endTokens = new Set([...model.iterateAllTokens()].filter((one) => model.isEogToken(one)))
+  return { name, path, summary, llama, model, endTokens }
 }
 
 /** Sequences over one new context, and the means to free it; none needs none. */
 export async function openSequences(
-  { model }: LoadedModel,
+  { model, endTokens }: LoadedModel,
   options: SequenceOptions,
 ): Promise<{ runners: Runner[]; close(): Promise<void> }> {
   if (options.sequences === 0) return { runners: [], close: async () => {} }
@@ -79,7 +83,7 @@ export async function openSequences(
   })
   const runners = Array.from(
     { length: options.sequences },
-    (_, index) => new LlamaRunner(context.getSequence(), index, options.onSampler),
+    (_, index) => new LlamaRunner(context.getSequence(), index, { endTokens, ...options }),
   )
   return { runners, close: () => context.dispose() }
 }

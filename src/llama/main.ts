@@ -178,7 +178,7 @@ async function assemble(
     room: cap + express,
     enough: calibration ? enoughStreams(calibration) : cap + express,
     yieldMsMax: YIELD_MS_MAX,
-    isEndToken: (token) => loaded.model.isEogToken(token),
+    isEndToken: (token) => loaded.endTokens.has(token),
     onStep(report) {
       metrics.step(report)
       memory.collectIfDue()

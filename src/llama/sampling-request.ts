@@ -63,6 +63,7 @@ export function samplingOf(fields: SharedFields, random: Random, choice: number)
     logitBias: new Map(
       Object.entries(fields.logit_bias ?? {}).map(([token, bias]) => [Number(token), bias]),
     ),
+    tokensMin: fields.min_tokens ?? 0,
     topLogprobs: undefined,
     grammar: undefined,
   }

@@ -26,6 +26,7 @@ const SAMPLING: Sampling = {
   repeatPenalty: 1,
   seed: 1,
   logitBias: new Map(),
+  tokensMin: 0,
   topLogprobs: undefined,
   grammar: undefined,
 }
@@ -108,7 +109,6 @@ export function forcedRequest(
     prompt,
     sampling: SAMPLING,
     tokensMax,
-    tokensMin: tokensMax,
     ignoreEnd: true,
     signal,
     progress: newProgress(prompt.length),
