@@ -4,7 +4,7 @@ import { GristmillError } from '../base/index.ts'
 import type { ChatBody, ToolDefinition } from './chat-request.ts'
 import { literal } from './grammar-rules.ts'
 import { ANNOTATIONS, SchemaGrammar } from './schema-grammar.ts'
-import { CALL_END, CALL_MIDDLE, CALL_START } from './tool-calls.ts'
+import { CALL_END, CALL_MIDDLE, CALL_NAME, CALL_TAG } from './tool-calls.ts'
 import { type ToolChoice, toolChoiceOf } from './tool-choice.ts'
 
 export interface OutputConstraint {
@@ -15,9 +15,6 @@ export interface OutputConstraint {
 }
 
 const PARALLEL_CALLS_MAX = 16
-/** An answer that does not begin like a call. */
-const FREE_TEXT = '([^<] anything | "<" [^t] anything)?'
-const ANYTHING = '[\\x00-\\U0010FFFF]*'
 
 /**
  * The constraint that a request asks for, if any.
@@ -78,10 +75,31 @@ function toolGrammar(
   const calls = callable.map(({ function: { name, parameters } }) => {
     const schema = isOpen(parameters) ? { type: 'object' } : parameters
     const value = grammar.add(schema, `#/tools/${name}`)
-    return `${literal(CALL_START + name + CALL_MIDDLE)} ${value} ${literal(CALL_END)}`
+    return `${literal(CALL_NAME + name + CALL_MIDDLE)} ${value} ${literal(CALL_END)}`
   })
   const once = isOne || body.parallel_tool_calls === false
-  const more = once ? '' : ` ("\\n" call){0,${PARALLEL_CALLS_MAX - 1}}`
-  const free = mode === 'required' ? '' : ` | ${formatRule(body, grammar) ?? FREE_TEXT}`
-  return `${grammar.text(`call${more}${free}`)}call ::= ${calls.join(' | ')}\nanything ::= ${ANYTHING}\n`
+  const tag = literal(CALL_TAG)
+  const more = once ? '' : ` ("\\n" ${tag} call){0,${PARALLEL_CALLS_MAX - 1}}`
+  const rules = [`calls ::= call${more}`, `call ::= ${calls.join(' | ')}`]
+  if (mode === 'required') return grammar.text(`${tag} calls`) + lines(rules)
+  const format = formatRule(body, grammar)
+  if (format) return grammar.text(`${tag} calls | ${format}`) + lines(rules)
+  return grammar.text('words') + lines([...rules, ...wordRules()])
+}
+
+const lines = (rules: readonly string[]) => rules.map((rule) => `${rule}\n`).join('')
+
+/**
+ * An answer in words, which goes over into calls where the model writes the tag of one. A rule for
+ * each number of the tag's characters that stand at the end of the words.
+ */
+function wordRules(): string[] {
+  const [first = '', ...rest] = CALL_TAG
+  const next = (count: number) => (count === CALL_TAG.length ? 'calls' : `tag${count}`)
+  const words = `words ::= ([^${first}] words | "${first}" ${next(1)})?`
+  const tags = rest.map((character, i) => {
+    const others = `"${first}" ${next(1)} | [^${first}${character}] words`
+    return `${next(i + 1)} ::= ("${character}" ${next(i + 2)} | ${others})?`
+  })
+  return [words, ...tags]
 }

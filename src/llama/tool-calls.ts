@@ -11,7 +11,10 @@ export type OutputEvent =
   | { kind: 'call'; index: number; id: string; name: string }
   | { kind: 'arguments'; index: number; text: string }
 
-export const CALL_START = '<tool_call>\n{"name": "'
+export const CALL_TAG = '<tool_call>'
+/** Between the tag and the name. */
+export const CALL_NAME = '\n{"name": "'
+export const CALL_START = CALL_TAG + CALL_NAME
 export const CALL_MIDDLE = '", "arguments": '
 export const CALL_END = '}\n</tool_call>'
 
