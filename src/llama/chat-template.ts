@@ -77,7 +77,7 @@ export class ChatTemplate {
   /** Tokens of a text without template, for legacy completions; control tokens stay text. */
   async encodePlain(text: string, param = 'prompt'): Promise<Token[]> {
     this.#checkLength(text.length, param)
-    return this.#withStart(await tokeniseInPieces(this.#model, text, false))
+    return this.#withStart(await tokeniseInPieces(this.#model, text, false, []))
   }
 
   /**
@@ -108,7 +108,7 @@ export class ChatTemplate {
       const control = this.#controls[(part.codePointAt(0) ?? 0) - FIRST_STAND_IN]
       const tokens =
         control === undefined
-          ? await tokeniseInPieces(this.#model, part, true)
+          ? await tokeniseInPieces(this.#model, part, true, this.#controls)
           : this.#model.tokenize(control, false, 'trimLeadingSpace')
       for (const token of tokens) prompt.push(token)
     }
@@ -158,21 +158,21 @@ function alternation(texts: readonly string[]): RegExp | undefined {
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 
-/** Cuts before a space, where byte-pair encodings never merge, and lets others run in between. */
+/**
+ * Lets others run between two pieces.
+ * @param controls texts that must stay whole
+ */
 async function tokeniseInPieces(
   model: LlamaModel,
   text: string,
   special: boolean,
+  controls: readonly string[],
 ): Promise<Token[]> {
   if (text.length <= PIECE_CHARACTERS) return model.tokenize(text, special)
   const tokens: Token[] = []
   let start = 0
   while (start < text.length) {
-    let end = Math.min(text.length, start + PIECE_CHARACTERS)
-    if (end < text.length) {
-      const space = text.lastIndexOf(' ', end)
-      if (space > start) end = space
-    }
+    const end = pieceEnd(text, start, controls)
     const piece = text.slice(start, end)
     const pieceTokens =
       start === 0
@@ -183,4 +183,21 @@ async function tokeniseInPieces(
     await setImmediate()
   }
   return tokens
+}
+
+/**
+ * Before a space, where byte-pair encodings never merge. Scripts without spaces are cut anywhere
+ * but within a control token or a character of two units.
+ */
+function pieceEnd(text: string, start: number, controls: readonly string[]): number {
+  const end = start + PIECE_CHARACTERS
+  if (end >= text.length) return text.length
+  const space = text.lastIndexOf(' ', end)
+  if (space > start) return space
+  for (const control of controls) {
+    const from = end - control.length + 1
+    const at = text.slice(from, end + control.length - 1).indexOf(control)
+    if (at >= 0) return from + at
+  }
+  return text.codePointAt(end - 1) === text.charCodeAt(end - 1) ? end : end - 1
 }

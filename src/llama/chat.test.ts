@@ -176,6 +176,42 @@ test('a prompt that does not fit is refused with both numbers', async () => {
   const answer = await engine.post(CHAT, { ...user('word '.repeat(3000)), max_tokens: 10 })
   assert.equal(answer.status, 400)
   assert.equal(answer.body.error.code, 'context_length_exceeded')
+test('a long text without spaces has the tokens that its parts have', async () => {
+  const tokensOf = async (content: string): Promise<number[]> =>
+    (await engine.post('/tokenize', user(content))).body.tokens
+  const [empty, one, two] = [await tokensOf(''), await tokensOf('🌾'), await tokensOf('🌾🌾')]
+  const from = empty.findIndex((token, i) => token !== one[i])
+  const grain = two.slice(from, from + two.length - one.length)
+  // Each count puts the end of a piece somewhere else, within a character or a control token too.
+  for (let count = 3980; count < 4010; count++) {
+    const middle = Array.from({ length: count }, () => grain).flat()
+    const whole = [...empty.slice(0, from), ...middle, ...empty.slice(from)]
+    const tokens = await tokensOf('🌾'.repeat(count))
+    assert.ok(tokens.join() === whole.join(), `${count} grains`)
+  }
+})
+
+test('messages of which the template makes nothing are refused', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'chat-'))
+  const model = join(folder, 'bare.gguf')
+  await writeToyModel(model, { kind: 'markov', seed: 1, contextTokens: 512 })
+  const bytes = await readFile(model)
+  const from = bytes.indexOf('{% for message')
+  const length = bytes.indexOf('{% endif %}', from) + '{% endif %}'.length - from
+  const bare = "{{ messages[0]['content'] }}"
+  bytes.write(`${bare}{#${'-'.repeat(length - bare.length - 4)}#}`, from)
+  await writeFile(model, bytes)
+  const other = await startToyEngine('markov', { model, cap: 1 })
+  try {
+    assert.equal((await other.post(CHAT, { ...user('grain'), max_tokens: 2 })).status, 200)
+    const { status, body } = await other.post(CHAT, { ...user(''), max_tokens: 2 })
+    assert.deepEqual([status, body.error.param], [400, 'messages'])
+  } finally {
+    await other.stop()
+    await rm(folder, { recursive: true })
+  }
+})
+
   assert.match(answer.body.error.message, /2048 tokens.*\d{4} in the prompt, 10 to generate/)
   assert.equal(answer.headers.get('x-should-retry'), 'false')
 })
