@@ -157,6 +157,22 @@ test('streams whose sequences are no neighbours step by themselves, in turn', as
   assert.deepEqual(new Set(decoded), new Set([0, 1]))
 })
 
+test('a stream that is to stop ends before its next turn', async () => {
+  const { driver, log } = setUp(3)
+  let received = 0
+  const ask = (cacheSalt: string, tokensMax: number, onToken = () => true) =>
+    driver.run(request(5, { cacheSalt, tokensMax, onToken }))
+  const first = ask('first', 12, () => ++received < 4)
+  const between = ask('second', 1)
+  const third = ask('third', 12)
+  await between
+  assert.equal(await first, 'stopped')
+  assert.equal(await third, 'length')
+  assert.equal(received, 4)
+  // The token after the last one that was wanted would have been computed for nobody.
+  assert.equal(log.filter((line) => line === 'a next').length, 3)
+})
+
 test('where one pass is cheaper, a sequence between two streams is computed along', async () => {
   const { driver, log, runners, decoded } = setUp(3, 10, InPasses)
   await apart(driver)

@@ -56,11 +56,9 @@ interface Active extends Waiting, StepCandidate {
   firstTokenMs: number | undefined
   /** Tokens of this generation (`progress` adds up all choices of a request). */
   generated: number
-  /** Its consumer wants no more; a token that is being computed is dropped. */
-  stopped: boolean
-  /** How it ended in the step that is under way. */
+  /** How it has ended; a token that is being computed meanwhile is dropped. */
   end: GenerationEnd | undefined
-  /** What failed in the step that is under way. */
+  /** What has failed. */
   error: unknown
 }
 
@@ -156,8 +154,8 @@ export class Driver {
   async #loop(): Promise<void> {
     for (;;) {
       this.#woken = false
+      await this.#removeEnded()
       await this.#between.shift()?.()
-      await this.#removeAborted()
       await this.#admit()
       const plan = this.#plan()
       if (plan) await this.#step(plan)
@@ -168,15 +166,17 @@ export class Driver {
     this.#running = false
   }
 
-  async #removeAborted(): Promise<void> {
+  async #removeEnded(): Promise<void> {
     for (const waiting of this.#waiting)
       if (waiting.request.signal.aborted) waiting.resolve('aborted')
     this.#waiting = this.#waiting.filter(({ request }) => !request.signal.aborted)
-    for (const active of [...this.#active])
-      if (active.request.signal.aborted) {
-        await this.#release(active)
-        active.resolve('aborted')
-      }
+    for (const active of [...this.#active]) {
+      if (active.request.signal.aborted) active.end ??= 'aborted'
+      if (active.error === undefined && active.end === undefined) continue
+      await this.#release(active)
+      if (active.error !== undefined) active.reject(engineFailed(active.error))
+      else if (active.end !== undefined) active.resolve(active.end)
+    }
   }
 
   /** Gives free sequences to those who wait, best rank first, then in order of arrival. */
@@ -214,7 +214,6 @@ export class Driver {
         firstTokenMs: undefined,
         lastStepMs: nowMs,
         generated: 0,
-        stopped: false,
         end: undefined,
         error: undefined,
         rank: request.priority,
@@ -272,13 +271,7 @@ export class Driver {
     ])
     const endMs = clock.monotonicMs()
     for (const runner of failed) await runner.keep(0)
-    for (const active of stepped) {
-      active.lastStepMs = endMs
-      if (active.error === undefined && active.end === undefined) continue
-      await this.#release(active)
-      if (active.error !== undefined) active.reject(engineFailed(active.error))
-      else if (active.end !== undefined) active.resolve(active.end)
-    }
+    for (const active of stepped) active.lastStepMs = endMs
     const durationMs = endMs - startMs
     if (pass.length === 0) {
       this.#readMs += durationMs
@@ -331,7 +324,7 @@ export class Driver {
       active.firstTokenMs = this.#options.clock.monotonicMs()
       progress.prefillMs += active.firstTokenMs - active.startedMs
     }
-    if (active.stopped) return 'stopped'
+    if (active.end !== undefined) return active.end
     const isEnd = this.#options.isEndToken(sampled.token)
     if (isEnd && !request.ignoreEnd) return 'end'
     active.generated++
@@ -360,7 +353,7 @@ export class Driver {
     this.#kept = undefined
     if (!kept || kept.active.request.signal.aborted) return
     try {
-      kept.active.stopped = !kept.active.request.onToken(kept.sampled)
+      if (!kept.active.request.onToken(kept.sampled)) kept.active.end = 'stopped'
     } catch (error) {
       kept.active.error = error ?? new Error('unknown')
     }
