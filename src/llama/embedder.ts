@@ -66,13 +66,7 @@ export class Embedder {
 
   /** The vector of an input, of length 1 as OpenAI's are. */
   async embed(tokens: Token[]): Promise<Float32Array> {
-    const { threads, pieceTokens = PIECE_TOKENS } = this.#options
-    const size = this.inputTokensMax + END_TOKENS + 1
-    this.#context ??= this.#model.createEmbeddingContext({
-      contextSize: size,
-      batchSize: this.worksInPieces ? Math.min(pieceTokens, size) : size,
-      threads,
-    })
+    this.#context ??= this.#newContext()
     const { vector } = await (await this.#context).getEmbeddingFor(tokens)
     const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
     return Float32Array.from(vector, (value) => (length > 0 ? value / length : 0))
@@ -92,6 +86,23 @@ export class Embedder {
       tokens += input.length
     }
     return { capacityUnitsPerS: (1000 * tokens) / spentMs, knee: 1 }
+  }
+
+  #newContext(): Promise<LlamaEmbeddingContext> {
+    const { threads, pieceTokens = PIECE_TOKENS } = this.#options
+    const size = this.inputTokensMax + END_TOKENS + 1
+    const context = this.#model.createEmbeddingContext({
+      contextSize: size,
+      batchSize: this.worksInPieces ? Math.min(pieceTokens, size) : size,
+      // Unless it must be so many the library shares cores between contexts and leaves this one a
+      // core, though none computes beside another. Its type does not name what it takes.
+      threads: { ideal: threads, min: threads } as unknown as number,
+    })
+    // There may be memory for it when it is asked for again.
+    context.catch(() => {
+      this.#context = undefined
+    })
+    return context
   }
 
   async close(): Promise<void> {
