@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { Token } from 'node-llama-cpp'
+import type { ControlledEvaluateInputItem, LlamaContextSequence, Token } from 'node-llama-cpp'
 import { createLogger } from '../base/index.ts'
+import { LlamaRunner } from './llama-runner.ts'
 import { loadModel, openSequences } from './loaded-model.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
 import { forcedRequest } from './sweep.ts'
@@ -81,6 +82,24 @@ test('only a sequence with room, and with few enough tokens, is computed along',
   assert.ok(!idle.canFill(length - 1), 'a pass attends to as many positions as its longest')
   await idle.read([1 as Token])
   assert.ok(!idle.canFill(CONTEXT_TOKENS), 'no room for what is computed along')
+})
+
+test('however many tokens may be chosen, no whole vocabulary is fetched for probabilities', async () => {
+  const fetched: unknown[] = []
+  const sequence = {
+    model: { tokenizer: {} },
+    controlledEvaluate: async ([item]: ControlledEvaluateInputItem[]) => {
+      const [, options] = item as [Token, { generateNext: { logits: { filter: object } } }]
+      fetched.push(options.generateNext.logits.filter)
+      return [{ next: { logits: new Map([[1, 0]]), totalLogitWeight: 1 } }]
+    },
+  }
+  const options = { endTokens: new Set<Token>(), onSampler: () => {} }
+  const runner = new LlamaRunner(sequence as unknown as LlamaContextSequence, 0, options)
+  for (const topK of [0, 3, 40, 1_000_000])
+    await runner.start([1 as Token], { ...greedy, topK, topLogprobs: 5 })
+  const counts = [256, 5, 40, 256].map((includeTop) => ({ tokens: [], includeTop }))
+  assert.deepEqual(fetched, counts)
 })
 
 test('a step is computed in the order of the sequences, whichever was asked first', async () => {

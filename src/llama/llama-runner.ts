@@ -13,7 +13,7 @@ import { TopSampler } from './top-sampler.ts'
 
 /** Penalties look at this many generated tokens. */
 const PENALTY_WINDOW = 1024
-/** Largest logits fetched per token where probabilities are asked for and top-k is off. */
+/** Largest logits fetched per token where probabilities are asked for; more than `topLogprobs`. */
 const LOGITS_MAX = 256
 
 export class LlamaRunner implements Runner {
@@ -130,7 +130,7 @@ export class LlamaRunner implements Runner {
     if (!top) throw new Error('the generation has not been started')
     this.#onSampler()
     const { topK, topLogprobs = 0 } = top.sampling
-    const includeTop = Math.max(topK > 0 ? topK : LOGITS_MAX, topLogprobs)
+    const includeTop = topK > 0 ? Math.max(Math.min(topK, LOGITS_MAX), topLogprobs) : LOGITS_MAX
     const last: ControlledEvaluateInputItem = [
       tokens.at(-1) as Token,
       {
