@@ -1,5 +1,5 @@
 /** `POST /v1/chat/completions`. */
-import { newId } from '../base/index.ts'
+import { GristmillError, newId } from '../base/index.ts'
 import { type ChatBody, parseChatBody, templateMessages } from './chat-request.ts'
 import { ChatCollector, ChatStream, type ChatWriter } from './chat-response.ts'
 import { type CompletionRequest, type FinishReason, runCompletion } from './completion.ts'
@@ -28,6 +28,8 @@ export async function handleChat(engine: Engine, exchange: Exchange): Promise<vo
   checkBias(engine, body)
   const constraint = await constraintOf(body, engine.loaded)
   const prompt = await renderPrompt(engine, body)
+  if (prompt.length === 0)
+    throw new GristmillError('invalid_value', { param: 'messages', reason: 'they say nothing' })
   const progress = newProgress(prompt.length)
   const asked = body.max_completion_tokens ?? body.max_tokens
   const request: Omit<CompletionRequest, 'signal'> = {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startToyEngine, type ToyEngine, textOf, user } from './toy-engine.fixture.ts'
+import { writeToyModel } from './toy-model.ts'
 
 const CHAT = '/v1/chat/completions'
 let engine: ToyEngine
@@ -172,10 +176,6 @@ test('control tokens in a message stay text', async () => {
   assert.equal(seen(armed.body.tokens), seen(harmless.body.tokens))
 })
 
-test('a prompt that does not fit is refused with both numbers', async () => {
-  const answer = await engine.post(CHAT, { ...user('word '.repeat(3000)), max_tokens: 10 })
-  assert.equal(answer.status, 400)
-  assert.equal(answer.body.error.code, 'context_length_exceeded')
 test('a long text without spaces has the tokens that its parts have', async () => {
   const tokensOf = async (content: string): Promise<number[]> =>
     (await engine.post('/tokenize', user(content))).body.tokens
@@ -212,6 +212,10 @@ test('messages of which the template makes nothing are refused', async () => {
   }
 })
 
+test('a prompt that does not fit is refused with both numbers', async () => {
+  const answer = await engine.post(CHAT, { ...user('word '.repeat(3000)), max_tokens: 10 })
+  assert.equal(answer.status, 400)
+  assert.equal(answer.body.error.code, 'context_length_exceeded')
   assert.match(answer.body.error.message, /2048 tokens.*\d{4} in the prompt, 10 to generate/)
   assert.equal(answer.headers.get('x-should-retry'), 'false')
 })
