@@ -58,11 +58,12 @@ export type MeasureStreams = (
  * The sweep: a fifth of the time picks the threads, a fifth measures the pace at the knee, the rest
  * goes through `STREAM_COUNTS`.
  * @param durationMs of the whole sweep
+ * @returns undefined where the model writes too slowly to be measured
  */
 export async function calibrate(
   measure: MeasureStreams,
   options: { threadCounts: readonly number[]; durationMs: number; clock: Clock },
-): Promise<Calibration> {
+): Promise<Calibration | undefined> {
   const { threadCounts, durationMs, clock } = options
   let threads = threadCounts[0] ?? 1
   let best = 0
@@ -73,12 +74,14 @@ export async function calibrate(
       best = Math.max(best, row.serviceUnitsPerS)
     }
   const eachMs = (durationMs * 0.6) / STREAM_COUNTS.length / PASSES
-  const rows: CalibrationRow[] = []
+  const found: CalibrationRow[] = []
   for (let pass = 0; pass < PASSES; pass++)
     for (const [i, streams] of STREAM_COUNTS.entries()) {
       const row = await measure(streams, threads, eachMs)
-      rows[i] = better(rows[i], row)
+      found[i] = better(found[i], row)
     }
+  const rows = found.filter(({ meanTokenGapP95Ms }) => meanTokenGapP95Ms > 0)
+  if (rows.length === 0) return undefined
   const capacityUnitsPerS = Math.max(...rows.map((row) => row.serviceUnitsPerS))
   const knee = kneeOf(rows)
   const atKnee = await measure(knee, threads, durationMs / 5, 'mixed')
@@ -96,7 +99,8 @@ export async function calibrate(
  * What else runs on the machine only ever slows a pass down, so the faster one is the truer one.
  */
 function better(a: CalibrationRow | undefined, b: CalibrationRow): CalibrationRow {
-  if (!a) return b
+  if (!a || a.meanTokenGapP95Ms === 0) return b
+  if (b.meanTokenGapP95Ms === 0) return a
   const faster = a.serviceUnitsPerS >= b.serviceUnitsPerS ? a : b
   const meanTokenGapP95Ms = Math.min(a.meanTokenGapP95Ms, b.meanTokenGapP95Ms)
   return { ...faster, meanTokenGapP95Ms }
@@ -134,7 +138,10 @@ export function enoughStreams({ rows, knee }: Pick<Calibration, 'rows' | 'knee'>
 /** What a calibration is valid for; anything else needs a new one. */
 export interface CalibrationSubject {
   model: { name: string; fileBytes: number; parameters: number }
-  gpu: string
+  /** What computes, whatever was asked for. */
+  gpu: string | false
+  /** Of the machine those that this process may use. */
+  cores: number
   threads: number | undefined
   libraryVersion: string
 }

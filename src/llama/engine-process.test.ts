@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
@@ -20,11 +20,11 @@ before(async () => {
 })
 after(() => rm(folder, { recursive: true }))
 
-function start(options: Partial<EngineOptions>): ChildProcess {
+/** @param before a program that starts it, with its own words */
+function start(options: Partial<EngineOptions>, before: string[] = []): ChildProcess {
   const words = engineArguments({ model, 'log-level': 'error', ...options })
-  return spawn(process.execPath, [fileURLToPath(engineEntry), ...words], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+  const line = [...before, process.execPath, fileURLToPath(engineEntry), ...words]
+  return spawn(line[0] ?? '', line.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] })
 }
 
 async function ready(child: ChildProcess): Promise<Record<string, unknown> & { url: string }> {
@@ -106,6 +106,24 @@ test('a calibration is measured once and found again at the next start', async (
   assert.ok(calibration.capacityUnitsPerS > 0)
   assert.equal(line.cap, calibration.knee)
   await once(second, 'exit')
+})
+
+test('with other cores to compute on it is calibrated anew', async (t) => {
+  const allowed = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  const [, core = ''] = /Cpus_allowed_list:\s+(\d+)/.exec(allowed) ?? []
+  if (core === '' || availableParallelism() < 2)
+    return t.diagnostic('there is one core, or no Linux')
+  const options = { cache: join(folder, 'cores'), 'sweep-ms': 600 }
+  const measuredAt = async (before: string[]) => {
+    const child = start(options, before)
+    const { calibration } = await ready(child)
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+    return (calibration as { measuredAtMs: number }).measuredAtMs
+  }
+  const all = await measuredAt([])
+  assert.notEqual(await measuredAt(['taskset', '-c', core]), all)
+  assert.equal(await measuredAt([]), all)
 })
 
 test('a file that is no whole model is refused with the reason', async () => {

@@ -247,14 +247,15 @@ async function calibrationOf(
   options: ParsedEngineOptions,
   { clock, logger }: EngineResources,
   memory: SamplerMemory,
-): Promise<Calibration> {
+): Promise<Calibration | undefined> {
   const { name, summary } = loaded
   const cache =
     options.cache === undefined
       ? undefined
       : new CalibrationCache(options.cache, {
           model: { name, fileBytes: summary.fileBytes, parameters: summary.parameters },
-          gpu: options.gpu,
+          gpu: loaded.llama.gpu,
+          cores: availableParallelism(),
           threads: options.threads,
           libraryVersion: loaded.llama.llamaCppRelease.release,
         })
@@ -287,7 +288,8 @@ async function calibrationOf(
   const durationMs = options['sweep-ms']
   const calibration = await calibrate(measure, { threadCounts, durationMs, clock })
   await close()
-  await cache?.write(calibration)
+  if (calibration) await cache?.write(calibration)
+  else logger.warn({ model: name }, 'too slow to be calibrated; --cap says how many it answers')
   return calibration
 }
 

@@ -62,10 +62,24 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
     },
     { threadCounts: [1, 2], durationMs: 100, clock },
   )
-  assert.equal(calibration.threads, 2)
+  assert.equal(calibration?.threads, 2)
   assert.equal(calibration.rows.find((r) => r.streams === 8)?.serviceUnitsPerS, 16)
   assert.equal(calibration.knee, 16)
   assert.equal(calibration.kneeTokenGapP95Ms, 160, 'measured while requests come and go')
+})
+
+test('numbers of streams at which nothing was written say nothing', async () => {
+  const options = { threadCounts: [1], durationMs: 100, clock: new FakeClock() }
+  const few = await calibrate(
+    async (streams) => (streams > 2 ? row(streams, 0, 0) : row(streams, streams, 300)),
+    options,
+  )
+  assert.deepEqual(
+    few?.rows.map(({ streams }) => streams),
+    [1, 2],
+  )
+  assert.equal(few.knee, 2)
+  assert.equal(await calibrate(async (streams) => row(streams, 0, 0), options), undefined)
 })
 
 test('counts of an ended request are kept for a minute', () => {

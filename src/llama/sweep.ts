@@ -15,6 +15,8 @@ const OUTPUT_TOKENS = 48
 /** Tokens of prompt and answer at most in a mix, where both differ from request to request. */
 const MIXED_TOKENS = { prompt: 24, output: 32 }
 export const SWEEP_CONTEXT_TOKENS = 256
+/** What a model has not written by then is no longer waited for, milliseconds. */
+const MEASURE_MS_MAX = 20_000
 
 const SAMPLING: Sampling = {
   temperature: 1,
@@ -81,6 +83,10 @@ async function measure(
   const startMs = clock.monotonicMs()
   const running = Array.from({ length: streams }, one)
   await clock.sleep(durationMs)
+  // A large model may read a prompt for longer than that.
+  const isWritten = () => progresses.some(({ completionTokens }) => completionTokens > 1)
+  const untilMs = startMs + MEASURE_MS_MAX
+  while (!isWritten() && clock.monotonicMs() < untilMs) await clock.sleep(durationMs / 4)
   stop.abort()
   const elapsedS = (clock.monotonicMs() - startMs) / 1000
   await Promise.all(running)
