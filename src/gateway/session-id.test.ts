@@ -34,3 +34,16 @@ test('any other name is the end user as it stands', () => {
   }
   assert.deepEqual(askerOf(''), { endUser: null, sessionId: null })
 })
+
+test('a name that is long on purpose is read as quickly as any', () => {
+  const msOf = (piece: string) => {
+    const name = `user_${piece.repeat(20_000)}`
+    const beganMs = performance.now()
+    askerOf(name)
+    return performance.now() - beganMs
+  }
+  const plainMs = Math.max(msOf('.account.'), msOf('.account.'))
+  assert.ok(msOf('_account_') < 100 * (plainMs + 1))
+  const doubled = 'user_d_account__account_a_session__session_s'
+  assert.deepEqual(askerOf(doubled), { endUser: '_account_a', sessionId: '_session_s' })
+})

@@ -14,8 +14,8 @@ export const SESSION_HEADERS = [
 ] as const
 
 const LENGTH_MAX = 128
-/** As older versions of Claude Code write it. */
-const LEGACY = /^user_(.+?)_account_(.*?)_session_(.+)$/
+/** As older versions of Claude Code write it: `user_…_account_…_session_…`. */
+const [USER, ACCOUNT, SESSION] = ['user_', '_account_', '_session_']
 
 /** What a body says of who asks; null where it says nothing. */
 export interface Asker {
@@ -34,17 +34,25 @@ export function sessionIdOf(headers: IncomingHttpHeaders, inBody: string | null)
 
 /** Reads `metadata.user_id`, in which Claude Code tells device, account and session at once. */
 export function askerOf(userId: string): Asker {
-  const legacy = LEGACY.exec(userId)
-  if (legacy !== null) {
-    const [, device = '', account = '', sessionId = ''] = legacy
-    return { endUser: account || device, sessionId }
-  }
+  const legacy = legacyAskerOf(userId)
+  if (legacy !== undefined) return legacy
   const plain = { endUser: userId === '' ? null : userId, sessionId: null }
   if (!userId.startsWith('{')) return plain
   const told = objectOf(userId)
   if (typeof told?.session_id !== 'string') return plain
   const person = [told.account_uuid, told.device_id].find((id) => typeof id === 'string' && id)
   return { endUser: (person as string | undefined) ?? null, sessionId: told.session_id }
+}
+
+/** Without a pattern, which could be made to take minutes over a long name. */
+function legacyAskerOf(userId: string): Asker | undefined {
+  if (!userId.startsWith(USER)) return undefined
+  const accountAt = userId.indexOf(ACCOUNT, USER.length + 1)
+  const sessionAt = accountAt === -1 ? -1 : userId.indexOf(SESSION, accountAt + ACCOUNT.length)
+  const sessionId = userId.slice(sessionAt + SESSION.length)
+  if (sessionAt === -1 || sessionId === '') return undefined
+  const account = userId.slice(accountAt + ACCOUNT.length, sessionAt)
+  return { endUser: account || userId.slice(USER.length, accountAt), sessionId }
 }
 
 function objectOf(text: string): Record<string, unknown> | undefined {
