@@ -93,7 +93,7 @@ export class Seat {
       this.#owner.lost(engineId, places)
     }
     for (const ticket of this.#tickets.values()) {
-      if (ticket.state === 'running') ticket.finish(silentEnd(ticket))
+      if (ticket.state === 'running') ticket.finish(UNSEEN)
       else ticket.cancel(new GristmillError('no_scheduler'))
     }
     this.#tickets.clear()
@@ -166,7 +166,7 @@ export class Seat {
     }
     // Its tenant is not charged for a prompt that no engine was given.
     ticket.promptRead(0, 0)
-    ticket.finish(NEVER_STARTED)
+    ticket.finish(UNSEEN)
   }
 
   #refuse(number: TicketNumber, error: unknown): void {
@@ -179,15 +179,12 @@ export class Seat {
   }
 }
 
-const NEVER_STARTED: TicketEnd = {
+/** Nothing is known of what its engine did. */
+const UNSEEN: TicketEnd = {
   inputTokens: 0,
   cachedTokens: 0,
   outputTokens: 0,
   outcome: 'late',
-}
-
-function silentEnd({ inputTokens, cachedTokens, outputTokens }: PoolTicket): TicketEnd {
-  return { inputTokens, cachedTokens, outputTokens, outcome: 'late' }
 }
 
 function requestOf(offer: Offer, nowMs: number): TicketRequest {

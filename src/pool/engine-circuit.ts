@@ -66,6 +66,8 @@ export class EngineCircuit {
   #heardAtMs = 0
   /** When a sign of life was due at the earliest, when last looked at. */
   #dueAtMs = 0
+  /** The same of answers that nobody waits for any more, since it was heard. */
+  #owedAtMs = Number.POSITIVE_INFINITY
   #longestSilenceMs = 0
   readonly #usual = new UsualPace()
   readonly #recent: Pace = { ms: 0, slowdown: 1 }
@@ -85,7 +87,7 @@ export class EngineCircuit {
 
   /** A request was sent there. @returns how many run there now */
   began(nowMs: number): number {
-    if (this.running++ === 0) this.#heardAtMs = nowMs
+    if (this.running++ === 0) this.#listen(nowMs)
     return this.running
   }
 
@@ -97,10 +99,15 @@ export class EngineCircuit {
   /** The engine gave a sign of life. */
   heard(nowMs: number): void {
     const silenceMs = this.#silenceMs(nowMs)
-    this.#heardAtMs = nowMs
+    this.#listen(nowMs)
     if (this.state === 'closed' && silenceMs > this.#longestSilenceMs) {
       this.#longestSilenceMs = silenceMs
     }
+  }
+
+  /** A client has given up an answer that was due at this moment; a sign of life is due then. */
+  owes(dueAtMs: number): void {
+    this.#owedAtMs = Math.min(this.#owedAtMs, dueAtMs)
   }
 
   /**
@@ -144,7 +151,7 @@ export class EngineCircuit {
   ): void {
     this.#longestSilenceMs *= 1 - SILENCE_FADES
     this.#peerSlowdown = seen.peer?.slowdown ?? 1
-    this.#dueAtMs = seen.dueAtMs
+    this.#dueAtMs = Math.min(seen.dueAtMs, this.#owedAtMs)
     if (this.state === 'open' && nowMs >= this.#openUntilMs) {
       this.#goodProbes = this.#slowProbes = 0
       this.places = this.running + 1
@@ -161,10 +168,11 @@ export class EngineCircuit {
   }
 
   /**
-   * How long a whole answer of so many tokens may take at most without being an outlier,
-   * milliseconds; as long as it likes while too little is known.
+   * How long a whole answer of so many tokens may take at most without being an outlier, its prompt
+   * apart, milliseconds; as long as it likes while too little is known.
    */
   wholeMsMax(tokens: number): number {
+    if (tokens === 0) return 0
     const usualMs = this.#usual.at(this.running)
     return usualMs === 0 ? Number.POSITIVE_INFINITY : SLOW_FACTOR * usualMs * tokens
   }
@@ -172,6 +180,12 @@ export class EngineCircuit {
   /** Pace of the last requests; null while too few have ended. */
   get pace(): Pace | null {
     return this.#paced < PACED_LEAST ? null : this.#recent
+  }
+
+  /** Silence counts from now. */
+  #listen(nowMs: number): void {
+    this.#heardAtMs = nowMs
+    this.#owedAtMs = Number.POSITIVE_INFINITY
   }
 
   /** Silence that means something: what is not due yet is none. */
@@ -219,7 +233,7 @@ export class EngineCircuit {
     this.reason = reason
     this.#changedAtMs = nowMs
     this.#failedInARow = 0
-    this.#heardAtMs = nowMs
+    this.#listen(nowMs)
     if (state === 'closed') {
       this.#recent.slowdown = 1
       this.#recent.ms = this.#usual.at(this.running)

@@ -3,6 +3,7 @@
  * with each other, since an engine is only passed over while another can take its place.
  */
 import type { Logger } from '../base/index.ts'
+import type { AttemptFailure } from '../meter/index.ts'
 import { EngineCircuit, type Pace } from './engine-circuit.ts'
 import { pinnedModel } from './engine-places.ts'
 import { RetryBudgets } from './retry-budget.ts'
@@ -15,6 +16,8 @@ const READS_PER_S = 500
 /** Means over fewer tokens say nothing of the pace. */
 const PACE_TOKENS_LEAST = 4
 const PACE_MS_LEAST = 500
+/** A client that leaves sooner has changed its mind; one that leaves later has given up. */
+const PATIENCE_MS_LEAST = 10_000
 /** Part of its time from which an answer counts as streamed. */
 const STREAMED_SHARE_LEAST = 0.1
 
@@ -22,6 +25,7 @@ interface Engines {
   readonly engines: ReadonlyMap<string, PoolEngine>
   readonly running: { values(): Iterable<PoolTicket> }
   readonly scheduler: { engine(id: string): { unread: number } | undefined }
+  readonly quotas: { isKept(engineId: string | undefined): boolean }
 }
 
 export class EngineHealth {
@@ -71,15 +75,27 @@ export class EngineHealth {
     return isAny
   }
 
-  /** A request has ended there, for whatever reason. */
+  /** A request has ended there. What its engine had no part in says nothing of it. */
   ended(ticket: PoolTicket, nowMs: number, end: TicketEnd): void {
     const { circuit } = ticket
     if (circuit === undefined) return
-    circuit.heard(nowMs)
-    if (end.outcome === 'engine_failed' || end.outcome === 'timeout') circuit.failed(nowMs)
-    else if (end.outcome === 'kept' || end.outcome === 'late') {
-      circuit.succeeded(nowMs, paceOf(ticket, nowMs, end.outputTokens), ticket.runningAtBegin)
+    const { outcome, failure, inputTokens, outputTokens } = end
+    if (failure !== undefined || outcome === 'engine_failed' || outcome === 'timeout') {
+      circuit.heard(nowMs)
+      this.failed(ticket, nowMs, failure)
+    } else if (outcome === 'kept' || (outcome === 'late' && inputTokens + outputTokens > 0)) {
+      circuit.heard(nowMs)
+      circuit.succeeded(nowMs, paceOf(ticket, nowMs, outputTokens), ticket.runningAtBegin)
+    } else if (outcome === 'client_gone' && isGivenUp(ticket, nowMs, outputTokens)) {
+      circuit.owes(dueAt(ticket, circuit))
     }
+  }
+
+  /** It has failed a request, which may go on elsewhere. */
+  failed({ circuit, engineId }: PoolTicket, nowMs: number, failure?: AttemptFailure): void {
+    // A service that keeps to the rate it has told of is well.
+    const isLimit = failure === 'status_429' && this.#pool.quotas.isKept(engineId)
+    if (!isLimit) circuit?.failed(nowMs)
   }
 
   /** Takes a retry out of the budget of the ticket's model; false where none is left. */
@@ -162,11 +178,11 @@ export class EngineHealth {
   /** By engine when the first of its requests has to give a sign of life, were there no prompts. */
   #signsDue(): Map<string, number> {
     const due = new Map<string, number>()
-    for (const { engineId, circuit, dispatchedAtMs, request } of this.#pool.running.values()) {
+    for (const ticket of this.#pool.running.values()) {
+      const { engineId, circuit } = ticket
       if (engineId === undefined || circuit === undefined) continue
-      const wholeMs = request.comesWhole === true ? circuit.wholeMsMax(request.outputTokensMax) : 0
       const earliest = due.get(engineId) ?? Number.POSITIVE_INFINITY
-      due.set(engineId, Math.min(earliest, dispatchedAtMs + wholeMs))
+      due.set(engineId, Math.min(earliest, dueAt(ticket, circuit)))
     }
     return due
   }
@@ -182,6 +198,18 @@ export class EngineHealth {
     }
     return new Map([...sums].map(([id, { ms, tokens }]) => [id, ms / tokens]))
   }
+}
+
+/** When a request has to give a sign of life, were there no prompt to read. */
+function dueAt({ request, dispatchedAtMs }: PoolTicket, circuit: EngineCircuit): number {
+  const { comesWhole, outputTokensMax } = request
+  return dispatchedAtMs + (comesWhole === true ? circuit.wholeMsMax(outputTokensMax) : 0)
+}
+
+/** True where a client has waited in vain for an answer that was to come whole. */
+function isGivenUp({ request, dispatchedAtMs }: PoolTicket, nowMs: number, outputTokens: number) {
+  const isWhole = request.comesWhole === true && outputTokens === 0
+  return isWhole && nowMs - dispatchedAtMs >= PATIENCE_MS_LEAST
 }
 
 /**

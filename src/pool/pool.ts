@@ -260,8 +260,7 @@ export class Pool implements TicketOwner {
     this.scheduler.promptRead(queued, 0)
     const nowMs = this.#clock.monotonicMs()
     this.#books.waste(ticket, nowMs, 'engine_failed', units)
-    const isLimit = failure === 'status_429' && this.quotas.isKept(ticket.engineId)
-    if (!isLimit) ticket.circuit?.failed(nowMs)
+    this.health.failed(ticket, nowMs, failure)
     this.#release(ticket, failure)
     ticket.state = 'ended'
     const next = new PoolTicket(retryOf(ticket, model), ticket.arrivedAtMs, this)
