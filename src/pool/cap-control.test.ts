@@ -103,6 +103,19 @@ test('an engine that has gone silent is taken for busy, never for empty', () => 
   assert.equal(later.at(-1), 5)
 })
 
+test('once it tells of itself again it returns to where it was, though places are free', () => {
+  const control = new CapControl(told, REASON)
+  run(control, 0, 40, (s) => ({ ...signalling({ kvUsage: s < 4 ? 0.95 : 0.4 })(s), inFlight: 2 }))
+  const before = control.state.cap
+  assert.ok(before < 10)
+  run(control, 40, 60, () => ({ ...full, inFlight: 2 }))
+  assert.ok(control.state.cap < before)
+  run(control, 100, 30, (s) => ({ ...signalling({})(s), inFlight: 2 }))
+  assert.equal(control.state.cap, before, 'what it lost for other reasons waits for more work')
+  run(control, 130, 30, signalling({}))
+  assert.equal(control.state.cap, 10)
+})
+
 test('where more at once get more done it rises, and stops where they do not', () => {
   const control = new CapControl({ ...told, most: 100 }, REASON)
   // Work grows with the number in flight up to 14.

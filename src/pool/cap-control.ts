@@ -85,6 +85,8 @@ export class CapControl {
   #paceBefore: number | undefined
   #paceBarredUntilMs = Number.NEGATIVE_INFINITY
   #barredUntilMs = Number.NEGATIVE_INFINITY
+  /** What the cap was when the engine fell silent; 0 once it was lowered for another reason. */
+  #capBeforeDark = 0
 
   /** @param reason where the start comes from, a sentence */
   constructor(options: CapOptions, reason: string) {
@@ -164,7 +166,9 @@ export class CapControl {
     if (this.#cap <= floor) return
     if (this.#changedAtMs === Number.NEGATIVE_INFINITY) this.#changedAtMs = nowMs
     const reason = 'The engine told nothing of its queue and memory for a while.'
+    const before = Math.max(this.#cap, this.#capBeforeDark)
     this.#down(nowMs, DARK_EVERY_MS, floor, reason)
+    this.#capBeforeDark = before
   }
 
   #down(nowMs: number, everyMs: number, floor: number, reason: string): void {
@@ -172,6 +176,7 @@ export class CapControl {
     if (nowMs - this.#changedAtMs < everyMs || this.#cap <= floor) return
     const next = Math.min(this.#cap - 1, Math.floor(this.#cap * DOWN_FACTOR))
     this.#set(nowMs, Math.max(floor, next), reason)
+    this.#capBeforeDark = 0
     this.#barredUntilMs = nowMs + RETRY_MS
   }
 
@@ -179,7 +184,9 @@ export class CapControl {
     const isFull = reading.inFlight >= this.#cap
     const { start, most } = this.#options
     if (this.#cap < Math.min(start, most)) {
-      if (!isFull || nowMs - this.#changedAtMs < RETURN_EVERY_MS) return
+      // Silence says nothing against the places that it took.
+      const mayReturn = isFull || this.#cap < this.#capBeforeDark
+      if (!mayReturn || nowMs - this.#changedAtMs < RETURN_EVERY_MS) return
       this.#set(nowMs, this.#cap + 1, 'All is well again, so it returns to what calibration found.')
       return
     }
