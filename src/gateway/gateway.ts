@@ -20,7 +20,7 @@ import {
   speaksAnthropic,
 } from './doors.ts'
 import { CacheSalts } from './engine-body.ts'
-import { Entrance } from './entrance.ts'
+import { Entrance, shuttingDown } from './entrance.ts'
 import { GatewayMetrics } from './gateway-metrics.ts'
 import { Guards } from './guards/guards.ts'
 import { LaterLine, runningLine } from './later-line.ts'
@@ -45,6 +45,8 @@ import type { GatewayOptions, ModelDirectory } from './types.ts'
 const TICK_MS = 100
 const TICKS_PER_MINUTE = 600
 const TICKS_PER_OVERFLOW = 3
+/** What all that a request waits for before it asks for a slot takes at most, its budget apart. */
+const STARTED_WITHIN_MS = 600_000
 
 type MaybeLater<Value> = Value | Promise<Value>
 
@@ -61,6 +63,8 @@ export class Gateway {
   readonly #entrance: Entrance
   readonly #guards: Guards
   readonly #starting: Starting
+  /** Refuses those that wait for a guard or a budget. */
+  readonly #beginning = new Set<(thrown: unknown) => void>()
   readonly #timer: Timer
   #ticks = 0
 
@@ -162,11 +166,11 @@ export class Gateway {
             reply instanceof KeptReply
               ? this.#converse(body, reply, headers, came, response)
               : this.#proceed(readAtDoor(path, body, limits, headers), headers, came, response)
-          if (started instanceof Promise) {
-            started.then((later) => {
-              life = later
-            }, refuse)
-          } else life = started
+          const begun = (later: RequestLife | undefined) => {
+            life = later
+          }
+          if (started instanceof Promise) this.#beginLater(started, begun, refuse)
+          else begun(started)
         } catch (thrown) {
           refuse(thrown)
         }
@@ -209,7 +213,7 @@ export class Gateway {
     }
     const fate = { isOver: false }
     const isStill = () => {
-      if (!fate.isOver) this.#entrance.mayStart()
+      if (!fate.isOver) this.#entrance.mayGoOn(arrival)
       return !fate.isOver
     }
     const start = (left: CanonicalRequest) => this.#starting.start(left, standing, arrival, isStill)
@@ -245,6 +249,7 @@ export class Gateway {
   /** Ends what runs with a revoked key, where that is configured. */
   revoke(keyId: string): void {
     if (!this.#options.revokeEndsStreams) return
+    this.#entrance.revoked(keyId, this.#options.clock.monotonicMs())
     this.#live.cut('key_revoked', (life) => life.options.principal.keyId === keyId)
   }
 
@@ -259,6 +264,7 @@ export class Gateway {
    */
   async drain(graceMs: number = this.#options.limits.shutdownMsMax): Promise<void> {
     this.#entrance.isClosed = true
+    for (const refuse of this.#beginning) refuse(shuttingDown())
     await this.#live.drain(graceMs)
     await Promise.all([
       this.#booking.settled(),
@@ -266,6 +272,16 @@ export class Gateway {
       this.#conversations.settled(),
     ])
     this.#timer.cancel()
+  }
+
+  /** Waits for what cannot begin at once; a shutdown refuses it meanwhile. */
+  #beginLater(
+    started: Promise<RequestLife | undefined>,
+    begun: (life: RequestLife | undefined) => void,
+    refuse: (thrown: unknown) => void,
+  ): void {
+    this.#beginning.add(refuse)
+    void started.then(begun, refuse).finally(() => this.#beginning.delete(refuse))
   }
 
   /** @returns what ends with its client; undefined where nothing does */
@@ -306,7 +322,7 @@ export class Gateway {
   /** False where its client has gone meanwhile, or one with the same key has come. */
   #mayStill(came: Arrival, response: ServerResponse): boolean {
     if (response.closed) return false
-    this.#entrance.mayStart()
+    this.#entrance.mayGoOn(came)
     return came.recording?.isRepetition() !== true
   }
 
@@ -354,6 +370,7 @@ export class Gateway {
     if (++this.#ticks % TICKS_PER_MINUTE === 0) {
       this.#rates.forgetIdle()
       this.#recordings.forgetOld()
+      this.#entrance.forgetRevoked(nowMs - this.#options.limits.budgetWaitMsMax - STARTED_WITHIN_MS)
     }
     if (this.#ticks % TICKS_PER_OVERFLOW === 0) {
       overflow(this.#live.roster, this.#options.expectedWaits, nowMs)

@@ -1,6 +1,6 @@
 /** Requests that wait or run, and the ends that come to many of them at once. */
 import { type Clock, GristmillError, Roster } from '../base/index.ts'
-import { SHUTDOWN_RETRY_MS } from './entrance.ts'
+import { shuttingDown } from './entrance.ts'
 import type { RequestLife } from './request-life.ts'
 
 export class LiveRequests {
@@ -20,9 +20,7 @@ export class LiveRequests {
   /** Ends those that are meant. */
   cut(reason: 'key_revoked' | 'shutdown', isMeant: (life: RequestLife) => boolean): void {
     const error = () =>
-      reason === 'key_revoked'
-        ? new GristmillError('key_revoked')
-        : new GristmillError('shutting_down', {}, { retryAfterMs: SHUTDOWN_RETRY_MS })
+      reason === 'key_revoked' ? new GristmillError('key_revoked') : shuttingDown()
     this.roster.forEach((life) => {
       if (isMeant(life)) life.cut(reason, error())
     })

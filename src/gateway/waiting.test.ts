@@ -126,6 +126,18 @@ test('a full queue is a 429 that the client knows as a rate limit', async () => 
   await waiting
 })
 
+test('more open requests than a gateway may have are a 429', async () => {
+  await start({ limits: { streamsMax: 1 } })
+  const free = await occupy()
+  const error = await ask().catch((e) => e)
+  assert.ok(error instanceof OpenAI.RateLimitError)
+  assert.equal(error.code, 'too_many_streams')
+  assert.ok(Number(error.headers?.get('retry-after')) >= 1)
+  free()
+  await until(() => ends().length === 1)
+  assert.deepEqual(ends(), ['finished done'])
+})
+
 test('tokens per minute used up are a 429 with a derived time', async () => {
   await start()
   const limits = { ...noLimits, tokensPerMinute: 300 }
