@@ -11,6 +11,7 @@ import {
   resolve,
 } from '../route/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import { inputTokensMax } from './budget-request.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { jsonOf } from './json-text.ts'
 import type { ReplyHeaders } from './reply.ts'
@@ -37,6 +38,8 @@ export class Course {
   #rented: RouteTarget | undefined
   #reserved: Reservation | undefined
   #wasRented = false
+  /** Of its prompt, once that was worked out: whoever waits may try again and again. */
+  #inputTokensMax: number | undefined
 
   /**
    * @param targets at least one, the first to be asked first
@@ -74,9 +77,12 @@ export class Course {
   }
 
   /** Goes over to a rented target whose price the day's allowance covers; false where none is. */
-  rent(inputTokens: number, outputTokensMax: number): boolean {
+  rent(request: CanonicalRequest, outputTokensMax: number): boolean {
     if (this.#renting === null || this.#wasRented) return false
     const { targets, allowances, tenantId, allowance } = this.#renting
+    // Of pictures nobody can say what they are at most.
+    this.#inputTokensMax ??= inputTokensMax(request) ?? request.estimatedInputTokens
+    const inputTokens = this.#inputTokensMax
     for (const target of targets) {
       if (!this.#places.isUp(this.#places.queueOf(target))) continue
       const most = costOf(target, inputTokens, outputTokensMax)

@@ -128,6 +128,17 @@ describe('an engine that is not well beside one that is', () => {
     assert.equal(well.seen.length, 0)
   })
 
+  it('is asked without our bound where its context is small, and the next one with it', async () => {
+    sick.answer((one) => {
+      const refusal = { error: { message: 'no', code: 'context_length_exceeded' } }
+      sendJson(one.response, one.body.max_tokens === undefined ? 503 : 400, refusal)
+    })
+    const { errors } = await askMany(8, false)
+    assert.deepEqual(errors, [])
+    assert.ok(sick.seen.some(({ body }) => body.max_tokens === undefined))
+    assert.ok(well.seen.every(({ body }) => body.max_tokens !== undefined))
+  })
+
   it('is asked again in the end, and gets its share when it answers', async () => {
     sick.answer((one) => sendJson(one.response, 500, { error: { message: 'no' } }))
     await askMany(30, false)

@@ -278,6 +278,29 @@ test('a service that does not answer lets pass or stops, as its guard says', asy
   )
 })
 
+test('an answer that is whole is paid for, though its client leaves while it is looked at', async () => {
+  guard(http({ when: 'after', timeoutMs: 30_000 }))
+  says('An ', 'answer')
+  verdict = null
+  for (const stream of [false, true]) {
+    const leaving = new AbortController()
+    const asking = client.chat.completions
+      .create(
+        { model: 'mill', messages: [{ role: 'user', content: 'Hi' }], stream },
+        { signal: leaving.signal },
+      )
+      .then(() => leaving.signal)
+      .catch((error) => error)
+    await until(() => asked.length === 1)
+    leaving.abort()
+    await asking
+    await until(() => mill.ledger.settlements.length === 1)
+    const { end, outputTokens, estimated } = last() ?? {}
+    assert.deepEqual([end, outputTokens, estimated], ['client_gone', 2, false], `stream ${stream}`)
+    mill.ledger.intents.length = mill.ledger.settlements.length = asked.length = 0
+  }
+})
+
 test('no guard asks an address inside, nor without HTTPS', async () => {
   for (const url of ['https://10.0.0.1/', 'https://[::1]/', 'http://93.184.216.34/']) {
     guard(http({ url }))

@@ -110,7 +110,8 @@ describe('a route that overflows', () => {
   it('waits for those who have no allowance, or none left for the most that it can cost', async () => {
     mill.principals.set('sk-bert', testPrincipal('bert'))
     mill.principals.set('sk-carl', testPrincipal('carl'))
-    allow({ anna: 1e9, bert: 0, '*': 100 })
+    // Enough by our estimate of the prompt, and not for the most that it can be.
+    allow({ anna: 1e9, bert: 0, '*': 1000 })
     const first = fill()
     await until(() => own.seen.length === 1)
     const waiting = [ask({}, 'sk-bert'), ask({}, 'sk-carl'), ask({ service_tier: 'priority' })]
@@ -186,7 +187,8 @@ describe('a request that waits at a rented target', () => {
       { serviceClass: 'standard', tags: [] },
     )
     assert.ok(course !== undefined)
-    assert.equal(course.rent(10, 9), true)
+    const asked = { endpoint: '/v1/embeddings', raw: Buffer.alloc(10) } as CanonicalRequest
+    assert.equal(course.rent(asked, 9), true)
     assert.equal(course.comeBack(), false, 'it is up')
     up.clear()
     assert.equal(course.comeBack(), false, 'nothing is up')

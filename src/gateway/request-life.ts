@@ -64,7 +64,9 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   #attempts = 0
   /** True once the client has seen a byte of an answer. */
   #hasSent = false
-  #outputTokensDefault: number | null
+  #outputTokensDefault: number | null = null
+  /** Of an answer that is whole, and is still being looked at. */
+  #usage: TokenCounts | null = null
   #onDurable: (() => void) | undefined
 
   constructor(services: LifeServices, options: LifeOptions) {
@@ -75,7 +77,6 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     this.choices = request.choices
     this.includeUsage = request.includeUsage
     this.answerBytesMax = services.limits.answerBytesMax
-    this.#outputTokensDefault = options.outputTokensDefault
     this.#reply = new PacedReply({
       reply: options.reply,
       clock: services.clock,
@@ -108,7 +109,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   rent(): boolean {
     const { course, request } = this.options
     if (this.#state !== 'waiting' || course === undefined) return false
-    if (!course.rent(request.estimatedInputTokens, this.#asked.outputTokensMax)) return false
+    if (!course.rent(request, this.#asked.outputTokensMax)) return false
     this.#requeue(course.queue)
     return true
   }
@@ -180,6 +181,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     }
     this.#state = 'running'
     this.#grant = grant
+    this.#outputTokensDefault = this.options.outputTokensDefault
     this.progress.queueMs = Math.round(grant.queueMs)
     this.#dispatch(grant)
   }
@@ -202,7 +204,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   #openIntent(): void {
     if (this.#state === 'ended') return
     this.isOnLedger = true
-    const tokensMax = outputTokensMax(this.options.request, this.#outputTokensDefault)
+    const tokensMax = outputTokensMax(this.options.request, this.options.outputTokensDefault)
     const open = this.#services.ledger.open(intentOf(this.options, tokensMax))
     open.then(
       () => this.#durable(),
@@ -286,8 +288,9 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     this.#end('done', { usage })
   }
 
-  answerIsWhole(): void {
+  answerIsWhole(usage: TokenCounts | null): void {
     this.#call = undefined
+    this.#usage = usage
   }
 
   streamStopped(bytes: Buffer): void {
@@ -380,7 +383,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     if (refusal !== undefined) this.#reply.refuse(refusal)
     this.#services.ended(this, {
       reason,
-      usage: how.usage ?? null,
+      usage: how.usage ?? this.#usage,
       grant: wasRunning ? (this.#grant ?? null) : null,
       wasCut: wasRunning && call !== undefined && reason !== 'done',
       error: refusal instanceof GristmillError ? refusal : null,

@@ -10,8 +10,8 @@ import { GuardedStream } from './stream.ts'
 
 /** What this needs of the request beside what relays do. */
 export interface GuardedOwner extends RelayOwner {
-  /** The engine has done its part; the answer is still being looked at. */
-  answerIsWhole(): void
+  /** The engine has done its part, and told what it used; the answer is still being looked at. */
+  answerIsWhole(usage: TokenCounts | null): void
   /** A guard stops the stream, which ends with these bytes; the engine need not go on. */
   streamStopped(bytes: Buffer): void
   /** The answer could not be checked. */
@@ -81,7 +81,7 @@ class AnswerGuard implements RelayOwner {
       const rest = stream.done()
       return rest instanceof Promise ? rest.then((text) => first + text) : first + rest
     }
-    this.#checked(last, end, (error) => {
+    this.#checked(usage, last, end, (error) => {
       // The engine has told its usage, so the request is done as far as the books go.
       if (isRefusal(error)) end(stream.refused())
       else this.#owner.answerUnchecked(toGristmillError(error), usage)
@@ -90,6 +90,7 @@ class AnswerGuard implements RelayOwner {
 
   answerDone(body: Buffer, usage: TokenCounts | null): void {
     this.#checked(
+      usage,
       () => guardedAnswer(body, this.#guarding),
       (left) => this.#owner.answerDone(left, usage),
       (error) => this.#owner.answerUnchecked(toGristmillError(error), usage),
@@ -98,6 +99,7 @@ class AnswerGuard implements RelayOwner {
 
   /** Goes on with what a check lets pass, at once unless a service is asked. */
   #checked<T extends string | Buffer>(
+    usage: TokenCounts | null,
     check: () => T | Promise<T>,
     end: (left: T) => void,
     stop: (error: unknown) => void,
@@ -113,7 +115,7 @@ class AnswerGuard implements RelayOwner {
       end(left)
       return
     }
-    this.#owner.answerIsWhole()
+    this.#owner.answerIsWhole(usage)
     left.then(end, stop)
   }
 
