@@ -157,6 +157,27 @@ test('a bound above the limit is lowered to it, whatever it is called', () => {
   }
 })
 
+test('the bound of an answer is told in the name that every engine knows', () => {
+  const grant = { rank: 3, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
+  const textOf = (fields: object, ours: number | null = null) =>
+    engineBody(chat(fields), grant, ours, 'abc').toString()
+  const cases: [object, number | null, number | undefined][] = [
+    [{ max_tokens: 9 }, null, 9],
+    [{ max_completion_tokens: 9 }, null, 9],
+    [{ max_completion_tokens: 9, max_tokens: 5000 }, null, 9],
+    [{ max_tokens: 9, n_predict: 5000 }, null, 9],
+    [{ n_predict: 9 }, null, 9],
+    [{ n_predict: null, max_completion_tokens: null }, 7, 7],
+    [{ n_predict: null, max_completion_tokens: null }, null, undefined],
+  ]
+  for (const [fields, ours, tokens] of cases) {
+    const { max_tokens, n_predict } = JSON.parse(textOf(fields, ours)) as Record<string, unknown>
+    assert.deepEqual([max_tokens, n_predict], [tokens, undefined], JSON.stringify(fields))
+  }
+  const asked = chat({ max_completion_tokens: 9 }).raw.toString()
+  assert.equal(textOf({ max_completion_tokens: 9 }), asked.replace(/}$/, ',"max_tokens":9}'))
+})
+
 test("a client's own salt, priority and the like never reach the engine", () => {
   const request = chat({
     cache_salt: 'mine',

@@ -124,8 +124,8 @@ function checkMessages(messages: unknown): void {
 }
 
 function outputTokensOf(fields: Record<string, unknown>): number | null {
-  const asked = wholeOf(fields, 'max_completion_tokens', Number.MAX_SAFE_INTEGER)
-  return asked ?? wholeOf(fields, 'max_tokens', Number.MAX_SAFE_INTEGER)
+  const of = (name: string) => wholeOf(fields, name, Number.MAX_SAFE_INTEGER)
+  return of('max_completion_tokens') ?? of('max_tokens') ?? of('n_predict')
 }
 
 function asksForUsage(options: unknown): boolean {

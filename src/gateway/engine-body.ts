@@ -8,8 +8,12 @@ import type { Grant } from '../pool/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { jsonOf } from './json-text.ts'
 
-/** Fields that order an engine's work or its cache; clients have no say in them. */
+/**
+ * Fields that order an engine's work or its cache, and a bound that some heed more than
+ * `max_tokens`; clients have no say in them.
+ */
 const OWNED = [
+  'n_predict',
   'priority',
   'cache_salt',
   'cache_prompt',
@@ -31,17 +35,18 @@ export function engineBody(
   salt: string,
 ): Buffer {
   const { fields, raw, stream, includeUsage } = request
+  const bound = outputTokensMax ?? boundToTell(request)
   const asksUsage = stream && !includeUsage
   const isAnew =
     (asksUsage && 'stream_options' in fields) ||
-    (outputTokensMax !== null && 'max_tokens' in fields) ||
+    (bound !== null && 'max_tokens' in fields) ||
     OWNED.some((name) => name in fields)
-  if (isAnew) return rewritten(request, grant, outputTokensMax, salt)
+  if (isAnew) return rewritten(request, grant, bound, salt)
   let added = ''
   if (grant.takesPriority) added += `,"priority":${grant.rank}`
   if (grant.takesCacheSalt) added += `,"cache_salt":"${salt}"`
   else if (grant.takesCacheOff) added += ',"cache_prompt":false'
-  if (outputTokensMax !== null) added += `,"max_tokens":${outputTokensMax}`
+  if (bound !== null) added += `,"max_tokens":${bound}`
   if (asksUsage) added += ',"stream_options":{"include_usage":true}'
   if (added === '') return raw
   const end = raw.lastIndexOf(CLOSING_BRACE)
@@ -51,10 +56,18 @@ export function engineBody(
   return body
 }
 
+/**
+ * The client's bound where it has another name; null where it has none. Engines that do not know
+ * the other name let an answer run on, so that it is told by the one that all of them know as well.
+ */
+function boundToTell({ fields, outputTokensAsked }: CanonicalRequest): number | null {
+  return fields.max_tokens === outputTokensAsked ? null : outputTokensAsked || null
+}
+
 function rewritten(
   { fields, stream }: CanonicalRequest,
   grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>,
-  outputTokensMax: number | null,
+  bound: number | null,
   salt: string,
 ): Buffer {
   const body: Record<string, unknown> = { ...fields }
@@ -62,7 +75,7 @@ function rewritten(
   if (grant.takesPriority) body.priority = grant.rank
   if (grant.takesCacheSalt) body.cache_salt = salt
   else if (grant.takesCacheOff) body.cache_prompt = false
-  if (outputTokensMax !== null) body.max_tokens = outputTokensMax
+  if (bound !== null) body.max_tokens = bound
   if (stream) {
     body.stream_options = { ...(fields.stream_options as object | null), include_usage: true }
   }

@@ -135,7 +135,7 @@ describe('a request for a route', () => {
     assert.deepEqual([first?.temperature, first?.max_tokens, first?.stop], [0.2, 7, ['END']])
     assert.deepEqual(
       [second?.temperature, second?.max_tokens, second?.max_completion_tokens],
-      [1, undefined, 9],
+      [1, 9, 9],
     )
     await settled()
     assert.deepEqual(

@@ -48,6 +48,8 @@ const own = {
   repeat_penalty: ignored(SAMPLING),
   chat_template_kwargs: ignored(SAMPLING),
 }
+/** The gateway tells a bound by both of its names; a service is told it once. */
+const boundOnce = { max_completion_tokens: translated('max_tokens') }
 const UNKNOWN = 'the service refuses what it does not know'
 
 export const presets: Record<ServiceName, Preset> = {
@@ -75,7 +77,7 @@ export const presets: Record<ServiceName, Preset> = {
     url: null,
     urlExample: 'https://bedrock-runtime.REGION.amazonaws.com',
     root: '/openai/v1',
-    fates: own,
+    fates: { ...own, ...boundOnce },
     keyHeaders: bearer,
   },
   gemini: {
@@ -85,6 +87,7 @@ export const presets: Record<ServiceName, Preset> = {
     root: '/v1beta/openai',
     fates: {
       ...own,
+      ...boundOnce,
       user: ignored(UNKNOWN),
       safety_identifier: ignored(UNKNOWN),
       store: ignored(UNKNOWN),
@@ -102,7 +105,7 @@ export const presets: Record<ServiceName, Preset> = {
     root: '/v1',
     fates: {
       ...own,
-      max_completion_tokens: translated('max_tokens'),
+      ...boundOnce,
       seed: translated('random_seed'),
       stream_options: ignored('it always tells usage'),
       user: ignored(UNKNOWN),
@@ -128,7 +131,7 @@ export const presets: Record<ServiceName, Preset> = {
     wire: 'openai',
     url: 'https://openrouter.ai',
     root: '/api/v1',
-    fates: { service_tier: ignored(OURS) },
+    fates: { service_tier: ignored(OURS), ...boundOnce },
     keyHeaders: bearer,
   },
 }
