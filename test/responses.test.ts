@@ -98,6 +98,10 @@ describe('responses that are kept', () => {
       [lost.code, lost.param],
       ['previous_response_not_found', 'previous_response_id'],
     )
+    const nobodys = await thrownBy(ask('More.', { previous_response_id: 'resp_\0' }))
+    assert.ok(nobodys instanceof OpenAI.BadRequestError)
+    const item = [{ type: 'item_reference', id: 'msg_\0_0' }]
+    assert.ok((await thrownBy(ask('', { input: item }))) instanceof OpenAI.BadRequestError)
     const next = await client.responses.create({ ...last, max_output_tokens: 2 })
     await client.responses.delete(kept.id)
     assert.ok((await thrownBy(client.responses.retrieve(kept.id))) instanceof OpenAI.NotFoundError)

@@ -117,6 +117,11 @@ test('a conversation is its own project’s, and no longer than it may be', asyn
   }
   await store.keep(anna, response('resp_3', 'resp_2', 'three'.repeat(20)))
   await assert.rejects(store.history(anna, 'resp_3'), codeOf('invalid_value'))
+  assert.equal((await store.items(anna, ['resp_1', 'resp_2'])).length, 4)
+  await assert.rejects(store.items(anna, ['resp_1', 'resp_2', 'resp_3']), codeOf('invalid_value'))
+  await assert.rejects(store.items(anna, ['resp_1', 'resp_0']), codeOf('not_found'))
+  const many = Array.from({ length: 1001 }, (_, i) => `resp_${i}`)
+  await assert.rejects(store.items(anna, many), codeOf('invalid_value'))
   await store.delete(anna, 'resp_1')
   await assert.rejects(store.history(anna, 'resp_2'), codeOf('previous_response_not_found'))
   assert.equal((await store.get(anna, 'resp_2')).status, 'completed')

@@ -142,11 +142,7 @@ export class ResponseStore implements ResponseArchive {
     if (last?.status !== 'completed' && last?.status !== 'incomplete') {
       throw wrongPrevious(`the response is ${last?.status}`)
     }
-    const { bodyBytesMax } = this.#options.limits
-    const bytes = links.reduce((sum, link) => sum + link.bytes, 0)
-    if (bytes > bodyBytesMax) {
-      throw wrongPrevious(`the conversation has more than ${bodyBytesMax} bytes`)
-    }
+    this.#mustFit(links, 'previous_response_id', 'the conversation has')
     const contents = await this.#contents(
       owner,
       links.map((link) => link.id),
@@ -160,11 +156,11 @@ export class ResponseStore implements ResponseArchive {
   }
 
   async items(owner: Principal, ids: readonly string[]): Promise<Item[]> {
-    const visible = await Promise.all(ids.map((id) => this.#find(owner, id)))
-    const contents = await this.#contents(
-      owner,
-      visible.map(({ id }) => id),
-    )
+    if (ids.length > TURNS_MAX) {
+      throw wrong('input', `it refers to items of more than ${TURNS_MAX} responses`)
+    }
+    this.#mustFit(await this.#findAll(owner, ids), 'input', 'the responses that it refers to have')
+    const contents = await this.#contents(owner, ids)
     return [...contents].flatMap(([id, content]) => {
       const { given, gave } = itemsOf(id, content)
       return [...given, ...gave]
@@ -282,12 +278,27 @@ export class ResponseStore implements ResponseArchive {
   }
 
   async #find(owner: Principal, id: string): Promise<Link> {
+    const [row] = await this.#findAll(owner, [id])
+    return row as Link
+  }
+
+  /** All of them, in no particular order. @throws GristmillError `not_found` */
+  async #findAll(owner: Principal, ids: readonly string[]): Promise<Link[]> {
     const { sql } = this.#options.database
-    const [row] = await sql<Link[]>`
+    const rows = await sql<Link[]>`
       select ${linkColumns(sql)} from responses
-      where id = ${id} and ${this.#visible(sql, owner)}`
-    if (row === undefined) throw missing(id)
-    return row
+      where id in ${sql([...ids])} and ${this.#visible(sql, owner)}`
+    const found = new Set(rows.map(({ id }) => id))
+    const lost = ids.find((id) => !found.has(id))
+    if (lost !== undefined) throw missing(lost)
+    return [...rows]
+  }
+
+  /** What is read into memory at once is no more than a client may send. */
+  #mustFit(links: readonly Link[], param: string, what: string): void {
+    const { bodyBytesMax } = this.#options.limits
+    const bytes = links.reduce((sum, link) => sum + link.bytes, 0)
+    if (bytes > bodyBytesMax) throw wrong(param, `${what} more than ${bodyBytesMax} bytes`)
   }
 
   #visible(sql: Queries, owner: Principal, table = 'responses') {
@@ -330,6 +341,8 @@ function noPrevious(id: string): GristmillError {
   return new GristmillError('previous_response_not_found', details)
 }
 
-function wrongPrevious(reason: string): GristmillError {
-  return new GristmillError('invalid_value', { param: 'previous_response_id', reason })
+const wrongPrevious = (reason: string) => wrong('previous_response_id', reason)
+
+function wrong(param: string, reason: string): GristmillError {
+  return new GristmillError('invalid_value', { param, reason })
 }

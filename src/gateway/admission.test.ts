@@ -132,6 +132,10 @@ test('the shortest wait limit counts', () => {
     refusalOf(() => waitOf('soon')),
     'invalid_value x-gristmill-max-wait-ms',
   )
+  assert.equal(
+    refusalOf(() => userOf({ user: 'a\0' })),
+    'invalid_value user',
+  )
 })
 
 test('the body reaches the engine as it was written, with our fields last', () => {

@@ -62,6 +62,18 @@ test('a system prompt that is no text is refused by its name, however deep it is
   assert.match(await answer.text(), /system\.0\.type/)
 })
 
+test('documents within documents are refused, however many there are', async () => {
+  const open = '[{"type":"document","source":{"type":"content","content":'
+  const nested = `${open.repeat(DEPTH)}"Hello"${'}}]'.repeat(DEPTH)}`
+  const answer = await fetch(`${mill.baseUrl}/messages`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sk-anna' },
+    body: `{"model":"mill","max_tokens":9,"messages":[{"role":"user","content":${nested}}]}`,
+  })
+  assert.equal(answer.status, 400)
+  assert.match(await answer.text(), /a document has none in it/)
+})
+
 test('a path that has a wire is answered in it, whatever a header says', async () => {
   const answer = await fetch(`${mill.baseUrl}/chat/completions`, {
     method: 'POST',

@@ -102,6 +102,7 @@ function endUserOf(
   if (user !== null && user.length > END_USER_LENGTH_MAX) {
     throw invalid('user', `it must have at most ${END_USER_LENGTH_MAX} characters`)
   }
+  if (user?.includes('\0')) throw invalid('user', 'it must not have the character NUL')
   return user
 }
 

@@ -185,9 +185,12 @@ function documentParts(value: Block, path: string): ChatPart[] {
   if (source.type !== 'content') {
     throw unsupported(`${path}.source`, `engines read no documents from ${source.type}; send text`)
   }
-  const inner = blocksOf(source.content).flatMap((one, i) =>
-    partsOf(one, `${path}.source.content.${i}`),
-  )
+  const inner = blocksOf(source.content).flatMap((one, i) => {
+    const at = `${path}.source.content.${i}`
+    // Nor could this be read to any depth.
+    if (one.type === 'document') throw unsupported(`${at}.type`, 'a document has none in it')
+    return partsOf(one, at)
+  })
   return [...about, ...inner]
 }
 

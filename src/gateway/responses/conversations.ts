@@ -25,7 +25,11 @@ export interface ConversationsOptions {
 }
 
 const links = z.object({
-  previous_response_id: z.string().nullish(),
+  // Nothing has such a name, and the database cannot even be asked.
+  previous_response_id: z
+    .string()
+    .regex(/^[^\0]*$/, { error: 'it must not have the character NUL' })
+    .nullish(),
   store: z.boolean().nullish(),
   background: z.boolean().nullish(),
   stream: z.boolean().nullish(),

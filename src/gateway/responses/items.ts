@@ -5,7 +5,7 @@ import { part } from '../body-part.ts'
 type Item = Record<string, unknown>
 
 const list = z.array(z.looseObject({}))
-const OWN_ITEM = /^[a-z]+_(.+)_i?\d+$/
+const OWN_ITEM = /^[a-z]+_(\w+)_i?\d+$/
 
 /**
  * The items that a request gave, each with an identifier.
