@@ -43,6 +43,7 @@ const usage = {
   prompt_tokens: 7,
   completion_tokens: 2,
   prompt_tokens_details: { cached_tokens: 3 },
+  completion_tokens_details: { reasoning_tokens: 1 },
 }
 const USAGE = `data: ${JSON.stringify({ choices: [], usage })}\n\n`
 const DONE = 'data: [DONE]\n\n'
@@ -78,7 +79,7 @@ test('text comes as the wire has it, from created to completed', () => {
     input_tokens: 7,
     input_tokens_details: { cached_tokens: 3 },
     output_tokens: 2,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: 1 },
     total_tokens: 9,
   })
   const { store, metadata, previous_response_id } = response ?? {}

@@ -85,12 +85,12 @@ export function told(asked: Fields): Fields {
   }
 }
 
-function usageOf({ inputTokens, cachedTokens, outputTokens }: TokenCounts) {
+function usageOf({ inputTokens, cachedTokens, outputTokens, reasoningTokens = 0 }: TokenCounts) {
   return {
     input_tokens: inputTokens,
     input_tokens_details: { cached_tokens: cachedTokens },
     output_tokens: outputTokens,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: reasoningTokens },
     total_tokens: inputTokens + outputTokens,
   }
 }
