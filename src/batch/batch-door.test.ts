@@ -130,6 +130,9 @@ describe('/v1/batches', () => {
     const listed: string[] = []
     for await (const batch of client.batches.list({ limit: 2 })) listed.push(batch.id)
     assert.deepEqual(listed, ids.reverse())
+    await assert.rejects(client.batches.list({ after: `${ids[0]}x` }), (error: unknown) => {
+      return error instanceof OpenAI.BadRequestError && error.param === 'after'
+    })
     const tooMany = client.batches.create({ ...window, input_file_id })
     await assert.rejects(tooMany, { status: 429, code: 'too_many_batches' })
   })

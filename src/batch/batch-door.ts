@@ -98,6 +98,10 @@ export class BatchDoor {
   async #list({ projectId }: Principal, query: URLSearchParams): Promise<object> {
     const { after, limit } = readPaging(query)
     const { sql } = this.#options.database
+    if (after !== undefined && (await findBatch(sql, after))?.projectId !== projectId) {
+      const reason = 'there is no such batch'
+      throw new GristmillError('invalid_value', { param: 'after', reason })
+    }
     const rows = await listBatches(sql, { projectId }, after, limit + 1)
     return batchPage(rows.slice(0, limit), rows.length > limit)
   }

@@ -27,8 +27,7 @@ const FORM_SPARE_BYTES = 64 * 1024
 const paging = z.object({
   after: z
     .string()
-    .max(100)
-    .regex(/^[\w-]*$/, { error: 'it must be an identifier' })
+    .regex(/^file_\w{26}$/, { error: 'it must be the identifier of a file' })
     .optional(),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
   order: z.enum(['asc', 'desc']).default('desc'),

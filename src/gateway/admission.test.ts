@@ -22,6 +22,8 @@ const chat = (fields: object = {}) =>
     testLimits,
   )
 
+const tool = (name: string) => ({ type: 'function', function: { name, parameters: {} } })
+
 const refusalOf = (run: () => unknown) => {
   try {
     run()
@@ -43,7 +45,15 @@ test('wrong bodies are refused with the field that is wrong', () => {
     [{ max_tokens: 1e9 }, 'taken'],
     [{ max_completion_tokens: 1.5 }, 'invalid_value max_completion_tokens'],
     [{ n: 99 }, 'invalid_value n'],
+    [{ best_of: 99 }, 'invalid_value best_of'],
     [{ user: 7 }, 'invalid_value user'],
+    [{ store: 'yes' }, 'invalid_value store'],
+    [{ metadata: 'team a' }, 'invalid_value metadata'],
+    [{ metadata: ['team a'] }, 'invalid_value metadata'],
+    [{ metadata: { team: 1 } }, 'invalid_value metadata.team'],
+    [{ metadata: { team: 'a' }, store: true }, 'taken'],
+    [{ tools: [tool('f'), tool('f')] }, 'invalid_value tools'],
+    [{ tools: [tool('f'), tool('g'), {}, null, 7] }, 'taken'],
     [{ temperature: 'unknown to us' }, 'taken'],
     [{ max_tokens: null, n: null, stream: null, user: null }, 'taken'],
   ]
@@ -115,6 +125,10 @@ test('end users count only from keys that may name them', () => {
     refusalOf(() => userOf({ user: 'x'.repeat(300) })),
     'invalid_value user',
   )
+  assert.equal(
+    refusalOf(() => userOf({ user: 'a\0' })),
+    'invalid_value user',
+  )
 })
 
 test('the shortest wait limit counts', () => {
@@ -131,10 +145,6 @@ test('the shortest wait limit counts', () => {
   assert.equal(
     refusalOf(() => waitOf('soon')),
     'invalid_value x-gristmill-max-wait-ms',
-  )
-  assert.equal(
-    refusalOf(() => userOf({ user: 'a\0' })),
-    'invalid_value user',
   )
 })
 

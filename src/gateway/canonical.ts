@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { GristmillError, type Limits } from '../base/index.ts'
+import { fieldsOf } from './engine-words.ts'
 import { jsonOf } from './json-text.ts'
 import type { OwnWords } from './messages/own-words.ts'
 import { type Asker, askerOf } from './session-id.ts'
@@ -68,7 +69,8 @@ export function readFields(
   const isEmbedding = endpoint === '/v1/embeddings'
   const stream = booleanOf(fields, 'stream')
   if (stream && isEmbedding) throw invalid('stream', 'embeddings are not streamed')
-  if (endpoint === '/v1/chat/completions') checkMessages(fields.messages)
+  if (endpoint === '/v1/chat/completions') checkChat(fields)
+  wholeOf(fields, 'best_of', limits.choicesMax)
   const choices = wholeOf(fields, 'n', limits.choicesMax) ?? 1
   return {
     door: endpoint,
@@ -113,6 +115,37 @@ export function parseObject(raw: Buffer): Record<string, unknown> {
     throw new GristmillError('invalid_json', { reason: 'it is not an object' })
   }
   return value as Record<string, unknown>
+}
+
+function checkChat(fields: Record<string, unknown>): void {
+  checkMessages(fields.messages)
+  checkMetadata(fields.metadata)
+  // Nothing is kept at this door.
+  booleanOf(fields, 'store')
+  if (!Array.isArray(fields.tools)) return
+  mustDiffer(
+    fields.tools.map((tool: unknown) => fieldsOf(fieldsOf(tool).function).name),
+    'tools',
+  )
+}
+
+/** @throws GristmillError where two tools have one name, so that a call could mean either */
+export function mustDiffer(names: readonly unknown[], param: string): void {
+  const seen = new Set<unknown>()
+  for (const name of names) {
+    if (typeof name !== 'string') continue
+    if (seen.has(name)) throw invalid(param, `two tools are called ${name.slice(0, 64)}`)
+    seen.add(name)
+  }
+}
+
+function checkMetadata(metadata: unknown): void {
+  if (metadata === undefined || metadata === null) return
+  if (typeof metadata !== 'object' || Array.isArray(metadata)) {
+    throw invalid('metadata', 'it must be an object')
+  }
+  const wrong = Object.entries(metadata).find(([, value]) => typeof value !== 'string')
+  if (wrong) throw invalid(`metadata.${wrong[0].slice(0, 64)}`, 'it must be a string')
 }
 
 function checkMessages(messages: unknown): void {

@@ -87,12 +87,14 @@ export class ChatTemplate {
   #checkLength(characters: number, param: string, least = 0): void {
     const tokensMin = Math.max(least, Math.ceil(characters / this.#tokenCharactersMax))
     if (tokensMin <= this.#contextTokens) return
+    // What is embedded generates nothing, and all else one token at least.
+    const toGenerate = param === 'input' ? 0 : 1
     throw new GristmillError('context_length_exceeded', {
       param,
       contextTokens: this.#contextTokens,
-      requestTokens: `at least ${tokensMin}`,
+      requestTokens: `at least ${tokensMin + toGenerate}`,
       promptTokens: `at least ${tokensMin}`,
-      maxTokens: 0,
+      maxTokens: toGenerate === 0 ? 0 : 'at least 1',
     })
   }
 

@@ -297,6 +297,7 @@ const wrong: [Fields, string, RegExp][] = [
   ],
   [{ tools: [{ type: 'web_search_20260318', name: 'w' }] }, 'tools.0.type', /web_search_20260318/],
   [{ tools: [{ name: 'w' }] }, 'tools.0.input_schema', /is missing/],
+  [{ tools: ['w', 'w'].map((name) => ({ name, input_schema: {} })) }, 'tools', /are called w/],
   [{ tool_choice: { type: 'some' } }, 'tool_choice.type', /one of|must be/],
   [{ temperature: 'hot' }, 'temperature', /must be a number/],
   [{ stream: 'yes' }, 'stream', /true or false/],

@@ -1,6 +1,7 @@
 /** Tools of the Messages wire as functions: pure. */
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
+import { mustDiffer } from '../canonical.ts'
 import { fieldsOf } from '../engine-words.ts'
 
 type Fields = Record<string, unknown>
@@ -34,6 +35,10 @@ export function toolFields(given: Fields): Fields {
   if (given.tools !== undefined) {
     const list = part(tools, given.tools, 'tools')
     const functions = list.map((one, i) => functionOf(one, `tools.${i}`))
+    mustDiffer(
+      list.map(({ name }) => name),
+      'tools',
+    )
     const shown = functions.filter((_, i) => isShown(list[i] ?? {}, given.messages))
     if (shown.length > 0) result.tools = shown
   }

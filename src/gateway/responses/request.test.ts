@@ -258,6 +258,8 @@ const wrong: [Fields, string, RegExp][] = [
   [{ tools: [{ type: 'file_search' }] }, 'tools.0.type', /run by the client/],
   [{ tools: [{ type: 'tool_search', execution: 'server' }] }, 'tools.0.execution', /client/],
   [{ tools: [{ type: 'toString' }] }, 'tools.0.type', /functions only/],
+  [{ tools: ['w', 'w'].map((name) => ({ type: 'function', name })) }, 'tools', /are called w/],
+  [{ store: 'yes' }, 'store', /true or false/],
   [{ tools: [{ type: 'custom' }] }, 'tools.0.name', /is missing/],
   [{ tool_choice: { type: 'mcp' } }, 'tool_choice.type', /functions only/],
   [{ tool_choice: { type: 'function', name: 'x' } }, 'tool_choice', /no tool named x/],

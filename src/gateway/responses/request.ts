@@ -27,6 +27,7 @@ const scalars = z.object({
   parallel_tool_calls: z.boolean().nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
   background: z.boolean().nullish(),
+  store: z.boolean().nullish(),
   metadata: metadata.nullish(),
   reasoning: z.object({ effort: z.string().nullish() }).nullish(),
 })

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { part, unsupported } from '../body-part.ts'
-import { invalid } from '../canonical.ts'
+import { invalid, mustDiffer } from '../canonical.ts'
 import { parsedObject } from '../usage.ts'
 import { responsesTools } from './fields.ts'
 
@@ -72,12 +72,14 @@ export class ToolBox {
    * @throws GristmillError `invalid_value`, `unsupported_parameter`, naming the field
    */
   add(given: unknown, path: string): string[] {
-    return part(z.array(anyTool), given, path).flatMap((one, i) => {
+    const names = part(z.array(anyTool), given, path).flatMap((one, i) => {
       const at = `${path}.${i}`
       if (one.type !== 'namespace') return this.#take(one, at)
       const { name, tools } = part(namespaceTool, one, at)
       return tools.flatMap((inner, j) => this.#take(inner, `${at}.tools.${j}`, name))
     })
+    mustDiffer(names, path)
+    return names
   }
 
   /**
