@@ -3,8 +3,7 @@
  * calibrated, plays a trace of some minutes in open loop, and the simulator plays the same trace
  * with the profile that `gristmill engine profile` gives.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
 import { type Random, type ServiceClass, seededRandom } from '../src/base/index.ts'
 import type { CalibrationView, EngineProfileView, EngineView } from '../src/http/index.ts'
 import {
@@ -14,12 +13,11 @@ import {
   parseProfile,
   playFleet,
   type TraceRow,
-  traceHeader,
-  traceLine,
 } from '../src/pool/index.ts'
 import { ask, type Call, newCall, newDispatcher, sleep, type Target } from './chat-load.ts'
 import { percentile } from './quantiles.ts'
 import { createTenant, type Server, startServer } from './server.ts'
+import { calibrationsOf, keepRun, watchEngine } from './sim-real-kept.ts'
 import { isFailed, tokenGapMs, unitsWithin } from './utilisation-figures.ts'
 import { saturate } from './utilisation-load.ts'
 import { drawArrivals, drawAsk } from './utilisation-plan.ts'
@@ -32,7 +30,7 @@ export interface SimRealOptions {
   /** Length of each measurement of the capacity, seconds. */
   calibration?: number
   seed?: number
-  /** Where the trace and the profile are kept, to be looked at; else they are not. */
+  /** Where trace, profile and all that was measured are kept; else they are not. */
   keep?: string | undefined
   log(line: string): void
 }
@@ -70,17 +68,23 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
   const server = await startServer({ model, log })
   try {
     const profile = await calibrated(server, log)
+    const calibrations = await calibrationsOf(server)
     const capacityOfNow = () => measureCapacity(server, profile.cap, calibration, seed)
     const before = await capacityOfNow()
     const outsideMs = await aloneMs(server, seed)
     const due = await drawTrace(server, before, profile.cap, seconds, seed)
     log(`${due.length} requests in ${seconds} s, capacity ${before.capacityUnitsPerS.toFixed(0)}`)
-    const played = await play(due, seconds)
+    const over = new AbortController()
+    const [played, samples] = await Promise.all([
+      play(due, seconds).finally(() => over.abort()),
+      watchEngine(server, over.signal),
+    ])
     const after = await capacityOfNow()
     const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
     const real = { ...realFigures(played, seconds, capacity), capacityUnitsPerS: capacity }
     const rows = traceOf(played)
-    if (options.keep !== undefined) keepFiles(options.keep, rows, profile)
+    const measured = { outsideMs, before, after, calibrations, samples, played }
+    if (options.keep !== undefined) keepRun(options.keep, rows, profile, measured)
     const loop = mixOf([...before.lengths, ...after.lengths], seededRandom(seed))
     const simulated = simulate(rows, { profile, seconds, outsideMs, loop })
     return {
@@ -142,8 +146,10 @@ async function measureCapacity(server: Server, cap: number, seconds: number, see
   const targets = await Promise.all(names.map((name) => targetOf(server, `${name}-${now}`, 1)))
   const points = []
   const lengths: Lengths[] = []
+  const arms = []
   for (const inFlight of [cap, 2 * cap]) {
     const arm = await saturate(targets, inFlight, (seconds * 1000) / 2, seededRandom(seed))
+    arms.push({ ...arm, inFlight })
     const ended = arm.interactive.filter((call) => !isFailed(call))
     lengths.push(...ended.flatMap(lengthsOf))
     const whole = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY }
@@ -161,6 +167,7 @@ async function measureCapacity(server: Server, cap: number, seconds: number, see
   if (atCap === undefined) throw new Error('there is a point at the cap')
   return {
     ...atCap,
+    arms,
     lengths,
     capacityUnitsPerS: Math.max(...points.map((point) => point.capacityUnitsPerS)),
   }
@@ -340,12 +347,6 @@ function lengthsOf({ usage }: Call): Lengths[] {
   if (usage === null) return []
   const { promptTokens, cachedTokens, outputTokens } = usage
   return [{ inputTokens: Math.max(1, promptTokens - cachedTokens), outputTokens }]
-}
-
-/** Leaves both as files, so that `gristmill plan` can be asked about them. */
-function keepFiles(folder: string, rows: readonly TraceRow[], profile: EngineProfileView): void {
-  writeFileSync(join(folder, 'trace.csv'), [traceHeader, ...rows.map(traceLine), ''].join('\n'))
-  writeFileSync(join(folder, 'engine.json'), JSON.stringify(profile, null, 2))
 }
 
 interface Measured {
