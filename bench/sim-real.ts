@@ -71,7 +71,8 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
     const calibrations = await calibrationsOf(server)
     const capacityOfNow = () => measureCapacity(server, profile.cap, calibration, seed)
     const before = await capacityOfNow()
-    const outsideMs = await aloneMs(server, seed)
+    const alone = await askAlone(server, seed)
+    const outsideMs = round(interceptMs(alone.short, alone.long))
     const due = await drawTrace(server, before, profile.cap, seconds, seed)
     log(`${due.length} requests in ${seconds} s, capacity ${before.capacityUnitsPerS.toFixed(0)}`)
     const over = new AbortController()
@@ -83,7 +84,7 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
     const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
     const real = { ...realFigures(played, seconds, capacity), capacityUnitsPerS: capacity }
     const rows = traceOf(played)
-    const measured = { outsideMs, before, after, calibrations, samples, played }
+    const measured = { alone, outsideMs, before, after, calibrations, samples, played }
     if (options.keep !== undefined) keepRun(options.keep, rows, profile, measured)
     const loop = mixOf([...before.lengths, ...after.lengths], seededRandom(seed))
     const simulated = simulate(rows, { profile, seconds, outsideMs, loop })
@@ -173,12 +174,8 @@ async function measureCapacity(server: Server, cap: number, seconds: number, see
   }
 }
 
-/**
- * What a first token takes on an idle server whatever its prompt: gateway, network, text. Found
- * from prompts of two lengths: the calibrated rate of reading is one of a busy engine, and its
- * error would be taken for time outside.
- */
-async function aloneMs(server: Server, seed: number): Promise<number> {
+/** First tokens on an idle server of prompts of two lengths. */
+async function askAlone(server: Server, seed: number): Promise<{ short: Seen; long: Seen }> {
   const target = await targetOf(server, 'alone', 1)
   const random = seededRandom(seed)
   const dispatcher = newDispatcher()
@@ -197,7 +194,7 @@ async function aloneMs(server: Server, seed: number): Promise<number> {
     }
   }
   await dispatcher.destroy()
-  return round(interceptMs(seen.short, seen.long))
+  return seen
 }
 
 interface Seen {
@@ -207,7 +204,11 @@ interface Seen {
 
 const newSeen = (): Seen => ({ tokens: [], ttftMs: [] })
 
-/** Time of no tokens on the line through the medians of short and of long prompts; at least 0. */
+/**
+ * What a first token takes whatever its prompt: gateway, network, text. It is the time of no tokens
+ * on the line through the medians of short and of long prompts, at least 0: the calibrated rate of
+ * reading is one of a busy engine, and its error would be taken for time outside.
+ */
 export function interceptMs(short: Seen, long: Seen): number {
   const middle = ({ tokens, ttftMs }: Seen) => [percentile(tokens, 0.5), percentile(ttftMs, 0.5)]
   const [[lowTokens = 0, lowMs = 0], [highTokens = 0, highMs = 0]] = [middle(short), middle(long)]
