@@ -84,7 +84,7 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
     const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
     const real = { ...realFigures(played, seconds, capacity), capacityUnitsPerS: capacity }
     const rows = traceOf(played)
-    const measured = { alone, outsideMs, before, after, calibrations, samples, played }
+    const measured = { seconds, seed, alone, outsideMs, before, after, calibrations, samples, played }
     if (options.keep !== undefined) keepRun(options.keep, rows, profile, measured)
     const loop = mixOf([...before.lengths, ...after.lengths], seededRandom(seed))
     const simulated = simulate(rows, { profile, seconds, outsideMs, loop })
