@@ -36,9 +36,14 @@ export class BackgroundTurn {
    * background prompts wait that could fill it. Time without background work counts for nothing.
    */
   note<C extends StepCandidate>({ candidates, decode, durationMs, streamMs }: EndedStep<C>): void {
-    const background = candidates.filter(isBackground)
-    if (background.length === 0) return
-    const isLost = background.some(({ unread }) => unread > 0) && !decode.every(isBackground)
+    let [isThere, isUnread] = [false, false]
+    for (const one of candidates) {
+      if (!isBackground(one)) continue
+      isThere = true
+      isUnread ||= one.unread > 0
+    }
+    if (!isThere) return
+    const isLost = isUnread && !decode.every(isBackground)
     const lostMs = isLost ? Math.max(0, durationMs - decode.length * streamMs) : 0
     const debtMs = this.#debtMs + lostMs - PRICE * durationMs
     this.#debtMs = Math.min(DEBT_MS_MAX, Math.max(-DEBT_MS_MAX, debtMs))

@@ -98,18 +98,17 @@ export function planStep<C extends StepCandidate>(
   candidates: readonly C[],
   options: StepPlanOptions<C>,
 ): StepPlan<C> | undefined {
-  const awake = candidates.filter((candidate) => !candidate.paused)
-  const prompts = awake.filter((candidate) => candidate.unread > 0)
-  const streams = withinRoom(
-    awake.filter((candidate) => candidate.unread === 0),
-    options,
-  )
+  const prompts: C[] = []
+  const awake: C[] = []
+  for (const candidate of candidates) {
+    if (candidate.paused) continue
+    if (candidate.unread > 0) prompts.push(candidate)
+    else awake.push(candidate)
+  }
+  const streams = withinRoom(awake, options)
   if (prompts.length === 0) return streams.length > 0 ? { decode: streams, read: [] } : undefined
   const first = firstInTurn(prompts)
-  const isShared = streams.some((stream) => stream.rank <= first.rank)
-  const mayStep = (stream: C) => isShared && (isBackground(first) || !isBackground(stream))
-  const idleMs = (one: C) => options.nowMs - one.lastStepMs
-  const decode = streams.filter((one) => mayStep(one) || idleMs(one) > options.yieldMsMax)
+  const decode = streamsBeside(first, streams, options)
   const rivals = prompts.filter((prompt) => isBackground(prompt) === isBackground(first))
   const step: ReadStep = {
     decoders: decode.length,
@@ -124,6 +123,20 @@ export function planStep<C extends StepCandidate>(
   return { decode: [], read: readByRank(prompts, first, Math.max(1, budget)) }
 }
 
+/** Those that take turns with a prompt, and those that have stood aside for too long. */
+function streamsBeside<C extends StepCandidate>(
+  first: C,
+  streams: readonly C[],
+  { nowMs, yieldMsMax }: StepPlanOptions<C>,
+): C[] {
+  const isShared = streams.some((stream) => stream.rank <= first.rank)
+  const isForNobody = isBackground(first)
+  return streams.filter((stream) => {
+    if (isShared && (isForNobody || !isBackground(stream))) return true
+    return nowMs - stream.lastStepMs > yieldMsMax
+  })
+}
+
 /** Where people's streams wait meanwhile it is what is told, unless no prompt is ever read. */
 function backgroundShare<C extends StepCandidate>(
   decode: readonly C[],
@@ -136,6 +149,8 @@ function backgroundShare<C extends StepCandidate>(
 
 /** Of the best rank the one that is read first. */
 function firstInTurn<C extends StepCandidate>(prompts: readonly C[]): C {
+  const [only] = prompts
+  if (only !== undefined && prompts.length === 1) return only
   const best = Math.min(...prompts.map(({ rank }) => rank))
   const alike = prompts.filter(({ rank }) => rank === best)
   const byTurn = inTurn(alike.filter(isPassedEnough))

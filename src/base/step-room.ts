@@ -14,8 +14,8 @@ export interface StepRoom {
 /** Milliseconds of the clock that `lastStepMs` is of. */
 type At = { nowMs: number }
 
-/** The best class of background work, for which nobody waits. */
-const BACKGROUND_CLASS = 2
+/** Ranks of background work, for which nobody waits, begin with those of its best class. */
+const BACKGROUND_RANK = 2 * RANKS_PER_CLASS
 /** Streams between two neighbours that cost no more than the pass that they spare. */
 const GAP_MAX = 2
 /** After this long aside a stream goes before others of its class. */
@@ -23,7 +23,7 @@ const TURN_MS = 1000
 
 const classOf = ({ rank }: { rank: number }) => Math.floor(rank / RANKS_PER_CLASS)
 /** True where nobody waits for it. */
-export const isBackground = (one: { rank: number }) => classOf(one) >= BACKGROUND_CLASS
+export const isBackground = ({ rank }: { rank: number }) => rank >= BACKGROUND_RANK
 
 /**
  * Those that step: all of the best class, and of the others as many as there is room for. Of equal
@@ -35,24 +35,44 @@ export const isBackground = (one: { rank: number }) => classOf(one) >= BACKGROUN
 export function withinRoom<C extends StepCandidate>(streams: C[], limits: StepRoom & At): C[] {
   const room = roomFor(streams, limits)
   if (streams.length <= room) return streams
-  const best = Math.min(...streams.map(classOf))
-  const near = streams.filter((stream) => classOf(stream) === best)
+  const classes = streams.map(classOf)
+  const best = classes.reduce((least, one) => Math.min(least, one))
+  const distances = distancesTo(best, streams, classes)
   const others = streams
-    .filter((stream) => classOf(stream) > best)
-    .map((stream) => ({
-      stream,
+    .map((stream, at) => ({
+      at,
+      class: classes[at] as number,
       isDue: limits.nowMs - stream.lastStepMs > TURN_MS,
-      distance: Math.min(...near.map(({ index }) => Math.abs(index - stream.index))),
+      distance: distances[at] as number,
     }))
+    .filter((one) => one.class > best)
     .sort(
-      (a, b) =>
-        classOf(b.stream) - classOf(a.stream) ||
-        Number(a.isDue) - Number(b.isDue) ||
-        b.distance - a.distance,
+      (a, b) => b.class - a.class || Number(a.isDue) - Number(b.isDue) || b.distance - a.distance,
     )
-  const aside = new Set(others.slice(0, streams.length - room).map(({ stream }) => stream))
-  for (const stream of between(streams, aside)) aside.delete(stream)
-  return streams.filter((stream) => !aside.has(stream))
+  const isAside = streams.map(() => false)
+  for (const { at } of others.slice(0, streams.length - room)) isAside[at] = true
+  for (const at of between(streams, isAside)) isAside[at] = false
+  return streams.filter((_, at) => !isAside[at])
+}
+
+/** From each stream to the nearest one of a class, in sequences. */
+function distancesTo(
+  best: number,
+  streams: readonly StepCandidate[],
+  classes: readonly number[],
+): number[] {
+  const distances = streams.map(() => Number.POSITIVE_INFINITY)
+  const look = (at: number, from: number) => {
+    const { index } = streams[at] as StepCandidate
+    const nearest = classes[at] === best ? index : from
+    distances[at] = Math.min(distances[at] as number, Math.abs(index - nearest))
+    return nearest
+  }
+  let nearest = Number.NEGATIVE_INFINITY
+  for (let at = 0; at < streams.length; at++) nearest = look(at, nearest)
+  nearest = Number.POSITIVE_INFINITY
+  for (let at = streams.length - 1; at >= 0; at--) nearest = look(at, nearest)
+  return distances
 }
 
 /**
@@ -61,20 +81,24 @@ export function withinRoom<C extends StepCandidate>(streams: C[], limits: StepRo
  */
 function roomFor(streams: readonly StepCandidate[], limits: StepRoom & At): number {
   const { room, enough, yieldMsMax, nowMs } = limits
-  const background = streams.filter(isBackground)
-  const people = streams.length - background.length
-  if (people < enough) return room
-  const overdue = background.filter(({ lastStepMs }) => nowMs - lastStepMs > yieldMsMax).length
-  return Math.min(room, people + overdue)
+  let [people, overdue] = [0, 0]
+  for (const stream of streams) {
+    if (!isBackground(stream)) people++
+    else if (nowMs - stream.lastStepMs > yieldMsMax) overdue++
+  }
+  return people < enough ? room : Math.min(room, people + overdue)
 }
 
-/** Those aside of which at most a few stand in a row between two that step, with no idle one. */
-function between<C extends StepCandidate>(streams: readonly C[], aside: ReadonlySet<C>): C[] {
-  const found: C[] = []
-  let [row, last]: [C[], C | undefined] = [[], undefined]
-  for (const stream of streams) {
-    if (aside.has(stream)) {
-      row.push(stream)
+/**
+ * Those aside of which at most a few stand in a row between two that step, with no idle one; where
+ * they stand among the streams.
+ */
+function between(streams: readonly StepCandidate[], isAside: readonly boolean[]): number[] {
+  const found: number[] = []
+  let [row, last]: [number[], StepCandidate | undefined] = [[], undefined]
+  for (const [at, stream] of streams.entries()) {
+    if (isAside[at]) {
+      row.push(at)
       continue
     }
     const isUnbroken = last !== undefined && stream.index - last.index === row.length + 1

@@ -65,15 +65,24 @@ export class SimEngine implements HeapMember {
   readonly #stepMs: number[]
   readonly #readMs: number
   #waiting: SimTicket[] = []
+  /** Best rank first. */
+  #isSorted = true
   #reading: SimTicket[] = []
   #decoding: SimTicket[] = []
+  /** Both of these as the planner wants them; made anew when they have changed. */
+  #running: SimTicket[] | undefined
+  /** True where somebody may have left whose request is still here. */
+  #hasAborted = false
   #segment: Segment | undefined
-  /** Tokens of the running requests in memory. */
+  /** Tokens of the running requests in memory, and of those that they share with kept prefixes. */
   #kvTokens = 0
+  #sharedTokens = 0
   /** Tokens of prompts read since streams had their last token. */
   #readTokens = 0
   /** Streams of people beside which background ones wait. */
   readonly #enough: number
+  /** What a stream takes of a full step. */
+  readonly #streamMs: number
   readonly #backgroundTurn = new BackgroundTurn()
 
   constructor(id: string, profile: EngineProfile, events: SimEngineEvents) {
@@ -85,6 +94,7 @@ export class SimEngine implements HeapMember {
     this.#stepMs = Array.from({ length: most }, (_, streams) => decodeStepMs(profile, streams))
     this.#readMs = 1000 / profile.readTokensPerS
     this.#enough = enoughStreams(profile)
+    this.#streamMs = this.#decodeMs(this.#room) / this.#room
   }
 
   /** Requests it holds, those that wait for memory included. */
@@ -98,8 +108,20 @@ export class SimEngine implements HeapMember {
 
   /** Takes a request; it joins with the next step. */
   add(ticket: SimTicket, nowMs: number): void {
-    this.#waiting.push(ticket)
+    this.#wait(ticket)
     this.cut(nowMs)
+  }
+
+  /** Its caller has left; it ends with the step that is under way. */
+  abort(ticket: SimTicket, nowMs: number): void {
+    ticket.aborted = true
+    this.#hasAborted = true
+    this.cut(nowMs)
+  }
+
+  #wait(ticket: SimTicket): void {
+    this.#waiting.push(ticket)
+    this.#isSorted = false
   }
 
   /** Ends the running segment with the step that is under way. */
@@ -124,7 +146,7 @@ export class SimEngine implements HeapMember {
     this.endMs = Number.POSITIVE_INFINITY
     const durationMs = segment.steps * segment.stepMs
     this.busyMs += durationMs
-    this.#noteTurn(segment.decode, durationMs)
+    if (this.profile.yields === 'step') this.#noteTurn(segment.decode, durationMs)
     const readTokens = segment.steps * tokensOf(segment.read)
     this.#readTokens = segment.decode.length > 0 ? 0 : this.#readTokens + readTokens
     let anyDone = false
@@ -142,9 +164,8 @@ export class SimEngine implements HeapMember {
   }
 
   #noteTurn(decode: readonly SimTicket[], durationMs: number): void {
-    const streamMs = this.#decodeMs(this.#room) / this.#room
-    const candidates = [...this.#reading, ...this.#decoding]
-    this.#backgroundTurn.note({ candidates, decode, durationMs, streamMs })
+    const candidates = this.#candidates()
+    this.#backgroundTurn.note({ candidates, decode, durationMs, streamMs: this.#streamMs })
   }
 
   /** Plans the next segment where none runs. */
@@ -167,6 +188,7 @@ export class SimEngine implements HeapMember {
       ticket.unread = 0
       this.#reading.splice(this.#reading.indexOf(ticket), 1)
       this.#decoding.push(ticket)
+      this.#running = undefined
       if (ticket.firstTokenMs === undefined) {
         ticket.firstTokenMs = nowMs
         if (this.profile.prefixCache) {
@@ -185,18 +207,18 @@ export class SimEngine implements HeapMember {
     const done = this.#decoding.filter((one) => one.generated >= one.request.outputTokens)
     this.#decoding = this.#decoding.filter((one) => one.generated < one.request.outputTokens)
     for (const ticket of done) {
-      this.#kvTokens -= ticket.uncachedTokens + ticket.generated
+      this.#forget(ticket)
       this.#events.ended(ticket, 'done', nowMs)
     }
   }
 
   /** Gives up requests whose callers have left; only between two segments. */
   dropAborted(nowMs: number): void {
-    if (this.#segment !== undefined) return
+    if (this.#segment !== undefined || !this.#hasAborted) return
+    this.#hasAborted = false
     const isGone = (ticket: SimTicket) => ticket.aborted
-    if (![this.#waiting, this.#reading, this.#decoding].some((list) => list.some(isGone))) return
     const gone = [...this.#reading, ...this.#decoding].filter(isGone)
-    for (const ticket of gone) this.#kvTokens -= ticket.uncachedTokens + ticket.generated
+    for (const ticket of gone) this.#forget(ticket)
     for (const ticket of [...this.#waiting.filter(isGone), ...gone]) {
       this.#events.ended(ticket, 'aborted', nowMs)
     }
@@ -205,13 +227,17 @@ export class SimEngine implements HeapMember {
     this.#decoding = this.#decoding.filter((ticket) => !ticket.aborted)
   }
 
+  /** It holds no memory any more. */
+  #forget(ticket: SimTicket): void {
+    this.#kvTokens -= ticket.uncachedTokens + ticket.generated
+    this.#sharedTokens -= sharedTokens(ticket)
+    this.#running = undefined
+  }
+
   /** Memory that running requests do not hold; kept prefixes that none of them uses give way. */
   get #roomTokens(): number {
-    let shared = 0
-    for (const { request, uncachedTokens } of [...this.#reading, ...this.#decoding]) {
-      shared += Math.max(0, request.inputTokens - uncachedTokens)
-    }
-    return this.profile.kvTokens - Math.min(shared, this.#prefixes.tokens) - this.#kvTokens
+    const shared = Math.min(this.#sharedTokens, this.#prefixes.tokens)
+    return this.profile.kvTokens - shared - this.#kvTokens
   }
 
   /**
@@ -222,7 +248,8 @@ export class SimEngine implements HeapMember {
    */
   #admit(nowMs: number): void {
     if (this.#waiting.length === 0) return
-    this.#waiting.sort((a, b) => a.rank - b.rank || a.order - b.order)
+    if (!this.#isSorted) this.#waiting.sort((a, b) => a.rank - b.rank || a.order - b.order)
+    this.#isSorted = true
     while (this.#waiting.length > 0) {
       const ticket = this.#waiting[0] as SimTicket
       const { inputTokens, prefix, tenant } = ticket.request
@@ -244,6 +271,8 @@ export class SimEngine implements HeapMember {
       ticket.passedTokens = 0
       ticket.lastStepMs = nowMs
       this.#kvTokens += needed
+      this.#sharedTokens += sharedTokens(ticket)
+      this.#running = undefined
       this.#reading.push(ticket)
     }
   }
@@ -266,8 +295,8 @@ export class SimEngine implements HeapMember {
     const held = victim.uncachedTokens + victim.generated
     const from = victim.unread > 0 ? this.#reading : this.#decoding
     from.splice(from.indexOf(victim), 1)
-    this.#kvTokens -= held
-    this.#waiting.push(victim)
+    this.#forget(victim)
+    this.#wait(victim)
     this.#events.preempted(victim, held - victim.unread, nowMs)
   }
 
@@ -297,8 +326,7 @@ export class SimEngine implements HeapMember {
   /** A step that reads or one that writes; prompts and the streams beside them take turns. */
   #planTurn(nowMs: number): Segment | undefined {
     let [piece, left] = [0, 0]
-    // It knows no sequences: of streams as near as others those later in this list go on.
-    const plan = planStep([...this.#reading, ...this.#decoding.toReversed()], {
+    const plan = planStep(this.#candidates(), {
       room: this.#room,
       enough: this.#enough,
       yieldMsMax: YIELD_MS_MAX,
@@ -317,6 +345,12 @@ export class SimEngine implements HeapMember {
     const chunk = Math.min(left, piece)
     const steps = Math.min(Math.floor(left / chunk), stepsOfOnePiece(read, chunk))
     return { startMs: nowMs, stepMs: tokensOf(read) * this.#readMs, steps, decode: [], read }
+  }
+
+  /** It knows no sequences: of streams as near as others those later in this list go on. */
+  #candidates(): SimTicket[] {
+    this.#running ??= [...this.#reading, ...this.#decoding.toReversed()]
+    return this.#running
   }
 
   /** Prompt tokens between two tokens of streams. */
@@ -351,3 +385,7 @@ export class SimEngine implements HeapMember {
     return this.#stepMs[streams] ?? decodeStepMs(this.profile, streams)
   }
 }
+
+/** Of a prompt what its engine had read before it came. */
+const sharedTokens = ({ request, uncachedTokens }: SimTicket) =>
+  Math.max(0, request.inputTokens - uncachedTokens)

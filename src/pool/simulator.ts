@@ -206,11 +206,11 @@ export class Simulation {
       const { ticket } = next
       next = this.#leaving.peek()
       if (!this.open.has(ticket.id)) continue
-      ticket.aborted = true
       const engine = this.#placeOf.get(ticket)
       if (engine !== undefined) {
-        this.#interrupt(engine, () => engine.cut(this.nowMs))
+        this.#interrupt(engine, () => engine.abort(ticket, this.nowMs))
       } else {
+        ticket.aborted = true
         if (ticket.queued) this.scheduler.cancel(ticket.queued)
         this.#close(ticket, 'aborted')
       }
