@@ -148,11 +148,15 @@ const benches: Record<string, Bench> = {
     },
   },
   'sim-real': {
-    help: 'the simulator against a real run of the same trace --model NAME|PATH [--seconds N] [--calibration N] [--keep DIR] [--seed N]',
+    help: 'the simulator against a real run of the same trace --model NAME|PATH [--seconds N] [--calibration N] [--keep DIR] [--seed N], or against one that was kept --replay DIR',
     async run(flags, log) {
+      const { circumstances } = await import('./harness.ts')
+      if (typeof flags.replay === 'string') {
+        const { replay } = await import('./sim-real-kept.ts')
+        return { ...replay(flags.replay), ...circumstances() }
+      }
       if (typeof flags.model !== 'string') throw new Error('--model NAME|PATH is needed')
       const { benchSimReal } = await import('./sim-real.ts')
-      const { circumstances } = await import('./harness.ts')
       const result = await benchSimReal({
         model: flags.model,
         keep: typeof flags.keep === 'string' ? flags.keep : undefined,
@@ -248,6 +252,7 @@ const options: ParseArgsOptionsConfig = {
       'traces',
       'only',
       'keep',
+      'replay',
       'yields',
       'days',
       'minutes',

@@ -4,13 +4,22 @@ import { join } from 'node:path'
 import { createLogger, systemClock } from '../src/base/index.ts'
 import { type CalibrationRow, readCalibrations } from '../src/engine/index.ts'
 import type { EngineProfileView, EngineView } from '../src/http/index.ts'
-import { type TraceRow, traceHeader, traceLine } from '../src/pool/index.ts'
+import { measuredProfile, parseProfile, traceHeader, traceLine } from '../src/pool/index.ts'
 import { openDatabase } from '../src/store/index.ts'
 import { sleep } from './chat-load.ts'
 import type { Server } from './server.ts'
+import { type RealRun, sidesOf, traceOf } from './sim-real-sides.ts'
+
+/** All that was measured of a real server. */
+export interface KeptRun extends RealRun {
+  /** First tokens on an idle server. */
+  alone: object
+  calibrations: readonly CalibrationRow[]
+  samples: readonly EngineSample[]
+}
 
 /** The embedded engine at one moment of the trace. */
-export interface EngineSample {
+interface EngineSample {
   /** Milliseconds since it began. */
   atMs: number
   running: number
@@ -22,19 +31,31 @@ export interface EngineSample {
 
 /**
  * Leaves files: `gristmill plan` can be asked about trace and profile, the rest is for people.
- * @param real all that was measured, with times since the trace began
  */
-export function keepRun(
-  folder: string,
-  rows: readonly TraceRow[],
-  profile: EngineProfileView,
-  real: object,
-): void {
+export function keepRun(folder: string, run: KeptRun, profile: EngineProfileView): void {
+  const rows = traceOf(run.played)
   writeFileSync(join(folder, 'trace.csv'), [traceHeader, ...rows.map(traceLine), ''].join('\n'))
   writeFileSync(join(folder, 'engine.json'), JSON.stringify(profile, null, 2))
   // Targets have keys.
-  const text = JSON.stringify(real, (name, value) => (name === 'target' ? undefined : value))
+  const text = JSON.stringify(run, (name, value) => (name === 'target' ? undefined : value))
   writeFileSync(join(folder, 'real.json'), text)
+}
+
+/** Both sides of a run that was kept, the simulated one by the profile that is made of it now. */
+export function replay(folder: string): object {
+  const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8'))
+  const run = read('real.json') as KeptRun
+  const then = parseProfile(read('engine.json'))
+  const [calibration] = run.calibrations
+  if (calibration === undefined) throw new Error('the run was kept without its calibration')
+  const profile = measuredProfile(then.name, `${calibration.measuredAt}`, calibration.result, {
+    ...then,
+    kind: 'gristmill',
+    yieldsBySteps: true,
+    takesCacheSalt: true,
+    models: [{ name: 'model', contextTokens: then.contextTokens, toy: false }],
+  })
+  return { ...sidesOf(run, profile), requests: run.played.length, profile, seed: run.seed }
 }
 
 /** The newest calibrations with their points, which no view tells. */

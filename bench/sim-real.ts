@@ -6,18 +6,21 @@
 import { mkdirSync } from 'node:fs'
 import { type Random, type ServiceClass, seededRandom } from '../src/base/index.ts'
 import type { CalibrationView, EngineProfileView, EngineView } from '../src/http/index.ts'
-import {
-  capacityOf,
-  type Lengths,
-  mixOf,
-  parseProfile,
-  playFleet,
-  type TraceRow,
-} from '../src/pool/index.ts'
-import { ask, type Call, newCall, newDispatcher, sleep, type Target } from './chat-load.ts'
+import type { Lengths } from '../src/pool/index.ts'
+import { ask, newCall, newDispatcher, sleep, type Target } from './chat-load.ts'
 import { percentile } from './quantiles.ts'
 import { createTenant, type Server, startServer } from './server.ts'
 import { calibrationsOf, keepRun, watchEngine } from './sim-real-kept.ts'
+import {
+  BATCH_TENANTS,
+  COST,
+  lengthsOf,
+  type Played,
+  round,
+  sidesOf,
+  ttftMs,
+  WEIGHTS,
+} from './sim-real-sides.ts'
 import { isFailed, tokenGapMs, unitsWithin } from './utilisation-figures.ts'
 import { saturate } from './utilisation-load.ts'
 import { drawArrivals, drawAsk } from './utilisation-plan.ts'
@@ -35,17 +38,11 @@ export interface SimRealOptions {
   log(line: string): void
 }
 
-const WEIGHTS = [1, 2, 3]
-const BATCH_TENANTS = 2
 /** Batch work that is due, as a part of capacity; interactive work asks for about a half. */
 const BATCH_SHARE = 0.45
-const TTFT_MS = 1000
-const COST = { input: 1, output: 2 }
 /** Requests of each length, one after another on an idle server; a long one asks so many times. */
 const ALONE = 12
 const LONG_ASKS = 4
-/** What the simulator may be off by: points of utilisation, and parts of first tokens. */
-const ALLOWED = { points: 3, p50: 0.2, p99: 0.35 }
 
 interface Due {
   target: Target
@@ -54,10 +51,6 @@ interface Due {
   dueMs: number
   content: string
   maxTokens: number
-}
-
-interface Played extends Due {
-  call: Call
 }
 
 /** @returns both sides, their differences, and which of them are more than allowed */
@@ -81,18 +74,12 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
       watchEngine(server, over.signal),
     ])
     const after = await capacityOfNow()
-    const capacity = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
-    const real = { ...realFigures(played, seconds, capacity), capacityUnitsPerS: capacity }
-    const rows = traceOf(played)
-    const measured = { seconds, seed, alone, outsideMs, before, after, calibrations, samples, played }
-    if (options.keep !== undefined) keepRun(options.keep, rows, profile, measured)
-    const loop = mixOf([...before.lengths, ...after.lengths], seededRandom(seed))
-    const simulated = simulate(rows, { profile, seconds, outsideMs, loop })
+    const run = { seconds, seed, outsideMs, before, after, played }
+    const kept = { ...run, alone, calibrations, samples }
+    if (options.keep !== undefined) keepRun(options.keep, kept, profile)
     return {
-      ...comparison(real, simulated),
-      capacityDrift: round(after.capacityUnitsPerS / before.capacityUnitsPerS - 1),
-      outsideEngineMs: outsideMs,
-      requests: rows.length,
+      ...sidesOf(run, profile),
+      requests: played.length,
       profile,
       seconds,
       model: server.model,
@@ -264,11 +251,11 @@ function arrivalsOf(meanGapMs: number, durationMs: number, random: Random): numb
   }
 }
 
-async function play(due: readonly Due[], seconds: number): Promise<Played[]> {
+async function play(due: readonly Due[], seconds: number): Promise<(Due & Played)[]> {
   const dispatcher = newDispatcher()
   const fromMs = performance.now()
   const running: Promise<void>[] = []
-  const played: Played[] = []
+  const played: (Due & Played)[] = []
   for (const one of due) {
     await sleep(fromMs + one.dueMs - performance.now())
     const call = newCall()
@@ -292,109 +279,3 @@ async function play(due: readonly Due[], seconds: number): Promise<Played[]> {
   }
   return played
 }
-
-const ttftMs = (call: Call) =>
-  isFailed(call) ? Number.POSITIVE_INFINITY : (call.tokenMs[0] ?? 0) - call.sentMs
-
-interface Side {
-  utilisation: number
-  /** Part of the capacity that went to first tokens after the promise. */
-  lateShare: number
-  ttftP50Ms: number
-  ttftP99Ms: number
-  n: number
-  capacityUnitsPerS: number
-}
-
-/** Work counts where it ended inside the trace's time and, if interactive, began in time. */
-function realFigures(played: readonly Played[], seconds: number, capacityUnitsPerS: number) {
-  const people = played.filter(({ serviceClass }) => serviceClass === 'standard')
-  const window = { fromMs: 0, untilMs: seconds * 1000 }
-  const isGood = ({ call, serviceClass }: Played) =>
-    serviceClass === 'batch' || ttftMs(call) <= TTFT_MS
-  const ended = played.filter(
-    ({ call }) => (call.endMs ?? Number.POSITIVE_INFINITY) <= window.untilMs,
-  )
-  const share = (some: readonly Played[]) => {
-    const calls = some.map(({ call }) => call)
-    return round(unitsWithin(calls, window, COST) / (capacityUnitsPerS * seconds))
-  }
-  const ttfts = people.map(({ call }) => ttftMs(call))
-  return {
-    utilisation: share(ended.filter(isGood)),
-    lateShare: share(ended.filter((one) => !isGood(one))),
-    ttftP50Ms: round(percentile(ttfts, 0.5)),
-    ttftP99Ms: round(percentile(ttfts, 0.99)),
-    n: ttfts.length,
-    failed: played.filter(({ call }) => isFailed(call)).length,
-  }
-}
-
-/** The trace with the lengths that the engine counted. */
-function traceOf(played: readonly Played[]): TraceRow[] {
-  return played.flatMap(({ call, dueMs, tenant, serviceClass }) =>
-    lengthsOf(call).map((lengths) => ({
-      ...lengths,
-      atMs: dueMs,
-      tenant,
-      serviceClass,
-      prefix: [],
-    })),
-  )
-}
-
-/** What the engine found read need not be read; none where it told nothing. */
-function lengthsOf({ usage }: Call): Lengths[] {
-  if (usage === null) return []
-  const { promptTokens, cachedTokens, outputTokens } = usage
-  return [{ inputTokens: Math.max(1, promptTokens - cachedTokens), outputTokens }]
-}
-
-interface Measured {
-  profile: EngineProfileView
-  seconds: number
-  outsideMs: number
-  /** Lengths of the closed loop. */
-  loop: readonly Lengths[]
-}
-
-function simulate(
-  rows: readonly TraceRow[],
-  { profile: measured, seconds, outsideMs, loop }: Measured,
-): Side {
-  const profile = parseProfile(measured)
-  const weights = new Map(WEIGHTS.map((weight, i) => [`people-${i}`, weight]))
-  for (let i = 0; i < BATCH_TENANTS; i++) weights.set(`night-${i}`, 1 + i)
-  const { unitsPerS } = capacityOf(profile, loop, COST)
-  const promise = { ttftMs: TTFT_MS, tokenGapMs: Number.MAX_SAFE_INTEGER }
-  const run = playFleet({ profile, cost: COST, engines: 1, promise, weights }, rows, {
-    untilMs: seconds * 1000,
-  })
-  const tail = run.recorder.tail()
-  return {
-    utilisation: round(run.recorder.goodUnits / (unitsPerS * seconds)),
-    lateShare: round(run.recorder.lateUnits / (unitsPerS * seconds)),
-    ttftP50Ms: round(tail.ttftP50Ms + outsideMs),
-    ttftP99Ms: round(tail.ttftP99Ms + outsideMs),
-    n: tail.n,
-    capacityUnitsPerS: round(unitsPerS),
-  }
-}
-
-function comparison(real: Side, simulated: Side) {
-  const off = (of: (side: Side) => number) => round(of(simulated) / of(real) - 1)
-  const difference = {
-    utilisationPoints: round(100 * (simulated.utilisation - real.utilisation)),
-    ttftP50: off(({ ttftP50Ms }) => ttftP50Ms),
-    ttftP99: off(({ ttftP99Ms }) => ttftP99Ms),
-    capacity: off(({ capacityUnitsPerS }) => capacityUnitsPerS),
-  }
-  const within = {
-    utilisation: Math.abs(difference.utilisationPoints) <= ALLOWED.points,
-    ttftP50: Math.abs(difference.ttftP50) <= ALLOWED.p50,
-    ttftP99: Math.abs(difference.ttftP99) <= ALLOWED.p99,
-  }
-  return { real, simulated, difference, within }
-}
-
-const round = (value: number) => Math.round(value * 1e4) / 1e4

@@ -29,7 +29,10 @@ export function measuredProfile(
   name: string,
   measuredAt: string,
   calibration: EngineCalibration,
-  live: LiveProfile,
+  live: Pick<
+    LiveProfile,
+    'cap' | 'express' | 'spare' | 'yieldsBySteps' | 'kind' | 'models' | 'takesCacheSalt'
+  >,
 ): EngineProfile {
   const { cap, express, yieldsBySteps, kind } = live
   const { readTokensPerS, decode } = speedsOf(calibration)
