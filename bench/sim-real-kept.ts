@@ -48,7 +48,8 @@ export function replay(folder: string): object {
   const then = parseProfile(read('engine.json'))
   const [calibration] = run.calibrations
   if (calibration === undefined) throw new Error('the run was kept without its calibration')
-  const profile = measuredProfile(then.name, `${calibration.measuredAt}`, calibration.result, {
+  const measuredAt = new Date(calibration.measuredAt).toISOString()
+  const profile = measuredProfile(then.name, measuredAt, calibration.result, {
     ...then,
     kind: 'gristmill',
     yieldsBySteps: true,
