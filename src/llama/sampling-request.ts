@@ -9,6 +9,8 @@ const real = (min: number, max: number) => z.number().min(min).max(max).nullish(
 const STOPS_MAX = 16
 /** They are handed to the library anew for every token. */
 const BIASES_MAX = 4096
+/** Logits are divided by it, and must stay numbers. */
+const REPEAT_PENALTY_MIN = 0.01
 
 export const samplingFields = {
   model: z.string().nullish(),
@@ -22,8 +24,8 @@ export const samplingFields = {
   min_p: real(0, 1),
   presence_penalty: real(-2, 2),
   frequency_penalty: real(-2, 2),
-  repeat_penalty: z.number().gt(0).max(10).nullish(),
-  repetition_penalty: z.number().gt(0).max(10).nullish(),
+  repeat_penalty: real(REPEAT_PENALTY_MIN, 10),
+  repetition_penalty: real(REPEAT_PENALTY_MIN, 10),
   seed: int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
   n: int(1, 128),
   logit_bias: z
@@ -46,13 +48,19 @@ export type SharedFields = z.infer<typeof shared>
 const TOP_K_DEFAULT = 40
 /** This value means "random" to llama.cpp. */
 const RESERVED_SEED = 0xffff_ffff
+/**
+ * Below it the likeliest token is as good as certain. Logits divided by the smallest numbers would
+ * be none, and a token chosen from these that a grammar does not allow ends llama.cpp.
+ */
+const TEMPERATURE_MIN = 0.001
 
 /** Sampling of one choice of a request, with OpenAI's defaults. */
 export function samplingOf(fields: SharedFields, random: Random, choice: number): Sampling {
   const seed = fields.seed ?? Math.floor(random.next() * RESERVED_SEED)
   const unsigned = Number(BigInt.asUintN(32, BigInt(seed) + BigInt(choice)))
+  const { temperature } = fields
   return {
-    temperature: fields.temperature ?? 1,
+    temperature: temperature != null && temperature < TEMPERATURE_MIN ? 0 : (temperature ?? 1),
     topP: fields.top_p ?? 1,
     topK: Math.max(0, fields.top_k ?? TOP_K_DEFAULT),
     minP: fields.min_p ?? 0,

@@ -61,6 +61,19 @@ test('every answer under a JSON schema is valid, whatever the model would like t
   assert.ok(finished > 0)
 })
 
+test('the smallest temperatures are none, also under a schema', async () => {
+  const format = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } }
+  for (const fields of [{}, format]) {
+    const body = { ...user('x'), ...fields, max_tokens: 30 }
+    const contentAt = async (temperature: number) =>
+      (await engine.post(CHAT, { ...body, temperature })).body.choices[0].message.content
+    const certain = await contentAt(0)
+    for (const temperature of [1e-45, 1e-38, 1e-30]) {
+      assert.equal(await contentAt(temperature), certain, `${temperature}`)
+    }
+  }
+})
+
 test('an answer under an enum is one of its values, however alike they begin', async () => {
   const values = ['a', 'ab', 'ac', 1, 12, 120, true, null, 'The mill', 'The miller', '🌾', '🌿']
   const format = { json_schema: { name: 'x', schema: { enum: values } }, type: 'json_schema' }
