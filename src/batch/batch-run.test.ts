@@ -5,7 +5,7 @@ import type OpenAI from 'openai'
 import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import type { LineRequest } from '../gateway/index.ts'
-import { openTestDatabase, type TestDatabase } from '../store/index.ts'
+import { openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
 import { cancelBatch } from './batch-store.ts'
 import { batchObject } from './batch-wire.ts'
 import { storedAnswers } from './line-store.ts'
@@ -43,6 +43,33 @@ describe('a batch', () => {
       assert.equal(batches.inFlightMax(), most)
       await batches.close()
     }
+  })
+
+  it('reads its input a few times, however many models it names', async () => {
+    let pieces = 0
+    const sql = new Proxy(database.sql, {
+      apply(target, self, args: [TemplateStringsArray, ...unknown[]]) {
+        const query = Reflect.apply(target, self, args) as Promise<unknown[]>
+        if (!args[0].some?.((part) => part.includes('from file_chunks'))) return query
+        return query.then((rows) => {
+          pieces += rows.length
+          return rows
+        })
+      },
+    }) as Sql
+    const answer = { status: 200, body: Buffer.from('{}') }
+    batches = testBatches({ ...database, sql }, () => ({ answer, error: null, usage }))
+    const models = Array.from({ length: 10 }, (_, i) => `m${i}`)
+    for (const model of models) batches.models.add(model)
+    const content = 'x'.repeat(10_000)
+    const all = names(500).map((name, i) =>
+      chatLine(name, { body: { model: models[i % 10], messages: [{ role: 'user', content }] } }),
+    )
+    batches.runner.start()
+    const batch = await batches.ended((await batches.make(all)).id)
+    assert.deepEqual([batch.status, batch.linesCompleted], ['completed', 500])
+    const once = Math.ceil((500 * content.length) / 2 ** 20)
+    assert.ok(pieces <= 5 * once, `${pieces} pieces were read of ${once}`)
   })
 
   it('names also what cannot be stored as it stands in a line', async () => {

@@ -13,6 +13,7 @@ import type { Forecast } from './batch-pace.ts'
 import { finalizeBatch, findBatch, noteReason } from './batch-store.ts'
 import type { BatchRow, EndCode } from './batch-types.ts'
 import { BatchWaits } from './batch-waits.ts'
+import { SharedPieces } from './file-chunks.ts'
 import type { FileLine } from './file-types.ts'
 import { customIdOf, errorLine, type InputLine, isBlank, readLine } from './line-format.ts'
 import { endedLines, noteTries, storeEnds, triesOf } from './line-store.ts'
@@ -151,7 +152,9 @@ export class BatchRun {
     try {
       this.#lanes = await this.#planned(ended)
       this.#forecast = this.#foresee()
-      await Promise.all(this.#lanes.all.map((lane) => this.#feed(lane, ended, tries)))
+      const { all } = this.#lanes
+      const pieces = all.length > 1 ? new SharedPieces() : undefined
+      await Promise.all(all.map((lane) => this.#feed(lane, this.#lines(pieces), ended, tries)))
     } catch (error) {
       this.#gaveOut(error)
     }
@@ -177,19 +180,21 @@ export class BatchRun {
     return lanes
   }
 
-  #lines(): AsyncGenerator<FileLine> {
-    return this.#services.files.checkedLines(this.#batch, this.#batch.inputFileId)
+  /** @param pieces those of lanes that go through it side by side */
+  #lines(pieces?: SharedPieces): AsyncGenerator<FileLine> {
+    return this.#services.files.checkedLines(this.#batch, this.#batch.inputFileId, pieces)
   }
 
   /** Submits the lines of a lane as there is room for them. */
   async #feed(
     lane: Lane,
+    lines: AsyncIterable<FileLine>,
     ended: ReadonlySet<number>,
     tries: ReadonlyMap<number, number>,
   ): Promise<void> {
     let place = 0
     try {
-      for await (const line of this.#lines()) {
+      for await (const line of lines) {
         if (this.#mustEnd) break
         if (isBlank(line) || this.#lanes.at(place++) !== lane || ended.has(line.number)) continue
         await this.#outstanding.until(() => this.#mustEnd || this.#hasRoom(lane))

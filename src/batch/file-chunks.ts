@@ -8,6 +8,9 @@ const MEBIBYTE = 1024 * 1024
 /** Content of a piece, so that it has a mebibyte when it is sealed. */
 export const CHUNK_BYTES = MEBIBYTE - SEAL_OVERHEAD_BYTES
 
+/** Of a file that several read. */
+const SHARED_PIECES = 8
+
 const placeOf = (fileId: string, firstByte: number) => `${fileId}:${firstByte}`
 
 /**
@@ -40,33 +43,58 @@ export async function appendContent(
 }
 
 /**
- * The content from a position on, a few pieces in memory at a time.
+ * The content from a position on, a piece in memory at a time.
+ * @param shared where others read the same file at about the same place
  * @throws GristmillError `not_found` where the file is destroyed while it is read
  */
 export async function* readContent(
   sql: Queries,
   keys: ContentKeys,
-  { id, tenantId, bytes }: FileRow,
+  file: FileRow,
   fromByte: number,
+  shared?: SharedPieces,
 ): AsyncGenerator<Buffer> {
+  const read = (from: number) => readPiece(sql, keys, file, from)
   let position = fromByte
-  while (position < bytes) {
-    const key = await keys.find(sql, tenantId)
-    const chunks = await sql<{ firstByte: number; content: Buffer }[]>`
-      select first_byte as "firstByte", content from file_chunks
-      where file_id = ${id} and first_byte < ${position + MEBIBYTE} and first_byte >= coalesce((
-        select max(first_byte) from file_chunks
-        where file_id = ${id} and first_byte <= ${position}), 0)
-      order by first_byte`
-    if (key === undefined || chunks.length === 0) {
-      throw new GristmillError('not_found', { kind: 'file', id })
+  while (position < file.bytes) {
+    const piece = await (shared ? shared.at(position, read) : read(position))
+    position += piece.length
+    yield piece
+  }
+}
+
+/** What is left of a piece from a position on. */
+async function readPiece(
+  sql: Queries,
+  keys: ContentKeys,
+  { id, tenantId }: FileRow,
+  position: number,
+): Promise<Buffer> {
+  const key = await keys.find(sql, tenantId)
+  const [chunk] = await sql<{ firstByte: number; content: Buffer }[]>`
+    select first_byte as "firstByte", content from file_chunks
+    where file_id = ${id} and first_byte <= ${position} order by first_byte desc limit 1`
+  if (key === undefined || chunk === undefined) {
+    throw new GristmillError('not_found', { kind: 'file', id })
+  }
+  const { firstByte, content } = chunk
+  return keys.unseal(key, tenantId, content, placeOf(id, firstByte)).subarray(position - firstByte)
+}
+
+/** Pieces of one file that several read at about the same place: each is read once for all. */
+export class SharedPieces {
+  readonly #pieces = new Map<number, Promise<Buffer>>()
+
+  at(position: number, read: (position: number) => Promise<Buffer>): Promise<Buffer> {
+    const known = this.#pieces.get(position)
+    if (known !== undefined) return known
+    const reading = read(position)
+    this.#pieces.set(position, reading)
+    for (const oldest of this.#pieces.keys()) {
+      if (this.#pieces.size <= SHARED_PIECES) break
+      this.#pieces.delete(oldest)
     }
-    for (const { firstByte, content } of chunks) {
-      const piece = keys.unseal(key, tenantId, content, placeOf(id, firstByte))
-      const rest = piece.subarray(position - firstByte)
-      position += rest.length
-      yield rest
-    }
+    return reading
   }
 }
 

@@ -14,7 +14,13 @@ import {
 } from '../base/index.ts'
 import type { Database, Queries, Transaction } from '../store/index.ts'
 import { ContentKeys } from './content-keys.ts'
-import { appendContent, CHUNK_BYTES, inPiecesOf, readContent } from './file-chunks.ts'
+import {
+  appendContent,
+  CHUNK_BYTES,
+  inPiecesOf,
+  readContent,
+  type SharedPieces,
+} from './file-chunks.ts'
 import { splitLines } from './file-lines.ts'
 import type {
   FileCreator,
@@ -136,30 +142,35 @@ export class FileStore {
 
   /**
    * The content from a position on, in pieces of at most a mebibyte.
+   * @param options `pieces` where others read it at about the same place
    * @throws GristmillError `not_found`, before the first piece or where it is deleted meanwhile
    */
   async *read(
     owner: FileOwner,
     id: string,
-    { fromByte = 0 }: { fromByte?: number } = {},
+    { fromByte = 0, pieces }: { fromByte?: number; pieces?: SharedPieces | undefined } = {},
   ): AsyncGenerator<Buffer> {
     const file = await this.get(owner, id)
-    yield* readContent(this.#options.database.sql, this.#keys, file, fromByte)
+    yield* readContent(this.#options.database.sql, this.#keys, file, fromByte, pieces)
   }
 
   /**
    * The lines of a file, one in memory at a time.
    * @param options the longest line whose text is given, bytes; where to begin, if not at the
-   *   first line: number and position as an earlier reading gave them
+   *   first line: number and position as an earlier reading gave them; `pieces` as of `read`
    * @throws GristmillError `not_found`
    */
   lines(
     owner: FileOwner,
     id: string,
-    options: { lineBytesMax: number; from?: { number: number; byte: number } },
+    options: {
+      lineBytesMax: number
+      from?: { number: number; byte: number }
+      pieces?: SharedPieces | undefined
+    },
   ): AsyncGenerator<FileLine> {
-    const { lineBytesMax, from } = options
-    const content = this.read(owner, id, { fromByte: from?.byte ?? 0 })
+    const { lineBytesMax, from, pieces } = options
+    const content = this.read(owner, id, { fromByte: from?.byte ?? 0, pieces })
     return splitLines(content, lineBytesMax, from)
   }
 
@@ -167,8 +178,8 @@ export class FileStore {
    * The lines of an input that was looked through; also those that were let in under a higher limit
    * than the one of today.
    */
-  checkedLines(owner: FileOwner, id: string): AsyncGenerator<FileLine> {
-    return this.lines(owner, id, { lineBytesMax: limitTable.bodyBytesMax.most })
+  checkedLines(owner: FileOwner, id: string, pieces?: SharedPieces): AsyncGenerator<FileLine> {
+    return this.lines(owner, id, { lineBytesMax: limitTable.bodyBytesMax.most, pieces })
   }
 
   /** Destroys what has expired and uploads that came to nothing. @returns how many files */
