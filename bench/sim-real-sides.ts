@@ -18,6 +18,8 @@ export const WEIGHTS = [1, 2, 3]
 export const BATCH_TENANTS = 2
 export const COST = { input: 1, output: 2 }
 const TTFT_MS = 1000
+/** Both measurements of a real capacity say little of the time between them if they differ by more. */
+const DRIFT_MAX = 0.1
 /** What the simulator may be off by: points of utilisation, and parts of first tokens. */
 const ALLOWED = { points: 3, p50: 0.2, p99: 0.35 }
 
@@ -54,22 +56,30 @@ interface Side {
   ttftP99Ms: number
   n: number
   capacityUnitsPerS: number
+  /** What utilisation is of the capacity. */
+  goodUnitsPerS: number
 }
 
 /** @returns both sides of a run, their differences, and which of them are more than allowed */
 export function sidesOf(run: RealRun, profile: EngineProfileView) {
   const real = realSide(run)
   const simulated = simulatedSide(run, profile)
+  const drift = run.after.capacityUnitsPerS / run.before.capacityUnitsPerS - 1
   return {
     ...comparison(real, simulated),
-    capacityDrift: round(run.after.capacityUnitsPerS / run.before.capacityUnitsPerS - 1),
+    valid: Math.abs(drift) <= DRIFT_MAX,
+    capacityDrift: round(drift),
     outsideEngineMs: run.outsideMs,
   }
 }
 
-/** Work counts where it ended inside the trace's time and, if interactive, began in time. */
+/**
+ * Work counts where it ended inside the trace's time and, if interactive, began in time. Capacity
+ * is the mean of what was measured before and after: the higher one would be the luckier one, and
+ * that of the model has no luck.
+ */
 function realSide({ played, seconds, before, after }: RealRun) {
-  const capacityUnitsPerS = Math.max(before.capacityUnitsPerS, after.capacityUnitsPerS)
+  const capacityUnitsPerS = (before.capacityUnitsPerS + after.capacityUnitsPerS) / 2
   const people = played.filter(({ serviceClass }) => serviceClass === 'standard')
   const window = { fromMs: 0, untilMs: seconds * 1000 }
   const isGood = ({ call, serviceClass }: Played) =>
@@ -77,18 +87,21 @@ function realSide({ played, seconds, before, after }: RealRun) {
   const ended = played.filter(
     ({ call }) => (call.endMs ?? Number.POSITIVE_INFINITY) <= window.untilMs,
   )
-  const share = (some: readonly Played[]) => {
+  const unitsPerS = (some: readonly Played[]) => {
     const calls = some.map(({ call }) => call)
-    return round(unitsWithin(calls, window, COST) / (capacityUnitsPerS * seconds))
+    return unitsWithin(calls, window, COST) / seconds
   }
+  const goodUnitsPerS = unitsPerS(ended.filter(isGood))
+  const lateUnitsPerS = unitsPerS(ended.filter((one) => !isGood(one)))
   const ttfts = people.map(({ call }) => ttftMs(call))
   return {
-    utilisation: share(ended.filter(isGood)),
-    lateShare: share(ended.filter((one) => !isGood(one))),
+    utilisation: round(goodUnitsPerS / capacityUnitsPerS),
+    lateShare: round(lateUnitsPerS / capacityUnitsPerS),
     ttftP50Ms: round(percentile(ttfts, 0.5)),
     ttftP99Ms: round(percentile(ttfts, 0.99)),
     n: ttfts.length,
-    capacityUnitsPerS,
+    capacityUnitsPerS: round(capacityUnitsPerS),
+    goodUnitsPerS: round(goodUnitsPerS),
     failed: played.filter(({ call }) => isFailed(call)).length,
   }
 }
@@ -96,14 +109,17 @@ function realSide({ played, seconds, before, after }: RealRun) {
 export const ttftMs = (call: Call) =>
   isFailed(call) ? Number.POSITIVE_INFINITY : (call.tokenMs[0] ?? 0) - call.sentMs
 
-/** The trace with what the engine counted; what it found read is a beginning of its tenant's. */
+/** The trace with the lengths that the engine counted. */
 export function traceOf(played: readonly Played[]): TraceRow[] {
-  return played.flatMap(({ call: { usage }, dueMs, tenant, serviceClass }) => {
-    if (usage === null) return []
-    const { promptTokens: inputTokens, cachedTokens, outputTokens } = usage
-    const prefix = cachedTokens > 0 ? [{ id: tenant, tokens: cachedTokens }] : []
-    return [{ atMs: dueMs, tenant, serviceClass, inputTokens, outputTokens, prefix }]
-  })
+  return played.flatMap(({ call, dueMs, tenant, serviceClass }) =>
+    lengthsOf(call).map((lengths) => ({
+      ...lengths,
+      atMs: dueMs,
+      tenant,
+      serviceClass,
+      prefix: [],
+    })),
+  )
 }
 
 /** What the engine found read need not be read; none where it told nothing. */
@@ -134,6 +150,7 @@ function simulatedSide(real: RealRun, measured: EngineProfileView): Side {
     ttftP99Ms: round(tail.ttftP99Ms + outsideMs),
     n: tail.n,
     capacityUnitsPerS: round(unitsPerS),
+    goodUnitsPerS: round(run.recorder.goodUnits / seconds),
   }
 }
 
@@ -144,6 +161,7 @@ function comparison(real: Side, simulated: Side) {
     ttftP50: off(({ ttftP50Ms }) => ttftP50Ms),
     ttftP99: off(({ ttftP99Ms }) => ttftP99Ms),
     capacity: off(({ capacityUnitsPerS }) => capacityUnitsPerS),
+    goodUnits: off(({ goodUnitsPerS }) => goodUnitsPerS),
   }
   const within = {
     utilisation: Math.abs(difference.utilisationPoints) <= ALLOWED.points,
