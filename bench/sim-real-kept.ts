@@ -22,11 +22,8 @@ export interface KeptRun extends RealRun {
 interface EngineSample {
   /** Milliseconds since it began. */
   atMs: number
-  running: number
-  waiting: number
-  /** Steps of its batch so far, and their time. */
-  steps: number
-  stepSeconds: number
+  /** Its metrics but for the buckets of histograms, by name and labels. */
+  metrics: Record<string, number>
 }
 
 /**
@@ -84,15 +81,9 @@ export async function watchEngine(
   const samples: EngineSample[] = []
   while (engine !== undefined && !signal.aborted) {
     const text = await (await fetch(`${engine.url}/metrics`)).text()
-    const value = (name: string) =>
-      Number(new RegExp(`^gristmill:${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0)
-    samples.push({
-      atMs: performance.now() - fromMs,
-      running: value('num_requests_running'),
-      waiting: value('num_requests_waiting'),
-      steps: value('step_seconds_count'),
-      stepSeconds: value('step_seconds_sum'),
-    })
+    const lines = text.matchAll(/^gristmill:(?!\w+_bucket)(\S+) (\S+)$/gm)
+    const metrics = Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
+    samples.push({ atMs: performance.now() - fromMs, metrics })
     await sleep(SAMPLE_EVERY_MS, signal)
   }
   return samples

@@ -18,7 +18,7 @@ export const WEIGHTS = [1, 2, 3]
 export const BATCH_TENANTS = 2
 export const COST = { input: 1, output: 2 }
 const TTFT_MS = 1000
-/** Both measurements of a real capacity say little of the time between them if they differ by more. */
+/** Two capacities of an engine that differ by more say little of the time between them. */
 const DRIFT_MAX = 0.1
 /** What the simulator may be off by: points of utilisation, and parts of first tokens. */
 const ALLOWED = { points: 3, p50: 0.2, p99: 0.35 }

@@ -26,6 +26,10 @@ import { choosePass } from './step-pass.ts'
 export interface StepReport {
   durationMs: number
   decoded: number
+  /** Sequences that its pass computed, idle ones that came along as well. */
+  sequences: number
+  /** Pieces of prompts that it read, and their tokens. */
+  pieces: number
   readTokens: number
 }
 
@@ -280,10 +284,11 @@ export class Driver {
       // The streams' turn is over once all have had their token.
       this.#readMs = 0
     }
-    pace.record(durationMs, pass.length + fillers.length, pieces)
+    const sequences = pass.length + fillers.length
+    pace.record(durationMs, sequences, pieces)
     const streamMs = pace.streamMs(room)
     this.#backgroundTurn.note({ candidates, decode: pass, durationMs, streamMs })
-    onStep({ durationMs, decoded: pass.length, readTokens })
+    onStep({ durationMs, decoded: pass.length, sequences, pieces: pieces.length, readTokens })
   }
 
   async #attempt(

@@ -31,6 +31,11 @@ export class EngineMetrics {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 1, 2],
     registers: [this.registry],
   })
+  readonly #readTokens = this.#counter('read_tokens_total', 'Prompt tokens that steps read.')
+  readonly #readPieces = this.#counter('read_pieces_total', 'Pieces of prompts that steps read.')
+  readonly #readSeconds = this.#counter('read_seconds_total', 'Duration of steps that read.')
+  readonly #passes = this.#bySequences('passes_total', 'Steps that wrote.')
+  readonly #passSeconds = this.#bySequences('pass_seconds_total', 'Duration of steps that wrote.')
   readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
 
   constructor() {
@@ -49,8 +54,17 @@ export class EngineMetrics {
     this.#gauge('slots', 'Sequences of this engine.', () => driver.counts.slots)
   }
 
-  step(report: StepReport): void {
-    this.#steps.observe(report.durationMs / 1000)
+  step({ durationMs, sequences, pieces, readTokens }: StepReport): void {
+    const seconds = durationMs / 1000
+    this.#steps.observe(seconds)
+    if (pieces > 0) {
+      this.#readTokens.inc(readTokens)
+      this.#readPieces.inc(pieces)
+      this.#readSeconds.inc(seconds)
+    } else {
+      this.#passes.inc({ sequences })
+      this.#passSeconds.inc({ sequences }, seconds)
+    }
   }
 
   ended(progress: Progress, end: RequestEnd): void {
@@ -61,6 +75,15 @@ export class EngineMetrics {
     this.#prefill.inc(progress.prefillMs / 1000)
     this.#decode.inc(progress.decodeMs / 1000)
     if (end !== 'finished') this.#aborted.inc(progress.completionTokens)
+  }
+
+  #bySequences(name: string, help: string): Counter<'sequences'> {
+    return new Counter({
+      name: `gristmill:${name}`,
+      help: `${help} By the sequences that the pass computed.`,
+      labelNames: ['sequences'],
+      registers: [this.registry],
+    })
   }
 
   #counter(name: string, help: string): Counter {

@@ -131,6 +131,26 @@ test('usage, metrics and model list agree on what was done', async () => {
   assert.deepEqual((await engine.get('/health')).body, { status: 'ok' })
 })
 
+test('metrics tell what was read and how many sequences shared the steps that wrote', async () => {
+  const count = async (name: string) => {
+    const { body } = await engine.get('/metrics')
+    const line = (body as string).split('\n').find((one) => one.startsWith(`gristmill:${name} `))
+    return Number(line?.split(' ')[1] ?? 0)
+  }
+  const names = ['read_tokens_total', 'read_pieces_total', 'passes_total{sequences="1"}']
+  const before = await Promise.all(names.map(count))
+  const { body } = await engine.post(CHAT, { ...user('a word'), max_tokens: 7, ignore_eos: true })
+  const after = await Promise.all(names.map(count))
+  const [tokens = 0, pieces = 0, passes] = after.map((value, i) => value - (before[i] ?? 0))
+  const { prompt_tokens: prompt, prompt_tokens_details: details } = body.usage
+  assert.equal(tokens, prompt - details.cached_tokens)
+  assert.ok(pieces >= 1 && pieces <= tokens, `${pieces}`)
+  // The first token comes with the prompt.
+  assert.equal(passes, 6)
+  assert.ok((await count('read_seconds_total')) > 0)
+  assert.ok((await count('pass_seconds_total{sequences="1"}')) > 0)
+})
+
 async function counts(name: string): Promise<number> {
   const { body } = await engine.get('/metrics')
   return Number(new RegExp(`gristmill:num_requests_${name} (\\d+)`).exec(body)?.[1])
