@@ -6,7 +6,7 @@ import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import type { LineRequest } from '../gateway/index.ts'
 import { openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
-import { cancelBatch } from './batch-store.ts'
+import { cancelBatch, findBatch } from './batch-store.ts'
 import { batchObject } from './batch-wire.ts'
 import { storedAnswers } from './line-store.ts'
 import { chatLine, goodAnswer, type TestBatches, testBatches, usage } from './test-batches.ts'
@@ -70,6 +70,27 @@ describe('a batch', () => {
     assert.deepEqual([batch.status, batch.linesCompleted], ['completed', 500])
     const once = Math.ceil((500 * content.length) / 2 ** 20)
     assert.ok(pieces <= 5 * once, `${pieces} pieces were read of ${once}`)
+  })
+
+  it('keeps its models apart also where an older row of it comes late', async () => {
+    let onPlan = () => {}
+    const sql = new Proxy(database.sql, {
+      apply(target, self, args: [TemplateStringsArray, ...unknown[]]) {
+        if (args[0].some?.((part) => part.includes('from batch_line_tries'))) onPlan()
+        return Reflect.apply(target, self, args) as unknown
+      },
+    }) as Sql
+    const answer = (line: LineRequest) =>
+      line.request.model === 'rye' ? goodAnswer(line) : ('never' as const)
+    batches = testBatches({ ...database, sql }, answer)
+    const of = (model: string) => (name: string) =>
+      chatLine(`${model}-${name}`, { body: { model, messages: [{ role: 'user', content: 'Hi' }] } })
+    const made = await batches.make([...names(50).map(of('mill')), ...names(50).map(of('rye'))])
+    onPlan = () => batches.runner.runOf(made.id)?.tick(made, batches.principal, false)
+    batches.runner.start()
+    await until(async () => (await findBatch(database.sql, made.id))?.linesCompleted === 50)
+    await cancelBatch(database.sql, made.id, new Date())
+    assert.equal((await batches.ended(made.id)).linesCompleted, 50)
   })
 
   it('names also what cannot be stored as it stands in a line', async () => {

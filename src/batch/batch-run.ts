@@ -147,10 +147,12 @@ export class BatchRun {
 
   async #work(): Promise<void> {
     const { database, clock } = this.#services
-    const ended = await endedLines(database.sql, this.#batch.id)
-    const tries = await triesOf(database.sql, this.#batch.id)
+    // As it was read just now: a row that was read before may still come with a tick.
+    const batch = this.#batch
+    const ended = await endedLines(database.sql, batch.id)
+    const tries = await triesOf(database.sql, batch.id)
     try {
-      this.#lanes = await this.#planned(ended)
+      this.#lanes = await this.#planned(batch, ended)
       this.#forecast = this.#foresee()
       const { all } = this.#lanes
       const pieces = all.length > 1 ? new SharedPieces() : undefined
@@ -167,12 +169,12 @@ export class BatchRun {
     await this.#reload()
   }
 
-  async #planned(ended: ReadonlySet<number>): Promise<Lanes> {
+  async #planned(batch: BatchRow, ended: ReadonlySet<number>): Promise<Lanes> {
     const { clock } = this.#services
-    const isOne = this.#batch.model !== null
+    const isOne = batch.model !== null
     const lanes = isOne
-      ? Lanes.one(this.#batch, ended)
-      : await Lanes.byModel(this.#batch, ended, this.#lines(), {
+      ? Lanes.one(batch, ended)
+      : await Lanes.byModel(batch, ended, this.#lines(), {
           turn: () => clock.sleep(0),
           mustEnd: () => this.#mustEnd,
         })

@@ -73,3 +73,27 @@ it('a change is known everywhere, and read without all that has not changed', as
   assert.deepEqual(new Set(told), new Set([tenant.id]))
   unlisten()
 })
+
+it('a change keeps what another one has changed meanwhile', async () => {
+  const tenant = await tenancy.tenants.create({ name: 'Two' }, actor)
+  const base = { name: 'all', tenantId: tenant.id, unit: 'tokens', period: 'month' } as const
+  const { id } = await here.create({ ...base, limit: '100', isHard: true, clamps: false }, actor)
+  await elsewhere.refresh(id)
+  const both = await database.transaction(async (sql) => {
+    await sql`select from budgets where id = ${id} for update`
+    const changes = [
+      here.change(id, { limit: '7' }, actor),
+      elsewhere.change(id, { name: 'few' }, actor),
+    ]
+    await until(async () => {
+      const [row] = await database.sql<{ count: number }[]>`
+        select count(distinct pid)::int from pg_locks where not granted`
+      return row?.count === 2
+    })
+    return Promise.allSettled.bind(Promise, changes)
+  })
+  await both()
+  await here.refresh(id)
+  const { name, limit } = here.get(id)
+  assert.deepEqual([name, limit], ['few', 7n])
+})

@@ -1,5 +1,5 @@
 /** The tables of budgets, their counters and the leases on these. */
-import { type Queries, textArray } from '../../store/index.ts'
+import { type Queries, type Transaction, textArray } from '../../store/index.ts'
 import type { Budget, BudgetUnit } from './budget-types.ts'
 import type { CounterState } from './lease-book.ts'
 import type { BudgetPeriod } from './period.ts'
@@ -30,6 +30,12 @@ export async function readBudgets(sql: Queries, ids?: ReadonlySet<string>): Prom
   return rows.map((row) => ({ ...row, limit: BigInt(row.limit) }))
 }
 
+/** One that has not ended, which stays as it is until the transaction ends. */
+export async function lockBudget(sql: Transaction, id: string): Promise<Budget | undefined> {
+  await sql`select from budgets where id = ${id} for no key update`
+  return (await readBudgets(sql, new Set([id])))[0]
+}
+
 /** When the last week or month of budgets began of which anything was asked, milliseconds. */
 export async function readBegun(
   sql: Queries,
@@ -57,13 +63,11 @@ export async function insertBudget(sql: Queries, budget: Budget): Promise<void> 
       ${budget.isPrepaid}, ${budget.createdAt})`
 }
 
-/** @returns false where there is none */
-export async function updateBudget(sql: Queries, budget: Budget): Promise<boolean> {
-  const rows = await sql`
+export async function updateBudget(sql: Queries, budget: Budget): Promise<void> {
+  await sql`
     update budgets set name = ${budget.name}, limit_amount = ${String(budget.limit)},
       is_hard = ${budget.isHard}, clamps = ${budget.clamps}
-    where id = ${budget.id} and ended_at is null returning id`
-  return rows.length > 0
+    where id = ${budget.id}`
 }
 
 /** @returns false where there is none */

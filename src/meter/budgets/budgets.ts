@@ -19,6 +19,7 @@ import {
   endBudget,
   expireLeases,
   insertBudget,
+  lockBudget,
   readBegun,
   readBudgets,
   readCounters,
@@ -175,23 +176,23 @@ export class Budgets {
    */
   async change(id: string, change: BudgetChange, actor: Actor): Promise<Budget> {
     const { database, audit } = this.#options
-    const before = this.get(id)
-    if (before.isPrepaid) throw prepaidConflict('its rows of credit make its limit')
     const { limit, ...given } = change
     const named = Object.entries(given).filter(([, value]) => value !== undefined)
-    const budget: Budget = {
-      ...before,
-      ...Object.fromEntries(named),
-      ...(limit !== undefined && { limit: limitIn(before.unit, limit) }),
-    }
-    await database.transaction(async (sql) => {
-      if (!(await updateBudget(sql, budget))) {
-        throw new GristmillError('not_found', { kind: 'budget', id })
+    const changed = await database.transaction(async (sql) => {
+      const before = await lockBudget(sql, id)
+      if (before === undefined) throw new GristmillError('not_found', { kind: 'budget', id })
+      if (before.isPrepaid) throw prepaidConflict('its rows of credit make its limit')
+      const budget: Budget = {
+        ...before,
+        ...Object.fromEntries(named),
+        ...(limit !== undefined && { limit: limitIn(before.unit, limit) }),
       }
+      await updateBudget(sql, budget)
       await audit.record(actor, entryOf('budget.change', budget), sql)
+      return budget
     })
-    await this.refresh(budget.id)
-    return budget
+    await this.refresh(id)
+    return changed
   }
 
   /**
