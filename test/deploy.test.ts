@@ -125,6 +125,15 @@ describe('what watches it', () => {
     assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length)
   })
 
+  it('says of each alert what to look at', () => {
+    const named = (text: string, each: RegExp) =>
+      [...text.matchAll(each)].map(([, name = '']) => name).sort()
+    assert.deepEqual(
+      named(read('../docs/deploy.md'), /^\| (Gristmill\w+) \|/gm),
+      named(read('monitoring/alerts.yaml'), /alert: (\w+)/g),
+    )
+  })
+
   it('has a dashboard of figures that exist', () => {
     const { panels } = JSON.parse(read('monitoring/dashboard.json')) as {
       panels: { targets: { expr: string }[] }[]

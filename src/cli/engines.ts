@@ -48,6 +48,7 @@ export function engineCommands(program: Command, context: CliContext): void {
     .option('--id <name>', 'name under which the model is served')
     .option('--cap <n>', 'requests in flight (default: what calibration finds)', between(1, 256))
     .option('--express <n>', 'further ones for newcomers (default: cap / 8)', between(0, 256))
+    .option('--spare <n>', 'and for background work that stands aside', between(0, 256))
     .option('--threads <n>', 'threads (default: what calibration finds)', between(1, 512))
     .option('--context <tokens>', 'context of each request', between(256, 1_048_576))
     .addOption(

@@ -118,7 +118,7 @@ function keyChangeCommands(group: Command, context: CliContext): void {
 function withKeyOptions(command: Command): Command {
   return withLimitOptions(command)
     .option('--name <name>', 'what it is for')
-    .option('--scopes <list>', 'inference, end_users, usage:read, queue:read, admin', list)
+    .option('--scopes <list>', 'inference, end_users, usage:read, queue:read, admin, scim', list)
     .addOption(
       new Option('--class <class>', 'default class, or "tenant" for the tenant’s').choices([
         ...serviceClasses,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import {
   createLogger,
@@ -95,6 +96,20 @@ describe('every route of the admin API', () => {
       const isMetrics = path === '/metrics' && need.startsWith('metrics:read')
       assert.ok(known.has(need) || isMetrics, `${method} ${path} needs ${need}`)
     }
+  })
+
+  it('exists where the documents name it', () => {
+    const listed = new Set(operations.map(({ method, path }) => `${method} ${path}`))
+    listed.add('GET /api/openapi.json')
+    const strange = globSync(['*.md', 'docs/*.md']).flatMap((file) => {
+      const text = readFileSync(file, 'utf8').replaceAll(/\s+/g, ' ')
+      const named = text.match(/\b(GET|POST|PUT|PATCH|DELETE) \/api[\w/{}.-]*/g) ?? []
+      return named
+        .map((name) => name.replaceAll(/\{\w+\}/g, 'none').replace(/[.]$/, ''))
+        .filter((name) => !listed.has(name))
+        .map((name) => `${file}: ${name}`)
+    })
+    assert.deepEqual(strange, [])
   })
 
   it('that is not public refuses whoever is not signed in', async () => {

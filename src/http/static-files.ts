@@ -149,8 +149,7 @@ const EXPLANATION = `<!doctype html>
 <meta charset="utf-8">
 <title>Gristmill</title>
 <h1>Gristmill is running</h1>
-<p>The console has not been built. Build it with <code>npm run gristmill -- --build-console</code>
-or start with <code>npm start</code>, which builds it first.</p>
+<p>The console has not been built. <code>npm start</code> in the checkout builds it first.</p>
 <p>The API is at <code>/v1</code>, the admin API is described at
 <a href="/api/openapi.json">/api/openapi.json</a>.</p>
 </html>
