@@ -43,6 +43,15 @@ test('what is empty is as it would be without it', () => {
   assert.throws(() => readConfig({ DATABASE_URL: '' }), /DATABASE_URL/)
 })
 
+test('an address without its protocol is told as such', () => {
+  for (const name of ['GRISTMILL_URL', 'GRISTMILL_PUBLIC_URL', 'GRISTMILL_CLUSTER_URL']) {
+    for (const address of ['localhost:4400', '10.0.0.7:4400', 'mill.example.com']) {
+      const { wrong } = reportConfig({ [name]: address })
+      assert.match(wrong.join('\n'), new RegExp(`${name}: must begin with http:// or https://`))
+    }
+  }
+})
+
 test('everything that is wrong is told at once, and nothing is guessed', () => {
   const path = file('wrong', 'GRISTMILL_PROT=1\nGRISTMILL_WAIT_MS_MAX=soon\n')
   const { wrong, unknown } = reportConfig({

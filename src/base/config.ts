@@ -23,6 +23,9 @@ const list = z.string().transform((value) =>
     .filter(Boolean),
 )
 
+/** Without this `localhost:4400` would be an address of the protocol `localhost`. */
+const webAddress = z.url({ protocol: /^https?$/, error: 'must begin with http:// or https://' })
+
 const secretKey = z
   .base64()
   .transform((text) => Buffer.from(text, 'base64'))
@@ -43,8 +46,7 @@ const schema = z.object({
     .describe("data home (as root `/var/lib/gristmill`, else the platform's convention)"),
   GRISTMILL_HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   GRISTMILL_PORT: port.default(4400).describe('port to listen on; 0 takes a free one'),
-  GRISTMILL_PUBLIC_URL: z
-    .url()
+  GRISTMILL_PUBLIC_URL: webAddress
     .optional()
     .describe('address that people use where it differs, behind a proxy'),
   DATABASE_URL: z
@@ -52,8 +54,7 @@ const schema = z.object({
     .min(1)
     .optional()
     .describe('PostgreSQL 15 or newer to use instead of the embedded one'),
-  GRISTMILL_CLUSTER_URL: z
-    .url()
+  GRISTMILL_CLUSTER_URL: webAddress
     .optional()
     .describe(
       'address at which other gateways reach this one, so that several share `DATABASE_URL`; needs both keys below, and no embedded engine',
@@ -181,8 +182,7 @@ const schema = z.object({
     .describe(
       'addresses or CIDR ranges that webhooks and guards may reach though they are private, comma-separated; also by plain http',
     ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: z
-    .url()
+  OTEL_EXPORTER_OTLP_ENDPOINT: webAddress
     .optional()
     .describe('OpenTelemetry collector (OTLP over HTTP) that gets a trace of each request'),
   OTEL_EXPORTER_OTLP_HEADERS: z
@@ -196,12 +196,12 @@ const schema = z.object({
     .max(1)
     .default(1)
     .describe('part of the requests that are traced; those that come traced always are'),
-  HF_ENDPOINT: z.url().default('https://huggingface.co').describe('hub that models come from'),
+  HF_ENDPOINT: webAddress.default('https://huggingface.co').describe('hub that models come from'),
   HF_TOKEN: z.string().min(1).optional().describe('token for models that are not open to all'),
   GRISTMILL_PARENTS: list
     .default([])
     .describe('processes whose end ends the program; set by what starts it'),
-  GRISTMILL_URL: z.url().optional().describe('server that the command line talks to'),
+  GRISTMILL_URL: webAddress.optional().describe('server that the command line talks to'),
   GRISTMILL_API_KEY: z.string().min(1).optional().describe('key that it proves itself with'),
 })
 

@@ -1,7 +1,7 @@
 /** `gristmill chat`: a prompt from the terminal, answered as it is written. */
 import { createInterface } from 'node:readline/promises'
-import type { Command } from 'commander'
-import { GristmillError } from '../base/index.ts'
+import { type Command, Option } from 'commander'
+import { GristmillError, serviceClasses } from '../base/index.ts'
 import type { ModelView, TenantView } from '../http/index.ts'
 import { type ChatEvent, chatEvents } from './chat-events.ts'
 import type { AdminClient } from './client.ts'
@@ -35,7 +35,11 @@ export function chatCommand(program: Command, context: CliContext): void {
     .option('--model <name>', 'model (default: the first one served)')
     .option('--system <text>', 'system prompt')
     .option('--max-tokens <n>', 'longest answer, tokens', between(1, 1_000_000))
-    .option('--class <class>', 'priority, standard, flex or batch')
+    .addOption(
+      new Option('--class <class>', 'class to ask for (default: of the tenant)').choices(
+        serviceClasses,
+      ),
+    )
     .action(async (words: string[], flags: ChatFlags, command: Command) => {
       const prompt = words.join(' ').trim()
       if (prompt === '' && (words.length > 0 || !context.terminal.isInteractive)) {

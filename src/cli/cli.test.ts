@@ -282,6 +282,26 @@ describe('doctor', () => {
     assert.match(out, /^warn +server +None runs\./m)
   })
 
+  it('tells a wrong key from a database that does not answer', async () => {
+    const { code, out } = await run('doctor', '--api-key', 'gm-wrong', '--url', server.url)
+    assert.equal(code, 1)
+    assert.match(out, /^fail +access +.*key is not valid/im)
+    assert.doesNotMatch(out, /^fail +database/m)
+  })
+
+  it('says that something else than Gristmill answers', async () => {
+    const other = createServer((_, response) => response.end('<html>')).listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.on('listening', resolve))
+    const { port } = other.address() as AddressInfo
+    const { code, out } = await run('doctor', '--url', `http://127.0.0.1:${port}`)
+    other.close()
+    assert.equal(code, 1)
+    assert.match(
+      out,
+      /^fail +server +http:\/\/127\.0\.0\.1:\d+ answers, but not as Gristmill does/m,
+    )
+  })
+
   it('names a wrong variable', async () => {
     const { code, out } = await cli(['doctor'], { ...environment, GRISTMILL_PORT: 'many' })
     assert.equal(code, 1)

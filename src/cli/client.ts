@@ -15,8 +15,8 @@ export class ServerError extends Error {
   readonly status: number
   readonly code: string
 
-  constructor(status: number, code: string, message: string) {
-    super(message)
+  constructor(status: number, code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.name = 'ServerError'
     this.status = status
     this.code = code

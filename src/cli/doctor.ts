@@ -8,7 +8,7 @@ import type { Command } from 'commander'
 import { type Config, toGristmillError } from '../base/index.ts'
 import { describeMachine, isRunning } from '../host/index.ts'
 import type { EngineView } from '../http/index.ts'
-import { AdminClient, readServerFile } from './client.ts'
+import { AdminClient, readServerFile, ServerError } from './client.ts'
 import {
   type CliContext,
   configWith,
@@ -30,6 +30,7 @@ export interface Finding {
   fix?: string
 }
 
+const SEE_LOG = 'Look at what it wrote where it was started, or start it again.'
 const GIB = 2 ** 30
 const MEMORY_BYTES_MIN = 2 * GIB
 const DISK_BYTES_MIN = 0.5 * GIB
@@ -156,10 +157,17 @@ async function examineServer(
     return { finding: { what, state: 'warn', found, fix: 'gristmill start' }, client: undefined }
   }
   const client = new AdminClient(config)
-  const fix = 'Look at what it wrote where it was started, or start it again.'
+  const fix = SEE_LOG
   try {
     const response = await fetch(`${client.url}/readyz`)
-    const { reasons } = (await response.json()) as { reasons: string[] }
+    const reasons = reasonsIn(await response.text())
+    if (reasons === undefined) {
+      const found = `${client.url} answers, but not as Gristmill does.`
+      return {
+        finding: { what, state: 'fail', found, fix: 'Check the address.' },
+        client: undefined,
+      }
+    }
     const remarks = reasons.map((reason) => ` ${reason}`).join('')
     if (!response.ok) {
       const found = `${client.url} is not ready.${remarks}`
@@ -168,8 +176,21 @@ async function examineServer(
     const found = `${client.url} is ready.${remarks}`
     return { finding: { what, state: reasons.length > 0 ? 'warn' : 'ok', found }, client }
   } catch (thrown) {
-    const found = `${client.url} does not answer (${(thrown as Error).message}).`
+    const { message, cause } = thrown as Error
+    const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? message
+    const found = `${client.url} does not answer (${why}).`
     return { finding: { what, state: 'fail', found, fix }, client: undefined }
+  }
+}
+
+/** Why a server is not ready, or only in part; undefined where it is none of ours. */
+function reasonsIn(text: string): string[] | undefined {
+  try {
+    const { reasons } = JSON.parse(text) as { reasons?: unknown }
+    return Array.isArray(reasons) ? reasons.map(String) : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined
+    throw error
   }
 }
 
@@ -183,8 +204,10 @@ async function examineRunning(client: AdminClient | undefined): Promise<Finding[
     return [database, ...(engines.length === 0 ? [NO_ENGINE] : engines.map(examineEngine))]
   } catch (thrown) {
     const { message: found } = thrown as Error
+    const isRefused = thrown instanceof ServerError && [401, 403].includes(thrown.status)
+    if (!isRefused) return [{ what: 'database', state: 'fail', found, fix: SEE_LOG }]
     const fix = 'Check that this user may read the data home, or give --api-key.'
-    return [{ what: 'database', state: 'fail', found, fix }]
+    return [{ what: 'access', state: 'fail', found, fix }]
   }
 }
 

@@ -36,7 +36,7 @@ const server = createServer(async (request, response) => {
     return json({ error: { code: 'queue_full', message: 'The queue is full.' } })
   }
   response.setHeader('content-type', 'text/event-stream')
-  response.write(event({ choices: [{ delta: { content: 'Flour' } }] }))
+  response.write(event({ choices: [{ delta: { content: 'Flour' }, finish_reason: 'length' }] }))
   return response.end(`${event({ choices: [], usage: { completion_tokens: 7 } })}data: [DONE]\n\n`)
 })
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -75,7 +75,7 @@ function announce(context: CliContext, flags: StartFlags, running: Running): voi
   show(context, flags, line, () => tell(context, running))
 }
 
-function tell({ terminal }: CliContext, running: Running): void {
+function tell({ terminal, environment }: CliContext, running: Running): void {
   const { url, adminLink, apiKey, model, embeddingModel, toyModel, home } = running
   const { print, paint } = terminal
   print('')
@@ -83,9 +83,9 @@ function tell({ terminal }: CliContext, running: Running): void {
   print('')
   if (adminLink !== null) print(`  Become its owner  ${adminLink}`)
   print(`  Model             ${model ?? 'none yet: gristmill engine add http://host:8000'}`)
+  if (toyModel) print(paint('yellow', '                    a toy: what it says makes no sense'))
   if (embeddingModel !== null) print(`  Embeddings        ${embeddingModel}`)
   print(`  Data              ${home}`)
-  if (toyModel) print(paint('yellow', '                    a toy: what it says makes no sense'))
   for (const note of running.notes) print(paint('yellow', `  ${note}`))
   if (apiKey !== null && model !== null) {
     print('')
@@ -98,6 +98,9 @@ function tell({ terminal }: CliContext, running: Running): void {
     print('Keys are shown once. A new one:  gristmill key create --tenant NAME')
   }
   print('')
+  if (environment.npm_lifecycle_event) {
+    print(paint('dim', `For the commands, first:  alias gristmill='npm run -s gristmill --'`))
+  }
   print(paint('dim', 'Ctrl-C stops it.'))
 }
 

@@ -35,6 +35,7 @@ const page = (...rows: unknown[]) => ({ body: JSON.stringify({ rows, next: null 
 const tenants = () => page({ id: 'ten_1', name: 'Support' })
 const event = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`
 const words = (content: string) => event({ choices: [{ delta: { content } }] })
+const end = event({ choices: [{ delta: {}, finish_reason: 'stop' }] })
 
 describe('chat', () => {
   const routes: Routes = {
@@ -42,7 +43,7 @@ describe('chat', () => {
     'GET /api/models': () => page({ name: 'small' }),
     'POST /api/playground/chat': (body) => ({
       type: 'text/event-stream',
-      body: `${words('Grain ')}${words(`for ${JSON.parse(body).model}`)}${event({
+      body: `${words('Grain ')}${words(`for ${JSON.parse(body).model}`)}${end}${event({
         choices: [],
         usage: { completion_tokens: 4 },
       })}data: [DONE]\n\n`,
@@ -68,6 +69,22 @@ describe('chat', () => {
     const { code, err } = await cli(['chat', 'Hello'], await answering(broken))
     assert.equal(code, 1)
     assert.match(err, /gristmill: The engine failed\./)
+  })
+
+  it('does not take an answer that was cut off for a whole one', async () => {
+    const cut = {
+      ...routes,
+      'POST /api/playground/chat': () => ({ type: 'text/event-stream', body: words('Gr') }),
+    }
+    const { code, out, err } = await cli(['chat', 'Hello'], await answering(cut))
+    assert.deepEqual([code, out], [1, 'Gr'])
+    assert.match(err, /The connection ended before the answer did/)
+  })
+
+  it('refuses a class that does not exist as not understood', async () => {
+    const { code, err } = await cli(['chat', '--class', 'urgent', 'Hello'], {})
+    assert.equal(code, 2)
+    assert.match(err, /Allowed choices are priority, standard, flex, batch/)
   })
 
   it('asks for a prompt where nobody can be asked', async () => {
