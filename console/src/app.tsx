@@ -1,12 +1,13 @@
 /** Signed in or not, and which page: every page but the first comes in a file of its own. */
 import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
-import { Route, Switch } from 'wouter'
+import { Route, Switch, useLocation } from 'wouter'
 import { ApiFailure } from './api/client.ts'
 import { SignedInContext, sessionKey, useSessionQuery } from './api/session.ts'
 import { MillFloor } from './floor/mill-floor.tsx'
 import { ErrorNote } from './parts/error-note.tsx'
 import { Loading } from './parts/loading.tsx'
+import { PageBoundary } from './shell/page-boundary.tsx'
 import { Shell } from './shell/shell.tsx'
 
 const SignIn = lazy(() => import('./sign-in/sign-in.tsx'))
@@ -35,21 +36,24 @@ const client = new QueryClient({
 export function App() {
   return (
     <QueryClientProvider client={client}>
-      <Suspense fallback={null}>
-        <Switch>
-          <Route path="/first-run">
-            <FirstRun />
-          </Route>
-          <Route>
-            <Behind />
-          </Route>
-        </Switch>
-      </Suspense>
+      <PageBoundary className="mx-auto mt-[18vh] max-w-md px-4">
+        <Suspense fallback={null}>
+          <Switch>
+            <Route path="/first-run">
+              <FirstRun />
+            </Route>
+            <Route>
+              <Behind />
+            </Route>
+          </Switch>
+        </Suspense>
+      </PageBoundary>
     </QueryClientProvider>
   )
 }
 
 function Behind() {
+  const [path] = useLocation()
   const { data: session, error, refetch } = useSessionQuery()
   if (session === undefined) {
     if (error === null) return null
@@ -63,12 +67,14 @@ function Behind() {
   return (
     <SignedInContext value={{ session, user: session.user }}>
       <Shell>
-        <Suspense fallback={<Loading />}>
-          <Switch>
-            <Route path="/" component={MillFloor} />
-            <Route component={Pages} />
-          </Switch>
-        </Suspense>
+        <PageBoundary key={path}>
+          <Suspense fallback={<Loading />}>
+            <Switch>
+              <Route path="/" component={MillFloor} />
+              <Route component={Pages} />
+            </Switch>
+          </Suspense>
+        </PageBoundary>
       </Shell>
     </SignedInContext>
   )

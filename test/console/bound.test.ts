@@ -61,6 +61,25 @@ describe('somebody who is bound to a tenant', { skip: withoutBrowser }, () => {
     assert.equal(await key('contracts').getByRole('button', { name: 'Rotate' }).count(), 1)
   })
 
+  test('is not asked about keys where they may see none', async () => {
+    const { permissions } = fixture.state
+    fixture.state.permissions = [
+      ...permissions.filter((one) => !one.startsWith('keys:')),
+      ...['requests:read', 'batches:read', 'budgets:read'],
+    ]
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname))
+    const tenant = fixture.state.records.tenants[0]?.id
+    for (const path of [`tenants/${tenant}`, 'usage?by=key', 'requests', 'budgets']) {
+      await page.goto(`${fixture.url}/${path}`)
+      await page.getByRole('heading', { level: 1 }).filter({ hasText: /\.$/ }).waitFor()
+      await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'detached' })
+      assert.equal(await page.getByRole('alert').count(), 0, path)
+    }
+    assert.ok(!asked.includes('/api/keys'))
+    fixture.state.permissions = permissions
+  })
+
   test('sets discounts of tenants, and none of price plans', async () => {
     await page.goto(`${fixture.url}/prices`)
     const rows = page.getByRole('region', { name: 'Discounts' }).getByRole('row')

@@ -1,8 +1,10 @@
 /** The console's own reckoning: sentences, seats, queue lines, series, CSV, code examples. */
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { smallInstallation } from '../../console/fixture/people.ts'
 import { Simulation } from '../../console/fixture/simulation.ts'
+import { kinds } from '../../console/src/audit/kinds.ts'
 import { floorContext, floorSentence } from '../../console/src/floor/floor-sentence.ts'
 import { queueGroups } from '../../console/src/floor/queue-groups.ts'
 import { seat } from '../../console/src/floor/seating.ts'
@@ -12,6 +14,7 @@ import { momentsOf } from '../../console/src/requests/request-moments.ts'
 import { requestsSentence } from '../../console/src/requests/requests-sentence.ts'
 import { tenantsSentence } from '../../console/src/tenants/tenants-sentence.ts'
 import { duration, finePercent, promised, seconds } from '../../console/src/units.ts'
+import { chartGroupsOf } from '../../console/src/usage/usage-query.ts'
 import { seriesOf } from '../../console/src/usage/usage-series.ts'
 import type { FloorView, RequestView, TenantView, UsageRow } from '../../src/http/contract.ts'
 
@@ -137,42 +140,80 @@ test('the queue is a line for each tenant, class and model, headed by who starts
   }
 })
 
+const usageRow = (hour: string, tenantId: string, outputTokens: number): UsageRow => ({
+  hour,
+  day: null,
+  tenantId,
+  projectId: null,
+  keyId: null,
+  model: null,
+  serviceClass: null,
+  requests: 1,
+  finished: 1,
+  cut: 0,
+  recovered: 0,
+  inputTokens: 30,
+  cachedTokens: 10,
+  outputTokens,
+  engineMs: 1,
+  queueMs: 1,
+  rented: 0,
+  spendNanos: 0,
+  chargeNanos: '0',
+  unpriced: 0,
+  hits: 0,
+  hitInputTokens: 0,
+  hitOutputTokens: 0,
+})
+
 test('usage by hour becomes one series for each tenant, with nothing where nothing was used', () => {
-  const row = (hour: string, tenantId: string, outputTokens: number): UsageRow => ({
-    hour,
-    day: null,
-    tenantId,
-    projectId: null,
-    keyId: null,
-    model: null,
-    serviceClass: null,
-    requests: 1,
-    finished: 1,
-    cut: 0,
-    recovered: 0,
-    inputTokens: 30,
-    cachedTokens: 10,
-    outputTokens,
-    engineMs: 1,
-    queueMs: 1,
-    rented: 0,
-    spendNanos: 0,
-    chargeNanos: '0',
-    unpriced: 0,
-    hits: 0,
-    hitInputTokens: 0,
-    hitOutputTokens: 0,
-  })
-  const rows = [row('2026-11-01T00:00:00Z', 'a', 5), row('2026-11-01T02:00:00Z', 'b', 50)]
+  const rows = [usageRow('2026-11-01T00:00:00Z', 'a', 5), usageRow('2026-11-01T02:00:00Z', 'b', 50)]
   const series = seriesOf(rows, '2026-11-01T00:00:00Z', '2026-11-01T03:00:00Z')
   assert.equal(series.stepHours, 1)
   assert.deepEqual(series.tenants, [
     { tenantId: 'b', units: [0, 0, 120] },
     { tenantId: 'a', units: [30, 0, 0] },
   ])
-  const month = seriesOf(rows, '2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z')
-  assert.equal(month.stepHours, 24, 'a month is drawn by the day')
-  assert.equal(month.times.length, 30)
+  const week = seriesOf(rows, '2026-11-01T00:00:00Z', '2026-11-08T00:00:00Z')
+  assert.deepEqual([week.stepHours, week.times.length], [6, 28])
+})
+
+test('usage by day begins with the whole of the first day, also without tenants', () => {
+  const row = { ...usageRow('', 'a', 5), hour: null, tenantId: null }
+  const rows = [
+    { ...row, day: '2026-11-01' },
+    { ...row, day: '2026-11-03' },
+  ]
+  const series = seriesOf(rows, '2026-11-01T15:00:00Z', '2026-11-03T15:00:00Z')
+  assert.equal(series.stepHours, 24)
+  assert.equal(series.times[0], Date.parse('2026-11-01T00:00:00Z') / 1000)
+  assert.deepEqual(series.tenants, [{ tenantId: null, units: [30, 0, 30] }])
+})
+
+test('a chart of usage asks for no more than it can read to the end', () => {
+  assert.equal(chartGroupsOf('day', 4), 'hour,tenant')
+  assert.equal(chartGroupsOf('day', 500), 'hour')
+  assert.deepEqual(
+    [4, 100, 500].map((tenants) => chartGroupsOf('week', tenants)),
+    ['hour,tenant', 'day,tenant', 'day'],
+  )
+  assert.deepEqual(
+    [4, 100].map((tenants) => chartGroupsOf('month', tenants)),
+    ['day,tenant', 'day'],
+  )
+})
+
+test('the audit log can be narrowed to whatever is written into it', () => {
+  const sources = globSync('src/**/*.ts').filter((path) => !path.endsWith('.test.ts'))
+  const actions = sources.flatMap((path) => {
+    const text = readFileSync(path, 'utf8')
+    return [...text.matchAll(/\baction: '([a-z_-]+\.[a-z_-]+)'/g)].map(([, name = '']) => name)
+  })
+  assert.ok(actions.length > 20)
+  const strange = actions.filter(
+    (name) => !kinds.some(({ prefix }) => prefix !== '' && name.startsWith(prefix)),
+  )
+  assert.deepEqual(strange, [])
 })
 
 test('CSV quotes what must be, and no cell runs as a formula', () => {

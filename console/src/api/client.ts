@@ -58,11 +58,14 @@ async function send(
   if (signal !== undefined) init.signal = signal
   const response = await fetch(path, init).catch((cause: unknown) => {
     if (signal?.aborted) throw cause
-    throw new ApiFailure(0, 'no_answer', 'The server does not answer. Is gristmill running?')
+    throw noAnswer()
   })
   if (!response.ok) throw await failureOf(response)
   return response.status === 204 ? undefined : response.json()
 }
+
+export const noAnswer = () =>
+  new ApiFailure(0, 'no_answer', 'The server does not answer. Is gristmill running?')
 
 /** The server's own words where it gave some. */
 export async function failureOf(response: Response): Promise<ApiFailure> {

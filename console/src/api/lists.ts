@@ -11,12 +11,14 @@ import type {
   TenantView,
   UserView,
 } from './contract.ts'
+import { useMay } from './session.ts'
 
 export type Query = Record<string, string | undefined>
 
 const PAGE_ROWS = 200
 /** No list that is read whole is longer than this; what is longer is read page by page. */
 const PAGES_MAX = 25
+export const WHOLE_ROWS_MAX = PAGES_MAX * PAGE_ROWS
 
 /** @returns the address with the parameters that are set */
 export function address(path: string, query: Query): string {
@@ -50,7 +52,11 @@ function useAll<Row>(path: string, query: Query = {}, refetchMs?: number, isEnab
 export const useTenants = () => useAll<TenantView>('/api/tenants')
 export const useProjects = (tenantId: string) =>
   useAll<ProjectView>(`/api/tenants/${tenantId}/projects`, {}, undefined, tenantId !== '')
-export const useKeys = (tenantId?: string) => useAll<KeyView>('/api/keys', { tenant: tenantId })
+/** Nothing for those who may not see keys, so that they are not refused what they did not ask. */
+export function useKeys(tenantId?: string, isWanted = true) {
+  const mayRead = useMay('keys:read')
+  return useAll<KeyView>('/api/keys', { tenant: tenantId }, undefined, mayRead && isWanted)
+}
 export const useEngines = () => useAll<EngineView>('/api/engines', {}, 2000)
 export const useModels = () => useAll<ModelView>('/api/models')
 export const useServiceAccounts = (tenantId?: string) =>

@@ -11,20 +11,7 @@ import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
 import { ago, moment, plural } from '../units.ts'
 import { Chain } from './chain.tsx'
-
-const kinds = [
-  { prefix: '', words: 'Everything' },
-  { prefix: 'tenant.', words: 'Tenants' },
-  { prefix: 'project.', words: 'Projects' },
-  { prefix: 'key.', words: 'Keys' },
-  { prefix: 'engine.', words: 'Engines' },
-  { prefix: 'user.', words: 'People' },
-  { prefix: 'session.', words: 'Signing in' },
-  { prefix: 'service-account.', words: 'Service accounts' },
-  { prefix: 'group.', words: 'Groups of the directory' },
-  { prefix: 'access-rules.', words: 'Rules for groups' },
-  { prefix: 'demo.', words: 'Demo' },
-]
+import { kinds } from './kinds.ts'
 
 export default function Audit() {
   const [search, setSearch] = useSearchParams()

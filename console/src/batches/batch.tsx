@@ -1,6 +1,7 @@
 /** One batch: how far, how fast, until when; what was wrong with it; its files; its way out. */
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Link } from 'wouter'
 import { get } from '../api/client.ts'
 import type { BatchView } from '../api/contract.ts'
 import { useTenantNames } from '../api/lists.ts'
@@ -8,8 +9,8 @@ import { useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
-import { ErrorNote } from '../parts/error-note.tsx'
 import { Loading } from '../parts/loading.tsx'
+import { LostPage } from '../parts/lost-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { clockTime, plural } from '../units.ts'
 import { BadLines } from './bad-lines.tsx'
@@ -33,8 +34,13 @@ export default function Batch({ id }: { id: string }) {
   if (data !== undefined) {
     return <Found batch={data} {...(error !== null && { lostSinceMs: dataUpdatedAt })} />
   }
-  if (error !== null) return <ErrorNote error={error} onRetry={() => void refetch()} />
-  return <Loading />
+  if (error === null) return <Loading />
+  const back = (
+    <Link href="/batches" className="text-accent underline">
+      All batches
+    </Link>
+  )
+  return <LostPage error={error} onRetry={() => void refetch()} context={back} />
 }
 
 interface FoundProps {

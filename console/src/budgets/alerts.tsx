@@ -90,9 +90,9 @@ export function AlertSettings({ budget, onClose }: { budget: BudgetView; onClose
     queryKey: [path],
     queryFn: ({ signal }) => get<BudgetAlertsView>(path, signal),
   })
-  if (error !== null) return <ErrorNote error={error} onRetry={() => void refetch()} />
-  if (data === undefined) return <LoadingRows rows={3} />
-  return <Form path={path} budget={budget} now={data} onClose={onClose} />
+  if (data !== undefined) return <Form path={path} budget={budget} now={data} onClose={onClose} />
+  if (error === null) return <LoadingRows rows={3} />
+  return <ErrorNote error={error} onRetry={() => void refetch()} />
 }
 
 interface FormProps {

@@ -46,16 +46,15 @@ export default function Costs() {
   const sums = view && sumsOf(view)
   const retry = () => void chargeback.refetch()
   const hasCost = sums !== undefined && sums.cost > 0n
+  const isLost = view === undefined && chargeback.error !== null
+  const isTrendLost = trend.data === undefined && trend.error !== null
+  const parts = { span, view, sums, trend: trend.data, currency, isLost, isTrendLost }
   return (
     <>
-      <Head
-        {...{ span, view, sums, currency }}
-        trend={trend.data}
-        isLost={view === undefined && chargeback.error !== null}
-      />
+      <Head {...parts} />
       <div className="grid gap-4">
         {view !== undefined && <Uncosted view={view} />}
-        <CostFigures span={span} view={view} sums={sums} trend={trend.data} currency={currency} />
+        <CostFigures {...parts} />
         {view === undefined && (
           <Card title="Where it went">
             {chargeback.error === null ? (
@@ -93,9 +92,12 @@ interface PartProps {
   sums: CostSums | undefined
   trend: CostTrendView | undefined
   currency: string
+  /** True where `view` does not come, or `trend`. */
+  isLost: boolean
+  isTrendLost: boolean
 }
 
-function Head({ span, view, sums, trend, currency, isLost }: PartProps & { isLost: boolean }) {
+function Head({ span, view, sums, trend, currency, isLost }: PartProps) {
   const names = useTenantNames()
   const [, setSearch] = useSearchParams()
   const { from, to, rule, month } = span
@@ -172,12 +174,14 @@ function sentence(
   return `${head}${idle}. ${nameOf(most.tenantId)} pays the most, ${share(nanosOf(most.total))}.`
 }
 
-function CostFigures({ span, view, sums, trend, currency }: PartProps) {
+function CostFigures(parts: PartProps) {
+  const { view, sums, span, currency, isLost } = parts
   const share = (nanos: bigint) =>
     sums === undefined || sums.cost === 0n
       ? ''
       : `${percent(Number(nanos) / Number(sums.cost))} of the cost`
-  const shown = (nanos: bigint | undefined) => (nanos === undefined ? '…' : money(nanos))
+  const pending = isLost ? null : '…'
+  const shown = (nanos: bigint | undefined) => (nanos === undefined ? pending : money(nanos))
   const engines = plural(view?.engines.length ?? 0, 'engine')
   return (
     <Figures>
@@ -208,13 +212,13 @@ function CostFigures({ span, view, sums, trend, currency }: PartProps) {
         }
         definition="Free places, loading, engines that were down; and work whose answer nobody got"
       />
-      <LastFigure span={span} sums={sums} trend={trend} currency={currency} />
+      <LastFigure {...parts} />
     </Figures>
   )
 }
 
 /** What the running month will come to; of a month that is over, how it differs from that before. */
-function LastFigure({ span, sums, trend, currency }: Omit<PartProps, 'view'>) {
+function LastFigure({ span, sums, trend, currency, isTrendLost }: PartProps) {
   if (span.isRunning) {
     const month = trend?.forecast.month ?? null
     const between = month && `${money(nanosOf(month.low))} to ${money(nanosOf(month.high))}`
@@ -222,7 +226,7 @@ function LastFigure({ span, sums, trend, currency }: Omit<PartProps, 'view'>) {
     return (
       <Figure
         label={`Until ${dayName(trend?.forecast.toAt ?? span.to)}`}
-        value={month && money(nanosOf(month.expected))}
+        value={trend || isTrendLost ? month && money(nanosOf(month.expected)) : '…'}
         unit={currency}
         basis={between === null ? few : `nine times out of ten ${between}`}
         definition="What it cost so far and days like those of the last eight weeks, with weekdays"

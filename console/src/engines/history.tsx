@@ -26,11 +26,13 @@ export function History({ engine }: { engine: EngineView }) {
     queryFn: ({ signal }) => get<EngineHistoryView>(path, signal),
     refetchInterval: REFRESH_MS,
   })
-  if (error !== null) return <ErrorNote error={error} />
-  if (data === undefined) return <div className="mt-3.5 h-40 border-t pt-3" />
+  if (data === undefined) {
+    if (error !== null) return <ErrorNote error={error} />
+    return <div className="mt-3.5 h-40 border-t pt-3" />
+  }
   const up = upShare(data)
   return (
-    <div className="mt-3.5 border-t pt-3 text-[0.82rem]">
+    <div className={`mt-3.5 border-t pt-3 text-[0.82rem] ${error === null ? '' : 'stale'}`}>
       <div className="flex flex-wrap items-baseline justify-between gap-x-4">
         <h3 className="font-[580]">Last 24 hours</h3>
         <p className="text-soft tabular-nums">

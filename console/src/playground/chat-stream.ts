@@ -1,6 +1,6 @@
 /** One streamed chat completion, as any client of the API would read it. */
 import { createParser } from 'eventsource-parser'
-import { ApiFailure, csrfHeaders, failureOf } from '../api/client.ts'
+import { ApiFailure, csrfHeaders, failureOf, noAnswer } from '../api/client.ts'
 import type { ServiceClassName } from '../api/contract.ts'
 
 export interface Message {
@@ -90,6 +90,9 @@ export async function streamChat(
       stream_options: { include_usage: true },
     }),
     signal,
+  }).catch((cause: unknown) => {
+    if (signal.aborted) throw cause
+    throw noAnswer()
   })
   if (!response.ok || response.body === null) throw await failureOf(response)
   const queued = response.headers.get('x-gristmill-queue-ms')
@@ -98,6 +101,7 @@ export async function streamChat(
     queueMs: queued === null ? null : Number(queued),
   })
   let firstMs = 0
+  let isWhole = false
   const onChunk = (chunk: Chunk) => {
     if (chunk.error) throw new ApiFailure(200, chunk.error.code ?? 'stream', chunk.error.message)
     const [choice] = chunk.choices ?? []
@@ -111,7 +115,10 @@ export async function streamChat(
       onText(text)
       onFigures({ streamMs: now - firstMs })
     }
-    if (choice?.finish_reason) onFigures({ finishReason: choice.finish_reason })
+    if (choice?.finish_reason) {
+      isWhole = true
+      onFigures({ finishReason: choice.finish_reason })
+    }
     if (chunk.service_tier) onFigures({ servedClass: chunk.service_tier })
     if (chunk.usage) {
       onFigures({
@@ -122,7 +129,13 @@ export async function streamChat(
     }
   }
   await readEvents(response.body, onChunk)
+  signal.throwIfAborted()
+  // Without a reason why it ended the connection did, and not the answer.
+  if (!isWhole) throw new ApiFailure(0, 'cut', 'The connection ended before the answer did.')
 }
+
+/** A connection that broke is an end like any other; what is missing tells. */
+const BROKEN = { done: true, value: undefined } as const
 
 async function readEvents(body: ReadableStream<Uint8Array>, onChunk: (chunk: Chunk) => void) {
   const waiting: string[] = []
@@ -130,7 +143,7 @@ async function readEvents(body: ReadableStream<Uint8Array>, onChunk: (chunk: Chu
   const decoder = new TextDecoder()
   const reader = body.getReader()
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch(() => BROKEN)
     if (done) return
     parser.feed(decoder.decode(value, { stream: true }))
     for (const data of waiting.splice(0)) {

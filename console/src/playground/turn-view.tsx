@@ -69,5 +69,6 @@ function Figures({ turn: { figures, state } }: { turn: Turn }) {
 function endOf(state: Turn['state'], finishReason: string | null): string {
   if (state === 'stopped') return 'stopped by you; what was used so far is on the ledger'
   if (state !== 'done') return ''
-  return finishReason === 'length' ? 'ended at its token limit' : 'ended by the model'
+  if (finishReason === 'length') return 'ended at its token limit'
+  return finishReason === 'content_filter' ? 'ended by a guard' : 'ended by the model'
 }

@@ -9,9 +9,9 @@ import { useMay } from '../api/session.ts'
 import { Card } from '../parts/card.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
-import { ErrorNote } from '../parts/error-note.tsx'
 import { Figure, Figures } from '../parts/figure.tsx'
 import { Loading } from '../parts/loading.tsx'
+import { LostPage } from '../parts/lost-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantName } from '../parts/tenant-name.tsx'
 import { count, duration, durationParts, moment } from '../units.ts'
@@ -26,8 +26,14 @@ export default function Request({ id }: { id: string }) {
     queryFn: ({ signal }) => get<RequestView>(`/api/requests/${encodeURIComponent(id)}`, signal),
     refetchInterval: ({ state }) => (state.data?.settledAt === null ? 1000 : false),
   })
-  if (error !== null) return <ErrorNote error={error} onRetry={() => void refetch()} />
-  return data === undefined ? <Loading /> : <Found request={data} />
+  if (data !== undefined) return <Found request={data} />
+  if (error === null) return <Loading />
+  const back = (
+    <Link href="/requests" className="text-accent underline">
+      All requests
+    </Link>
+  )
+  return <LostPage error={error} onRetry={() => void refetch()} context={back} />
 }
 
 function Found({ request }: { request: RequestView }) {

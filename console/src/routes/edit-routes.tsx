@@ -1,7 +1,7 @@
 /** Editing all routes as one document; what would change, and for whom, is said before saving. */
 import { useQuery } from '@tanstack/react-query'
 import { useDeferredValue, useEffect, useRef, useState } from 'react'
-import { useLocation, useSearchParams } from 'wouter'
+import { Link, useLocation, useSearchParams } from 'wouter'
 import { useChange } from '../api/changes.ts'
 import { change } from '../api/client.ts'
 import type { RouteDraftView, RouteSetView } from '../api/contract.ts'
@@ -12,6 +12,7 @@ import { CliCommand } from '../parts/cli-command.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
 import { controlClass, Field } from '../parts/field.tsx'
 import { Loading, LoadingRows } from '../parts/loading.tsx'
+import { LostPage } from '../parts/lost-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { RowButton } from '../parts/row-button.tsx'
 import { plural } from '../units.ts'
@@ -25,8 +26,15 @@ const PAUSE_MS = 300
 
 export default function EditRoutes() {
   const { data: set, error, refetch } = useRoutes()
-  if (error !== null) return <ErrorNote error={error} onRetry={() => void refetch()} />
-  return set === undefined ? <Loading /> : <Editor set={set} />
+  // Whatever is asked later may fail: what was typed stays.
+  if (set !== undefined) return <Editor set={set} />
+  if (error === null) return <Loading />
+  const back = (
+    <Link href="/routes" className="text-accent underline">
+      All routes
+    </Link>
+  )
+  return <LostPage error={error} onRetry={() => void refetch()} context={back} />
 }
 
 interface Parsed {

@@ -8,10 +8,10 @@ import { useMay } from '../api/session.ts'
 import { KeyTable } from '../keys/key-table.tsx'
 import { Button, linkButtonClass } from '../parts/button.tsx'
 import { Confirm } from '../parts/confirm.tsx'
-import { ErrorNote } from '../parts/error-note.tsx'
 import { Figure, Figures } from '../parts/figure.tsx'
 import { limitsInWords } from '../parts/limit-fields.tsx'
 import { Loading } from '../parts/loading.tsx'
+import { LostPage } from '../parts/lost-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { Swatch } from '../parts/tenant-name.tsx'
@@ -21,27 +21,24 @@ import { TenantForm } from './tenant-form.tsx'
 
 export default function Tenant({ id }: { id: string }) {
   const { data: tenants, error, refetch } = useTenants()
-  if (error !== null) return <ErrorNote error={error} onRetry={() => void refetch()} />
-  if (tenants === undefined) return <Loading />
-  const tenant = tenants.find((one) => one.id === id)
-  if (tenant === undefined) {
-    return (
-      <PageHead
-        sentence="There is no such tenant."
-        context={
-          <Link href="/tenants" className="text-accent underline">
-            All tenants
-          </Link>
-        }
-      />
-    )
+  const back = (
+    <Link href="/tenants" className="text-accent underline">
+      All tenants
+    </Link>
+  )
+  if (tenants === undefined) {
+    if (error === null) return <Loading />
+    return <LostPage error={error} onRetry={() => void refetch()} context={back} />
   }
+  const tenant = tenants.find((one) => one.id === id)
+  if (tenant === undefined) return <PageHead sentence="There is no such tenant." context={back} />
   return <Found tenant={tenant} total={tenants.reduce((sum, { weight }) => sum + weight, 0)} />
 }
 
 function Found({ tenant, total }: { tenant: TenantView; total: number }) {
   const { id, name, hue, weight, classes, models, limits } = tenant
   const due = percent(weight / total)
+  const maySeeKeys = useMay('keys:read')
   return (
     <>
       <PageHead
@@ -87,7 +84,7 @@ function Found({ tenant, total }: { tenant: TenantView; total: number }) {
           />
         </Figures>
         <Projects tenant={tenant} />
-        <KeyTable tenantId={id} />
+        {maySeeKeys && <KeyTable tenantId={id} />}
       </div>
     </>
   )

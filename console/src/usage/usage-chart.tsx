@@ -3,6 +3,7 @@ import { useMemo } from 'react'
 import uPlot from 'uplot'
 import { hueColour } from '../hues.ts'
 import { Card } from '../parts/card.tsx'
+import { ErrorNote } from '../parts/error-note.tsx'
 import { Plot } from '../parts/plot.tsx'
 import { readInk, stacked, timeAxis, valueAxis } from '../parts/plot-looks.ts'
 import { Swatch } from '../parts/tenant-name.tsx'
@@ -13,13 +14,17 @@ import type { UsageSeries } from './usage-series.ts'
 export interface UsageChartProps {
   series: UsageSeries | undefined
   tenantOf: (id: string) => { name: string; hue: number } | undefined
+  error: unknown
+  onRetry: () => void
 }
 
 const NAMED_MAX = 12
+const ALL = 'all tenants, too many for a picture of each; choose one to see it alone'
 
-export function UsageChart({ series, tenantOf }: UsageChartProps) {
+export function UsageChart({ series, tenantOf, error, onRetry }: UsageChartProps) {
   const { isDark } = useTheme()
-  const hues = (series?.tenants ?? []).map(({ tenantId }) => tenantOf(tenantId)?.hue ?? -1)
+  const tenantAt = (id: string | null) => (id === null ? undefined : tenantOf(id))
+  const hues = (series?.tenants ?? []).map(({ tenantId }) => tenantAt(tenantId)?.hue ?? -1)
   const key = hues.join()
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key names the hues
   const options = useMemo(() => looks(hues, isDark), [key, isDark])
@@ -27,10 +32,11 @@ export function UsageChart({ series, tenantOf }: UsageChartProps) {
     const sums = stacked((series?.tenants ?? []).map(({ units }) => units))
     return [series?.times ?? [], ...sums.reverse()] as uPlot.AlignedData
   }, [series])
-  const step = series === undefined || series.stepHours === 1 ? 'hour' : `${series.stepHours} hours`
+  const step = stepInWords(series?.stepHours ?? 1)
   return (
     <Card title="Service over time" note={`service units per ${step}, by tenant`}>
       <div className="relative h-[220px]">
+        {series === undefined && error != null && <ErrorNote error={error} onRetry={onRetry} />}
         {series !== undefined && series.tenants.length > 0 && (
           <Plot
             options={options}
@@ -44,10 +50,10 @@ export function UsageChart({ series, tenantOf }: UsageChartProps) {
       </div>
       <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-[0.75rem] text-soft">
         {series?.tenants.slice(0, NAMED_MAX).map(({ tenantId }) => {
-          const tenant = tenantOf(tenantId)
+          const tenant = tenantAt(tenantId)
           return (
-            <span key={tenantId} className="inline-flex items-center gap-1.5">
-              <Swatch hue={tenant?.hue ?? -1} /> {tenant?.name ?? tenantId}
+            <span key={tenantId ?? ''} className="inline-flex items-center gap-1.5">
+              <Swatch hue={tenant?.hue ?? -1} /> {tenant?.name ?? tenantId ?? ALL}
             </span>
           )
         })}
@@ -57,6 +63,11 @@ export function UsageChart({ series, tenantOf }: UsageChartProps) {
       </p>
     </Card>
   )
+}
+
+function stepInWords(hours: number): string {
+  if (hours === 1) return 'hour'
+  return hours === 24 ? 'day (UTC)' : `${hours} hours`
 }
 
 /** Drawn from the top of the stack down, each row of bars covering the ones above it. */

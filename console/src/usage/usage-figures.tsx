@@ -7,10 +7,13 @@ import { compact, count, duration, durationParts, percent } from '../units.ts'
 
 export function UsageFigures({
   rows,
+  isLost,
   span,
   currency,
 }: {
   rows: readonly UsageRow[] | undefined
+  /** True where they do not come. */
+  isLost: boolean
   span: string
   currency: string
 }) {
@@ -25,7 +28,10 @@ export function UsageFigures({
   const wait = requests === 0 ? null : sum((row) => row.queueMs) / requests
   const charged = rows?.reduce((total, row) => total + BigInt(row.chargeNanos), 0n) ?? 0n
   const priced = requests - sum((row) => row.unpriced)
-  const shown = (value: string) => (rows === undefined ? '…' : value)
+  const shown = (value: string) => {
+    if (rows !== undefined) return value
+    return isLost ? null : '…'
+  }
   const told = (basis: string) => (rows === undefined ? '' : basis)
   return (
     <Figures>

@@ -38,3 +38,18 @@ export function boundsOf(span: Span, nowMs: number): { from: string; to: string 
   const fromMs = toMs - spans[span].hours * HOUR_MS
   return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }
 }
+
+/** What a chart reads at most; a picture of more rows takes long and can be told apart by nobody. */
+const CHART_ROWS_MAX = 2400
+
+/**
+ * What the chart groups by: hours where it can, else days, and tenants unless they are too many.
+ * @param tenants how many have used something in this span
+ */
+export function chartGroupsOf(span: Span, tenants: number): string {
+  const { hours } = spans[span]
+  const days = hours / 24 + 1
+  if (span !== 'month' && hours * tenants <= CHART_ROWS_MAX) return 'hour,tenant'
+  if (span === 'day') return 'hour'
+  return days * tenants <= CHART_ROWS_MAX ? 'day,tenant' : 'day'
+}

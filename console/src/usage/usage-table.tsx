@@ -2,8 +2,8 @@
 import { Link, useSearchParams } from 'wouter'
 import type { UsageRow } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
-import { useKeys, useTenantNames } from '../api/lists.ts'
-import { useMay, useSignedIn } from '../api/session.ts'
+import { useKeys, useTenantNames, WHOLE_ROWS_MAX } from '../api/lists.ts'
+import { useSignedIn } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
@@ -62,7 +62,16 @@ export function UsageTable({ view, rows, error, onRetry }: UsageTableProps) {
       error={error}
       onRetry={onRetry}
       empty="Usage appears here as soon as the first request has been settled."
-      footer={<CliCommand className="mt-3" command={commandOf(view)} />}
+      footer={
+        <>
+          {(rows?.length ?? 0) >= WHOLE_ROWS_MAX && (
+            <p className="mt-2 text-[0.78rem] text-soft">
+              At most {count(WHOLE_ROWS_MAX)} rows stand here; the hourly CSV has all.
+            </p>
+          )}
+          <CliCommand className="mt-3" command={commandOf(view)} />
+        </>
+      }
     />
   )
 }
@@ -76,8 +85,7 @@ function commandOf({ span, by, tenant }: UsageView): string {
 /** What the rows are about; each leads to its requests. */
 function useLeadColumns(by: Grouping): Column<UsageRow>[] {
   const tenants = useTenantNames()
-  const maySeeKeys = useMay('keys:read')
-  const keys = useKeys().data ?? []
+  const keys = useKeys(undefined, by === 'key').data
   const projects = useProjectNames(by === 'project' ? [...tenants.keys()] : [])
   const tenant: Column<UsageRow> = {
     title: 'Tenant',
@@ -94,7 +102,7 @@ function useLeadColumns(by: Grouping): Column<UsageRow>[] {
   const nameOf = (row: UsageRow) => {
     if (by === 'project') return projects.get(row.projectId ?? '') ?? row.projectId ?? ''
     if (by === 'model') return row.model ?? ''
-    return keyName(row.keyId ?? '', maySeeKeys ? keys : undefined)
+    return keyName(row.keyId ?? '', keys)
   }
   if (by === 'tenant') return [tenant]
   if (by === 'class') {

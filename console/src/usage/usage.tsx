@@ -13,7 +13,7 @@ import { unitsOf } from '../requests/ends.ts'
 import { compact, percent, plural } from '../units.ts'
 import { UsageChart } from './usage-chart.tsx'
 import { UsageFigures } from './usage-figures.tsx'
-import { boundsOf, type Span, spans, usageViewOf } from './usage-query.ts'
+import { boundsOf, chartGroupsOf, type Span, spans, usageViewOf } from './usage-query.ts'
 import { seriesOf } from './usage-series.ts'
 import { UsageTable } from './usage-table.tsx'
 
@@ -31,18 +31,19 @@ export default function Usage() {
       getAll<UsageRow>('/api/usage', { ...filter, groupBy }, signal),
     refetchInterval: REFRESH_MS,
   })
-  const hourly = useQuery(load('hour,tenant'))
+  const sums = useQuery(load('tenant'))
   const table = useQuery(load(by === 'tenant' ? 'tenant' : `tenant,${by}`))
+  const chart = useQuery({
+    ...load(chartGroupsOf(span, sums.data?.length ?? 0)),
+    enabled: sums.data !== undefined,
+  })
   const names = useTenantNames()
-  const series = useMemo(
-    () => hourly.data && seriesOf(hourly.data, from, to),
-    [hourly.data, from, to],
-  )
+  const series = useMemo(() => chart.data && seriesOf(chart.data, from, to), [chart.data, from, to])
   return (
     <>
       <PageHead
-        sentence={sentence(table.data, span, (id) => names.get(id)?.name ?? id)}
-        isLost={table.data === undefined && table.error !== null}
+        sentence={sentence(sums.data, span, (id) => names.get(id)?.name ?? id)}
+        isLost={sums.data === undefined && sums.error !== null}
         context="Settled work only. A service unit is one uncached input token; an output token is two."
         aside={
           <>
@@ -78,19 +79,22 @@ export default function Usage() {
       />
       <div className="grid gap-4">
         <UsageFigures
-          rows={table.data}
+          rows={sums.data}
+          isLost={sums.error !== null}
           span={spans[span].words}
           currency={useSignedIn().session.currency}
         />
-        <UsageChart series={series} tenantOf={(id) => names.get(id)} />
+        <UsageChart
+          series={series}
+          tenantOf={(id) => names.get(id)}
+          error={sums.error ?? chart.error}
+          onRetry={() => void (sums.data === undefined ? sums : chart).refetch()}
+        />
         <UsageTable
           view={view}
           rows={table.data}
-          error={table.error ?? hourly.error}
-          onRetry={() => {
-            void table.refetch()
-            void hourly.refetch()
-          }}
+          error={table.error}
+          onRetry={() => void table.refetch()}
         />
       </div>
     </>

@@ -1,0 +1,25 @@
+/** Kinds of changes, by what the names of their actions begin with. */
+
+export const kinds = [
+  { prefix: '', words: 'Everything' },
+  { prefix: 'tenant.', words: 'Tenants' },
+  { prefix: 'project.', words: 'Projects' },
+  { prefix: 'key.', words: 'Keys' },
+  { prefix: 'service-account.', words: 'Service accounts' },
+  { prefix: 'user.', words: 'People' },
+  { prefix: 'session.', words: 'Signing in' },
+  { prefix: 'group.', words: 'Groups of the directory' },
+  { prefix: 'access-rules.', words: 'Rules for groups' },
+  { prefix: 'engine.', words: 'Engines' },
+  { prefix: 'route.', words: 'Routes' },
+  { prefix: 'batch.', words: 'Batches' },
+  { prefix: 'budget.', words: 'Budgets' },
+  { prefix: 'credit.', words: 'Prepaid credit' },
+  { prefix: 'price.', words: 'Prices' },
+  { prefix: 'discount.', words: 'Discounts' },
+  { prefix: 'list_prices.', words: 'List prices of services' },
+  { prefix: 'ledger.', words: 'Ledger and statements' },
+  { prefix: 'webhook.', words: 'Webhooks' },
+  { prefix: 'traces.', words: 'Traces sent to tenants' },
+  { prefix: 'demo.', words: 'Demo' },
+]
