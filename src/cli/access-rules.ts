@@ -1,11 +1,11 @@
 /** `gristmill user rules`: what groups of the directory may. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { checked, GristmillError } from '../base/index.ts'
 import type { AccessRulesView, TenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
+import { readNamedFile } from './named-file.ts'
 
 const PATH = '/api/access-rules'
 
@@ -58,9 +58,10 @@ export function accessRuleCommands(user: Command, context: CliContext): void {
 }
 
 function readRules(file: string): z.infer<typeof fileSchema>['rules'] {
+  const text = readNamedFile(file)
   const read = () => {
     try {
-      return parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as unknown
+      return parse(text) as unknown
     } catch (cause) {
       const reason = (cause as Error).message.split('\n')[0] ?? ''
       throw new GristmillError('invalid_value', { param: file, reason }, { cause })

@@ -7,6 +7,7 @@ import { basename } from 'node:path'
 import { GristmillError } from '../base/index.ts'
 import type { FileLine } from '../batch/index.ts'
 import type { AdminClient } from './client.ts'
+import { unreadable } from './named-file.ts'
 
 type BatchRoom = typeof import('../batch/index.ts')
 type Endpoint = BatchRoom['batchEndpoints'][number]
@@ -97,9 +98,7 @@ function fileAt(path: string): Stats {
     if (found.isFile()) return found
     throw wrong(path, 'it is not a file')
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (cause instanceof GristmillError || code === undefined) throw cause
-    throw wrong(path, code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`)
+    throw unreadable(path, cause)
   }
 }
 

@@ -191,6 +191,8 @@ describe('mistakes on the command line', () => {
       assert.match(err, /error:/)
     }
     assert.match((await run('key', 'create')).err, /gristmill key create --help/)
+    assert.match((await run('nonsense')).err, /\(gristmill --help shows how\)/)
+    assert.match((await run('tenant', 'lst')).err, /Did you mean list.*\(gristmill tenant --help/s)
   })
 
   it('ends with 1 and one line where it cannot be done', async () => {
@@ -198,6 +200,21 @@ describe('mistakes on the command line', () => {
     assert.equal(code, 1)
     assert.equal(out, '')
     assert.equal(err, 'gristmill: There is no tenant Nobody — List what exists, then use its id.\n')
+  })
+
+  it('says of every file that is not there just that', async () => {
+    for (const words of [
+      ['route', 'apply', '/nope'],
+      ['user', 'rules', 'apply', '/nope'],
+      ['price', 'import', '/nope'],
+      ['import', 'litellm', '--config', '/nope'],
+      ['plan', '--trace', '/nope'],
+      ['batch', 'submit', '/nope'],
+    ]) {
+      const { code, err } = await run(...words)
+      assert.equal(code, 1)
+      assert.equal(err, 'gristmill: /nope: there is no such file.\n', words.join(' '))
+    }
   })
 
   it('passes on what the server refuses, with its advice', async () => {

@@ -112,15 +112,13 @@ function settle(command: Command, context: CliContext): void {
     writeOut: (text) => terminal.write(text),
     writeErr: (text) => terminal.note(text.trimEnd()),
   })
-  if (command.commands.length === 0) {
-    command.showHelpAfterError(`(gristmill ${pathOf(command)} --help shows how)`)
-  }
+  command.showHelpAfterError(`(${pathOf(command)} --help shows how)`)
   for (const child of command.commands) settle(child, context)
 }
 
 function pathOf(command: Command): string {
   const { parent } = command
-  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name()
+  return parent ? `${pathOf(parent)} ${command.name()}` : command.name()
 }
 
 /** What is wrong and what to do, in one line; only what nobody foresaw shows where it came from. */
@@ -135,7 +133,9 @@ function lineFor(thrown: unknown): string {
 const isCurious = ({ environment }: CliContext) =>
   ['debug', 'trace'].includes(environment.GRISTMILL_LOG_LEVEL ?? '')
 
-const lineOf = ({ message, fix }: GristmillError) => `${message.replace(/\.$/, '')} — ${fix}`
+/** What is wrong with a value says what to do: there is no field to correct, nothing to send. */
+const lineOf = ({ code, message, fix }: GristmillError) =>
+  code === 'invalid_value' ? message : `${message.replace(/\.$/, '')} — ${fix}`
 
 /** Of the package; in a checkout and in a build it lies at the same distance. */
 function version(): string {

@@ -1,5 +1,4 @@
 /** `gristmill import`: moving in from another gateway. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { GristmillError } from '../base/index.ts'
 import type { RouteDraftView, RouteSetView, TenantView } from '../http/index.ts'
@@ -18,6 +17,7 @@ import { type MovePlan, planMove } from './litellm/plan.ts'
 import type { PlannedTenant } from './litellm/plan-access.ts'
 import type { Remark } from './litellm/remarks.ts'
 import { type LiteLlmConfig, parseConfig } from './litellm/source.ts'
+import { readNamedFile } from './named-file.ts'
 import { count } from './units.ts'
 
 interface ImportFlags extends RemoteFlags {
@@ -70,8 +70,9 @@ async function importLiteLlm(context: CliContext, given: ImportFlags): Promise<v
 
 /** @throws GristmillError `invalid_value` where it cannot be read; never with what stands there */
 function readConfigFile(file: string): LiteLlmConfig {
+  const text = readNamedFile(file)
   try {
-    return parseConfig(readFileSync(file, 'utf8'))
+    return parseConfig(text)
   } catch (cause) {
     const reason = ((cause as Error).message.split('\n')[0] ?? '').replace(/[:.]$/, '')
     throw new GristmillError('invalid_value', { param: file, reason }, { cause })

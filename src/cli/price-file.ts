@@ -1,8 +1,8 @@
 /** Prices in a file: YAML, of which JSON is a part, with the fields of the API. */
-import { readFileSync } from 'node:fs'
 import { parse, stringify } from 'yaml'
 import { GristmillError } from '../base/index.ts'
 import type { ListPriceListView, PriceBookView, PriceView } from '../http/index.ts'
+import { readNamedFile } from './named-file.ts'
 
 /**
  * The prices of a file; whether each is right is for the server to say.
@@ -30,10 +30,11 @@ export const readListPriceFile = (file: string): unknown[] => readFile(file).pri
 function readFile(file: string): { currency?: unknown; prices: Record<string, unknown>[] } {
   const wrong = (reason: string, cause?: unknown) =>
     new GristmillError('invalid_value', { param: file, reason }, { cause })
+  const text = readNamedFile(file)
   let value: { currency?: unknown; prices?: unknown } | null
   try {
     // As they are written: 0.10 must not become a number on the way.
-    value = parse(readFileSync(file === '-' ? 0 : file, 'utf8'), { schema: 'failsafe' })
+    value = parse(text, { schema: 'failsafe' })
   } catch (cause) {
     throw wrong((cause as Error).message.split('\n')[0] ?? '', cause)
   }

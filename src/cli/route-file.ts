@@ -2,10 +2,10 @@
  * Routes in a file: YAML, of which JSON is a part, with the fields of the API. What is wrong with
  * them is for the server to say; here is only where in the file it stands.
  */
-import { readFileSync } from 'node:fs'
 import { isMap, isNode, isSeq, LineCounter, parseDocument, stringify } from 'yaml'
 import { GristmillError } from '../base/index.ts'
 import type { GuardView, RouteView } from '../http/index.ts'
+import { readNamedFile } from './named-file.ts'
 
 export interface RouteFile {
   routes: unknown
@@ -17,8 +17,9 @@ export interface RouteFile {
 
 /** @throws GristmillError `invalid_value` where the file is not there or holds no list of routes */
 export function readRouteFile(file: string): RouteFile {
+  const text = readNamedFile(file)
   try {
-    return parseRoutes(readFileSync(file === '-' ? 0 : file, 'utf8'))
+    return parseRoutes(text)
   } catch (cause) {
     const reason = ((cause as Error).message.split('\n')[0] ?? '').replace(/:$/, '')
     throw new GristmillError('invalid_value', { param: file, reason }, { cause })

@@ -9,6 +9,7 @@ import {
   splitTenants,
   type TraceRow,
 } from '../pool/index.ts'
+import { unreadable } from './named-file.ts'
 
 /** A string in memory can be no longer than about this; larger traces are cut up beforehand. */
 const FILE_BYTES_MAX = 500_000_000
@@ -50,9 +51,7 @@ function readText(path: string, bytesMax: number): string {
     if (size > bytesMax) throw wrong(path, `it has ${size} bytes, of ${bytesMax} that can be read`)
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (cause instanceof GristmillError || code === undefined) throw cause
-    throw wrong(path, code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`)
+    throw unreadable(path, cause)
   }
 }
 
