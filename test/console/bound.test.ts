@@ -44,6 +44,20 @@ describe('somebody who is bound to a tenant', { skip: withoutBrowser }, () => {
     assert.deepEqual(complaints, [])
   })
 
+  test('is not told a share of a pool whose other tenants they do not see', async () => {
+    const { tenants } = fixture.state.records
+    const [own] = tenants
+    await page.route(/\/api\/tenants\?/, (route) =>
+      route.fulfill({ json: { rows: [own], next: null } }),
+    )
+    await page.goto(`${fixture.url}/tenants`)
+    await heading(/^Support shares the pool with weight \d+\.$/)
+    assert.equal(await page.getByText('%').count(), 0)
+    await page.getByRole('link', { name: 'Support' }).first().click()
+    await heading(/^Support shares the pool with weight \d+\.$/)
+    await page.unroute(/\/api\/tenants\?/)
+  })
+
   test('is not offered to set what all tenants pay', async () => {
     await page.goto(`${fixture.url}/engines`)
     await page.getByRole('heading', { name: 'Cost', exact: true }).first().waitFor()

@@ -54,6 +54,11 @@ describe('budgets in words', () => {
       plain(budgetsInWords(budgets.slice(2), whose)),
       /^All 4 budgets have room; Support’s engines has the least, 25 % of it is spent\.$/,
     )
+    assert.match(plain(budgetsInWords(budgets.slice(3, 5), whose)), /^Both budgets have room; /)
+    assert.match(
+      plain(budgetsInWords(budgets.slice(4, 5), whose)),
+      /^Support’s [\w ]+ has room: \d+ % of it is spent\.$/,
+    )
     assert.equal(budgetsInWords([], whose), 'No budget bounds what is spent.')
   })
 })

@@ -47,6 +47,13 @@ describe('a page whose server cannot answer', { skip: withoutBrowser }, () => {
     })
   }
 
+  test('the playground blames no engine, and offers to try again', async () => {
+    await page.goto(`${fixture.url}/playground`)
+    await page.getByRole('region', { name: 'Chat' }).getByRole('alert').waitFor()
+    assert.equal(await page.getByText('No engine serves one').count(), 0)
+    assert.equal(await page.getByText('A question needs a tenant').count(), 0)
+  })
+
   test('costs have no figure', async () => {
     await page.goto(`${fixture.url}/costs`)
     await page.getByText(message).first().waitFor()

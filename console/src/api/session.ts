@@ -61,6 +61,9 @@ export function isBound({ role, tenantIds }: SignedIn['user']): boolean {
   return role !== 'owner' && role !== 'operator' && tenantIds.length > 0
 }
 
+/** True where whoever is signed in sees some tenants only, and so no sum over all of them. */
+export const useIsBound = () => isBound(useSignedIn().user)
+
 /** As `useMay`, for what is of all tenants: the server refuses it to whoever is bound to some. */
 export function useMayOfAll(permission: string): boolean {
   const { user } = useSignedIn()

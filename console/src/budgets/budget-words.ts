@@ -86,6 +86,11 @@ export function scopeOf(
   return keyId === null ? 'the whole tenant' : `key ${names.key(keyId)}`
 }
 
+function manyInWords(budgets: number): string {
+  if (budgets === 1) return 'The budget'
+  return budgets === 2 ? 'Both budgets' : `All ${budgets} budgets`
+}
+
 /** The state of all of them in a sentence. @param whose name of a budget's tenant */
 export function budgetsInWords(
   budgets: readonly BudgetView[] | undefined,
@@ -96,7 +101,7 @@ export function budgetsInWords(
   const empty = budgets.filter((one) => stateOf(one) === 'empty')
   const shown = budgets.filter((one) => stateOf(one) !== 'each')
   const [tightest] = shown.toSorted((a, b) => sharesOf(b).spent - sharesOf(a).spent)
-  const many = budgets.length === 1 ? 'The budget' : `All ${budgets.length} budgets`
+  const many = manyInWords(budgets.length)
   if (tightest === undefined)
     return `${many} ${budgets.length === 1 ? 'is' : 'are'} for each end user.`
   const of = `${whose(tightest)}’s ${tightest.name}`
@@ -106,5 +111,6 @@ export function budgetsInWords(
     return `${of} is used up and ${does}${others}; ${budgets.length - empty.length} of ${budgets.length} have room.`
   }
   const share = `${Math.floor(sharesOf(tightest).spent * 100)}\u00a0%`
-  return `${many} ${budgets.length === 1 ? 'has' : 'have'} room; ${of} has the least, ${share} of it is spent.`
+  if (budgets.length === 1) return `${of} has room: ${share} of it is spent.`
+  return `${many} have room; ${of} has the least, ${share} of it is spent.`
 }

@@ -7,6 +7,7 @@ import { useSignedIn } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
+import { ErrorNote } from '../parts/error-note.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { duration, rate } from '../units.ts'
@@ -21,10 +22,7 @@ export default function Playground() {
   const [chosen, setChosen] = useState<Partial<ChatSettings>>({})
   const [isCodeOpen, setCodeOpen] = useState(false)
   const { turns, isBusy, send, stop, clear } = useChat()
-  const { user } = useSignedIn()
-  const all = useTenants().data ?? []
-  const tenants = all.filter(({ id }) => user.tenantIds.length === 0 || user.tenantIds.includes(id))
-  const models = useModels().data?.filter(({ embedsOnly }) => !embedsOnly) ?? []
+  const { tenants, models, isKnown, error, retry } = useChoices()
   const tenant = tenants.find(({ id }) => id === chosen.tenantId) ?? tenants[0]
   const allowed = models.filter(({ name }) => tenant?.models?.includes(name) ?? true)
   const classes: ServiceClassName[] = tenant?.classes ?? ['standard']
@@ -43,6 +41,7 @@ export default function Playground() {
     <>
       <PageHead
         sentence={sentence(turns, tenant?.name)}
+        isLost={error !== null && turns.length === 0}
         context="It queues, shares and is metered like every other call; nothing said here is kept."
         aside={
           <>
@@ -61,12 +60,14 @@ export default function Playground() {
             settings={settings}
             tenants={tenants}
             models={models}
+            isKnown={isKnown}
             onChange={(change) => setChosen({ ...chosen, ...change })}
           />
         </Card>
         <Card title="Chat">
           <div className="min-h-[6rem] lg:min-h-[15.5rem]">
-            {turns.length === 0 && <Beginning canSend={canSend} />}
+            {error !== null && <ErrorNote error={error} onRetry={retry} />}
+            {turns.length === 0 && isKnown && <Beginning canSend={canSend} />}
             {turns.map((turn) => (
               <TurnView key={turn.id} turn={turn} />
             ))}
@@ -90,6 +91,26 @@ export default function Playground() {
       />
     </>
   )
+}
+
+/** Whom one can ask as, and what can be asked. */
+function useChoices() {
+  const { user } = useSignedIn()
+  const tenants = useTenants()
+  const models = useModels()
+  const isKnown = tenants.data !== undefined && models.data !== undefined
+  const isWithinReach = ({ id }: { id: string }) =>
+    user.tenantIds.length === 0 || user.tenantIds.includes(id)
+  return {
+    tenants: (tenants.data ?? []).filter(isWithinReach),
+    models: (models.data ?? []).filter(({ embedsOnly }) => !embedsOnly),
+    isKnown,
+    error: isKnown ? null : (tenants.error ?? models.error),
+    retry: () => {
+      void tenants.refetch()
+      void models.refetch()
+    },
+  }
 }
 
 const example = [{ role: 'user' as const, content: 'What is a gristmill?' }]

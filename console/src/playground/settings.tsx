@@ -7,10 +7,12 @@ export interface SettingsProps {
   settings: ChatSettings
   tenants: readonly TenantView[]
   models: readonly ModelView[]
+  /** False while nobody knows what there is. */
+  isKnown: boolean
   onChange: (change: Partial<ChatSettings>) => void
 }
 
-export function Settings({ settings, tenants, models, onChange }: SettingsProps) {
+export function Settings({ settings, tenants, models, isKnown, onChange }: SettingsProps) {
   const tenant = tenants.find(({ id }) => id === settings.tenantId)
   const allowed = models.filter(({ name }) => tenant?.models?.includes(name) ?? true)
   return (
@@ -31,7 +33,7 @@ export function Settings({ settings, tenants, models, onChange }: SettingsProps)
         label="Model"
         value={settings.model}
         onChange={(event) => onChange({ model: event.target.value })}
-        hint={allowed.length === 0 ? 'No engine serves one right now.' : undefined}
+        hint={isKnown && allowed.length === 0 ? 'No engine serves one right now.' : undefined}
       >
         {allowed.map(({ name, toy }) => (
           <option key={name} value={name}>

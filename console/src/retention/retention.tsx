@@ -32,6 +32,9 @@ export default function Retention() {
   )
 }
 
+/** So far off the day does not matter. */
+const FAR_MS = 10 * 365 * 86_400_000
+
 function sentence(view: RetentionView | undefined): string {
   if (view === undefined) return 'Looking up what is kept.'
   const filled = filledMonths(view)
@@ -42,7 +45,11 @@ function sentence(view: RetentionView | undefined): string {
   const all = words.charAt(0).toUpperCase() + words.slice(1)
   const size = bytes(filled.reduce((sum, month) => sum + month.bytes, 0))
   const kept = `${all} of ${plural(filled.length, 'month')} ${filled.length === 1 && oldest.requests === 1 ? 'is' : 'are'} kept, on ${size}`
-  if (Date.parse(next.dueAt) > Date.now()) {
+  const dueMs = Date.parse(next.dueAt)
+  if (dueMs > Date.now() + FAR_MS) {
+    return `${kept}; none goes before ${new Date(dueMs).getUTCFullYear()}.`
+  }
+  if (dueMs > Date.now()) {
     return `${kept}; ${monthInWords(oldest)} goes first, on ${day(next.dueAt).replaceAll(' ', '\u00a0')}.`
   }
   const why = next.keptBy === null ? 'goes within the hour' : 'stays until all of it is closed'

@@ -4,7 +4,7 @@ import { Link, useLocation } from 'wouter'
 import { useChange } from '../api/changes.ts'
 import type { TenantView } from '../api/contract.ts'
 import { useTenants } from '../api/lists.ts'
-import { useMay } from '../api/session.ts'
+import { useIsBound, useMay } from '../api/session.ts'
 import { KeyTable } from '../keys/key-table.tsx'
 import { Button, linkButtonClass } from '../parts/button.tsx'
 import { Confirm } from '../parts/confirm.tsx'
@@ -21,6 +21,7 @@ import { TenantForm } from './tenant-form.tsx'
 
 export default function Tenant({ id }: { id: string }) {
   const { data: tenants, error, refetch } = useTenants()
+  const isBound = useIsBound()
   const back = (
     <Link href="/tenants" className="text-accent underline">
       All tenants
@@ -32,17 +33,23 @@ export default function Tenant({ id }: { id: string }) {
   }
   const tenant = tenants.find((one) => one.id === id)
   if (tenant === undefined) return <PageHead sentence="There is no such tenant." context={back} />
-  return <Found tenant={tenant} total={tenants.reduce((sum, { weight }) => sum + weight, 0)} />
+  const total = isBound ? null : tenants.reduce((sum, { weight }) => sum + weight, 0)
+  return <Found tenant={tenant} total={total} />
 }
 
-function Found({ tenant, total }: { tenant: TenantView; total: number }) {
+/** @param total of all weights; null where it is not known */
+function Found({ tenant, total }: { tenant: TenantView; total: number | null }) {
   const { id, name, hue, weight, classes, models, limits } = tenant
-  const due = percent(weight / total)
+  const due = total === null ? null : percent(weight / total)
   const maySeeKeys = useMay('keys:read')
   return (
     <>
       <PageHead
-        sentence={`${name} is due ${due} of the pool while everybody wants it.`}
+        sentence={
+          due === null
+            ? `${name} shares the pool with weight ${weight}.`
+            : `${name} is due ${due} of the pool while everybody wants it.`
+        }
         context={
           <span className="inline-flex items-center gap-2">
             <Swatch hue={hue} /> since {day(tenant.createdAt)} · asks for {listed(classes)}, usually{' '}
@@ -59,9 +66,9 @@ function Found({ tenant, total }: { tenant: TenantView; total: number }) {
           <Figure
             label="Weight"
             value={String(weight)}
-            unit={`of ${total}`}
-            basis={`${due} when all want it`}
-            definition="Its weight ÷ the sum of all tenants’ weights"
+            unit={total === null ? '' : `of ${total}`}
+            basis={due === null ? 'relative to all tenants' : `${due} when all want it`}
+            definition="Its share of the pool is its weight ÷ the sum of all tenants’ weights"
           />
           <Figure
             label="Models"

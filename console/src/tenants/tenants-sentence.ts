@@ -2,8 +2,13 @@
 import type { TenantView } from '../api/contract.ts'
 import { percent, plural } from '../units.ts'
 
-export function tenantsSentence(tenants: readonly TenantView[] | undefined): string {
+/** @param isBound true where there may be others, who are not among them */
+export function tenantsSentence(
+  tenants: readonly TenantView[] | undefined,
+  isBound: boolean,
+): string {
   if (tenants === undefined) return 'Looking up the tenants.'
+  if (isBound) return withinReach(tenants)
   if (tenants.length === 0) return 'Nobody shares the pool yet.'
   if (tenants.length === 1) return `${tenants[0]?.name} has the pool to itself.`
   const total = tenants.reduce((sum, { weight }) => sum + weight, 0)
@@ -13,6 +18,12 @@ export function tenantsSentence(tenants: readonly TenantView[] | undefined): str
   const heaviest = tenants.filter(({ weight }) => weight === most)
   const due = `${dueInWords(heaviest, tenants.length)}, ${percent(most / total)}`
   return `${plural(tenants.length, 'tenant')} share the pool. ${due}.${missing}`
+}
+
+function withinReach([first, ...others]: readonly TenantView[]): string {
+  if (first === undefined) return 'No tenant is within your reach.'
+  if (others.length === 0) return `${first.name} shares the pool with weight ${first.weight}.`
+  return `${others.length + 1} of the tenants that share the pool are within your reach.`
 }
 
 function dueInWords(heaviest: readonly TenantView[], all: number): string {

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { Link } from 'wouter'
 import type { TenantView } from '../api/contract.ts'
 import { useTenants } from '../api/lists.ts'
-import { useMay } from '../api/session.ts'
+import { useIsBound, useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
@@ -21,6 +21,7 @@ export default function Tenants() {
   const { data: tenants, error, refetch } = useTenants()
   const mayWrite = useMay('tenants:write')
   const [isOpen, setOpen] = useState(false)
+  const isBound = useIsBound()
   const total = tenants?.reduce((sum, { weight }) => sum + weight, 0) ?? 0
   const add = mayWrite && (
     <Button look="main" onClick={() => setOpen(true)}>
@@ -30,17 +31,17 @@ export default function Tenants() {
   return (
     <>
       <PageHead
-        sentence={tenantsSentence(tenants)}
+        sentence={tenantsSentence(tenants, isBound)}
         isLost={tenants === undefined && error !== null}
         context="A weight is a share of the pool while others want it too; what nobody else wants is free to use."
         aside={add}
       />
       <div className="grid gap-4">
-        {tenants !== undefined && tenants.length > 0 && <WeightBar tenants={tenants} />}
+        {tenants !== undefined && tenants.length > 0 && !isBound && <WeightBar tenants={tenants} />}
         <DataTable
-          title="All tenants"
+          title={isBound ? 'Your tenants' : 'All tenants'}
           name="tenants"
-          columns={columns(total)}
+          columns={columns(isBound ? null : total)}
           rows={tenants}
           rowId={({ id }) => id}
           error={error}
@@ -54,7 +55,8 @@ export default function Tenants() {
   )
 }
 
-function columns(total: number): Column<TenantView>[] {
+/** @param total of all weights; null where it is not known */
+function columns(total: number | null): Column<TenantView>[] {
   return [
     {
       title: 'Tenant',
@@ -72,13 +74,7 @@ function columns(total: number): Column<TenantView>[] {
       csv: ({ weight }) => weight,
       isNumber: true,
     },
-    {
-      title: 'Due when all want it',
-      note: 'Its weight ÷ the sum of all weights',
-      show: ({ weight }) => percent(weight / Math.max(total, weight), 1),
-      csv: ({ weight }) => weight / Math.max(total, weight),
-      isNumber: true,
-    },
+    ...(total === null ? [] : [dueColumn(total)]),
     {
       title: 'Classes',
       note: 'Which its keys may ask for; the default comes first',
@@ -122,3 +118,11 @@ function columns(total: number): Column<TenantView>[] {
     },
   ]
 }
+
+const dueColumn = (total: number): Column<TenantView> => ({
+  title: 'Due when all want it',
+  note: 'Its weight ÷ the sum of all weights',
+  show: ({ weight }) => percent(weight / Math.max(total, weight), 1),
+  csv: ({ weight }) => weight / Math.max(total, weight),
+  isNumber: true,
+})
