@@ -3,7 +3,7 @@
  * beyond standard output and the files that configuration names.
  */
 export { BackgroundTurn } from './background-turn.ts'
-export { checked, invalidValue, type Problem, problemsOf } from './check.ts'
+export { checked, invalidValue, type Problem, problemsOf, tried } from './check.ts'
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export { childEnvironment, configurationTable, readConfig } from './config.ts'
 export { type ConfigReport, reportConfig } from './config-report.ts'

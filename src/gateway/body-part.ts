@@ -1,6 +1,6 @@
 /** Checking parts of a body that is translated, with errors that name the whole path. */
 import type { z } from 'zod'
-import { type Fates, GristmillError, invalidValue } from '../base/index.ts'
+import { type Fates, GristmillError, invalidValue, tried } from '../base/index.ts'
 
 /** Checks a part of a body. @throws GristmillError `invalid_value` with the whole path */
 export function part<Schema extends z.ZodType>(
@@ -8,7 +8,7 @@ export function part<Schema extends z.ZodType>(
   value: unknown,
   path: string,
 ): z.output<Schema> {
-  const result = schema.safeParse(value)
+  const result = tried(schema, value)
   if (result.success) return result.data
   const { param, reason } = invalidValue(result.error).details
   const at = param === 'body' ? path : `${path}.${param}`

@@ -14,12 +14,14 @@ type Fields = Record<string, unknown>
 const PAIRS_MAX = 16
 const KEY_LENGTH_MAX = 64
 const metadata = z
-  .record(z.string(), z.string().max(512, 'a value may have at most 512 characters'))
+  .record(z.string(), z.unknown())
+  // First, since of those that are wrong each would be put into words.
+  .refine((pairs) => Object.keys(pairs).length <= PAIRS_MAX, `at most ${PAIRS_MAX} pairs are kept`)
+  .pipe(z.record(z.string(), z.string().max(512, 'a value may have at most 512 characters')))
   .refine(
     (pairs) => Object.keys(pairs).every((key) => key.length <= KEY_LENGTH_MAX),
     `a key may have at most ${KEY_LENGTH_MAX} characters`,
   )
-  .refine((pairs) => Object.keys(pairs).length <= PAIRS_MAX, `at most ${PAIRS_MAX} pairs are kept`)
 
 const scalars = z.object({
   model: z.string(),
