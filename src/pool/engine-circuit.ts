@@ -53,6 +53,8 @@ export class EngineCircuit {
   isNews = false
   /** Requests there now. */
   running = 0
+  /** Milliseconds per token by calibration, until more is known; 0: not calibrated. */
+  calibratedMs = 0
   /** Requests that may be there while it is tried again: those that still were, and one. */
   places = 0
   readonly #good = new RollingSum(STEP_MS, KEPT_STEPS)
@@ -173,7 +175,7 @@ export class EngineCircuit {
    */
   wholeMsMax(tokens: number): number {
     if (tokens === 0) return 0
-    const usualMs = this.#usual.at(this.running)
+    const usualMs = this.#usual.at(this.running) || this.calibratedMs
     return usualMs === 0 ? Number.POSITIVE_INFINITY : SLOW_FACTOR * usualMs * tokens
   }
 

@@ -84,6 +84,18 @@ test('an engine that answers nobody is found out by clients that wait for less t
   assert.deepEqual(typing, ['It answers.'], 'who changes their mind says nothing of it')
 })
 
+test('a whole answer is due by what calibration found, while nothing else is known', async () => {
+  const { clock, pool, changes } = setUp()
+  pool.setEngine(engine('e'), { ...profile(2), tokenGapMs: 20 }, 'up', 'It answers.')
+  const ticket = pool.submit(request('a', { comesWhole: true, outputTokensMax: 100 }))
+  await ticket.granted
+  clock.advance(8000)
+  assert.equal(pool.health.of('e').state, 'closed')
+  clock.advance(4000)
+  assert.match(changes.at(-1)?.reason ?? '', /^It has been silent for/)
+  pool.close()
+})
+
 test('what embeds is due once it has been read', async () => {
   const { clock, pool, changes } = setUp()
   const ticket = pool.submit(request('a', { comesWhole: true, outputTokensMax: 0 }))

@@ -129,6 +129,7 @@ export class Pool implements TicketOwner {
     const control = known?.control.fits(profile) ? known.control : new EngineControl(profile, nowMs)
     const times = { sinceMs, registeredAtMs }
     this.engines.set(engine.id, { engine, profile, state, reason, ...times, control })
+    this.health.of(engine.id).calibratedMs = profile.tokenGapMs ?? 0
     this.#applySlots(engine.id)
     this.quotas.watch(engine.id, profile.service !== undefined)
     if (state === 'up') {
