@@ -25,7 +25,10 @@ interface Report {
   }[]
 }
 
-/** Two requests a second of 24 prompt and 8 output tokens for some seconds. */
+/**
+ * Two requests a second of 24 prompt and 8 output tokens for some seconds. Its processes want most
+ * of a core, so they get what those that are measured leave.
+ */
 export async function guideLlm(
   dir: string,
   { url, key, model }: Target,
@@ -48,7 +51,8 @@ export async function guideLlm(
   ])
   try {
     const program = join(dir, 'guidellm/bin/guidellm')
-    await promisify(execFile)(program, ['run', ...words, '--disable-console'])
+    const line = ['-n', '19', program, 'run', ...words, '--disable-console']
+    await promisify(execFile)('nice', line)
     const report = JSON.parse(readFileSync(path, 'utf8')) as Report
     const metrics = report.benchmarks[0]?.metrics
     if (metrics === undefined) throw new Error('GuideLLM has measured nothing')
