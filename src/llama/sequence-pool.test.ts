@@ -73,6 +73,31 @@ test('busy sequences stay neighbours, so that one pass computes them all', () =>
   assert.equal(places.take('5', tokens(5))?.index, 3)
 })
 
+test('of two rows of busy sequences the lower one grows, so that they come together', () => {
+  const { pool: places, sequences } = pool(9)
+  for (let i = 0; i < 7; i++) places.take(String(i), tokens(i))
+  for (const i of [2, 3, 4]) places.giveBack(sequences[i] as Held)
+  const taken = [7, 8, 9, 10].map((salt) => places.take(String(salt), tokens(salt))?.index)
+  assert.deepEqual(taken, [2, 3, 4, 7])
+})
+
+test('a long conversation is not given up to spare a pass, an old one or that of batch work is', () => {
+  const conversation = Array.from({ length: 500 }, (_, i) => i) as Token[]
+  const next = (isBackground: boolean, since: number) => {
+    const { pool: places, sequences } = pool(4)
+    const first = places.take('batch', tokens(1), true)
+    const held = places.take('a', conversation, isBackground)
+    assert.deepEqual([first?.index, held?.index], [0, 1])
+    if (held) held.sequence.tokens = [...conversation]
+    places.giveBack(sequences[1] as Held)
+    for (let i = 0; i < since; i++) use(places, 'b', tokens(i))
+    return places.take('c', tokens(7))?.index
+  }
+  assert.equal(next(false, 0), 2)
+  assert.equal(next(false, 8), 1)
+  assert.equal(next(true, 0), 1)
+})
+
 test('a short beginning is read again where that spares a pass, a long one is not', () => {
   const { pool: places, sequences } = pool(5)
   const busy = [0, 1].map((i) => places.take(String(i), tokens(i))?.index)
@@ -80,7 +105,7 @@ test('a short beginning is read again where that spares a pass, a long one is no
   const long = Array.from({ length: 60 }, (_, i) => i)
   const [, , , , last] = sequences as [Held, Held, Held, Held, Held]
   for (const [length, index] of [
-    [10, 2],
+    [6, 2],
     [60, 4],
   ] as const) {
     const own = tokens(...long.slice(0, length))

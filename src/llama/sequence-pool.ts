@@ -1,9 +1,9 @@
 /**
  * Which sequence a request gets. One that already holds the beginning of its prompt spares reading
  * it, if it belongs to the same cache salt; one next to those in use spares a pass over the weights
- * in every step, because llama.cpp computes only neighbouring sequences in one pass. Background
- * work takes the lowest ones: so it stays together and leaves what others may come back to. Pure
- * bookkeeping.
+ * in every step, because llama.cpp computes only neighbouring sequences in one pass. Of these the
+ * lowest, so that all in use move together; and what others may come back to is left alone, the
+ * longer and younger it is the rather. Background work takes the lowest ones. Pure bookkeeping.
  */
 import type { Token } from 'node-llama-cpp'
 
@@ -20,7 +20,8 @@ interface Place<S> {
   index: number
   salt: string
   busy: boolean
-  lastUse: number
+  /** Count of people's requests when it had its last one; undefined where nobody comes back to it. */
+  lastUse: number | undefined
 }
 
 /** A shorter overlap is not worth the eviction of another conversation. */
@@ -31,6 +32,8 @@ const REUSE_SHARE_MIN = 0.4
  * answers have tens of tokens, but whoever waits for a first token waits for the reading.
  */
 const PASS_TOKENS = 12
+/** Part of what was kept for people that is asked for again, while it is young. */
+const RETURN_SHARE = 0.1
 
 export interface TakenSequence<S> {
   sequence: S
@@ -50,7 +53,7 @@ export class SequencePool<S extends PooledSequence> {
       index,
       salt: '',
       busy: false,
-      lastUse: 0,
+      lastUse: undefined,
     }))
   }
 
@@ -76,15 +79,17 @@ export class SequencePool<S extends PooledSequence> {
       .map((place) => {
         const reusable = place.salt === salt ? place.sequence.commonPrefix(tokens) : 0
         const spared = reusable >= worthwhile ? reusable : 0
-        const lost = spared > 0 ? place.sequence.heldTokens() - spared : 0
-        const gain = spared + PASS_TOKENS * (isBackground ? -place.index : this.#joined(place))
-        return { place, reusable, gain, lost }
+        const gain = isBackground
+          ? spared - PASS_TOKENS * place.index
+          : spared + PASS_TOKENS * this.#nearness(place) - this.#worth(place, spared)
+        return { place, reusable, gain }
       })
-      .sort((a, b) => b.gain - a.gain || a.lost - b.lost || a.place.lastUse - b.place.lastUse)
+      .sort((a, b) => b.gain - a.gain)
     if (!first) return undefined
     const { place, reusable } = first
     place.busy = true
     place.salt = salt
+    place.lastUse = isBackground ? undefined : ++this.#uses
     return { sequence: place.sequence, index: place.index, reusable }
   }
 
@@ -99,12 +104,22 @@ export class SequencePool<S extends PooledSequence> {
     const place = this.#places.find((candidate) => candidate.sequence === sequence)
     if (!place?.busy) throw new Error('a sequence was given back that was not taken')
     place.busy = false
-    place.lastUse = ++this.#uses
   }
 
-  /** Next to one run of busy places their number stays, between two they join. */
-  #joined({ index }: Place<S>): number {
+  /**
+   * Rows of busy places that it extends or joins, and of these less the higher it lies: between two
+   * rows it is then the place next to the lower one, whose row grows while the other one ends.
+   */
+  #nearness({ index }: Place<S>): number {
     const isBusy = (at: number) => this.#places[at]?.busy ?? false
-    return Number(isBusy(index - 1)) + Number(isBusy(index + 1))
+    const rows = Number(isBusy(index - 1)) + Number(isBusy(index + 1))
+    return rows > 0 ? rows - index / this.size : 0
+  }
+
+  /** Tokens that are likely to be read again, should the state beyond `spared` be lost. */
+  #worth({ sequence, lastUse }: Place<S>, spared: number): number {
+    if (lastUse === undefined) return 0
+    const youth = Math.max(0, 1 - (this.#uses - lastUse) / this.size)
+    return RETURN_SHARE * youth * (sequence.heldTokens() - spared)
   }
 }
