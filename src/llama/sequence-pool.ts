@@ -20,7 +20,7 @@ interface Place<S> {
   index: number
   salt: string
   busy: boolean
-  /** Count of people's requests when it had its last one; undefined where nobody comes back to it. */
+  /** Count of people's requests when it had its last; undefined where nobody comes back to it. */
   lastUse: number | undefined
 }
 
