@@ -216,8 +216,10 @@ describe('batches on the real program', () => {
     const { id } = await submit([...Array.from({ length: 20 }, () => body(600)), body(4), body(4)])
     const completed = async () => (await client.batches.retrieve(id)).request_counts?.completed ?? 0
     await eventually('the short lines are done', async () => (await completed()) === 2)
-    const { reason } = await server.api<BatchView>('GET', `/api/batches/${id}`)
-    assert.match(reason ?? '', /^The budget trial has/)
+    const reason = async () => (await server.api<BatchView>('GET', `/api/batches/${id}`)).reason
+    await eventually('what the long lines wait for is told', async () =>
+      /^The budget trial has/.test((await reason()) ?? ''),
+    )
     await server.api('PATCH', path, { limit: '1000000' })
     await eventually('it goes on', async () => (await completed()) > 2)
     const batch = await ended(id)

@@ -223,13 +223,15 @@ describe('an end user', () => {
 
   it('may have any name that fits, without harm to the books', async () => {
     const { key } = await newKey({ scopes: ['inference', 'end_users'] })
-    for (const user of ['{"a",null}', "o'hara\\", '🌾', 'a\u0000b', 'half \ud83d', '\n\t']) {
+    for (const user of ['{"a",null}', "o'hara\\", '🌾', 'half \ud83d', '\n\t']) {
       const row = await ledgerRow(chat(key, { user }))
       assert.equal(row.group, 'finished')
       assert.ok(row.endUser, JSON.stringify(user))
     }
-    const error = await thrownBy(chat(key, { user: 'x'.repeat(300) }))
-    assert.match(error.message, /at most 256/)
+    const tooLong = await thrownBy(chat(key, { user: 'x'.repeat(300) }))
+    assert.match(tooLong.message, /at most 256/)
+    const withNul = await thrownBy(chat(key, { user: 'a\u0000b' }))
+    assert.match(withNul.message, /must not have the character NUL/)
   })
 })
 
