@@ -201,13 +201,13 @@ const body = fc.record(
     top_p: fc.constantFrom(0.1, 1),
     top_k: fc.integer({ min: 1, max: 99 }),
     stop_sequences: fc.array(word, { minLength: 1, maxLength: 3 }),
-    tools: fc.array(
+    tools: fc.uniqueArray(
       fc.record({
         name: word,
         description: word,
         input_schema: fc.constant({ type: 'object', properties: {} }),
       }),
-      { minLength: 1, maxLength: 2 },
+      { minLength: 1, maxLength: 2, selector: ({ name }) => name },
     ),
     tool_choice: fc.constantFrom<object[]>(
       { type: 'auto' },
