@@ -102,28 +102,28 @@ async function strangeIn(words: readonly string[]): Promise<string | undefined> 
   return undefined
 }
 
+/** Those lines that the program does not know, with what is strange in each. */
+async function wrongOf(lines: readonly { path: string; words: string[] }[]): Promise<string[]> {
+  const wrong: string[] = []
+  for (const { path, words } of lines) {
+    const strange = await strangeIn(words)
+    if (strange !== undefined) wrong.push(`${path}: gristmill ${words.join(' ')}: ${strange}`)
+  }
+  return wrong
+}
+
 describe('command lines in the documents', () => {
   const shown = globSync(['*.md', 'docs/*.md', 'docs/decisions/*.md']).flatMap(commandsOf)
 
   it('are ones that the program knows, option by option', async () => {
     assert.ok(shown.length > 100, `${shown.length} command lines`)
-    const wrong: string[] = []
-    for (const { path, words } of shown) {
-      const strange = await strangeIn(words)
-      if (strange !== undefined) wrong.push(`${path}: gristmill ${words.join(' ')}: ${strange}`)
-    }
-    assert.deepEqual(wrong, [])
+    assert.deepEqual(await wrongOf(shown), [])
   })
 
   it('are ones that the program knows where the console shows them', async () => {
     const offered = globSync('console/src/**/*.{ts,tsx}').flatMap(commandsOfConsole)
     assert.ok(offered.length > 50, `${offered.length} command lines`)
-    const wrong: string[] = []
-    for (const { path, words } of offered) {
-      const strange = await strangeIn(words)
-      if (strange !== undefined) wrong.push(`${path}: gristmill ${words.join(' ')}: ${strange}`)
-    }
-    assert.deepEqual(wrong, [])
+    assert.deepEqual(await wrongOf(offered), [])
   })
 
   it('would be found out if they were not', async () => {

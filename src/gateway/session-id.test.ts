@@ -36,14 +36,15 @@ test('any other name is the end user as it stands', () => {
 })
 
 test('a name that is long on purpose is read as quickly as any', () => {
-  const msOf = (piece: string) => {
+  // Processor time, which other programs do not make longer.
+  const usOf = (piece: string) => {
     const name = `user_${piece.repeat(20_000)}`
-    const beganMs = performance.now()
+    const before = process.cpuUsage()
     askerOf(name)
-    return performance.now() - beganMs
+    return process.cpuUsage(before).user
   }
-  const plainMs = Math.max(msOf('.account.'), msOf('.account.'))
-  assert.ok(msOf('_account_') < 100 * (plainMs + 1))
+  const plainUs = Math.max(usOf('.account.'), usOf('.account.'))
+  assert.ok(usOf('_account_') < 100 * (plainUs + 1000))
   const doubled = 'user_d_account__account_a_session__session_s'
   assert.deepEqual(askerOf(doubled), { endUser: '_account_a', sessionId: '_session_s' })
 })

@@ -98,6 +98,18 @@ test('a long conversation is not given up to spare a pass, an old one or that of
   assert.equal(next(true, 0), 1)
 })
 
+test('an answer that takes long makes no conversation old', () => {
+  const conversation = Array.from({ length: 500 }, (_, i) => i) as Token[]
+  const { pool: places, sequences } = pool(4)
+  places.take('batch', tokens(1), true)
+  places.take('a', conversation)
+  for (let i = 0; i < 8; i++) use(places, 'b', tokens(i))
+  const [, held] = sequences as [Held, Held]
+  held.tokens = [...conversation]
+  places.giveBack(held)
+  assert.equal(places.take('c', tokens(7))?.index, 3)
+})
+
 test('a short beginning is read again where that spares a pass, a long one is not', () => {
   const { pool: places, sequences } = pool(5)
   const busy = [0, 1].map((i) => places.take(String(i), tokens(i))?.index)

@@ -20,7 +20,7 @@ interface Place<S> {
   index: number
   salt: string
   busy: boolean
-  /** Count of people's requests when it had its last; undefined where nobody comes back to it. */
+  /** Count of people's requests when its last ended; undefined where nobody comes back to it. */
   lastUse: number | undefined
 }
 
@@ -89,7 +89,7 @@ export class SequencePool<S extends PooledSequence> {
     const { place, reusable } = first
     place.busy = true
     place.salt = salt
-    place.lastUse = isBackground ? undefined : ++this.#uses
+    place.lastUse = isBackground ? undefined : this.#uses
     return { sequence: place.sequence, index: place.index, reusable }
   }
 
@@ -104,6 +104,7 @@ export class SequencePool<S extends PooledSequence> {
     const place = this.#places.find((candidate) => candidate.sequence === sequence)
     if (!place?.busy) throw new Error('a sequence was given back that was not taken')
     place.busy = false
+    if (place.lastUse !== undefined) place.lastUse = ++this.#uses
   }
 
   /**
