@@ -48,7 +48,7 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
   // What a person would have seen, for who reads of a failure elsewhere.
   afterEach(async (t) => {
     if (!('passed' in t) || t.passed) return
-    const seen = await page.locator('body').innerText()
+    const seen = await page.locator('body').textContent()
     t.diagnostic([page.url(), ...complaints, seen].join('\n'))
   })
 
@@ -171,7 +171,7 @@ describe('the console on the real program', { skip: withoutBrowser }, () => {
     const elsewhere = page.getByRole('region', { name: 'What it would have cost elsewhere' })
     await elsewhere.getByRole('button', { name: 'Compare', exact: true }).click()
     // Until the beginning of this minute, in which the only request may have been.
-    const basis = await elsewhere.getByText(/^\d+ requests? with/).innerText()
+    const basis = (await elsewhere.getByText(/^\d+ requests? with/).textContent()) ?? ''
     assert.match(basis, /^[01] requests? with \d+ tokens in, .* cost .* here/)
     assert.ok((await elsewhere.getByRole('row').count()) > 3, 'services, each with its interval')
     assert.deepEqual(complaints, [])

@@ -153,7 +153,7 @@ const schema = z.object({
     .min(1)
     .max(512)
     .optional()
-    .describe('its threads, over what calibration finds'),
+    .describe('its threads, over what calibration finds and what the engine chooses by itself'),
   GRISTMILL_ENGINE_CONTEXT: z.coerce
     .number()
     .int()

@@ -3,12 +3,13 @@ import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
 import { systemClock } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
-import { Driver } from './driver.ts'
+import { Driver, type DriverOptions } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, SampledToken } from './generation.ts'
 import { Pace } from './pace.ts'
 import type { Runner } from './runner.ts'
 import { forcedRequest } from './sweep.ts'
+import { ThreadChoice } from './thread-choice.ts'
 
 const END = 0 as Token
 
@@ -78,7 +79,12 @@ class InTurns extends Pace {
   }
 }
 
-function setUp(slots: number, waitingMax = 10, Paced: typeof Pace = Pace) {
+function setUp(
+  slots: number,
+  waitingMax = 10,
+  Paced: typeof Pace = Pace,
+  more: Partial<DriverOptions> = {},
+) {
   const log: string[] = []
   const decoded: number[] = []
   const runners = Array.from(
@@ -91,12 +97,15 @@ function setUp(slots: number, waitingMax = 10, Paced: typeof Pace = Pace) {
     runners,
     clock: systemClock,
     pace,
+    threads: new ThreadChoice({ few: 1, all: 1 }),
+    setThreads: () => undefined,
     waitingMax,
     room: slots,
     enough: slots,
     yieldMsMax: 60_000,
     isEndToken: (token) => token === END,
     onStep: (report) => decoded.push(report.decoded),
+    ...more,
   })
   return { log, decoded, runners, driver }
 }
@@ -333,4 +342,29 @@ test('progress counts reuse, tokens and time', async () => {
   assert.equal(progress.cachedTokens, 29)
   assert.equal(progress.completionTokens, 3)
   assert.ok(progress.prefillMs > 0 && progress.decodeMs > 0)
+})
+
+test('steps that try another number of threads say nothing of the usual pace', async () => {
+  class Trying extends ThreadChoice {
+    readonly noted: number[] = []
+    override get isTrying() {
+      return true
+    }
+    override next = () => 3
+    override note(_: number, slowness: number) {
+      this.noted.push(slowness)
+    }
+  }
+  const recorded: number[] = []
+  class Known extends Pace {
+    override expectedMs = () => 1
+    override record = (_: number, decoders: number) => void recorded.push(decoders)
+  }
+  const threads = new Trying({ few: 1, all: 3 })
+  const used: number[] = []
+  const { driver } = setUp(1, 10, Known, { threads, setThreads: (count) => used.push(count) })
+  assert.equal(await driver.run(request(30)), 'length')
+  assert.deepEqual(used, [3, 3, 3])
+  assert.equal(threads.noted.length, 3)
+  assert.deepEqual(recorded, [])
 })

@@ -22,6 +22,7 @@ import type { Pace } from './pace.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
 import { SequencePool, type TakenSequence } from './sequence-pool.ts'
 import { choosePass } from './step-pass.ts'
+import type { ThreadChoice } from './thread-choice.ts'
 
 export interface StepReport {
   durationMs: number
@@ -31,12 +32,16 @@ export interface StepReport {
   /** Pieces of prompts that it read, and their tokens. */
   pieces: number
   readTokens: number
+  threads: number
 }
 
 export interface DriverOptions extends StepRoom {
   runners: readonly Runner[]
   clock: Clock
   pace: Pace
+  threads: ThreadChoice
+  /** Sets the number of threads of the steps to come. */
+  setThreads(count: number): void
   /** Requests that may wait for a sequence. */
   waitingMax: number
   isEndToken(token: Token): boolean
@@ -247,7 +252,7 @@ export class Driver {
   }
 
   async #step(plan: StepPlan<Active>): Promise<void> {
-    const { clock, pace, room, onStep } = this.#options
+    const { clock, pace, room, threads, onStep } = this.#options
     const candidates = [...this.#active]
     const startMs = clock.monotonicMs()
     const { pass, fillers, others } = choosePass(plan.decode, this.#active, this.#pool, pace)
@@ -259,6 +264,8 @@ export class Driver {
     for (const runner of fillers) {
       if (runner.filledTokens() >= FILLED_TOKENS_MAX) await runner.keep(runner.heldTokens())
     }
+    const threadCount = threads.next(startMs)
+    this.#options.setThreads(threadCount)
     const failed: Runner[] = []
     // One that fails has lost its state.
     const filled = fillers.map((runner) => runner.fill().catch(() => failed.push(runner)))
@@ -285,10 +292,13 @@ export class Driver {
       this.#readMs = 0
     }
     const sequences = pass.length + fillers.length
-    pace.record(durationMs, sequences, pieces)
+    const expectedMs = pace.expectedMs(sequences, pieces)
+    if (!threads.isTrying) pace.record(durationMs, sequences, pieces)
+    if (expectedMs > 0) threads.note(endMs, durationMs / expectedMs)
     const streamMs = pace.streamMs(room)
     this.#backgroundTurn.note({ candidates, decode: pass, durationMs, streamMs })
-    onStep({ durationMs, decoded: pass.length, sequences, pieces: pieces.length, readTokens })
+    const report = { durationMs, decoded: pass.length, sequences, threads: threadCount }
+    onStep({ ...report, pieces: pieces.length, readTokens })
   }
 
   async #attempt(

@@ -41,8 +41,12 @@ test('beside streams an input is computed by as many threads as alone', async ()
   const loaded = await loadModel(path, { name: 'toy', gpu: 'off', logger })
   const { model, llama } = loaded
   const threads = llama.maxThreads
-  const sizes = { sequences: 1, contextTokens: 1024, batchTokens: 256, threads }
-  const { runners, close } = await openSequences(loaded, { ...sizes, onSampler: () => {} })
+  const sizes = { sequences: 1, contextTokens: 1024, batchTokens: 256 }
+  const { runners, close } = await openSequences(loaded, {
+    ...sizes,
+    threads: { few: threads, all: threads },
+    onSampler: () => {},
+  })
   const read = async (runner: Runner) => {
     for (let times = 0; times < 3; times++) await runner.read([...tokens])
   }

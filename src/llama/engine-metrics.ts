@@ -36,10 +36,12 @@ export class EngineMetrics {
   readonly #readSeconds = this.#counter('read_seconds_total', 'Duration of steps that read.')
   readonly #passes = this.#bySequences('passes_total', 'Steps that wrote.')
   readonly #passSeconds = this.#bySequences('pass_seconds_total', 'Duration of steps that wrote.')
+  #threads = 0
   readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
 
   constructor() {
     this.#delay.enable()
+    this.#gauge('threads', 'Threads that computed the last step.', () => this.#threads)
     this.#gauge('event_loop_delay_p99_seconds', 'Since the last scrape.', () => {
       const seconds = this.#delay.percentile(99) / 1e9 - DELAY_RESOLUTION_MS / 1e3
       this.#delay.reset()
@@ -54,7 +56,8 @@ export class EngineMetrics {
     this.#gauge('slots', 'Sequences of this engine.', () => driver.counts.slots)
   }
 
-  step({ durationMs, sequences, pieces, readTokens }: StepReport): void {
+  step({ durationMs, sequences, pieces, readTokens, threads }: StepReport): void {
+    this.#threads = threads
     const seconds = durationMs / 1000
     this.#steps.observe(seconds)
     if (pieces > 0) {

@@ -6,13 +6,14 @@ import { after, before, test } from 'node:test'
 import type { ControlledEvaluateInputItem, LlamaContextSequence, Token } from 'node-llama-cpp'
 import { createLogger } from '../base/index.ts'
 import { LlamaRunner } from './llama-runner.ts'
-import { loadModel, openSequences } from './loaded-model.ts'
+import { type LoadedModel, loadModel, openSequences } from './loaded-model.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
 import { forcedRequest } from './sweep.ts'
 import { writeToyModel } from './toy-model.ts'
 
 const CONTEXT_TOKENS = 512
 const greedy = { ...forcedRequest([], 1, '').sampling, temperature: 0 }
+let loaded: LoadedModel
 let runners: Runner[]
 let tokensOf: (text: string) => Token[]
 let close: () => Promise<void>
@@ -23,11 +24,11 @@ before(async () => {
   // Random weights: what follows depends on every token before it.
   await writeToyModel(path, { kind: 'random', seed: 1, contextTokens: CONTEXT_TOKENS })
   const logger = createLogger('error', 'engine')
-  const loaded = await loadModel(path, { name: undefined, gpu: 'off', logger })
+  loaded = await loadModel(path, { name: undefined, gpu: 'off', logger })
   const sequences = await openSequences(loaded, {
     sequences: 4,
     contextTokens: CONTEXT_TOKENS,
-    threads: 1,
+    threads: { few: 1, all: 1 },
     batchTokens: 128,
     onSampler: () => {},
   })
@@ -114,4 +115,35 @@ test('a step is computed in the order of the sequences, whichever was asked firs
   })
   await Promise.all(asked)
   assert.deepEqual(order, [0, 3])
+})
+
+test('the library computes with as many threads as it is told to use', async () => {
+  const { llama, model } = loaded
+  const used: number[] = []
+  const create = model.createContext.bind(model)
+  model.createContext = async (options) => {
+    const context = await create(options)
+    const { _ctx: native } = context as unknown as { _ctx: { setThreads(count: number): void } }
+    Object.defineProperty(native, 'setThreads', {
+      value: (count: number) => used.push(count),
+      configurable: true,
+    })
+    return context
+  }
+  const sizes = { sequences: 1, contextTokens: CONTEXT_TOKENS, batchTokens: 128 }
+  const sequences = await openSequences(loaded, {
+    ...sizes,
+    threads: { few: 1, all: 2 },
+    onSampler: () => {},
+  })
+  const [runner] = sequences.runners as [Runner]
+  await runner.read(tokensOf('the river'))
+  sequences.setThreads(1)
+  await runner.read(tokensOf(' turns'))
+  sequences.setThreads(2)
+  await runner.read(tokensOf(' the mill'))
+  const both = Math.min(2, llama.maxThreads)
+  assert.deepEqual(used, [both, 1, both])
+  await sequences.close()
+  model.createContext = create
 })

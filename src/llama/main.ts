@@ -39,6 +39,7 @@ import { Pace } from './pace.ts'
 import { RequestLog } from './request-log.ts'
 import { SamplerMemory } from './sampler-memory.ts'
 import { forcedRequest, SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'
+import type { ThreadCounts } from './thread-choice.ts'
 import { tokenBytesOf } from './token-bytes.ts'
 
 export interface EngineResources {
@@ -67,6 +68,8 @@ const YIELD_MS_MAX = 5000
 const WAITING_MAX = 256
 /** Models below this size gain nothing from a second thread. */
 const SINGLE_THREAD_PARAMETERS = 20e6
+/** On machines with more cores than this one is always left free. */
+const ALL_CORES_MAX = 8
 
 /**
  * Starts an engine: listens at once, answers 503 while it loads, resolves when it is ready.
@@ -165,13 +168,13 @@ async function assemble(
   const sequences = await openSequences(loaded, {
     sequences: embedsOnly ? 0 : slots,
     contextTokens,
-    threads,
+    threads: threadCounts(loaded, options, threads),
     batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX + slots,
     onSampler: () => memory.noteSampler(),
   })
   const metrics = new EngineMetrics()
   const driver = new Driver({
-    runners: sequences.runners,
+    ...sequences,
     clock,
     pace: paceFrom(calibration),
     waitingMax: WAITING_MAX,
@@ -228,18 +231,28 @@ async function warmUp(driver: Driver, { model }: LoadedModel): Promise<void> {
   await driver.run(forcedRequest(prompt, 4, 'warm-up'))
 }
 
-/**
- * Cores that computing may take. The compute threads wait for each other by spinning, so one that
- * loses its core to another program stops all of them for a time slice, many times a step: with
- * every core taken, a busy neighbour (our own gateway is one) costs nine tenths of the tokens.
- */
+/** Cores that computing takes while other programs need one; see `ThreadChoice`. */
 function coresToUse(): number {
   return Math.max(1, availableParallelism() - 1)
 }
 
 function threadsFor(loaded: LoadedModel): number {
-  return loaded.summary.parameters < SINGLE_THREAD_PARAMETERS ? 1 : coresToUse()
+  return isTiny(loaded) ? 1 : coresToUse()
 }
+
+/** The last core is worth trying where it is a large part of them. */
+function threadCounts(
+  loaded: LoadedModel,
+  options: ParsedEngineOptions,
+  few: number,
+): ThreadCounts {
+  const cores = availableParallelism()
+  const isFixed = options.threads !== undefined || isTiny(loaded)
+  const takesAll = !isFixed && few === coresToUse() && cores <= ALL_CORES_MAX
+  return { few, all: takesAll ? cores : few }
+}
+
+const isTiny = ({ summary }: LoadedModel) => summary.parameters < SINGLE_THREAD_PARAMETERS
 
 /** From the cache, else measured and then kept there. */
 async function calibrationOf(
@@ -272,21 +285,21 @@ async function calibrationOf(
       const sequences = await openSequences(loaded, {
         sequences: Math.max(...STREAM_COUNTS),
         contextTokens: SWEEP_CONTEXT_TOKENS,
-        threads,
+        threads: threadCounts(loaded, options, threads),
         batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX,
         onSampler: () => memory.noteSampler(),
       })
       close = sequences.close
-      return sequences.runners
+      return sequences
     },
   })
   const cores = coresToUse()
-  const threadCounts =
+  const counts =
     options.threads === undefined
       ? [...new Set([1, Math.ceil(cores / 2), cores])].slice(cores > 4 ? 1 : 0)
       : [options.threads]
   const durationMs = options['sweep-ms']
-  const calibration = await calibrate(measure, { threadCounts, durationMs, clock })
+  const calibration = await calibrate(measure, { threadCounts: counts, durationMs, clock })
   await close()
   if (calibration) await cache?.write(calibration)
   else logger.warn({ model: name }, 'too slow to be calibrated; --cap says how many it answers')

@@ -72,6 +72,11 @@ export class Pace {
     return this.#decodeMs(streams) ?? 0
   }
 
+  /** Milliseconds of a step; 0 while nothing is known, or too little is read to tell. */
+  expectedMs(sequences: number, read: readonly ReadPiece[]): number {
+    return read.length > 0 ? this.#readCost.expectedMs(read) : this.passMs(sequences)
+  }
+
   /** Milliseconds that a stream takes of a step of so many; 0 while nothing is known. */
   streamMs(streams: number): number {
     return this.passMs(streams) / streams

@@ -35,10 +35,18 @@ export class ReadCost {
     return (this.#firstMs ?? 0) + (this.#slopeMs * position) / POSITION_UNIT
   }
 
+  /** Milliseconds of pieces read together; 0 while nothing is known, and of too few tokens. */
+  expectedMs(read: readonly ReadPiece[]): number {
+    const tokens = read.reduce((sum, piece) => sum + piece.tokens, 0)
+    if (tokens < WHOLE_TOKENS) return 0
+    const times = read.map((piece) => piece.tokens * this.msPerToken(middleOf(piece)))
+    return times.reduce((sum, ms) => sum + ms, 0)
+  }
+
   /** Records that `read`, which is not empty, took `durationMs` together. */
   record(durationMs: number, read: readonly ReadPiece[]): void {
     const tokens = read.reduce((sum, piece) => sum + piece.tokens, 0)
-    const middles = read.map((piece) => piece.tokens * (piece.position + piece.tokens / 2))
+    const middles = read.map((piece) => piece.tokens * middleOf(piece))
     const position = middles.reduce((sum, middle) => sum + middle, 0) / tokens
     const measuredMs = durationMs / tokens
     if (this.#firstMs === undefined) {
@@ -65,3 +73,5 @@ export class ReadCost {
     return Math.min(most, Math.max(1, fitting(position + most / 2)))
   }
 }
+
+const middleOf = ({ position, tokens }: ReadPiece) => position + tokens / 2

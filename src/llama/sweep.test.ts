@@ -4,6 +4,7 @@ import type { Token } from 'node-llama-cpp'
 import { systemClock } from '../base/index.ts'
 import type { Runner } from './runner.ts'
 import { sweepWith } from './sweep.ts'
+import { ThreadChoice } from './thread-choice.ts'
 
 /** Every step takes longer than the whole measurement is to take. */
 class SlowRunner implements Runner {
@@ -35,7 +36,12 @@ test('a model that reads a prompt for longer than is measured is waited for', as
   const measure = sweepWith({
     clock: systemClock,
     prompt: () => Array.from({ length: 20 }, (_, i) => i as Token),
-    open: async () => Array.from({ length: 16 }, () => new SlowRunner()),
+    open: async () => ({
+      runners: Array.from({ length: 16 }, () => new SlowRunner()),
+      threads: new ThreadChoice({ few: 1, all: 1 }),
+      setThreads: () => undefined,
+      close: async () => undefined,
+    }),
     onStep: () => undefined,
   })
   const row = await measure(2, 1, 5)

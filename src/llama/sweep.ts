@@ -6,8 +6,8 @@ import { STREAM_COUNTS } from './calibration.ts'
 import { Driver } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, Sampling } from './generation.ts'
+import type { OpenSequences } from './loaded-model.ts'
 import { Pace } from './pace.ts'
-import type { Runner } from './runner.ts'
 
 const PROMPT =
   'Write two or three plain sentences about a river, a mill and the people who share it, please.'
@@ -36,8 +36,8 @@ const SAMPLING: Sampling = {
 export interface SweepResources {
   clock: Clock
   prompt(text: string): Token[]
-  /** Sequences with that many threads; opening other ones closes the former. */
-  open(threads: number): Promise<Runner[]>
+  /** Sequences with that many threads or one more; opening other ones closes the former. */
+  open(threads: number): Promise<OpenSequences>
   onStep(): void
 }
 
@@ -46,19 +46,20 @@ export function sweepWith(resources: SweepResources): MeasureStreams {
   let opened: { threads: number; driver: Driver } | undefined
   return async (streams, threads, durationMs, mix = 'equal') => {
     if (opened?.threads !== threads) {
-      const runners = await resources.open(threads)
-      opened = { threads, driver: newDriver(runners, resources) }
+      const sequences = await resources.open(threads)
+      opened = { threads, driver: newDriver(sequences, resources) }
     }
     return measure(opened.driver, resources, { streams, durationMs, mix })
   }
 }
 
-function newDriver(runners: Runner[], { clock, onStep }: SweepResources): Driver {
+function newDriver(sequences: OpenSequences, { clock, onStep }: SweepResources): Driver {
   const pace = new Pace({ readTokensMax: SWEEP_CONTEXT_TOKENS, readStepMs: 250 })
   const waitingMax = STREAM_COUNTS.length
   const isEndToken = () => false
-  const bounds = { waitingMax, room: runners.length, enough: runners.length, yieldMsMax: 1e9 }
-  return new Driver({ runners, clock, pace, ...bounds, isEndToken, onStep })
+  const room = sequences.runners.length
+  const bounds = { waitingMax, room, enough: room, yieldMsMax: 1e9 }
+  return new Driver({ ...sequences, clock, pace, ...bounds, isEndToken, onStep })
 }
 
 async function measure(
