@@ -29,7 +29,8 @@ type Sent = Record<string, unknown> & { type: string; response: Record<string, u
 function parsed(text: string): Sent[] {
   const events = text.split('\n\n').filter((event) => event !== '' && !event.startsWith(':'))
   return events.map((event, i) => {
-    const found = /^event: ([\w.]+)\ndata: (.*)$/.exec(event)
+    // U+2028 ends a line of a pattern, and none of a stream.
+    const found = /^event: ([\w.]+)\ndata: (.*)$/s.exec(event)
     assert.ok(found?.[2], event)
     const data = JSON.parse(found[2]) as Sent
     assert.deepEqual([data.type, data.sequence_number], [found[1], i])
