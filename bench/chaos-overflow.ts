@@ -32,7 +32,10 @@ interface TenantFigures {
 interface ArmFigures {
   arm: 'off' | 'on'
   tenants: TenantFigures[]
+  /** Answers that the service gave whole. */
   rentedServed: number
+  /** Those that the gateway let go of before their end, and got elsewhere. */
+  rentedGivenUp: number
   rentedRefused: number
 }
 
@@ -73,7 +76,7 @@ export async function chaosOverflow(options: OverflowOptions = {}): Promise<Over
     for (const arm of ['off', 'on'] as const) {
       log(`overflow ${arm}`)
       await server.admin.put('/api/routes', { routes: [routeOf(arm)] })
-      const before = { served: rented.served, refused: rented.refused }
+      const before = { ...rented }
       const endMs = performance.now() + seconds * 1000
       const fromIso = new Date().toISOString()
       const calls = await Promise.all(tenants.map(({ key }) => load(server, key, endMs)))
@@ -83,6 +86,7 @@ export async function chaosOverflow(options: OverflowOptions = {}): Promise<Over
         arm,
         tenants: tenants.map((tenant, i) => figuresOf(tenant, calls[i] ?? [], usage, answered)),
         rentedServed: rented.served - before.served,
+        rentedGivenUp: rented.givenUp - before.givenUp,
         rentedRefused: rented.refused - before.refused,
       })
       log(JSON.stringify(arms.at(-1)))
@@ -180,6 +184,7 @@ function figuresOf(
 interface Rented {
   url: string
   served: number
+  givenUp: number
   refused: number
   close(): Promise<void>
 }
@@ -205,7 +210,6 @@ async function startRented(): Promise<Rented> {
       response.end('{"error":{"message":"too many requests","type":"rate_limit_error"}}')
       return
     }
-    rented.served++
     const { max_tokens: tokens = OUTPUT_TOKENS } = JSON.parse(text) as { max_tokens?: number }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     const event = (fields: object) => response.write(`data: ${JSON.stringify(fields)}\n\n`)
@@ -223,6 +227,11 @@ async function startRented(): Promise<Rented> {
       })
       await new Promise((resolve) => setTimeout(resolve, RENTED_TOKEN_MS))
     }
+    if (response.destroyed) {
+      rented.givenUp++
+      return
+    }
+    rented.served++
     const usage = { prompt_tokens: 12, completion_tokens: tokens, total_tokens: 12 + tokens }
     event({ ...base, choices: [], usage })
     response.end('data: [DONE]\n\n')
@@ -231,6 +240,7 @@ async function startRented(): Promise<Rented> {
   const rented: Rented = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     served: 0,
+    givenUp: 0,
     refused: 0,
     close: async () => {
       server.closeAllConnections()
