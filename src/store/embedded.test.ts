@@ -20,6 +20,7 @@ import { openHome, processStart } from '../host/index.ts'
 import { openDatabase } from './database.ts'
 import { startEmbedded } from './embedded.ts'
 import { serverUser } from './system-user.ts'
+import { prepareHome } from './test-database.ts'
 
 const logger = createLogger('silent', 'test')
 const root = mkdtempSync(join(tmpdir(), 'gristmill-embedded-'))
@@ -28,6 +29,14 @@ after(() => rmSync(root, { recursive: true }))
 
 let count = 0
 const newPath = () => join(root, `home-${count++}`)
+
+/** A home whose database was made before, where a test is not about making one. */
+async function preparedPath(): Promise<string> {
+  const path = newPath()
+  mkdirSync(path, { mode: 0o711 })
+  await prepareHome(path)
+  return path
+}
 
 async function open(path: string) {
   const home = await openHome({ home: path }, clock, { what: 'test', freeBytesMin: 0 })
@@ -99,7 +108,7 @@ describe('the embedded database', () => {
   })
 
   it('listens on no port and lets nobody in without the password', async () => {
-    const { server, stop } = await open(newPath())
+    const { server, stop } = await open(await preparedPath())
     const database = await openDatabase({ url: server.url, clock, logger })
     const [row] = await database.sql`select current_setting('listen_addresses') as addresses`
     assert.equal(row?.addresses, '')
@@ -112,7 +121,7 @@ describe('the embedded database', () => {
   })
 
   it('answers psql under the address it gives', { skip: psqlMissing() }, async () => {
-    const { server, stop } = await open(newPath())
+    const { server, stop } = await open(await preparedPath())
     const output = execFileSync('psql', [server.url, '-Atc', 'select 6 * 7'], { encoding: 'utf8' })
     assert.equal(output.trim(), '42')
     await stop()
@@ -131,15 +140,13 @@ describe('the embedded database', () => {
   })
 
   it('of another version is refused by that version', async () => {
-    const path = newPath()
-    await (await open(path)).stop()
+    const path = await preparedPath()
     writeFileSync(join(path, 'postgres', 'data', 'PG_VERSION'), '17\n')
     await assert.rejects(open(path), refusedWith('database_failed', /written by PostgreSQL 17/))
   })
 
   it('that cannot start says why and where its log is', async () => {
-    const path = newPath()
-    await (await open(path)).stop()
+    const path = await preparedPath()
     const conf = join(path, 'postgres', 'data', 'postgresql.conf')
     writeFileSync(conf, 'no_such_setting = on\n', { flag: 'a' })
     await assert.rejects(open(path), (error: GristmillError) => {
@@ -151,8 +158,7 @@ describe('the embedded database', () => {
   })
 
   it('ignores a stale postmaster.pid that names somebody else', async () => {
-    const path = newPath()
-    await (await open(path)).stop()
+    const path = await preparedPath()
     const pidFile = join(path, 'postgres', 'data', 'postmaster.pid')
     writeFileSync(pidFile, `${process.pid}\n${join(path, 'postgres', 'data')}\n`)
     await (await open(path)).stop()
@@ -167,7 +173,7 @@ describe('the embedded database', () => {
   })
 
   it('never writes statements or their values into its log', async () => {
-    const { server, stop } = await open(newPath())
+    const { server, stop } = await open(await preparedPath())
     const database = await openDatabase({ url: server.url, clock, logger })
     await assert.rejects(database.sql`select ${'a very secret prompt'}::int`)
     await assert.rejects(database.sql.unsafe(`select nothing_here('a very secret prompt')`))
