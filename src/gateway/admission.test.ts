@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock, GristmillError, type Limits } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import type { BoundName } from './answer-bound.ts'
 import { type Endpoint, lowered, parseObject, readFields } from './canonical.ts'
 import { CacheSalts, engineBody } from './engine-body.ts'
 import { standingOf } from './standing.ts'
@@ -148,15 +149,21 @@ test('the shortest wait limit counts', () => {
   )
 })
 
+const told = (outputTokensMax: number | null, boundName: BoundName = 'max_tokens') => ({
+  outputTokensMax,
+  boundName,
+  salt: 'abc',
+})
+
 test('the body reaches the engine as it was written, with our fields last', () => {
   const text = '{ "model":"mill","seed":12345678901234567890,"messages":[{"role":"user"}] }\n'
   const request = readRequest('/v1/chat/completions', Buffer.from(text), testLimits)
   const grant = { rank: 3, takesPriority: true, takesCacheSalt: true, takesCacheOff: false }
-  const body = engineBody(request, grant, 100, 'abc').toString()
+  const body = engineBody(request, grant, told(100)).toString()
   const ours = ',"priority":3,"cache_salt":"abc","max_tokens":100}'
   assert.equal(body, text.trimEnd().replace(/}$/, ours))
   const bare = { rank: 3, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
-  assert.equal(engineBody(request, bare, null, 'abc'), request.raw)
+  assert.equal(engineBody(request, bare, told(null)), request.raw)
 })
 
 test('a bound above the limit is lowered to it, whatever it is called', () => {
@@ -173,8 +180,8 @@ test('a bound above the limit is lowered to it, whatever it is called', () => {
 
 test('the bound of an answer is told in the name that every engine knows', () => {
   const grant = { rank: 3, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
-  const textOf = (fields: object, ours: number | null = null) =>
-    engineBody(chat(fields), grant, ours, 'abc').toString()
+  const textOf = (fields: object, ours: number | null = null, boundName?: BoundName) =>
+    engineBody(chat(fields), grant, told(ours, boundName)).toString()
   const cases: [object, number | null, number | undefined][] = [
     [{ max_tokens: 9 }, null, 9],
     [{ max_completion_tokens: 9 }, null, 9],
@@ -187,6 +194,9 @@ test('the bound of an answer is told in the name that every engine knows', () =>
   for (const [fields, ours, tokens] of cases) {
     const { max_tokens, n_predict } = JSON.parse(textOf(fields, ours)) as Record<string, unknown>
     assert.deepEqual([max_tokens, n_predict], [tokens, undefined], JSON.stringify(fields))
+    const newer = JSON.parse(textOf(fields, ours, 'max_completion_tokens')) as typeof fields
+    const bounds = Object.entries(newer).filter(([name, value]) => /tok|pred/.test(name) && value)
+    assert.deepEqual(bounds, tokens ? [['max_completion_tokens', tokens]] : [])
   }
   const asked = chat({ max_completion_tokens: 9 }).raw.toString()
   assert.equal(textOf({ max_completion_tokens: 9 }), asked.replace(/}$/, ',"max_tokens":9}'))
@@ -202,7 +212,7 @@ test("a client's own salt, priority and the like never reach the engine", () => 
     stream_options: { include_usage: false, other: 1 },
   })
   const grant = { rank: 5, takesPriority: true, takesCacheSalt: true, takesCacheOff: false }
-  const sent = JSON.parse(engineBody(request, grant, 10, 'ours').toString()) as object
+  const sent = JSON.parse(engineBody(request, grant, told(10)).toString()) as object
   assert.deepEqual(sent, {
     model: 'mill',
     messages: [{ role: 'user', content: 'Hi' }],
@@ -210,17 +220,17 @@ test("a client's own salt, priority and the like never reach the engine", () => 
     stream: true,
     stream_options: { include_usage: true, other: 1 },
     priority: 5,
-    cache_salt: 'ours',
+    cache_salt: 'abc',
   })
   const untaken = { rank: 5, takesPriority: false, takesCacheSalt: false, takesCacheOff: false }
-  const text = engineBody(request, untaken, 10, 'ours').toString()
+  const text = engineBody(request, untaken, told(10)).toString()
   assert.equal(/cache_salt|priority/.test(text), false)
 })
 
 test('where a cache cannot be kept apart it is left out, whatever the client says', () => {
   const off = { rank: 5, takesPriority: false, takesCacheSalt: false, takesCacheOff: true }
   for (const fields of [{}, { cache_prompt: true, id_slot: 3 }]) {
-    const text = engineBody(chat(fields), off, 10, 'ours').toString()
+    const text = engineBody(chat(fields), off, told(10)).toString()
     assert.match(text, /"cache_prompt":false/)
     assert.equal(/id_slot|true/.test(text), false)
   }

@@ -5,6 +5,7 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Grant } from '../pool/index.ts'
+import type { BoundName, ToldBound } from './answer-bound.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { jsonOf } from './json-text.ts'
 
@@ -24,29 +25,30 @@ const OWNED = [
 ]
 const CLOSING_BRACE = 0x7d
 
-/**
- * @param outputTokensMax set where the client named no bound; null leaves the field out
- * @param salt keeps the tenant's prefix cache apart
- */
-export function engineBody(
-  request: CanonicalRequest,
-  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>,
-  outputTokensMax: number | null,
-  salt: string,
-): Buffer {
+type Taken = Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>
+
+/** What an engine is told beside what the client wrote. */
+export interface Told extends ToldBound {
+  /** Keeps the tenant's prefix cache apart. */
+  salt: string
+}
+
+export function engineBody(request: CanonicalRequest, grant: Taken, told: Told): Buffer {
   const { fields, raw, stream, includeUsage } = request
-  const bound = outputTokensMax ?? boundToTell(request)
+  const { boundName, salt } = told
+  const bound = told.outputTokensMax ?? boundToTell(request, boundName)
   const asksUsage = stream && !includeUsage
   const isAnew =
     (asksUsage && 'stream_options' in fields) ||
-    (bound !== null && 'max_tokens' in fields) ||
+    (bound !== null && boundName in fields) ||
+    (boundName !== 'max_tokens' && 'max_tokens' in fields) ||
     OWNED.some((name) => name in fields)
-  if (isAnew) return rewritten(request, grant, bound, salt)
+  if (isAnew) return rewritten(request, grant, bound, told)
   let added = ''
   if (grant.takesPriority) added += `,"priority":${grant.rank}`
   if (grant.takesCacheSalt) added += `,"cache_salt":"${salt}"`
   else if (grant.takesCacheOff) added += ',"cache_prompt":false'
-  if (bound !== null) added += `,"max_tokens":${bound}`
+  if (bound !== null) added += `,"${boundName}":${bound}`
   if (asksUsage) added += ',"stream_options":{"include_usage":true}'
   if (added === '') return raw
   const end = raw.lastIndexOf(CLOSING_BRACE)
@@ -58,24 +60,28 @@ export function engineBody(
 
 /**
  * The client's bound where it has another name; null where it has none. Engines that do not know
- * the other name let an answer run on, so that it is told by the one that all of them know as well.
+ * the other name let an answer run on, so that it is told by the one that they know as well.
  */
-function boundToTell({ fields, outputTokensAsked }: CanonicalRequest): number | null {
-  return fields.max_tokens === outputTokensAsked ? null : outputTokensAsked || null
+function boundToTell(
+  { fields, outputTokensAsked }: CanonicalRequest,
+  boundName: BoundName,
+): number | null {
+  return fields[boundName] === outputTokensAsked ? null : outputTokensAsked || null
 }
 
 function rewritten(
   { fields, stream }: CanonicalRequest,
-  grant: Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>,
+  grant: Taken,
   bound: number | null,
-  salt: string,
+  { boundName, salt }: Told,
 ): Buffer {
   const body: Record<string, unknown> = { ...fields }
   for (const name of OWNED) delete body[name]
   if (grant.takesPriority) body.priority = grant.rank
   if (grant.takesCacheSalt) body.cache_salt = salt
   else if (grant.takesCacheOff) body.cache_prompt = false
-  if (bound !== null) body.max_tokens = bound
+  if (boundName !== 'max_tokens') delete body.max_tokens
+  if (bound !== null) body[boundName] = bound
   if (stream) {
     body.stream_options = { ...(fields.stream_options as object | null), include_usage: true }
   }

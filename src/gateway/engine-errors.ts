@@ -56,10 +56,9 @@ export function refusalOf(
 /** The engine's error in OpenAI's shape with our request id, whatever shape it has there. */
 function errorObject(status: number, body: Buffer, requestId: string) {
   const found = findError(body)
-  const { message = found.detail } = found
   return {
     error: {
-      message: String(word(message) ?? `The engine answered with status ${status}.`),
+      message: wordsOf(body) ?? `The engine answered with status ${status}.`,
       type: word(found.type) ?? 'invalid_request_error',
       param: word(found.param),
       code: word(found.code),
@@ -71,6 +70,12 @@ function errorObject(status: number, body: Buffer, requestId: string) {
 /** A text or number; null for whatever else an engine has put there. */
 const word = (value: unknown): string | number | null =>
   typeof value === 'string' || typeof value === 'number' ? value : null
+
+/** What an engine says about its refusal; null where it says nothing. */
+export function wordsOf(body: Buffer): string | null {
+  const { detail, message = detail } = findError(body)
+  return word(message)?.toString() ?? null
+}
 
 function findError(body: Buffer): Record<string, unknown> {
   const value = parsedObject(body.toString('utf8'))

@@ -3,7 +3,7 @@ import type { EngineRequest, EngineSink } from '../engine/index.ts'
 import type { Grant } from '../pool/index.ts'
 import { AnswerRelay } from './answer-relay.ts'
 import type { CanonicalRequest } from './canonical.ts'
-import { engineBody } from './engine-body.ts'
+import { engineBody, type Told } from './engine-body.ts'
 import { bodyFor } from './messages/own-words.ts'
 import { MessagesRelay } from './messages/pass-relay.ts'
 import { usageOfMessage } from './messages/pass-usage.ts'
@@ -12,15 +12,13 @@ import { StreamRelay } from './stream-relay.ts'
 
 /**
  * @param request as the target of the moment knows it
- * @param outputTokensMax set where the client named no bound
  * @throws GristmillError what the client is told where the engine does not speak its wire
  */
 export function engineRequest(
   requestId: string,
   request: CanonicalRequest,
   grant: Grant,
-  outputTokensMax: number | null,
-  salt: string,
+  told: Told,
 ): EngineRequest {
   const { ownWords, stream } = request
   if (ownWords !== undefined) {
@@ -31,7 +29,7 @@ export function engineRequest(
     }
     if (ownWords.untranslatable !== undefined) throw ownWords.untranslatable
   }
-  const body = engineBody(request, grant, outputTokensMax, salt)
+  const body = engineBody(request, grant, told)
   return { requestId, path: request.endpoint, body, stream }
 }
 

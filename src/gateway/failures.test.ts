@@ -13,7 +13,12 @@ import {
   startTestEngine,
   type TestEngine,
 } from '../engine/index.ts'
-import { startTestGateway, type TestGateway, type TestGatewayOptions } from './test-gateway.ts'
+import {
+  startTestGateway,
+  type TestGateway,
+  type TestGatewayOptions,
+  testLimits,
+} from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine
@@ -149,6 +154,29 @@ test('an answer bound of ours that does not fit is taken back, one of the client
   const asked = await client.chat.completions.create({ ...body, max_tokens: 9 }).catch((e) => e)
   assert.ok(asked instanceof OpenAI.BadRequestError)
   assert.equal(asked.code, 'context_length_exceeded')
+})
+
+test('an engine that refuses max_tokens is told the newer name, and from then on at once', async () => {
+  await start()
+  let refused = 0
+  const message =
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+  engine.answer((one) => {
+    const error = { message, type: 'invalid_request_error', code: 'unsupported_parameter' }
+    if (one.body.max_tokens === undefined) return answerChat(one, ['newer'])
+    refused++
+    sendJson(one.response, 400, { error: { ...error, param: 'max_tokens' } })
+  })
+  const bounds = [{ max_completion_tokens: 9 }, { max_tokens: 9 }, {}]
+  const asks = [...bounds, ...bounds].map((bound) =>
+    client.chat.completions.create({ ...body, ...bound }),
+  )
+  for (const answer of await Promise.all(asks)) {
+    assert.equal(answer.choices[0]?.message.content, 'newer')
+  }
+  assert.ok(refused <= 2, `${refused} of six, as no more than two run at once`)
+  const told = engine.seen.slice(-3).map((one) => one.body.max_completion_tokens)
+  assert.deepEqual(told, [9, 9, testLimits.outputTokensDefault])
 })
 
 test('a kept connection that was closed meanwhile costs nobody an error', async () => {

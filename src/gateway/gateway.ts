@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { type Timer, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { Admission, Arrival } from './admission.ts'
+import { BoundNames } from './answer-bound.ts'
 import { KeptAnswers } from './answers/kept-answers.ts'
 import { Recordings } from './answers/recordings.ts'
 import { readBody } from './body.ts'
@@ -97,6 +98,7 @@ export class Gateway {
       clock,
       limits,
       salts: new CacheSalts(options.saltSecret),
+      bounds: new BoundNames(),
       ended: (life, end) => {
         this.#live.roster.delete(life)
         this.#booking.end(life, end)

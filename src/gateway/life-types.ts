@@ -3,6 +3,7 @@ import type { GristmillError } from '../base/index.ts'
 import type { AttemptFailure, EndReason, Hold, PriceInForce, TokenCounts } from '../meter/index.ts'
 import type { Grant } from '../pool/index.ts'
 import type { Principal } from '../tenancy/index.ts'
+import type { BoundNames } from './answer-bound.ts'
 import type { Recording } from './answers/recording.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import type { Course } from './course.ts'
@@ -17,6 +18,7 @@ import type { GatewayOptions } from './types.ts'
 
 export interface LifeServices extends Pick<GatewayOptions, 'pool' | 'ledger' | 'clock' | 'limits'> {
   salts: CacheSalts
+  bounds: BoundNames
   /** Called once, last: books what the request was. */
   ended(life: RequestLife, end: LifeEnd): void
 }

@@ -14,16 +14,11 @@ import {
 import type { EngineCall, EngineFailure } from '../engine/index.ts'
 import type { AttemptFailure, EndReason, Hold, TokenCounts } from '../meter/index.ts'
 import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.ts'
+import { AnswerBound } from './answer-bound.ts'
 import { withBudget } from './budget-request.ts'
 import { outputTokensMax } from './canonical.ts'
 import { hasUsedUp, lengthEnd } from './early-end.ts'
-import {
-  failureError,
-  failureOfStatus,
-  isTooLong,
-  type Refusal,
-  refusalOf,
-} from './engine-errors.ts'
+import { failureError, failureOfStatus, type Refusal, refusalOf } from './engine-errors.ts'
 import { engineRequest, relayFor } from './engine-request.ts'
 import { type GuardedOwner, ownerBehind } from './guards/owner.ts'
 import { intentOf } from './intent.ts'
@@ -64,7 +59,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   #attempts = 0
   /** True once the client has seen a byte of an answer. */
   #hasSent = false
-  #outputTokensDefault: number | null = null
+  #bound!: AnswerBound
   /** Of an answer that is whole, and is still being looked at. */
   #usage: TokenCounts | null = null
   #onDurable: (() => void) | undefined
@@ -181,7 +176,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     }
     this.#state = 'running'
     this.#grant = grant
-    this.#outputTokensDefault = this.options.outputTokensDefault
+    this.#bound = new AnswerBound(this.#services.bounds, this.options.outputTokensDefault)
     this.progress.queueMs = Math.round(grant.queueMs)
     this.#dispatch(grant)
   }
@@ -236,10 +231,11 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     const { principal, requestId, course } = this.options
     const request = course?.atTarget(this.options.request) ?? this.options.request
     const { clock, salts } = this.#services
-    const salt = salts.of(principal.tenantId)
+    const bound = this.#bound.toldTo(grant.engine.id, course?.target.model ?? request.model)
+    const told = { ...bound, salt: salts.of(principal.tenantId) }
     this.#attempts++
     this.progress.dispatched(grant.engine.id, clock.monotonicMs())
-    const sent = engineRequest(requestId, request, grant, this.#outputTokensDefault, salt)
+    const sent = engineRequest(requestId, request, grant, told)
     const { guarding } = this.options
     const owner = guarding === null ? this : ownerBehind(guarding, this)
     const call = grant.engine.dispatch(sent, relayFor(request, owner))
@@ -306,9 +302,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     const grant = this.#grant
     if (grant === undefined || this.#state !== 'running') return
     this.#call = undefined
-    if (this.#outputTokensDefault !== null && isTooLong(status, body)) {
-      // Our own bound made it too long; without one the engine takes what its context leaves.
-      this.#outputTokensDefault = null
+    if (this.#bound.isMended(status, body)) {
       this.#dispatch(grant)
       return
     }
