@@ -60,10 +60,10 @@ describe('what is known of gateways', () => {
     await forgetGateways(sql, 30 * 86_400)
     assert.deepEqual(await idsOf(), [])
     assert.deepEqual(await readGone(sql, 120, [number]), [number], 'what it left open is settled')
-    await beat(sql, own('slept'), number)
+    await beat(sql, own('slept'), number, 0)
     assert.deepEqual(await readGone(sql, 120, [number]), [])
     await join(sql, { ...own('slept'), run: 'another' })
-    await beat(sql, own('slept'), number)
+    await beat(sql, own('slept'), number, 0)
     const [row] = await sql<{ run: string; number: number }[]>`select run, number from gateways`
     assert.deepEqual(row, { run: 'another', number })
   })

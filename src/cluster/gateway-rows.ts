@@ -17,6 +17,8 @@ export interface OwnGateway {
 
 export interface GatewayRow extends OwnGateway {
   number: number
+  /** Engines that answer it. */
+  reach: number
   host: string
   pid: number
   startedAt: Date
@@ -56,11 +58,20 @@ export async function join(sql: Queries, own: OwnGateway): Promise<number> {
   return joined?.number ?? 0
 }
 
-/** A sign of life. Where its row was forgotten it gets it back, with the number that it has. */
-export async function beat(sql: Queries, own: OwnGateway, number: number): Promise<void> {
+/**
+ * A sign of life. Where its row was forgotten it gets it back, with the number that it has.
+ * @param reach engines that answer it
+ */
+export async function beat(
+  sql: Queries,
+  own: OwnGateway,
+  number: number,
+  reach: number,
+): Promise<void> {
   const { id, run } = own
   const told = await sql`
-    update gateways set beat_at = clock_timestamp(), left_at = null, is_settled = false
+    update gateways
+    set beat_at = clock_timestamp(), left_at = null, is_settled = false, reach = ${reach}
     where id = ${id} and run = ${run}`
   if (told.count > 0) return
   await sql`
@@ -90,7 +101,7 @@ export async function readOwn(sql: Queries, { id }: OwnGateway): Promise<Gateway
 }
 
 const columns = (sql: Queries) => sql`
-  id, number, run, url, version, host, pid, started_at as "startedAt",
+  id, number, run, url, version, reach, host, pid, started_at as "startedAt",
   (1000 * extract(epoch from clock_timestamp() - beat_at))::float8 as "beatAgeMs"`
 
 /**

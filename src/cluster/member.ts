@@ -92,6 +92,7 @@ export class Member {
     this.membership = new Membership({
       own,
       sql: () => right.sql(),
+      reach: () => reachOf(this.#parts?.pool),
       clock,
       logger,
       onTaken: (token, endedMs) => this.#takeOver(token, endedMs),

@@ -24,10 +24,11 @@ describe('one of several gateways', () => {
     id: string,
     { run = `run_${id}`, sql = database.sql, time = clock as Clock } = {},
   ) {
-    const seen = { tokens: [] as number[], looks: 0, losses: 0, isCutOff: false }
+    const seen = { tokens: [] as number[], looks: 0, losses: 0, isCutOff: false, reach: 0 }
     const membership = new Membership({
       own: { id, run, url: `http://${run}`, version: '1' },
       sql: () => (seen.isCutOff ? undefined : sql),
+      reach: () => seen.reach,
       clock: time,
       logger,
       onTaken: (token) => seen.tokens.push(token),
@@ -80,6 +81,21 @@ describe('one of several gateways', () => {
     await database.sql`delete from scheduler_lease`
     await eventually('and again', () => tokens.length === 3)
     assert.ok((tokens[2] ?? 0) > (tokens[1] ?? 0), `${tokens[2]}`)
+  })
+
+  it('knows that it reaches no engine while another one does', async () => {
+    const one = await join('a')
+    const other = await join('b')
+    const isCutOff = () => [one.membership.isCutOff, other.membership.isCutOff]
+    assert.deepEqual(isCutOff(), [false, false], 'no engine answers anybody')
+    other.reach = 2
+    await eventually('the other one is told of', () => one.membership.isCutOff)
+    assert.deepEqual(isCutOff(), [true, false])
+    one.reach = 1
+    assert.deepEqual(isCutOff(), [false, false])
+    one.reach = 0
+    await other.membership.close()
+    await eventually('it does not live any more', () => !one.membership.isCutOff)
   })
 
   it('keeps the lease where the database is slow', async () => {

@@ -40,6 +40,8 @@ export interface MembershipOptions {
   own: OwnGateway
   /** The connection, while there is one. */
   sql: () => Sql | undefined
+  /** Engines that answer this gateway. */
+  reach: () => number
   clock: Clock
   logger: Logger
   /** We hold the lease from now on. @param endedMs how long ago the one before had ended */
@@ -105,6 +107,14 @@ export class Membership {
     const own = this.#options.own.id
     const living = this.#gateways.filter(({ beatAgeMs }) => beatAgeMs < SILENT_MS)
     return new Set([own, ...living.map(({ id }) => id)])
+  }
+
+  /** True where no engine answers this gateway, and some answer others that live. */
+  get isCutOff(): boolean {
+    const { own, reach } = this.#options
+    const isBetterOff = ({ id, reach: engines, beatAgeMs }: GatewayRow) =>
+      id !== own.id && engines > 0 && beatAgeMs < SILENT_MS
+    return reach() === 0 && this.#gateways.some(isBetterOff)
   }
 
   /** Since the database was looked at last, milliseconds. */
@@ -234,12 +244,12 @@ export class Membership {
   }
 
   async #look(sql: Sql): Promise<void> {
-    const { own, clock, onLook } = this.#options
+    const { own, clock, onLook, reach } = this.#options
     if (this.#holds) await this.#renew(sql)
     // At once, since each may take long. Who lives is known before the lease is taken, as they
     // have to report first.
     const [, gateways, found] = await Promise.all([
-      beat(sql, own, this.#number),
+      beat(sql, own, this.#number, reach()),
       readGateways(sql, SHOWN_S),
       readLease(sql),
     ])

@@ -22,6 +22,10 @@ export function readiness(
   if (member?.pool.hasHope === false) {
     reasons.push('No gateway that schedules can be reached.')
   }
+  // Where no engine answers anybody it stays: without any gateway there would be no console either.
+  if (member?.membership.isCutOff === true) {
+    reasons.push('No engine answers this gateway, while some answer others.')
+  }
   const ready = reasons.length === 0
   if (isAway && ready) {
     const seconds = Math.round(awayMsLeft / 1000)
