@@ -566,7 +566,7 @@ export const errorTable = {
     400,
     'invalid_request_error',
     'The configuration is not valid: {reason}.',
-    'Correct the named variable.',
+    'Correct what is named.',
   ),
   model_file_invalid: entry(
     400,

@@ -29,14 +29,31 @@ export interface RemoteFlags {
   home?: string
 }
 
-/** Configuration with the flags of this command line over the environment. */
+/**
+ * Configuration with the flags of this command line over the environment.
+ * @param overrides by the variable that a flag is named after
+ * @throws GristmillError `invalid_config`, in the words of whoever typed the flags
+ */
 export function configWith(
   context: CliContext,
   overrides: Record<string, string | undefined>,
 ): Config {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined)
-  return readConfig({ ...context.environment, ...Object.fromEntries(given) })
+  try {
+    return readConfig({ ...context.environment, ...Object.fromEntries(given) })
+  } catch (error) {
+    if (!(error instanceof GristmillError && error.code === 'invalid_config')) throw error
+    let reason = String(error.details.reason)
+    for (const [name] of given) {
+      reason = reason.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), flagOf(name))
+    }
+    throw new GristmillError('invalid_config', { reason }, { cause: error })
+  }
 }
+
+/** `GRISTMILL_API_KEY` → `--api-key` */
+const flagOf = (name: string) =>
+  `--${name.replace('GRISTMILL_', '').toLowerCase().replaceAll('_', '-')}`
 
 /** The client for the server that the flags, the environment or the data home name. */
 export function connect(context: CliContext, flags: RemoteFlags): AdminClient {
