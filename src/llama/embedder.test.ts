@@ -120,3 +120,25 @@ test('a running stream takes its steps while long inputs are embedded', async ()
   // Computed whole they would leave a step or two between one input and the next.
   assert.ok(atEnd - atStart > 12, `${atEnd - atStart} events`)
 })
+
+test('a request whose inputs are embedded is one that runs', async () => {
+  const engine = await startToyEngine('random')
+  const running = async () => {
+    const { body } = await engine.get('/metrics')
+    return Number(/gristmill:num_requests_running (\d+)/.exec(body)?.[1])
+  }
+  try {
+    const input = Array.from({ length: 16 }, (_, i) => `${i} ${text.repeat(3)}`)
+    let isDone = false
+    const embedded = engine.post('/v1/embeddings', { input }).finally(() => {
+      isDone = true
+    })
+    let most = 0
+    while (!isDone) most = Math.max(most, await running())
+    assert.equal((await embedded).status, 200)
+    assert.equal(most, 1)
+    assert.equal(await running(), 0)
+  } finally {
+    await engine.stop()
+  }
+})

@@ -34,6 +34,8 @@ export interface EmbedderOptions {
 }
 
 export class Embedder {
+  /** Requests whose inputs are being embedded, or wait for those of others. */
+  requests = 0
   readonly #model: LlamaModel
   readonly #options: EmbedderOptions
   #context: Promise<LlamaEmbeddingContext> | undefined

@@ -35,7 +35,8 @@ export async function handleEmbeddings(engine: Engine, exchange: Exchange): Prom
   for (const input of inputs) checkLength(input, engine.embedder.inputTokensMax)
   const progress = newProgress(inputs.reduce((sum, input) => sum + input.length, 0))
   const data: object[] = []
-  await onRecord(engine, exchange, progress, async (signal) => {
+  engine.embedder.requests++
+  const work = onRecord(engine, exchange, progress, async (signal) => {
     for (const [index, input] of inputs.entries()) {
       if (signal.aborted) return 'aborted'
       const vector = await embed(engine, input)
@@ -46,6 +47,7 @@ export async function handleEmbeddings(engine: Engine, exchange: Exchange): Prom
     exchange.sendJson({ object: 'list', data, model: engine.loaded.name, usage })
     return 'finished'
   })
+  await work.finally(() => engine.embedder.requests--)
 }
 
 const embed = ({ driver, embedder }: Engine, input: Token[]) =>

@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, createRegistry, Gauge, Histogram, type Registry } from '../base/index.ts'
 import type { Driver, StepReport } from './driver.ts'
+import type { Embedder } from './embedder.ts'
 import type { Progress } from './generation.ts'
 import type { RequestEnd } from './request-log.ts'
 
@@ -49,9 +50,10 @@ export class EngineMetrics {
     })
   }
 
-  /** Shows a driver's counts. */
-  watch(driver: Driver): void {
-    this.#gauge('num_requests_running', 'Requests that hold a slot.', () => driver.counts.running)
+  /** Shows what is at work. */
+  watch(driver: Driver, embedder: Pick<Embedder, 'requests'>): void {
+    const running = () => driver.counts.running + embedder.requests
+    this.#gauge('num_requests_running', 'Requests that hold a slot or are embedded.', running)
     this.#gauge('num_requests_waiting', 'Requests without a slot.', () => driver.counts.waiting)
     this.#gauge('slots', 'Sequences of this engine.', () => driver.counts.slots)
   }

@@ -187,12 +187,12 @@ async function assemble(
       memory.collectIfDue()
     },
   })
-  metrics.watch(driver)
+  const embedder = new Embedder(loaded.model, { contextTokens, threads })
+  metrics.watch(driver, embedder)
   if (!embedsOnly) await warmUp(driver, loaded)
   logger.info({ model: loaded.name, cap, express, spare, contextTokens, threads }, 'engine ready')
   const template = new ChatTemplate(loaded.model, contextTokens)
   const requests = new RequestLog(clock)
-  const embedder = new Embedder(loaded.model, { contextTokens, threads })
   const engine: Engine = {
     ...resources,
     loaded,
