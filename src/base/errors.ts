@@ -81,6 +81,12 @@ export const errorTable = {
     'The body is larger than {maxBytes} bytes.',
     'Send less, or ask the operator to raise GRISTMILL_BODY_BYTES_MAX.',
   ),
+  body_too_complex: entry(
+    400,
+    'invalid_request_error',
+    'The body has more than {partsMax} objects, lists and named fields.',
+    'Send less at once, or ask the operator to raise GRISTMILL_BODY_PARTS_MAX.',
+  ),
   request_timeout: entry(
     408,
     'invalid_request_error',

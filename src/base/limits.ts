@@ -36,6 +36,12 @@ export const limitTable = {
     'GRISTMILL_BODY_BYTES_MAX',
     'largest request body, bytes',
   ),
+  bodyPartsMax: limit(
+    100_000,
+    [1000, 10_000_000],
+    'GRISTMILL_BODY_PARTS_MAX',
+    'objects, lists and named fields of one request body together',
+  ),
   headerBytesMax: limit(
     16 * KIBIBYTE,
     [KIBIBYTE, MEBIBYTE],

@@ -67,7 +67,7 @@ export class BatchDoor {
 
   async #create(request: IncomingMessage, principal: Principal): Promise<BatchRow> {
     const { database, files, clock, random, limits } = this.#options
-    const creation = readCreation(await jsonOf(request), limits)
+    const creation = readCreation(await jsonOf(request, limits), limits)
     const serviceClass = classOf(principal)
     const { tenantId, projectId, keyId } = principal
     const owner = { tenantId, projectId }
@@ -132,10 +132,10 @@ function classOf({ policy, keyName }: Principal): BatchRow['serviceClass'] {
   throw new GristmillError('forbidden', { actor: `The key ${keyName}`, action: 'use class batch' })
 }
 
-async function jsonOf(request: IncomingMessage): Promise<unknown> {
+async function jsonOf(request: IncomingMessage, limits: Limits): Promise<unknown> {
   const text = await new Promise<string>((resolve, reject) => {
     request.once('close', () => reject(new GristmillError('invalid_json', { reason: GONE })))
-    readBody(request, BODY_BYTES_MAX, (error, body) => {
+    readBody(request, { ...limits, bodyBytesMax: BODY_BYTES_MAX }, (error, body) => {
       if (error) reject(error)
       else resolve(body.toString('utf8'))
     })

@@ -224,7 +224,7 @@ export class BatchRun {
   async #read(lane: Lane, line: FileLine): Promise<InputLine | undefined> {
     const { limits } = this.#services
     try {
-      return readLine(line, this.#batch.endpoint, limits.bodyBytesMax)
+      return readLine(line, this.#batch.endpoint, limits)
     } catch (thrown) {
       const { code, message } = toGristmillError(thrown)
       const place = { batchId: this.#batch.id, line: line.number, customId: customIdOf(line) }

@@ -81,7 +81,7 @@ describe('batches', () => {
   })
 
   it('names bad lines before anything runs', async () => {
-    batches = testBatches(database, goodAnswer)
+    batches = testBatches(database, goodAnswer, { limits: { bodyPartsMax: 50 } })
     batches.runner.start()
     const { id } = await batches.make([
       chatLine('a'),
@@ -92,6 +92,7 @@ describe('batches', () => {
       chatLine('d', { body: { model: 'none', messages: [] } }),
       chatLine('e', { body: { model: 'mill', stream: true } }),
       chatLine('', {}),
+      chatLine('f', { body: { model: 'mill', messages: Array(50).fill({}) } }),
     ])
     const batch = await batches.ended(id)
     assert.equal(batch.status, 'failed')
@@ -105,6 +106,7 @@ describe('batches', () => {
         { line: 6, code: 'model_not_found', param: 'body.model' },
         { line: 7, code: 'invalid_value', param: 'body.stream' },
         { line: 8, code: 'invalid_value', param: 'custom_id' },
+        { line: 9, code: 'body_too_complex', param: null },
       ],
     )
     assert.deepEqual(batches.requests, [])

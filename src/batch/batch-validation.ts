@@ -3,7 +3,7 @@
  * creator's key may make, with an identifier of its own. One line in memory at a time.
  */
 import { GristmillError, type Limits } from '../base/index.ts'
-import type { DoorPath, ReadAtDoor } from '../gateway/index.ts'
+import type { BodyLimits, DoorPath, ReadAtDoor } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import type { BatchError, BatchRow } from './batch-types.ts'
 import type { FileStore } from './file-store.ts'
@@ -26,7 +26,7 @@ const CHARACTERS_PER_TURN = 256 * 1024
 
 export interface ValidationOptions {
   files: FileStore
-  limits: Pick<Limits, 'bodyBytesMax' | 'batchLinesMax'>
+  limits: BodyLimits & Pick<Limits, 'batchLinesMax'>
   check: CheckLine
   /** True of a model that is not there and will come back, as far as is known. */
   isAway: (model: string) => Promise<boolean>
@@ -53,7 +53,7 @@ export async function validateInput(
       errors.push(fileError('too_many_lines', `input_file_id: ${reason}.`))
       break
     }
-    const read = () => readLine(line, batch.endpoint, limits.bodyBytesMax)
+    const read = () => readLine(line, batch.endpoint, limits)
     const error = problemOf(line.number, read, customIds, (body) => {
       models.add(check(batch.endpoint, body, principal).request.model)
     })

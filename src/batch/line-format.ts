@@ -1,7 +1,7 @@
 /** Lines of input, output and error files in OpenAI's format. Pure. */
 import { z } from 'zod'
 import { GristmillError } from '../base/index.ts'
-import { type DoorPath, jsonOf } from '../gateway/index.ts'
+import { type BodyLimits, checkParts, type DoorPath, jsonOf } from '../gateway/index.ts'
 import type { BatchError } from './batch-types.ts'
 import type { FileLine } from './file-types.ts'
 
@@ -28,13 +28,15 @@ const shape = z.object({
 
 /**
  * What a line asks for.
- * @throws GristmillError `invalid_json`, `invalid_value` naming the field, `body_too_large`
+ * @throws GristmillError `invalid_json`, `invalid_value` naming the field, `body_too_large`,
+ *   `body_too_complex`
  */
-export function readLine(line: FileLine, endpoint: DoorPath, bodyBytesMax: number): InputLine {
+export function readLine(line: FileLine, endpoint: DoorPath, limits: BodyLimits): InputLine {
   if (line.text === undefined) {
     const reason = line.problem === 'too_long' ? 'the line is too long' : 'it is not UTF-8'
     throw new GristmillError('invalid_json', { reason })
   }
+  checkParts(Buffer.from(line.text), limits)
   const given = shape.safeParse(parsed(line.text))
   if (!given.success) {
     const [issue] = given.error.issues
@@ -52,8 +54,8 @@ export function readLine(line: FileLine, endpoint: DoorPath, bodyBytesMax: numbe
   }
   const model = typeof body.model === 'string' ? body.model : null
   const bytes = Buffer.from(jsonOf(body))
-  if (bytes.length > bodyBytesMax) {
-    throw new GristmillError('body_too_large', { maxBytes: bodyBytesMax })
+  if (bytes.length > limits.bodyBytesMax) {
+    throw new GristmillError('body_too_large', { maxBytes: limits.bodyBytesMax })
   }
   return { customId, model, body: bytes }
 }

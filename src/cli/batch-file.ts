@@ -4,7 +4,7 @@
  */
 import { createReadStream, type Stats, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { GristmillError } from '../base/index.ts'
+import { GristmillError, type Limits } from '../base/index.ts'
 import type { FileLine } from '../batch/index.ts'
 import type { AdminClient } from './client.ts'
 import { unreadable } from './named-file.ts'
@@ -24,8 +24,8 @@ const PROBLEMS_MAX = 20
 export interface CheckOptions {
   /** What all lines must name; where undefined, what the first one names. */
   endpoint: string | undefined
-  /** Longest line, bytes. */
-  lineBytesMax: number
+  /** What a line may be. */
+  limits: Pick<Limits, 'bodyBytesMax' | 'bodyPartsMax'>
   /** Told of every bad line, at most 20. */
   onProblem(line: number, problem: string): void
 }
@@ -36,18 +36,19 @@ export interface CheckOptions {
  */
 export async function checkFile(path: string, options: CheckOptions): Promise<CheckedFile> {
   const { size } = fileAt(path)
+  const { limits } = options
   // Loaded here, since no other command needs that room.
   const batch = await import('../batch/index.ts')
   let endpoint = options.endpoint && knownEndpoint(batch, options.endpoint, '--endpoint')
   const places = new Map<string, number>()
   let lines = 0
   let bad = 0
-  for await (const line of batch.splitLines(createReadStream(path), options.lineBytesMax)) {
+  for await (const line of batch.splitLines(createReadStream(path), limits.bodyBytesMax)) {
     if (batch.isBlank(line)) continue
     lines += 1
     try {
       endpoint ||= endpointOf(batch, line)
-      const { customId } = batch.readLine(line, endpoint, options.lineBytesMax)
+      const { customId } = batch.readLine(line, endpoint, limits)
       const first = places.get(customId)
       if (first !== undefined) throw wrong('custom_id', `line ${first} has the same`)
       places.set(customId, line.number)

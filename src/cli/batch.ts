@@ -123,7 +123,7 @@ async function submit(context: CliContext, path: string, flags: SubmitFlags): Pr
   const { endpoint, window, metadata = {} } = flags
   const file = await checkFile(path, {
     endpoint,
-    lineBytesMax: configWith(context, {}).limits.bodyBytesMax,
+    limits: configWith(context, {}).limits,
     onProblem: (line, problem) => terminal.note(`${path}:${line}: ${problem}`),
   })
   // Whatever is wrong with the file can be said without a key and without a server.

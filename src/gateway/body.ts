@@ -1,6 +1,9 @@
-/** Reads a request's body up to its limit, without turning it into text on the way. */
+/** Reads a request's body up to its limits, without turning it into text on the way. */
 import type { IncomingMessage } from 'node:http'
-import { GristmillError } from '../base/index.ts'
+import { GristmillError, type Limits, toGristmillError } from '../base/index.ts'
+import { checkParts } from './body-parts.ts'
+
+export type BodyLimits = Pick<Limits, 'bodyBytesMax' | 'bodyPartsMax'>
 
 /**
  * Calls back once: with the body, or with the error that refuses it. Nothing is called when the
@@ -8,9 +11,10 @@ import { GristmillError } from '../base/index.ts'
  */
 export function readBody(
   request: IncomingMessage,
-  maxBytes: number,
+  limits: BodyLimits,
   done: (error: GristmillError | undefined, body: Buffer) => void,
 ): void {
+  const { bodyBytesMax: maxBytes } = limits
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
     const reason = `the body must not be encoded (${encoding})`
@@ -35,10 +39,21 @@ export function readBody(
     }
     chunks.push(chunk)
   }
-  const onEnd = () => done(undefined, chunks.length === 1 ? (chunks[0] ?? EMPTY) : concat(chunks))
+  const onEnd = () => {
+    const body = chunks.length === 1 ? (chunks[0] ?? EMPTY) : Buffer.concat(chunks)
+    done(problemOf(body, limits), body)
+  }
   request.on('data', onData)
   request.on('end', onEnd)
 }
 
 const EMPTY = Buffer.alloc(0)
-const concat = (chunks: Buffer[]) => Buffer.concat(chunks)
+
+function problemOf(body: Buffer, limits: BodyLimits): GristmillError | undefined {
+  try {
+    checkParts(body, limits)
+    return undefined
+  } catch (error) {
+    return toGristmillError(error)
+  }
+}

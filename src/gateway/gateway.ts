@@ -142,7 +142,7 @@ export class Gateway {
         return
       }
       this.#entrance.mayEnter(request, path)
-      readBody(request, limits.bodyBytesMax, (error, body) => {
+      readBody(request, limits, (error, body) => {
         try {
           if (error) throw error
           this.#entrance.mayStart()

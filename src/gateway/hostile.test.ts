@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { until } from '../base/test-eventually.ts'
 import { type SeenRequest, sendJson, startTestEngine, type TestEngine } from '../engine/index.ts'
-import { startTestGateway, type TestGateway } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testLimits } from './test-gateway.ts'
 
 let mill: TestGateway
 let engine: TestEngine
@@ -56,6 +56,21 @@ for (const [path, body] of tooDeep) {
   })
 }
 
+test('a body of more parts than may be is refused at every door before it is made', async () => {
+  const names = Array.from({ length: testLimits.bodyPartsMax }, (_, i) => `"${i}":0`).join()
+  const asked = '"model":"mill","messages":[{"role":"user","content":"Hi"}],"max_tokens":9'
+  for (const path of ['chat/completions', 'completions', 'embeddings', 'messages', 'responses']) {
+    const answer = await fetch(`${mill.baseUrl}/${path}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-anna' },
+      body: `{${asked},"prompt":"Hi","input":"Hi","metadata":{${names}}}`,
+    })
+    assert.equal(answer.status, 400, path)
+    assert.match(await answer.text(), /more than 100000 objects, lists and named fields/)
+  }
+  assert.equal(engine.seen.length, 0)
+})
+
 test('a system prompt that is no text is refused by its name, however deep it is', async () => {
   const answer = await post('/messages', { messages, max_tokens: 9, system: [{ text: 'DEEP' }] })
   assert.equal(answer.status, 400)
@@ -64,7 +79,8 @@ test('a system prompt that is no text is refused by its name, however deep it is
 
 test('documents within documents are refused, however many there are', async () => {
   const open = '[{"type":"document","source":{"type":"content","content":'
-  const nested = `${open.repeat(DEPTH)}"Hello"${'}}]'.repeat(DEPTH)}`
+  // More of them are more parts than a body may have.
+  const nested = `${open.repeat(DEPTH / 2)}"Hello"${'}}]'.repeat(DEPTH / 2)}`
   const answer = await fetch(`${mill.baseUrl}/messages`, {
     method: 'POST',
     headers: { authorization: 'Bearer sk-anna' },

@@ -1,6 +1,7 @@
 /** The gateway: clients' wires in front of the pool, streaming, admission and booking. */
 
-export { readBody } from './body.ts'
+export { type BodyLimits, readBody } from './body.ts'
+export { checkParts } from './body-parts.ts'
 export type { CanonicalRequest, DoorPath } from './canonical.ts'
 export { DaySpend } from './day-spend.ts'
 export { errorShapeOf, type ReadAtDoor } from './doors.ts'
