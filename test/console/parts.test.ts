@@ -8,6 +8,7 @@ import { kinds } from '../../console/src/audit/kinds.ts'
 import { floorContext, floorSentence } from '../../console/src/floor/floor-sentence.ts'
 import { queueGroups } from '../../console/src/floor/queue-groups.ts'
 import { seat } from '../../console/src/floor/seating.ts'
+import { keysSentence } from '../../console/src/keys/keys-sentence.ts'
 import { csvOf } from '../../console/src/parts/csv.ts'
 import { snippet } from '../../console/src/playground/snippets.ts'
 import { momentsOf } from '../../console/src/requests/request-moments.ts'
@@ -16,7 +17,13 @@ import { tenantsSentence } from '../../console/src/tenants/tenants-sentence.ts'
 import { duration, finePercent, promised, seconds } from '../../console/src/units.ts'
 import { chartGroupsOf } from '../../console/src/usage/usage-query.ts'
 import { seriesOf } from '../../console/src/usage/usage-series.ts'
-import type { FloorView, RequestView, TenantView, UsageRow } from '../../src/http/contract.ts'
+import type {
+  FloorView,
+  KeyView,
+  RequestView,
+  TenantView,
+  UsageRow,
+} from '../../src/http/contract.ts'
 
 const { tenants, engines, tokensPerSlotS } = smallInstallation()
 const simulation = new Simulation(tenants, engines, tokensPerSlotS, 1_790_000_000_000)
@@ -355,6 +362,22 @@ describe('what pages begin with', () => {
       plain(tenantsSentence([a, b, c], false)),
       ends('2 of them are due the most each, 40 %'),
     )
+  })
+
+  test('lists of which only the beginning was read are not told as all there is', () => {
+    const [tenant] = tenants
+    assert.ok(tenant)
+    const many = (length: number) =>
+      Array.from({ length }, () => ({ ...tenant, weight: 1, keyCount: 1 }) as unknown as TenantView)
+    assert.match(plain(tenantsSentence(many(4999), false)), /^4,999 tenants share the pool\. Each/)
+    assert.equal(
+      plain(tenantsSentence(many(5000), false)),
+      'At least 5,000 tenants share the pool.',
+    )
+    const key = { state: 'active', lastUsedAt: 'now', expiresAt: null }
+    const keys = (length: number) => Array.from({ length }, () => key as KeyView)
+    assert.equal(plain(keysSentence(keys(4999), undefined, true)), '4,999 keys work.')
+    assert.equal(plain(keysSentence(keys(5000), undefined, true)), 'At least 5,000 keys work.')
   })
 
   test('requests: no time is no wait', () => {

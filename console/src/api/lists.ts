@@ -12,13 +12,9 @@ import type {
   UserView,
 } from './contract.ts'
 import { useMay } from './session.ts'
+import { PAGE_ROWS, PAGES_MAX } from './whole.ts'
 
 export type Query = Record<string, string | undefined>
-
-const PAGE_ROWS = 200
-/** No list that is read whole is longer than this; what is longer is read page by page. */
-const PAGES_MAX = 25
-export const WHOLE_ROWS_MAX = PAGES_MAX * PAGE_ROWS
 
 /** @returns the address with the parameters that are set */
 export function address(path: string, query: Query): string {
@@ -26,7 +22,7 @@ export function address(path: string, query: Query): string {
   return set.length === 0 ? path : `${path}?${new URLSearchParams(set)}`
 }
 
-/** Every row of a list. @throws ApiFailure */
+/** Every row of a list, as far as `isCut` does not say otherwise. @throws ApiFailure */
 export async function getAll<Row>(path: string, query: Query, signal?: AbortSignal) {
   const rows: Row[] = []
   let cursor: string | undefined

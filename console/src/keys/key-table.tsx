@@ -7,6 +7,7 @@ import { useKeys, useTenantNames } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
+import { CutNote } from '../parts/cut-note.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { limitsInWords } from '../parts/limit-fields.tsx'
 import { RowButton } from '../parts/row-button.tsx'
@@ -69,7 +70,12 @@ export function KeyTable({ tenantId, isPage = false }: KeyTableProps) {
         error={error}
         onRetry={() => void refetch()}
         empty="A key lets an application in, in the name of a tenant. Any OpenAI SDK takes it."
-        footer={<CliCommand className="mt-3" command="gristmill key list" />}
+        footer={
+          <>
+            <CutNote rows={keys} all="the command line" />
+            <CliCommand className="mt-3" command="gristmill key list" />
+          </>
+        }
       />
       <KeyForm
         {...(tenantId !== undefined && { tenantId })}

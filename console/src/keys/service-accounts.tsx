@@ -8,6 +8,7 @@ import { useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Confirm } from '../parts/confirm.tsx'
+import { CutNote } from '../parts/cut-note.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { ErrorNote } from '../parts/error-note.tsx'
@@ -69,14 +70,17 @@ export function ServiceAccounts({ tenantId, onKey }: ServiceAccountsProps) {
         onRetry={() => void refetch()}
         empty="A service account stands for a program: its keys have one switch, and tokens of the identity provider can stand for it."
         footer={
-          <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
-            <CliCommand command="gristmill service-account list" />
-            {mayWrite && (
-              <Button onClick={() => setNew(true)}>
-                <Plus size={15} aria-hidden /> New service account
-              </Button>
-            )}
-          </div>
+          <>
+            <CutNote rows={accounts} all="the command line" />
+            <div className="mt-3 flex flex-wrap items-center justify-between gap-3">
+              <CliCommand command="gristmill service-account list" />
+              {mayWrite && (
+                <Button onClick={() => setNew(true)}>
+                  <Plus size={15} aria-hidden /> New service account
+                </Button>
+              )}
+            </div>
+          </>
         }
       />
       <Dialog title="New service account" isOpen={isNew} onClose={() => setNew(false)}>

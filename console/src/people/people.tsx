@@ -5,9 +5,11 @@ import { useChange } from '../api/changes.ts'
 import type { RoleName, UserInvited, UserView } from '../api/contract.ts'
 import { useTenantNames, useUsers } from '../api/lists.ts'
 import { useMay, useSignedIn } from '../api/session.ts'
+import { atLeast } from '../api/whole.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Confirm } from '../parts/confirm.tsx'
+import { CutNote } from '../parts/cut-note.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { PageHead } from '../parts/page-head.tsx'
@@ -81,7 +83,12 @@ export default function People() {
         error={error ?? invite.error}
         onRetry={() => void refetch()}
         empty="Nobody yet."
-        footer={<CliCommand className="mt-3" command="gristmill user list" />}
+        footer={
+          <>
+            <CutNote rows={users} all="the command line" />
+            <CliCommand className="mt-3" command="gristmill user list" />
+          </>
+        }
       />
       <Groups users={users ?? []} />
       <PersonForm
@@ -127,7 +134,8 @@ function sentence(users: readonly UserView[] | undefined): string {
     .filter(({ people }) => people > 0)
     .map(({ role, people }) => `${people} ${role}${people === 1 || role === 'finance' ? '' : 's'}`)
   if (users.length === 1) return 'You are alone here, as owner. Invite a second one.'
-  return `${plural(able.length, 'person', 'people')} may sign in: ${listed(counts)}${rest}.`
+  const people = plural(able.length, 'person', 'people')
+  return `${atLeast(users)}${people} may sign in: ${listed(counts)}${rest}.`
 }
 
 /** Whether they may, and by what. */

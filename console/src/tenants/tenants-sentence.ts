@@ -1,5 +1,6 @@
 /** What the page of tenants begins with. */
 import type { TenantView } from '../api/contract.ts'
+import { atLeast, isCut } from '../api/whole.ts'
 import { percent, plural } from '../units.ts'
 
 /** @param isBound true where there may be others, who are not among them */
@@ -11,6 +12,9 @@ export function tenantsSentence(
   if (isBound) return withinReach(tenants)
   if (tenants.length === 0) return 'Nobody shares the pool yet.'
   if (tenants.length === 1) return `${tenants[0]?.name} has the pool to itself.`
+  // Of what is not all nobody can say what is due to whom.
+  if (isCut(tenants))
+    return `${atLeast(tenants)}${plural(tenants.length, 'tenant')} share the pool.`
   const total = tenants.reduce((sum, { weight }) => sum + weight, 0)
   const withoutKey = tenants.filter(({ keyCount }) => keyCount === 0).length
   const missing = withoutKey === 0 ? '' : ` ${plural(withoutKey, 'tenant')} without a key.`

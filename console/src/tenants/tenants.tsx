@@ -8,6 +8,7 @@ import { useIsBound, useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
+import { CutNote } from '../parts/cut-note.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { limitsInWords } from '../parts/limit-fields.tsx'
 import { PageHead } from '../parts/page-head.tsx'
@@ -47,7 +48,12 @@ export default function Tenants() {
           error={error}
           onRetry={() => void refetch()}
           empty="Tenants are the teams that share the pool. Create the first one, then give it a key."
-          footer={<CliCommand className="mt-3" command="gristmill tenant list" />}
+          footer={
+            <>
+              <CutNote rows={tenants} all="the command line" />
+              <CliCommand className="mt-3" command="gristmill tenant list" />
+            </>
+          }
         />
       </div>
       <TenantForm isOpen={isOpen} onClose={() => setOpen(false)} />

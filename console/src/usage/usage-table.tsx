@@ -2,10 +2,11 @@
 import { Link, useSearchParams } from 'wouter'
 import type { UsageRow } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
-import { useKeys, useTenantNames, WHOLE_ROWS_MAX } from '../api/lists.ts'
+import { useKeys, useTenantNames } from '../api/lists.ts'
 import { useSignedIn } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
+import { CutNote } from '../parts/cut-note.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { money } from '../parts/money.ts'
 import { withParameter } from '../parts/tenant-filter.tsx'
@@ -64,11 +65,7 @@ export function UsageTable({ view, rows, error, onRetry }: UsageTableProps) {
       empty="Usage appears here as soon as the first request has been settled."
       footer={
         <>
-          {(rows?.length ?? 0) >= WHOLE_ROWS_MAX && (
-            <p className="mt-2 text-[0.78rem] text-soft">
-              At most {count(WHOLE_ROWS_MAX)} rows stand here; the hourly CSV has all.
-            </p>
-          )}
+          <CutNote rows={rows} all="the hourly CSV" />
           <CliCommand className="mt-3" command={commandOf(view)} />
         </>
       }
