@@ -182,6 +182,12 @@ export const limitTable = {
     'GRISTMILL_FILE_RETENTION_DAYS',
     'age at which a file is destroyed, unless it says otherwise, days',
   ),
+  batchDays: limit(
+    400,
+    [1, 365_000],
+    'GRISTMILL_BATCH_DAYS',
+    'days that a batch can be looked up after its end; its files go by their own age',
+  ),
   listPriceDaysMax: limit(
     90,
     [1, 365_000],

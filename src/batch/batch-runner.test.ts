@@ -323,6 +323,26 @@ describe('batches', () => {
     assert.equal(batches.requests.length, 40)
   })
 
+  it('can be looked up for so many days after its end, and then goes', async () => {
+    batches = testBatches(database, goodAnswer, { limits: { batchDays: 1 } })
+    const [old, young, unended] = await Promise.all([1, 2, 3].map(() => batches.make(lines(2))))
+    const { sql } = database
+    const end = (id = '', hours = 0) => sql`
+      update batches set status = 'completed', ended_at = now() - make_interval(hours => ${hours})
+      where id = ${id}`
+    await end(old?.id, 25)
+    await end(young?.id, 23)
+    batches.runner.start()
+    await batches.ended(unended?.id ?? '')
+    await eventually('the old one is gone', async () => {
+      const rows = await sql<{ id: string }[]>`select id from batches`
+      return !rows.some(({ id }) => id === old?.id)
+    })
+    const rows = await sql<{ id: string }[]>`select id from batches`
+    const ids = rows.map(({ id }) => id)
+    assert.deepEqual(new Set(ids), new Set([young?.id, unended?.id]))
+  })
+
   it('shares a tenant between its batches', async () => {
     batches = testBatches(database, goodAnswer)
     const made = await Promise.all(Array.from({ length: 3 }, () => batches.make(lines(40))))

@@ -6,7 +6,7 @@
 import { Rounds, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { BatchRun } from './batch-run.ts'
-import { batchesInTurn, failBatch } from './batch-store.ts'
+import { batchesInTurn, failBatch, forgetBatches } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { forgetLines } from './line-store.ts'
 import { whyOf } from './line-writer.ts'
@@ -29,6 +29,7 @@ const RUNS_PER_TENANT_MAX = 16
 const AGAIN_MS = 2000
 /** After the end of their batch. */
 export const LINES_KEPT_MS = 24 * 3_600_000
+const DAY_MS = 86_400_000
 const TICKS_PER_SWEEP = 600
 
 export class BatchRunner {
@@ -165,9 +166,11 @@ export class BatchRunner {
 
   async #sweep(): Promise<void> {
     if (this.#ticks++ % TICKS_PER_SWEEP !== 0) return
-    const { database, clock } = this.#options
-    const isMore = await forgetLines(database.sql, new Date(clock.nowMs() - LINES_KEPT_MS))
+    const { database, clock, limits } = this.#options
+    const before = (keptMs: number) => new Date(clock.nowMs() - keptMs)
+    const hasLines = await forgetLines(database.sql, before(LINES_KEPT_MS))
+    const hasBatches = await forgetBatches(database.sql, before(limits.batchDays * DAY_MS))
     // In the next second, or more would end than are forgotten.
-    if (isMore) this.#ticks = 0
+    if (hasLines || hasBatches) this.#ticks = 0
   }
 }

@@ -173,6 +173,17 @@ export async function endBatch(
   return row
 }
 
+const FORGOTTEN_AT_ONCE = 1000
+
+/** Forgets batches that ended before. @returns true where there may be more */
+export async function forgetBatches(sql: Queries, endedBefore: Date): Promise<boolean> {
+  const gone = await sql`
+    delete from batches where id = any (array(
+      select id from batches where ended_at < ${endedBefore}
+      order by ended_at limit ${FORGOTTEN_AT_ONCE}))`
+  return gone.count === FORGOTTEN_AT_ONCE
+}
+
 const columns = (sql: Queries) => sql`
   id, tenant_id as "tenantId", project_id as "projectId", key_id as "keyId", status,
   end_code as "endCode", reason, endpoint, model, service_class as "serviceClass",

@@ -47,6 +47,12 @@ function kindsByLimits(limits: Limits): KeptKind[] {
       tables: ['files', 'file_chunks'],
       keptFor: { amount: limits.fileRetentionDays, unit: 'days', after: 'upload' },
     }),
+    kind('batches', limitTable.batchDays.env, {
+      name: 'Batches',
+      what: 'one row each: who, when, how many lines',
+      tables: ['batches'],
+      keptFor: { amount: limits.batchDays, unit: 'days', after: 'its end' },
+    }),
     {
       ...kind('responses', null, {
         name: 'Responses',
@@ -136,11 +142,6 @@ function kindsForEver(): KeptKind[] {
       name: 'Alerts',
       what: 'what was told of budgets, and by which e-mails',
       tables: ['budget_alerts', 'budget_mails'],
-    }),
-    kind('batches', null, {
-      name: 'Batches',
-      what: 'one row each: who, when, how many lines',
-      tables: ['batches'],
     }),
     kind('audit', null, {
       name: 'Audit log',
