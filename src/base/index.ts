@@ -25,6 +25,7 @@ export {
   openAiErrorBody,
   toGristmillError,
 } from './errors.ts'
+export { digitsOf, parseExactly } from './exact-json.ts'
 export { FakeClock } from './fake-clock.ts'
 export { type Fate, type Fates, ignored, refused, translated } from './fates.ts'
 export { HotCounter, HotHistogram, type HotRow, LabelHistogram } from './hot-metrics.ts'

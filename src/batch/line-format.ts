@@ -1,6 +1,6 @@
 /** Lines of input, output and error files in OpenAI's format. Pure. */
 import { z } from 'zod'
-import { GristmillError } from '../base/index.ts'
+import { GristmillError, parseExactly } from '../base/index.ts'
 import { type BodyLimits, checkParts, type DoorPath, jsonOf } from '../gateway/index.ts'
 import type { BatchError } from './batch-types.ts'
 import type { FileLine } from './file-types.ts'
@@ -137,7 +137,8 @@ function head(place: { batchId: string; line: number; customId: string }): strin
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    // The body in it is written anew.
+    return parseExactly(text)
   } catch (error) {
     // V8's message quotes the line, which must not reach a log.
     throw new GristmillError('invalid_json', { reason: 'it cannot be parsed' }, { cause: error })

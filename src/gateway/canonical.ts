@@ -100,12 +100,18 @@ export function lowered(request: CanonicalRequest, { outputTokensMax }: Limits):
   return { ...request, outputTokensAsked: null, outputTokensAtMost: outputTokensMax, raw, fields }
 }
 
-/** @throws GristmillError `invalid_json` */
-export function parseObject(raw: Buffer): Record<string, unknown> {
+/**
+ * @param parse how its values are read
+ * @throws GristmillError `invalid_json`
+ */
+export function parseObject(
+  raw: Buffer,
+  parse: (text: string) => unknown = JSON.parse,
+): Record<string, unknown> {
   if (!isUtf8(raw)) throw new GristmillError('invalid_json', { reason: 'it is not UTF-8' })
   let value: unknown
   try {
-    value = JSON.parse(raw.toString('utf8'))
+    value = parse(raw.toString('utf8'))
   } catch (error) {
     // V8's message quotes the body, which must not reach a log.
     const reason = raw.length === 0 ? 'it is empty' : 'it cannot be parsed'

@@ -13,6 +13,7 @@ import {
 import type { Principal } from '../tenancy/index.ts'
 import { inputTokensMax } from './budget-request.ts'
 import type { CanonicalRequest } from './canonical.ts'
+import { withField, withMore } from './json-field.ts'
 import { jsonOf } from './json-text.ts'
 import type { ReplyHeaders } from './reply.ts'
 import type { Standing } from './standing.ts'
@@ -161,19 +162,18 @@ export class Course {
   withDefaults(request: CanonicalRequest): CanonicalRequest {
     const { defaults } = this.route
     if (request.endpoint === '/v1/embeddings' || Object.keys(defaults).length === 0) return request
-    const fields = { ...defaults, ...request.fields }
-    if (request.outputTokensAsked !== null) {
-      // Two bounds would contradict each other.
-      for (const name of BOUNDS) if (!(name in request.fields)) delete fields[name]
-    }
-    const asked = request.outputTokensAsked ?? boundIn(defaults)
+    const { outputTokensAsked, fields } = request
+    // Two bounds would contradict each other.
+    const isWanted = (name: string) =>
+      !(name in fields) && !(outputTokensAsked !== null && BOUNDS.includes(name))
+    const more = Object.fromEntries(Object.entries(defaults).filter(([name]) => isWanted(name)))
     return {
       ...request,
-      outputTokensAsked: asked,
+      outputTokensAsked: outputTokensAsked ?? boundIn(defaults),
       // The defaults are words of another wire.
       ownWords: undefined,
-      fields,
-      raw: Buffer.from(jsonOf(fields)),
+      fields: { ...fields, ...more },
+      raw: withMore(request.raw, more),
     }
   }
 
@@ -181,8 +181,8 @@ export class Course {
   atTarget(request: CanonicalRequest): CanonicalRequest {
     const { model } = this.target
     if (request.fields.model === model) return request
-    const fields = { ...request.fields, model }
-    return { ...request, fields, raw: Buffer.from(jsonOf(fields)) }
+    const raw = withField(request.raw, 'model', jsonOf(model))
+    return { ...request, fields: { ...request.fields, model }, raw }
   }
 }
 

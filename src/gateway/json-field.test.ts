@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { withField } from './json-field.ts'
+import { withField, withMore } from './json-field.ts'
 
 test('one field changes and nothing else, whatever stands around it', () => {
   const others = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue(), { maxKeys: 6 })
@@ -26,4 +26,10 @@ test('numbers, names in escapes and a field that stands twice', () => {
   )
   assert.equal(changed('{"m":{"m":1},"m":"a","m":"b"}', 'm', '2'), '{"m":{"m":1},"m":2,"m":2}')
   assert.equal(changed('{"other":"model"}', 'model', '"c"'), '{"other":"model"}')
+})
+
+test('fields are added behind the others', () => {
+  const json = Buffer.from('{ "seed":12345678901234567890 }\n')
+  assert.equal(withMore(json, { a: 1 }).toString(), '{ "seed":12345678901234567890 ,"a":1}')
+  assert.equal(withMore(json, {}), json)
 })

@@ -1,8 +1,10 @@
-/** Changes one field of a JSON object and leaves every other byte as it is. */
+/** Changes fields of a JSON object and leaves every other byte as it is. */
+import { jsonOf } from './json-text.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
+const CLOSING_BRACE = 0x7d
 const OPENS = new Set([0x7b, 0x5b])
 const CLOSES = new Set([0x7d, 0x5d])
 /** What ends a number or a word: space, comma, bracket. */
@@ -34,6 +36,19 @@ export function withField(json: Buffer, name: string, value: string): Buffer {
     at = from
   }
   return Buffer.concat([...parts, json.subarray(from)])
+}
+
+/**
+ * @param json a valid JSON object that has a field
+ * @param more fields that it does not have
+ */
+export function withMore(json: Buffer, more: Record<string, unknown>): Buffer {
+  const added = jsonOf(more).slice(1)
+  if (added === '}') return json
+  return Buffer.concat([
+    json.subarray(0, json.lastIndexOf(CLOSING_BRACE)),
+    Buffer.from(`,${added}`),
+  ])
 }
 
 /** Where the value begins whose name is the string between; -1 where it is another's or none. */

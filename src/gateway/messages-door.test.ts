@@ -276,6 +276,35 @@ test('calls of tools come out as blocks with their input', async () => {
   assert.equal(answer.stop_reason, 'tool_use')
 })
 
+test('long numbers in what tools are called with keep their digits, both ways', async () => {
+  await start()
+  const id = '1234567890123456789'
+  const called = { name: 'grind', arguments: `{"sack":${id}}` }
+  const calls = [{ id: 'call_1', type: 'function', function: called }]
+  engine.answer((one) => {
+    const message = { content: null, tool_calls: calls }
+    const choices = [{ message, finish_reason: 'tool_calls' }]
+    sendJson(one.response, 200, { choices, usage: { prompt_tokens: 9, completion_tokens: 4 } })
+  })
+  const used = '{"type":"tool_use","id":"t","name":"grind","input":{"sack":ID}}'
+  const result = '{"type":"tool_result","tool_use_id":"t","content":"done"}'
+  const turns = `{"role":"assistant","content":[${used}]},{"role":"user","content":[${result}]}`
+  const schema = '{"type":"object","properties":{"sack":{"type":"integer","maximum":ID}}}'
+  const tools = `[{"name":"grind","input_schema":${schema}}]`
+  const answer = await fetch(`${mill.baseUrl}/messages`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'sk-anna', 'anthropic-version': '2023-06-01' },
+    body: `{"model":"mill","max_tokens":9,"messages":[${turns}],"tools":${tools}}`.replaceAll(
+      'ID',
+      id,
+    ),
+  })
+  assert.match(await answer.text(), /"input":\{"sack":1234567890123456789\}/)
+  const sent = engine.seen[0]?.text ?? ''
+  assert.match(sent, /"arguments":"\{\\"sack\\":1234567890123456789\}"/)
+  assert.match(sent, /"maximum":1234567890123456789\b/)
+})
+
 test('tokens are estimated where no engine counts, and the answer says so', async () => {
   await start()
   const { max_tokens: _, ...prompt } = question

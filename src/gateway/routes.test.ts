@@ -144,6 +144,22 @@ describe('a request for a route', () => {
     )
   })
 
+  it('reaches its target byte by byte but for the name and the defaults', async () => {
+    routes({ name: 'chat', targets: [{ model: 'mill' }], defaults: { min_p: 0.1 } })
+    const said = JSON.stringify(messages)
+    const asked = (model: string) =>
+      `{ "model":"${model}", "seed":12345678901234567890,"messages":${said},"max_tokens":9.0`
+    const answer = await fetch(`${mill.baseUrl}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-anna' },
+      body: `${asked('chat')} }`,
+    })
+    assert.equal(answer.status, 200)
+    const sent = own.seen[0]?.text ?? ''
+    assert.ok(sent.startsWith(`${asked('mill')} ,"min_p":0.1`), sent)
+    await settled()
+  })
+
   it('is told the day on which the name ends, and from then on what to ask for instead', async () => {
     const ending = { date: '2999-01-01', successor: 'mill' }
     routes({ name: 'old', targets: [{ model: 'mill' }], deprecation: ending })

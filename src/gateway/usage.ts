@@ -1,4 +1,5 @@
 /** Usage as engines report it on the OpenAI wire. */
+import { parseExactly } from '../base/index.ts'
 import type { TokenCounts } from '../meter/index.ts'
 import { jsonOrNull } from './json-text.ts'
 
@@ -57,9 +58,12 @@ const CLOSE = 0x7d
 const SPACE = 0x20
 
 /** The object that a JSON text is, or null where it is none. */
-export function parsedObject(text: string): Record<string, unknown> | null {
+export function parsedObject(
+  text: string,
+  parse: (text: string) => unknown = JSON.parse,
+): Record<string, unknown> | null {
   try {
-    const value = JSON.parse(text) as unknown
+    const value = parse(text)
     return typeof value === 'object' ? (value as Record<string, unknown> | null) : null
   } catch (error) {
     if (error instanceof SyntaxError) return null
@@ -69,6 +73,6 @@ export function parsedObject(text: string): Record<string, unknown> | null {
 
 /** The object that the arguments of a call are; null where they are none that could be told on. */
 export function parsedInput(json: string): Record<string, unknown> | null {
-  const value = parsedObject(json)
+  const value = parsedObject(json, parseExactly)
   return value === null || Array.isArray(value) || jsonOrNull(value) === null ? null : value
 }

@@ -1,5 +1,5 @@
 /** Messages of the chat wire as those of Anthropic's Messages wire: pure, and nothing but them. */
-import { GristmillError } from '../../base/index.ts'
+import { GristmillError, parseExactly } from '../../base/index.ts'
 import { type Fields, fieldsOf, listOf, textOf } from '../wire-fields.ts'
 
 export interface MessagesMessage {
@@ -65,7 +65,7 @@ function calls({ tool_calls: given }: Fields): Fields[] {
 function inputOf(text: string): object {
   if (text === '') return {}
   try {
-    const value = JSON.parse(text) as unknown
+    const value = parseExactly(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error

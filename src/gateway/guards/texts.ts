@@ -2,6 +2,7 @@
  * The texts in a request or an answer: every string that is not the name of something. Nothing here
  * believes in the shape of what it walks through.
  */
+import { digitsOf } from '../../base/index.ts'
 import { type CanonicalRequest, invalid } from '../canonical.ts'
 import { fieldsOf } from '../engine-words.ts'
 import { jsonOf } from '../json-text.ts'
@@ -87,7 +88,7 @@ function changedFields(fields: Record<string, unknown>, change: Change) {
 
 /** Of tools only what they say of themselves: the rest is names and schemas. */
 function describedAnew(value: unknown, change: Change, depth: number): unknown {
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null || digitsOf(value) !== undefined) return value
   checkDepth(depth)
   if (Array.isArray(value)) return value.map((one) => describedAnew(one, change, depth + 1))
   const entries = Object.entries(value).map(([name, one]) => {
@@ -126,8 +127,9 @@ function changedJson(text: string, change: Change): string {
 
 function changedLeaves(value: unknown, change: Change, depth: number): unknown {
   if (typeof value === 'string') return change(value)
-  if (typeof value === 'number') {
-    const text = String(value)
+  const digits = digitsOf(value)
+  if (typeof value === 'number' || digits !== undefined) {
+    const text = digits ?? String(value)
     const own = change(text)
     return own === text ? value : own
   }

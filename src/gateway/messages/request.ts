@@ -1,7 +1,7 @@
 /** A Messages request as the chat request that an engine gets: pure; the events are elsewhere. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
-import { checked, GristmillError, type Limits } from '../../base/index.ts'
+import { checked, GristmillError, type Limits, parseExactly } from '../../base/index.ts'
 import { meaningful, part, passedOn } from '../body-part.ts'
 import { type CanonicalRequest, MODEL_LENGTH_MAX, parseObject } from '../canonical.ts'
 import { jsonOf } from '../json-text.ts'
@@ -51,7 +51,8 @@ export function readMessages(
   limits: Limits,
   headers?: IncomingHttpHeaders,
 ): CanonicalRequest {
-  const fields = parseObject(body)
+  // What a tool is called with stands in it as objects, and is written as a text.
+  const fields = parseObject(body, parseExactly)
   const { max_tokens: asked } = checked(bound, fields)
   const { service_tier: tier, metadata, stream } = checked(scalars, fields)
   const own = headers && ownWords(body, fields, headers, asked, limits)
