@@ -30,7 +30,7 @@ export async function handleChat(engine: Engine, exchange: Exchange): Promise<vo
   const prompt = await renderPrompt(engine, body)
   if (prompt.length === 0)
     throw new GristmillError('invalid_value', { param: 'messages', reason: 'they say nothing' })
-  const progress = newProgress(prompt.length)
+  const progress = newProgress()
   const asked = body.max_completion_tokens ?? body.max_tokens
   const request: Omit<CompletionRequest, 'signal'> = {
     ...commonRequest(body, exchange.signal),

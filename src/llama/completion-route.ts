@@ -55,7 +55,7 @@ export async function handleCompletions(engine: Engine, exchange: Exchange): Pro
     throw new GristmillError('invalid_value', { param: 'prompt', reason: 'it is empty' })
   const asked = body.max_tokens ?? TOKENS_DEFAULT
   for (const prompt of prompts) tokensMaxOf(asked, prompt.length, engine.contextTokens, 'prompt')
-  const progress = newProgress(prompts.reduce((sum, prompt) => sum + prompt.length, 0))
+  const progress = newProgress()
   const head = answerHead(engine, exchange, 'cmpl')
   const writer = body.stream
     ? completionStream(head, body.stream_options?.include_usage ?? false, exchange.writeEvents)

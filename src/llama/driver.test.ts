@@ -337,9 +337,9 @@ test('work between steps never meets a computing sequence', async () => {
 test('progress counts reuse, tokens and time', async () => {
   const { driver } = setUp(1)
   await driver.run(request(30))
-  const progress = newProgress(30)
+  const progress = newProgress()
   await driver.run(request(30, { progress }))
-  assert.equal(progress.cachedTokens, 29)
+  assert.deepEqual([progress.promptTokens, progress.cachedTokens], [30, 29])
   assert.equal(progress.completionTokens, 3)
   assert.ok(progress.prefillMs > 0 && progress.decodeMs > 0)
 })
@@ -367,4 +367,20 @@ test('steps that try another number of threads say nothing of the usual pace', a
   assert.deepEqual(used, [3, 3, 3])
   assert.equal(threads.noted.length, 3)
   assert.deepEqual(recorded, [])
+})
+
+test('of a prompt whose client leaves only what was read is counted', async () => {
+  const { driver, log } = setUp(1)
+  const stop = new AbortController()
+  const left = request(40_000, { signal: stop.signal })
+  const never = request(50, { signal: stop.signal })
+  const ends = [driver.run(left), driver.run(never)]
+  await until(() => log.length >= 2)
+  stop.abort()
+  driver.wake()
+  assert.deepEqual(await Promise.all(ends), ['aborted', 'aborted'])
+  const { promptTokens } = left.progress
+  assert.ok(promptTokens >= 40 && promptTokens < 40_000, `${promptTokens}`)
+  assert.equal(promptTokens, 40 * log.length)
+  assert.equal(never.progress.promptTokens, 0)
 })

@@ -213,7 +213,9 @@ export class Driver {
     try {
       // At least one token must be read to have something to sample from.
       const kept = await runner.keep(Math.min(reusable, request.prompt.length - 1))
-      if (request.countsPrompt) request.progress.cachedTokens += kept
+      const counted = request.countsPrompt ? kept : 0
+      request.progress.promptTokens += counted
+      request.progress.cachedTokens += counted
       this.#active.add({
         ...waiting,
         runner,
@@ -317,8 +319,9 @@ export class Driver {
   }
 
   async #read(active: Active, count: number): Promise<SampledToken | undefined> {
-    const { prompt, sampling } = active.request
+    const { prompt, sampling, countsPrompt, progress } = active.request
     const tokens = prompt.slice(active.position, active.position + count)
+    if (countsPrompt) progress.promptTokens += tokens.length
     active.position += tokens.length
     active.unread -= tokens.length
     if (active.unread > 0) await active.runner.read(tokens)
@@ -390,11 +393,8 @@ export class Driver {
   }
 }
 
-const engineFailed = (error: unknown) =>
-  error instanceof GristmillError
-    ? error
-    : new GristmillError(
-        'engine_failed',
-        { reason: error instanceof Error ? error.message : String(error) },
-        { cause: error },
-      )
+function engineFailed(error: unknown): GristmillError {
+  if (error instanceof GristmillError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new GristmillError('engine_failed', { reason }, { cause: error })
+}

@@ -33,13 +33,14 @@ export async function handleEmbeddings(engine: Engine, exchange: Exchange): Prom
   const given = await promptTokens(engine, body.input, 'input')
   const inputs = given.map((tokens) => engine.embedder.withEnds(tokens))
   for (const input of inputs) checkLength(input, engine.embedder.inputTokensMax)
-  const progress = newProgress(inputs.reduce((sum, input) => sum + input.length, 0))
+  const progress = newProgress()
   const data: object[] = []
   engine.embedder.requests++
   const work = onRecord(engine, exchange, progress, async (signal) => {
     for (const [index, input] of inputs.entries()) {
       if (signal.aborted) return 'aborted'
       const vector = await embed(engine, input)
+      progress.promptTokens += input.length
       const embedding = body.encoding_format === 'base64' ? base64(vector) : [...vector]
       data.push({ object: 'embedding', index, embedding })
     }

@@ -36,8 +36,8 @@ export interface Engine {
   logger: Logger
 }
 
-export const newProgress = (promptTokens: number): Progress => ({
-  promptTokens,
+export const newProgress = (): Progress => ({
+  promptTokens: 0,
   cachedTokens: 0,
   completionTokens: 0,
   prefillMs: 0,

@@ -38,6 +38,7 @@ export interface SampledToken {
 
 /** Counts of a request while it runs and after; the driver writes, everybody reads. */
 export interface Progress {
+  /** Read so far, or found read. */
   promptTokens: number
   cachedTokens: number
   completionTokens: number

@@ -118,7 +118,7 @@ export function forcedRequest(
     tokensMax,
     ignoreEnd: true,
     signal,
-    progress: newProgress(prompt.length),
+    progress: newProgress(),
     countsPrompt: true,
     onToken: () => true,
     isPaused: () => false,
