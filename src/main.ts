@@ -231,7 +231,7 @@ async function openDataPlane(base: Base, part: DatabasePart): Promise<DataPlane>
   const places = new TargetPlaces(pool)
   const targets = new OutboundAddresses(config.webhookTargets)
   const common = { config, home, part, tenancy, clock, random, logger }
-  const toll = await openTollPart({ ...common, routes, stack })
+  const toll = await openTollPart({ ...common, ledger, routes, stack })
   const conversations = conversationPart({ ...common, stack })
   const version = packageVersion()
   const traces = await openTracesPart({ ...common, registry, targets, version, stack })

@@ -238,6 +238,11 @@ export class Ledger {
     return this.#open.size
   }
 
+  /** When the first request came that only the journal has; infinite where there is none. */
+  unbookedSinceMs(): number {
+    return this.#settlements.unbookedSinceMs
+  }
+
   /** Settlements that wait for the database. */
   pendingSettlements(): number {
     return this.#settlements.size

@@ -74,6 +74,12 @@ export class SettlementQueue {
     return this.#intents.length
   }
 
+  /** When the first of these came, milliseconds since the epoch; infinite where there is none. */
+  get unbookedSinceMs(): number {
+    const earlier = (since: number, { intent }: OpenEntry) => Math.min(since, intent.arrivedAtMs)
+    return this.#intents.reduce(earlier, Number.POSITIVE_INFINITY)
+  }
+
   get idle(): boolean {
     return this.#settlements.length + this.#intents.length === 0 && !this.#progressDue
   }

@@ -8,6 +8,7 @@ import {
   Credits,
   keepCostsFolded,
   keepUsageFolded,
+  type Ledger,
   PriceBook,
   type PriceOf,
   Reconciliations,
@@ -42,6 +43,7 @@ export interface TollOptions {
   home: Home
   part: DatabasePart
   tenancy: Tenancy
+  ledger: Ledger
   routes: RouteBook
   clock: Clock
   random: Random
@@ -56,7 +58,7 @@ const AWAY_SHARE = 1.25
 
 /** @throws GristmillError `invalid_config` where the prices are in another currency */
 export async function openTollPart(options: TollOptions): Promise<TollPart> {
-  const { config, home, part, tenancy, routes, clock, random, logger, stack } = options
+  const { config, home, part, tenancy, ledger, routes, clock, random, logger, stack } = options
   const { database, gatewayId, awayMsMax } = part
   const { audit } = tenancy
   const { currency, statementIssuer: issuer } = config
@@ -69,7 +71,7 @@ export async function openTollPart(options: TollOptions): Promise<TollPart> {
   await retention.start()
   stack.defer(() => retention.stop())
   const seed = home.secret('statements')
-  const books = new Books({ database, tenancy, clock, currency, issuer, seed })
+  const books = new Books({ database, tenancy, ledger, clock, currency, issuer, seed })
   const reconciliations = new Reconciliations({ database, audit, clock })
   const prices = new PriceBook({ database, audit, clock, logger, currency })
   await prices.open()

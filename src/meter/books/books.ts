@@ -26,6 +26,8 @@ import type { AnyDocument, Statement, StatementBasis } from './statement-types.t
 export interface BooksOptions {
   database: Database
   tenancy: Pick<Tenancy, 'audit' | 'tenants'>
+  /** What it has that the database does not; absent where nothing is booked in this process. */
+  ledger?: { unbookedSinceMs(): number }
   clock: Clock
   currency: string
   /** Who statements are from, line by line. */
@@ -75,10 +77,13 @@ export class Books {
    *   closed at other costs
    */
   close(closing: Closing, actor: Actor): Promise<Closed> {
-    const { database, clock } = this.#options
+    const { database, clock, ledger } = this.#options
     const { fromMs, toMs, rule } = closing
     if (toMs + SETTLED_MS > clock.nowMs()) {
       throw refused(`the period has to have ended ${SETTLED_MS / 60_000} minutes ago`)
+    }
+    if (ledger !== undefined && ledger.unbookedSinceMs() < toMs) {
+      throw refused('requests of it are still in the journal; close it once they are booked')
     }
     return database.transaction(async (sql) => {
       await lockStatements(sql)
