@@ -139,12 +139,16 @@ const nothingUsed = {
 
 const iso = (ms: number) => new Date(ms).toISOString()
 
-/** Of a time that is not over, until now. @throws GristmillError `invalid_value` */
+/**
+ * Of a time that is not over, until this minute; nothing of one that began in it.
+ * @throws GristmillError `invalid_value`
+ */
 function spanOf(from: string | undefined, to: string | undefined, nowMs: number) {
   const minuteMs = nowMs - (nowMs % MINUTE_MS)
-  const toMs = to === undefined ? minuteMs : Math.min(Date.parse(to), minuteMs)
-  const span = { fromMs: from === undefined ? toMs - DAY_MS : Date.parse(from), toMs }
-  if (span.fromMs < span.toMs && span.toMs - span.fromMs <= SPAN_MS_MAX) return span
+  const endMs = to === undefined ? minuteMs : Date.parse(to)
+  const fromMs = from === undefined ? Math.min(endMs, minuteMs) - DAY_MS : Date.parse(from)
+  const toMs = Math.max(fromMs, Math.min(endMs, minuteMs))
+  if (fromMs < endMs && fromMs <= nowMs && toMs - fromMs <= SPAN_MS_MAX) return { fromMs, toMs }
   const reason = 'it must be before `to` and before now, and a year before `to` at most'
   throw new GristmillError('invalid_value', { param: 'from', reason })
 }

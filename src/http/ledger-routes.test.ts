@@ -221,6 +221,13 @@ describe('closed periods', () => {
     assert.deepEqual([unknown.status, unknown.json.error.code], [404, 'not_found'])
     const engines = await local('POST', `${path}/engines`, period)
     assert.match(engines.text, /say what an hour costs/)
+    // As the console asks in the first minute of a month.
+    const beganMs = Date.now() - (Date.now() % 60_000)
+    const [from, to] = [beganMs, beganMs + 120_000].map((ms) => new Date(ms).toISOString())
+    const young = await local('GET', `${path}?from=${from}&to=${to}`)
+    assert.deepEqual([young.status, young.json.requests], [200, 0])
+    const coming = await local('GET', `${path}?from=${to}&to=2099-01-01T00:00:00Z`)
+    assert.deepEqual([coming.status, coming.json.error.code], [400, 'invalid_value'])
     const asked = { ...period, costPerEngineHour: '2', tenant: mine }
     const own = await local('POST', `${path}/engines`, asked)
     // Three engines, at least two and at most four, for the 744 hours of October.
