@@ -52,8 +52,9 @@ export class Pace {
     const { readTokensMax, readStepMs } = this.#options
     if (!this.#readCost.isKnown) return readMs > readStepMs ? 0 : Math.min(64, readTokensMax)
     if (standing === 'alone') return this.#piece(readStepMs, position)
-    const decodeMs = this.#decodeMs(decoders) ?? readStepMs
-    // Whoever comes waits for one piece, not for all that is due.
+    // Whoever comes waits for one piece, not for all that is due; and beside no streams no longer
+    // than for a full step.
+    const decodeMs = this.#decodeMs(decoders || this.#streamsMost) ?? readStepMs
     const piece = this.#piece(standing === 'background' ? decodeMs : readStepMs, position)
     if (decoders === 0) return piece
     // Where more wait for their first token than for their next, the pause may be longer.
@@ -80,6 +81,11 @@ export class Pace {
   /** Milliseconds that a stream takes of a step of so many; 0 while nothing is known. */
   streamMs(streams: number): number {
     return this.passMs(streams) / streams
+  }
+
+  /** The most streams that a pass is known of. */
+  get #streamsMost(): number {
+    return Math.max(0, this.#decodeStepMs.length - 1)
   }
 
   /** What is left of a turn of `turnMs` is only used where it is at least so long. */
