@@ -78,7 +78,7 @@ export async function startEmbeddedEngine(options: EmbeddedEngineOptions): Promi
     clock,
     pid: () => supervised.child()?.pid,
     onHang: (silentMs) => {
-      logger.error({ silentMs }, 'the engine runs but does not answer; it is ended')
+      logger.error({ silentMs }, 'the engine runs but does not answer, or hangs; it is ended')
       void supervised.child()?.kill()
     },
   })

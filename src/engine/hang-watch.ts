@@ -1,13 +1,16 @@
-/** Notices a process that runs and answers nobody, which supervision of its end cannot see. */
+/**
+ * Notices a process that runs and answers nobody, or only that it hangs, which supervision of its
+ * end cannot see.
+ */
 import type { Clock, Timer } from '../base/index.ts'
 
 export interface HangWatchOptions {
-  /** Address of its health page; any answer counts. */
+  /** Address of its health page; any answer counts but that it hangs. */
   healthUrl: string
   clock: Clock
   /** Identifies the running process; undefined while there is none. */
   pid: () => number | undefined
-  /** Called once for each process that has been silent for `silentMsMax`. */
+  /** Called once for each process of which nothing good was heard for `silentMsMax`. */
   onHang: (silentMs: number) => void
   periodMs?: number
   silentMsMax?: number
@@ -15,6 +18,8 @@ export interface HangWatchOptions {
 
 const PERIOD_MS = 5_000
 const SILENT_MS_MAX = 30_000
+/** `engine_failed`; one that still loads answers with another. */
+const HANGS_STATUS = 502
 
 /** @returns how to stop watching */
 export function watchForHang(options: HangWatchOptions): Timer {
@@ -23,8 +28,8 @@ export function watchForHang(options: HangWatchOptions): Timer {
   let watched: number | undefined
   let heardAtMs = clock.monotonicMs()
   let isTold = false
-  const hear = () => {
-    heardAtMs = clock.monotonicMs()
+  const hear = (status?: number) => {
+    if (status !== HANGS_STATUS) heardAtMs = clock.monotonicMs()
   }
   return clock.every(periodMs, () => {
     const running = pid()
@@ -36,7 +41,10 @@ export function watchForHang(options: HangWatchOptions): Timer {
     const enough = new AbortController()
     const late = clock.after(periodMs, () => enough.abort())
     // No answer is what is being watched for; the time since the last one is judged below.
-    const answer = fetch(healthUrl, { signal: enough.signal }).then(hear, () => undefined)
+    const answer = fetch(healthUrl, { signal: enough.signal }).then(
+      ({ status }) => hear(status),
+      () => undefined,
+    )
     void answer.finally(() => late.cancel())
     const silentMs = clock.monotonicMs() - heardAtMs
     if (silentMs < silentMsMax || isTold) return

@@ -17,12 +17,14 @@ import {
   type StepPlan,
   type StepRoom,
 } from '../base/index.ts'
+import { engineFailed } from './engine-failed.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken } from './generation.ts'
 import type { Pace } from './pace.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
 import { SequencePool, type TakenSequence } from './sequence-pool.ts'
 import { choosePass } from './step-pass.ts'
 import type { ThreadChoice } from './thread-choice.ts'
+import { TurnWatch } from './turn-watch.ts'
 
 export interface StepReport {
   durationMs: number
@@ -92,10 +94,12 @@ export class Driver {
   /** When the last prompt tokens had been read. */
   #lastReadMs = Number.NEGATIVE_INFINITY
   readonly #backgroundTurn = new BackgroundTurn()
+  readonly turns: TurnWatch
 
   constructor(options: DriverOptions) {
     this.#options = options
     this.#pool = new SequencePool(options.runners)
+    this.turns = new TurnWatch(options.clock)
   }
 
   /** Those that have a sequence coming at the next step do not count as waiting. */
@@ -163,6 +167,7 @@ export class Driver {
   async #loop(): Promise<void> {
     for (;;) {
       this.#woken = false
+      this.turns.begin()
       await this.#removeEnded()
       await this.#between.shift()?.()
       await this.#admit()
@@ -172,6 +177,7 @@ export class Driver {
       // Whatever arrived since the top of this turn may have been missed by it.
       else if (this.#between.length === 0 && !this.#woken) break
     }
+    this.turns.end()
     this.#running = false
   }
 
@@ -391,10 +397,4 @@ export class Driver {
     if (!isSound) await active.runner.keep(0)
     this.#pool.giveBack(active.runner)
   }
-}
-
-function engineFailed(error: unknown): GristmillError {
-  if (error instanceof GristmillError) return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new GristmillError('engine_failed', { reason }, { cause: error })
 }

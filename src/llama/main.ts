@@ -27,6 +27,7 @@ import { EngineMetrics } from './engine-metrics.ts'
 import { createHttpServer, type Exchange, type Route } from './http-server.ts'
 import {
   handleCancel,
+  handleHealth,
   handleMetrics,
   handleModels,
   handleRequest,
@@ -326,7 +327,7 @@ function routesOf(engine: () => Engine): Route[] {
     route('POST', '/v1/completions', writes(handleCompletions)),
     route('POST', '/v1/embeddings', handleEmbeddings),
     route('GET', '/v1/models', handleModels),
-    route('GET', '/health', (_, exchange) => exchange.sendJson({ status: 'ok' })),
+    route('GET', '/health', handleHealth),
     route('GET', '/metrics', handleMetrics),
     route('GET', '/v1/requests/:id', handleRequest),
     route('POST', '/v1/requests/:id/cancel', handleCancel),
