@@ -1,6 +1,7 @@
 /**
- * Finds out what a machine does with a model: threads, tokens per second by number of streams, and
- * the knee up to which more streams mean more work done. Kept in a file per machine and model.
+ * Finds out what a machine does with a model: threads, tokens per second by number of streams, the
+ * knee up to which more streams mean more work done, and how much work that is. Kept in a file per
+ * machine and model.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
@@ -9,9 +10,12 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, promisedTokenGapMs } from '../base/index.ts'
 
+/** Of the way of measuring: what an earlier one found is measured anew. */
+const VERSION = 2
+
 const rowSchema = z.object({
   streams: z.number(),
-  /** 1 for each prompt token read and 2 for each token generated. */
+  /** 1 for each prompt token computed and 2 for each token generated. */
   serviceUnitsPerS: z.number(),
   tokensPerS: z.number(),
   /** 95th percentile over requests of their mean time between tokens. */
@@ -19,10 +23,15 @@ const rowSchema = z.object({
 })
 
 const calibrationSchema = z.object({
+  version: z.literal(VERSION),
   threads: z.number(),
+  /** Of streams that only write. */
   rows: z.array(rowSchema).min(1),
+  /** Service of a saturated closed loop of requests that come and go, at its best. */
   capacityUnitsPerS: z.number(),
   knee: z.number(),
+  /** The same with as many streams as the knee. */
+  kneeUnitsPerS: z.number(),
   /**
    * Time between tokens at the knee while requests of all lengths come and go, so that streams also
    * wait while others' prompts are read: what the promise of pace rests on.
@@ -45,18 +54,21 @@ const ENOUGH_SHARE = 0.9
 /** The counts are gone through this many times, so that one disturbance spoils one pass only. */
 const PASSES = 2
 
+/** `writing`: all begin together and only write; `mixed`: requests of all lengths come and go. */
+export type StreamMix = 'writing' | 'mixed'
+
 /** Measures one number of streams with a number of threads. */
 export type MeasureStreams = (
   streams: number,
   threads: number,
   durationMs: number,
-  /** `mixed`: of different lengths; equal ones begin and end together. */
-  mix?: 'equal' | 'mixed',
+  mix: StreamMix,
 ) => Promise<CalibrationRow>
 
 /**
- * The sweep: a fifth of the time picks the threads, a fifth measures the pace at the knee, the rest
- * goes through `STREAM_COUNTS`.
+ * The sweep: a fifth of the time picks the threads, a fifth measures work and pace at the knee, the
+ * rest goes through `STREAM_COUNTS`; where other streams than those of the knee write most, a fifth
+ * more is for them.
  * @param durationMs of the whole sweep
  * @returns undefined where the model writes too slowly to be measured
  */
@@ -69,7 +81,7 @@ export async function calibrate(
   let best = 0
   if (threadCounts.length > 1)
     for (const count of threadCounts) {
-      const row = await measure(4, count, durationMs / 5 / threadCounts.length)
+      const row = await measure(4, count, durationMs / 5 / threadCounts.length, 'mixed')
       if (row.serviceUnitsPerS > best) threads = count
       best = Math.max(best, row.serviceUnitsPerS)
     }
@@ -77,19 +89,22 @@ export async function calibrate(
   const found: CalibrationRow[] = []
   for (let pass = 0; pass < PASSES; pass++)
     for (const [i, streams] of STREAM_COUNTS.entries()) {
-      const row = await measure(streams, threads, eachMs)
+      const row = await measure(streams, threads, eachMs, 'writing')
       found[i] = better(found[i], row)
     }
   const rows = found.filter(({ meanTokenGapP95Ms }) => meanTokenGapP95Ms > 0)
   if (rows.length === 0) return undefined
-  const capacityUnitsPerS = Math.max(...rows.map((row) => row.serviceUnitsPerS))
   const knee = kneeOf(rows)
+  const most = rows.reduce((a, b) => (writesPerMs(b) > writesPerMs(a) ? b : a)).streams
   const atKnee = await measure(knee, threads, durationMs / 5, 'mixed')
+  const atMost = most === knee ? atKnee : await measure(most, threads, durationMs / 5, 'mixed')
   return {
+    version: VERSION,
     threads,
     rows,
-    capacityUnitsPerS,
+    capacityUnitsPerS: Math.max(atKnee.serviceUnitsPerS, atMost.serviceUnitsPerS),
     knee,
+    kneeUnitsPerS: atKnee.serviceUnitsPerS,
     kneeTokenGapP95Ms: atKnee.meanTokenGapP95Ms,
     measuredAtMs: clock.nowMs(),
   }
@@ -106,6 +121,8 @@ function better(a: CalibrationRow | undefined, b: CalibrationRow): CalibrationRo
   return { ...faster, meanTokenGapP95Ms }
 }
 
+const writesPerMs = ({ streams, meanTokenGapP95Ms }: CalibrationRow) => streams / meanTokenGapP95Ms
+
 /**
  * The fewest streams that do nearly the most work, among those at which tokens still come quickly.
  */
@@ -121,11 +138,10 @@ export function kneeOf(rows: readonly CalibrationRow[]): number {
 
 /**
  * The fewest streams that write nearly as many tokens a second as the knee does, between those
- * measured by a straight line. By the time between tokens: in moments as short as those of the
- * sweep, service has more prompts in it the more streams begin at once.
+ * measured by a straight line.
  */
 export function enoughStreams({ rows, knee }: Pick<Calibration, 'rows' | 'knee'>): number {
-  const rates = rows.map((row) => ({ ...row, rate: row.streams / row.meanTokenGapP95Ms }))
+  const rates = rows.map((row) => ({ ...row, rate: writesPerMs(row) }))
   const goal = ENOUGH_SHARE * (rates.find((row) => row.streams === knee)?.rate ?? 0)
   const above = rates.findIndex((row) => row.rate >= goal)
   const [low, high] = [rates[above - 1], rates[above]]

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
 import { FakeClock, seededRandom } from '../base/index.ts'
-import { type CalibrationRow, calibrate, enoughStreams, kneeOf } from './calibration.ts'
+import {
+  CalibrationCache,
+  type CalibrationRow,
+  calibrate,
+  enoughStreams,
+  kneeOf,
+} from './calibration.ts'
 import { newProgress } from './engine.ts'
 import { engineArguments, parseEngineArguments } from './options.ts'
 import { RequestLog } from './request-log.ts'
@@ -55,8 +64,8 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
   const seen = new Set<number>()
   const calibration = await calibrate(
     async (streams, threads, _, mix) => {
-      if (mix === 'mixed') return row(streams, 1, 10 * streams)
-      const disturbed = !seen.has(streams) && threads === 2 && streams === 8
+      if (mix === 'mixed') return row(streams, streams * threads - 1, 10 * streams)
+      const disturbed = !seen.has(streams) && streams === 8
       seen.add(streams)
       return row(streams, disturbed ? 1 : streams * threads, 10)
     },
@@ -66,6 +75,54 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
   assert.equal(calibration.rows.find((r) => r.streams === 8)?.serviceUnitsPerS, 16)
   assert.equal(calibration.knee, 16)
   assert.equal(calibration.kneeTokenGapP95Ms, 160, 'measured while requests come and go')
+  assert.equal(calibration.capacityUnitsPerS, 31, 'so is this')
+})
+
+test('the capacity knows no promise: it is measured beyond the knee where more is written', async () => {
+  const mixed: number[] = []
+  const calibration = await calibrate(
+    async (streams, _threads, _ms, mix) => {
+      if (mix === 'mixed') mixed.push(streams)
+      return row(streams, (mix === 'mixed' ? 50 : 100) * Math.sqrt(streams), 20 * Math.sqrt(streams))
+    },
+    { threadCounts: [1], durationMs: 100, clock: new FakeClock() },
+  )
+  assert.deepEqual(mixed, [16])
+  assert.equal(calibration?.capacityUnitsPerS, 200)
+  mixed.length = 0
+  const slow = await calibrate(
+    async (streams, _threads, _ms, mix) => {
+      if (mix === 'mixed') mixed.push(streams)
+      return row(streams, (mix === 'mixed' ? 50 : 100) * Math.sqrt(streams), 40 * Math.sqrt(streams))
+    },
+    { threadCounts: [1], durationMs: 100, clock: new FakeClock() },
+  )
+  assert.deepEqual(mixed, [4, 16])
+  assert.deepEqual([slow?.knee, slow?.kneeUnitsPerS, slow?.capacityUnitsPerS], [4, 100, 200])
+})
+
+test('what was found by an earlier way of measuring is measured anew', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'calibration-'))
+  try {
+    const cache = new CalibrationCache(folder, {
+      model: { name: 'm', fileBytes: 1, parameters: 1 },
+      gpu: false,
+      cores: 1,
+      threads: 1,
+      libraryVersion: 'b1',
+    })
+    const options = { threadCounts: [1], durationMs: 100, clock: new FakeClock() }
+    const found = await calibrate(async (streams) => row(streams, streams, 10), options)
+    assert.ok(found)
+    await cache.write(found)
+    assert.deepEqual(await cache.read(), found)
+    const [name = ''] = await readdir(folder)
+    const { version: _, kneeUnitsPerS: __, ...earlier } = found
+    await writeFile(join(folder, name), JSON.stringify(earlier))
+    assert.equal(await cache.read(), undefined)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('numbers of streams at which nothing was written say nothing', async () => {
