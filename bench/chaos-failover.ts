@@ -257,6 +257,7 @@ class EngineProcess {
       express: 1,
       spare: 0,
       threads: 1,
+      'sweep-ms': 0,
     })
     const child = spawn(process.execPath, ['--expose-gc', engineEntry.pathname, ...words], {
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -37,6 +37,7 @@ export async function engineArm(options: ArmOptions): Promise<Arm> {
     spare: 0,
     threads: options.threads,
     context: options.contextTokens,
+    'sweep-ms': 0,
     'parent-pipe': true,
     'log-level': 'error',
   })

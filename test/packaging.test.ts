@@ -148,7 +148,7 @@ function idOfNobody(): number | undefined {
 
 /** The engine as a program of its own, ended by SIGTERM. */
 async function servesAlone(model: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const words = ['engine', '--model', model, '--cap', '1', '--threads', '1']
+  const words = ['engine', '--model', model, '--cap', '1', '--threads', '1', '--sweep-ms', '0']
   const engine = spawn(gristmill, words, { env: childEnvironment(env), stdio: 'pipe' })
   const [line] = (await once(createInterface({ input: engine.stdout }), 'line')) as [string]
   const { url } = JSON.parse(line) as { url: string }

@@ -23,7 +23,19 @@ it('an engine alone serves a model under the name that the home has for it', asy
     ['toy.mill', 'toy.mill'],
     [file, 'Toy.Mill'],
   ] as const) {
-    const words = ['engine', '--model', model, '--home', home, '--cap', '1', '--threads', '1']
+    const words = [
+      'engine',
+      '--model',
+      model,
+      '--home',
+      home,
+      '--cap',
+      '1',
+      '--threads',
+      '1',
+      '--sweep-ms',
+      '0',
+    ]
     const program = fileURLToPath(new URL('program.ts', import.meta.url))
     const engine = spawn(process.execPath, [program, ...words], {
       env: childEnvironment(),

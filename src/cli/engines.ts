@@ -61,7 +61,7 @@ export function engineCommands(program: Command, context: CliContext): void {
       ]),
     )
     .option('--cache <folder>', 'folder that keeps calibrations')
-    .option('--sweep-ms <ms>', 'length of a calibration', between(100, 600_000))
+    .option('--sweep-ms <ms>', 'length of a calibration, 0 for none', between(0, 600_000))
     .option('--log-level <level>', 'least severe log lines written')
     .option('--home <folder>', 'data home that holds the models')
     .action((flags: EngineFlags, command: Command) => runEngine(context, flags, command))

@@ -49,6 +49,10 @@ const LOG_BYTES_MAX = 10 * 1024 * 1024
 const PROGRESS_AFTER_MS = 3000
 const TOY_SWEEP_MS = 2000
 
+/** What the generated model can do matters to nobody; it must only be ready soon. */
+const toySweepMs = ({ engineCap }: Pick<Config, 'engineCap'>) =>
+  engineCap === undefined ? TOY_SWEEP_MS : 0
+
 /**
  * Starts the engine on a free port of the loopback interface and keeps it running there.
  * @throws GristmillError `engine_failed` when the first start does not come up, with its last words
@@ -151,8 +155,7 @@ function programArguments(options: EmbeddedEngineOptions, port: number): string[
     context: config.engineContext,
     gpu: config.engineGpu,
     cache: home.folder('calibration'),
-    // What the generated model can do matters to nobody; it must only be ready soon.
-    'sweep-ms': model.toy ? TOY_SWEEP_MS : undefined,
+    'sweep-ms': model.toy ? toySweepMs(config) : undefined,
     'log-level': config.logLevel,
   }
   return Object.entries(values).flatMap(([name, value]) =>

@@ -44,7 +44,7 @@ const calibrationSchema = z.object({
 export type CalibrationRow = z.infer<typeof rowSchema>
 export type Calibration = z.infer<typeof calibrationSchema>
 
-export const STREAM_COUNTS = [1, 2, 4, 8, 16] as const
+const STREAMS_MOST = 16
 /** Share of the highest throughput that the knee must reach. */
 const KNEE_SHARE = 0.95
 
@@ -65,30 +65,46 @@ export type MeasureStreams = (
   mix: StreamMix,
 ) => Promise<CalibrationRow>
 
+/** Numbers of streams that are gone through: up to the cap where one is set. */
+export function streamCounts(cap = STREAMS_MOST): number[] {
+  const counts = Array.from({ length: 9 }, (_, i) => 2 ** i).filter((count) => count < cap)
+  return [...counts, cap]
+}
+
 /**
  * The sweep: a fifth of the time picks the threads, a fifth measures work and pace at the knee, the
- * rest goes through `STREAM_COUNTS`; where other streams than those of the knee write most, a fifth
+ * rest goes through `counts`; where other streams than those of the knee write most, a fifth
  * more is for them.
  * @param durationMs of the whole sweep
  * @returns undefined where the model writes too slowly to be measured
  */
 export async function calibrate(
   measure: MeasureStreams,
-  options: { threadCounts: readonly number[]; durationMs: number; clock: Clock },
+  options: {
+    counts: readonly number[]
+    threadCounts: readonly number[]
+    durationMs: number
+    clock: Clock
+  },
 ): Promise<Calibration | undefined> {
-  const { threadCounts, durationMs, clock } = options
+  const { counts, threadCounts, durationMs, clock } = options
   let threads = threadCounts[0] ?? 1
   let best = 0
   if (threadCounts.length > 1)
     for (const count of threadCounts) {
-      const row = await measure(4, count, durationMs / 5 / threadCounts.length, 'mixed')
+      const row = await measure(
+        Math.min(4, counts.at(-1) ?? 1),
+        count,
+        durationMs / 5 / threadCounts.length,
+        'mixed',
+      )
       if (row.serviceUnitsPerS > best) threads = count
       best = Math.max(best, row.serviceUnitsPerS)
     }
-  const eachMs = (durationMs * 0.6) / STREAM_COUNTS.length / PASSES
+  const eachMs = (durationMs * 0.6) / counts.length / PASSES
   const found: CalibrationRow[] = []
   for (let pass = 0; pass < PASSES; pass++)
-    for (const [i, streams] of STREAM_COUNTS.entries()) {
+    for (const [i, streams] of counts.entries()) {
       const row = await measure(streams, threads, eachMs, 'writing')
       found[i] = better(found[i], row)
     }
@@ -156,6 +172,8 @@ export interface CalibrationSubject {
   model: { name: string; fileBytes: number; parameters: number }
   /** What computes, whatever was asked for. */
   gpu: string | false
+  /** Where it was set. */
+  cap: number | undefined
   /** Of the machine those that this process may use. */
   cores: number
   threads: number | undefined

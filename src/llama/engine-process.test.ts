@@ -45,7 +45,7 @@ async function gone(url: string): Promise<void> {
 }
 
 test('it says that it is ready in one line, answers, and ends on SIGTERM', async () => {
-  const child = start({ cap: 9, spare: 3, context: 512, id: 'grain' })
+  const child = start({ cap: 9, 'sweep-ms': 0, spare: 3, context: 512, id: 'grain' })
   const line = await ready(child)
   assert.deepEqual(
     [line.ready, line.model, line.cap, line.express, line.slots, line.contextTokens],
@@ -59,7 +59,7 @@ test('it says that it is ready in one line, answers, and ends on SIGTERM', async
 })
 
 test('it ends when the parent goes, also in the middle of an answer', async () => {
-  const child = start({ cap: 2, 'parent-pipe': true })
+  const child = start({ cap: 2, 'sweep-ms': 0, 'parent-pipe': true })
   const { url } = await ready(child)
   const body = { messages: [{ role: 'user', content: 'x' }], max_tokens: 900, ignore_eos: true }
   const answer = fetch(`${url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) })
@@ -70,7 +70,7 @@ test('it ends when the parent goes, also in the middle of an answer', async () =
 })
 
 test('on SIGTERM a running stream ends with an error event, not in the middle of nowhere', async () => {
-  const child = start({ cap: 2 })
+  const child = start({ cap: 2, 'sweep-ms': 0 })
   const { url } = await ready(child)
   const messages = [{ role: 'user', content: 'x' }]
   // Paused by a client that does not read, so that it cannot finish in time.
@@ -106,6 +106,23 @@ test('a calibration is measured once and found again at the next start', async (
   assert.ok(calibration.capacityUnitsPerS > 0)
   assert.equal(line.cap, calibration.knee)
   await once(second, 'exit')
+})
+
+test('where its cap is set it is calibrated up to that, and keeps it', async () => {
+  const child = start({ cap: 3, threads: 1, 'sweep-ms': 600 })
+  const { cap, calibration } = await ready(child)
+  child.kill('SIGTERM')
+  const { rows, capacityUnitsPerS } = calibration as {
+    rows: { streams: number }[]
+    capacityUnitsPerS: number
+  }
+  assert.equal(cap, 3)
+  assert.deepEqual(
+    rows.map(({ streams }) => streams),
+    [1, 2, 3],
+  )
+  assert.ok(capacityUnitsPerS > 0)
+  await once(child, 'exit')
 })
 
 test('with other cores to compute on it is calibrated anew', async (t) => {
@@ -178,7 +195,7 @@ test('a whole file tells what it holds', async () => {
 })
 
 test('memory stays flat over many short and aborted requests', async (t) => {
-  const child = start({ cap: 4 })
+  const child = start({ cap: 4, 'sweep-ms': 0 })
   const { url } = await ready(child)
   const pid = await engineOf(child)
   await many(url, 200)

@@ -11,9 +11,11 @@ import { isToy } from './toy-model.ts'
 /** Tells also a step that hangs: the event loop answers all the same. */
 export function handleHealth({ driver }: Pick<Engine, 'driver'>, exchange: Exchange): void {
   const { hungMs } = driver.turns
-  if (hungMs === undefined) return exchange.sendJson({ status: 'ok' })
-  const reason = `a step has not ended for ${Math.round(hungMs / 1000)} s`
-  throw new GristmillError('engine_failed', { reason })
+  if (hungMs !== undefined) {
+    const reason = `a step has not ended for ${Math.round(hungMs / 1000)} s`
+    throw new GristmillError('engine_failed', { reason })
+  }
+  exchange.sendJson({ status: 'ok' })
 }
 
 export function handleModels(engine: Engine, exchange: Exchange): void {

@@ -14,7 +14,7 @@ import {
   CalibrationCache,
   calibrate,
   enoughStreams,
-  STREAM_COUNTS,
+  streamCounts,
 } from './calibration.ts'
 import { handleChat } from './chat-route.ts'
 import { ChatTemplate } from './chat-template.ts'
@@ -156,7 +156,7 @@ async function assemble(
   const { clock, logger } = resources
   const { embedsOnly } = loaded.summary
   const memory = new SamplerMemory(loaded.summary.vocabularySize)
-  const isMeasured = options.cap === undefined && !embedsOnly
+  const isMeasured = options['sweep-ms'] > 0 && !embedsOnly
   const calibration = isMeasured
     ? await calibrationOf(loaded, options, resources, memory)
     : undefined
@@ -269,6 +269,7 @@ async function calibrationOf(
       : new CalibrationCache(options.cache, {
           model: { name, fileBytes: summary.fileBytes, parameters: summary.parameters },
           gpu: loaded.llama.gpu,
+          cap: options.cap,
           cores: availableParallelism(),
           threads: options.threads,
           libraryVersion: loaded.llama.llamaCppRelease.release,
@@ -277,6 +278,7 @@ async function calibrationOf(
   if (stored) return stored
   logger.info({ model: name, durationMs: options['sweep-ms'] }, 'calibrating')
   let close = async () => {}
+  const counts = streamCounts(options.cap)
   const measure = sweepWith({
     clock,
     prompt: (text) => loaded.model.tokenize(text),
@@ -284,7 +286,7 @@ async function calibrationOf(
     async open(threads) {
       await close()
       const sequences = await openSequences(loaded, {
-        sequences: Math.max(...STREAM_COUNTS),
+        sequences: Math.max(...counts),
         contextTokens: SWEEP_CONTEXT_TOKENS,
         threads: threadCounts(loaded, options, threads),
         batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX,
@@ -295,12 +297,17 @@ async function calibrationOf(
     },
   })
   const cores = coresToUse()
-  const counts =
+  const threadsTried =
     options.threads === undefined
       ? [...new Set([1, Math.ceil(cores / 2), cores])].slice(cores > 4 ? 1 : 0)
       : [options.threads]
   const durationMs = options['sweep-ms']
-  const calibration = await calibrate(measure, { threadCounts: counts, durationMs, clock })
+  const calibration = await calibrate(measure, {
+    counts,
+    threadCounts: threadsTried,
+    durationMs,
+    clock,
+  })
   await close()
   if (calibration) await cache?.write(calibration)
   else logger.warn({ model: name }, 'too slow to be calibrated; --cap says how many it answers')

@@ -13,7 +13,7 @@ const schema = z.object({
   port: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Name under which the model is served; the file's name where absent. */
   id: z.string().min(1).optional(),
-  /** Sequences at the knee; calibration finds it where absent. */
+  /** Requests at once; as many as the knee that calibration finds where absent. */
   cap: whole(1, 256),
   /** Further sequences for newcomers; an eighth of the cap where absent. */
   express: whole(0, 256),
@@ -28,8 +28,8 @@ const schema = z.object({
   gpu: z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'),
   /** Folder for calibrations; without it every start calibrates anew. */
   cache: z.string().min(1).optional(),
-  /** Length of the calibration, milliseconds. */
-  'sweep-ms': z.coerce.number().int().min(100).max(600_000).default(20_000),
+  /** Length of the calibration, milliseconds; 0 leaves it out. */
+  'sweep-ms': z.coerce.number().int().min(0).max(600_000).default(20_000),
   'log-level': z.string().default('info'),
   /** End when standard input closes, which tells that the parent is gone. */
   'parent-pipe': z.boolean().default(false),

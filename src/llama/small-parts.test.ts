@@ -11,6 +11,7 @@ import {
   calibrate,
   enoughStreams,
   kneeOf,
+  streamCounts,
 } from './calibration.ts'
 import { newProgress } from './engine.ts'
 import { engineArguments, parseEngineArguments } from './options.ts'
@@ -69,7 +70,7 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
       seen.add(streams)
       return row(streams, disturbed ? 1 : streams * threads, 10)
     },
-    { threadCounts: [1, 2], durationMs: 100, clock },
+    { counts: streamCounts(), threadCounts: [1, 2], durationMs: 100, clock },
   )
   assert.equal(calibration?.threads, 2)
   assert.equal(calibration.rows.find((r) => r.streams === 8)?.serviceUnitsPerS, 16)
@@ -79,26 +80,20 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
 })
 
 test('the capacity knows no promise: it is measured beyond the knee where more is written', async () => {
-  const mixed: number[] = []
-  const calibration = await calibrate(
-    async (streams, _threads, _ms, mix) => {
-      if (mix === 'mixed') mixed.push(streams)
-      return row(streams, (mix === 'mixed' ? 50 : 100) * Math.sqrt(streams), 20 * Math.sqrt(streams))
-    },
-    { threadCounts: [1], durationMs: 100, clock: new FakeClock() },
-  )
-  assert.deepEqual(mixed, [16])
-  assert.equal(calibration?.capacityUnitsPerS, 200)
-  mixed.length = 0
-  const slow = await calibrate(
-    async (streams, _threads, _ms, mix) => {
-      if (mix === 'mixed') mixed.push(streams)
-      return row(streams, (mix === 'mixed' ? 50 : 100) * Math.sqrt(streams), 40 * Math.sqrt(streams))
-    },
-    { threadCounts: [1], durationMs: 100, clock: new FakeClock() },
-  )
-  assert.deepEqual(mixed, [4, 16])
-  assert.deepEqual([slow?.knee, slow?.kneeUnitsPerS, slow?.capacityUnitsPerS], [4, 100, 200])
+  const sweep = async (aloneMs: number) => {
+    const mixed: number[] = []
+    const found = await calibrate(
+      async (streams, _threads, _ms, mix) => {
+        const root = Math.sqrt(streams)
+        if (mix === 'mixed') mixed.push(streams)
+        return row(streams, (mix === 'mixed' ? 50 : 100) * root, aloneMs * root)
+      },
+      { counts: streamCounts(), threadCounts: [1], durationMs: 100, clock: new FakeClock() },
+    )
+    return [mixed, found?.knee, found?.kneeUnitsPerS, found?.capacityUnitsPerS]
+  }
+  assert.deepEqual(await sweep(20), [[16], 16, 200, 200])
+  assert.deepEqual(await sweep(40), [[4, 16], 4, 100, 200])
 })
 
 test('what was found by an earlier way of measuring is measured anew', async () => {
@@ -107,11 +102,17 @@ test('what was found by an earlier way of measuring is measured anew', async () 
     const cache = new CalibrationCache(folder, {
       model: { name: 'm', fileBytes: 1, parameters: 1 },
       gpu: false,
+      cap: undefined,
       cores: 1,
       threads: 1,
       libraryVersion: 'b1',
     })
-    const options = { threadCounts: [1], durationMs: 100, clock: new FakeClock() }
+    const options = {
+      counts: streamCounts(),
+      threadCounts: [1],
+      durationMs: 100,
+      clock: new FakeClock(),
+    }
     const found = await calibrate(async (streams) => row(streams, streams, 10), options)
     assert.ok(found)
     await cache.write(found)
@@ -125,8 +126,30 @@ test('what was found by an earlier way of measuring is measured anew', async () 
   }
 })
 
+test('where a cap is set the sweep goes up to it', async () => {
+  assert.deepEqual(streamCounts(), [1, 2, 4, 8, 16])
+  assert.deepEqual(streamCounts(6), [1, 2, 4, 6])
+  assert.deepEqual(streamCounts(1), [1])
+  assert.deepEqual(streamCounts(32), [1, 2, 4, 8, 16, 32])
+  const measured = new Set<number>()
+  const options = { threadCounts: [1, 2], durationMs: 100, clock: new FakeClock() }
+  await calibrate(
+    async (streams) => {
+      measured.add(streams)
+      return row(streams, streams, 10)
+    },
+    { counts: streamCounts(2), ...options },
+  )
+  assert.deepEqual(measured, new Set([1, 2]))
+})
+
 test('numbers of streams at which nothing was written say nothing', async () => {
-  const options = { threadCounts: [1], durationMs: 100, clock: new FakeClock() }
+  const options = {
+    counts: streamCounts(),
+    threadCounts: [1],
+    durationMs: 100,
+    clock: new FakeClock(),
+  }
   const few = await calibrate(
     async (streams) => (streams > 2 ? row(streams, 0, 0) : row(streams, streams, 300)),
     options,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Token } from 'node-llama-cpp'
 import { FakeClock, systemClock } from '../base/index.ts'
-import { calibrate } from './calibration.ts'
+import { calibrate, streamCounts } from './calibration.ts'
 import type { Runner } from './runner.ts'
 import { sweepWith } from './sweep.ts'
 import { ThreadChoice } from './thread-choice.ts'
@@ -110,7 +110,12 @@ test('the capacity is what a loop of requests that come and go does for long', a
       }),
       onStep: () => undefined,
     })
-  const found = await calibrate(newSweep(), { threadCounts: [1], durationMs: 20_000, clock })
+  const found = await calibrate(newSweep(), {
+    counts: streamCounts(),
+    threadCounts: [1],
+    durationMs: 20_000,
+    clock,
+  })
   assert.ok(found)
   const long = await newSweep()(16, 1, 120_000, 'mixed')
   const share = found.capacityUnitsPerS / long.serviceUnitsPerS
@@ -126,11 +131,11 @@ test('streams that only write are measured while they do', async () => {
     clock,
     prompt: () => Array.from({ length: 24 }, (_, i) => i as Token),
     open: async () => ({
-        runners: Array.from({ length: 16 }, () => new TimedRunner(clock)),
-        threads: new ThreadChoice({ few: 1, all: 1 }),
-        setThreads: () => undefined,
-        close: async () => undefined,
-      }),
+      runners: Array.from({ length: 16 }, () => new TimedRunner(clock)),
+      threads: new ThreadChoice({ few: 1, all: 1 }),
+      setThreads: () => undefined,
+      close: async () => undefined,
+    }),
     onStep: () => undefined,
   })
   for (const streams of [1, 4, 16]) {

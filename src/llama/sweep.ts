@@ -2,7 +2,6 @@
 import type { Token } from 'node-llama-cpp'
 import type { Clock } from '../base/index.ts'
 import type { CalibrationRow, MeasureStreams, StreamMix } from './calibration.ts'
-import { STREAM_COUNTS } from './calibration.ts'
 import { Driver } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, Progress, Sampling } from './generation.ts'
@@ -64,10 +63,9 @@ export function sweepWith(resources: SweepResources): MeasureStreams {
 
 function newDriver(sequences: OpenSequences, { clock, onStep }: SweepResources): Driver {
   const pace = new Pace({ readTokensMax: SWEEP_CONTEXT_TOKENS, readStepMs: 250 })
-  const waitingMax = STREAM_COUNTS.length
   const isEndToken = () => false
   const room = sequences.runners.length
-  const bounds = { waitingMax, room, enough: room, yieldMsMax: 1e9 }
+  const bounds = { waitingMax: room, room, enough: room, yieldMsMax: 1e9 }
   return new Driver({ ...sequences, clock, pace, ...bounds, isEndToken, onStep })
 }
 
@@ -86,16 +84,16 @@ async function measure(
   const tokens = prompt(PROMPT)
   const stop = new AbortController()
   const progresses: Progress[] = []
-  const one = async (stream: number) => {
-    for (let nth = 0; !stop.signal.aborted; nth++) {
-      const [read, write] = lengths(mix, stream, nth, streams)
+  const one = async () => {
+    while (!stop.signal.aborted) {
+      const [read, write] = lengths(mix, progresses.length, streams)
       const run = forcedRequest(tokens.slice(0, read), write, newSalt(), stop.signal)
       progresses.push(run.progress)
       await driver.run(run)
     }
   }
   const startMs = clock.monotonicMs()
-  const running = Array.from({ length: streams }, (_, stream) => one(stream))
+  const running = Array.from({ length: streams }, one)
   const until = async (isSo: () => boolean, limitMs: number) => {
     while (!isSo() && clock.monotonicMs() < startMs + limitMs) await clock.sleep(LOOK_MS)
   }
@@ -122,14 +120,13 @@ async function measure(
   }
 }
 
-/** Tokens of prompt and answer of a stream's n-th request. */
-function lengths(mix: StreamMix, stream: number, nth: number, streams: number): [number, number] {
+/** Tokens of prompt and answer of the n-th request. */
+function lengths(mix: StreamMix, n: number, streams: number): [number, number] {
   if (mix === 'writing') return [WRITING_TOKENS.prompt, WRITING_TOKENS.output]
   // Steps of 3 and 5 eighths, so that neither length repeats soon nor goes with the other.
-  const place = stream + nth * (streams + 1)
-  const part = (step: number) => 0.25 + 0.75 * (((place * step) % 8) / 7)
+  const part = (step: number) => 0.25 + 0.75 * (((n * step) % 8) / 7)
   // The first ones are the rests of answers under way, so that streams end one after the other.
-  const rest = nth === 0 ? (stream + 0.5) / streams : 1
+  const rest = Math.min(1, (n + 0.5) / streams)
   const { prompt, output } = MIXED_TOKENS
   return [Math.ceil(prompt * part(3)), Math.ceil(output * part(5) * rest)]
 }

@@ -39,7 +39,7 @@ export async function startToyEngine(
   const model = join(folder, 'toy.gguf')
   await writeToyModel(model, { kind, seed: 1, contextTokens: 2048 })
   const engine = await runEngine(
-    { model, cap: 4, express: 0, spare: 0, threads: 1, ...options },
+    { model, cap: 4, express: 0, spare: 0, threads: 1, 'sweep-ms': 0, ...options },
     { clock: systemClock, random: systemRandom, logger: createLogger('error', 'engine') },
   )
   const { url, ready } = engine

@@ -4,7 +4,6 @@ import { CAP_UNKNOWN, plain, type Traits } from './traits.ts'
 
 export function gristmillTraits(models: readonly ListedModel[]): Traits {
   const meta = models[0]?.meta
-  const isCalibrated = meta?.calibration != null
   const cap = meta?.cap ?? CAP_UNKNOWN
   return {
     ...plain,
@@ -13,9 +12,10 @@ export function gristmillTraits(models: readonly ListedModel[]): Traits {
     cap,
     // It has no sequences beyond those that it was started with.
     capMost: cap,
-    capReason: isCalibrated
-      ? 'Found by calibration: more requests at once would not get more work done.'
-      : 'As the engine was started.',
+    capReason:
+      cap === meta?.calibration?.knee
+        ? 'Found by calibration: more requests at once would not get more work done.'
+        : 'As the engine was started.',
     express: meta?.express ?? 0,
     spare: meta?.spare ?? 0,
     capacityUnitsPerS: meta?.calibration?.capacityUnitsPerS ?? null,
