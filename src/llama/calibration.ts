@@ -72,10 +72,9 @@ export function streamCounts(cap = STREAMS_MOST): number[] {
 }
 
 /**
- * The sweep: a fifth of the time picks the threads, a fifth measures work and pace at the knee, the
- * rest goes through `counts`; where other streams than those of the knee write most, a fifth
- * more is for them.
- * @param durationMs of the whole sweep
+ * The sweep: a fifth of `durationMs` picks the threads where there is a choice, three fifths go
+ * through `counts`, three tenths measure work and pace at the knee, and as much more where other
+ * streams than those of the knee write most.
  * @returns undefined where the model writes too slowly to be measured
  */
 export async function calibrate(
@@ -101,19 +100,26 @@ export async function calibrate(
       if (row.serviceUnitsPerS > best) threads = count
       best = Math.max(best, row.serviceUnitsPerS)
     }
-  const eachMs = (durationMs * 0.6) / counts.length / PASSES
+  const measured = async (
+    streams: number,
+    share: number,
+    mix: StreamMix,
+    before?: CalibrationRow,
+  ) => better(before, await measure(streams, threads, share * durationMs, mix))
   const found: CalibrationRow[] = []
   for (let pass = 0; pass < PASSES; pass++)
-    for (const [i, streams] of counts.entries()) {
-      const row = await measure(streams, threads, eachMs, 'writing')
-      found[i] = better(found[i], row)
-    }
+    for (const [i, streams] of counts.entries())
+      found[i] = await measured(streams, 0.6 / counts.length / PASSES, 'writing', found[i])
   const rows = found.filter(({ meanTokenGapP95Ms }) => meanTokenGapP95Ms > 0)
   if (rows.length === 0) return undefined
   const knee = kneeOf(rows)
   const most = rows.reduce((a, b) => (writesPerMs(b) > writesPerMs(a) ? b : a)).streams
-  const atKnee = await measure(knee, threads, durationMs / 5, 'mixed')
-  const atMost = most === knee ? atKnee : await measure(most, threads, durationMs / 5, 'mixed')
+  const mixed: CalibrationRow[] = []
+  const loops = most === knee ? [knee] : [knee, most]
+  for (let pass = 0; pass < PASSES; pass++)
+    for (const [i, streams] of loops.entries())
+      mixed[i] = await measured(streams, 0.3 / PASSES, 'mixed', mixed[i])
+  const [atKnee, atMost = atKnee] = mixed as [CalibrationRow, CalibrationRow?]
   return {
     version: VERSION,
     threads,

@@ -81,19 +81,19 @@ test('a sweep picks the faster threads and keeps the better pass of each count',
 
 test('the capacity knows no promise: it is measured beyond the knee where more is written', async () => {
   const sweep = async (aloneMs: number) => {
-    const mixed: number[] = []
+    const mixed = new Set<number>()
     const found = await calibrate(
       async (streams, _threads, _ms, mix) => {
         const root = Math.sqrt(streams)
-        if (mix === 'mixed') mixed.push(streams)
+        if (mix === 'mixed') mixed.add(streams)
         return row(streams, (mix === 'mixed' ? 50 : 100) * root, aloneMs * root)
       },
       { counts: streamCounts(), threadCounts: [1], durationMs: 100, clock: new FakeClock() },
     )
     return [mixed, found?.knee, found?.kneeUnitsPerS, found?.capacityUnitsPerS]
   }
-  assert.deepEqual(await sweep(20), [[16], 16, 200, 200])
-  assert.deepEqual(await sweep(40), [[4, 16], 4, 100, 200])
+  assert.deepEqual(await sweep(20), [new Set([16]), 16, 200, 200])
+  assert.deepEqual(await sweep(40), [new Set([4, 16]), 4, 100, 200])
 })
 
 test('what was found by an earlier way of measuring is measured anew', async () => {
@@ -141,6 +141,21 @@ test('where a cap is set the sweep goes up to it', async () => {
     { counts: streamCounts(2), ...options },
   )
   assert.deepEqual(measured, new Set([1, 2]))
+})
+
+test('what disturbs one measurement of the pace at the knee is no part of it', async () => {
+  let isDisturbed = true
+  const calibration = await calibrate(
+    async (streams, _threads, _ms, mix) => {
+      if (mix !== 'mixed') return row(streams, streams, 10)
+      const found = isDisturbed ? row(streams, 1, 1090) : row(streams, 500, 60)
+      isDisturbed = false
+      return found
+    },
+    { counts: [1, 2], threadCounts: [1], durationMs: 100, clock: new FakeClock() },
+  )
+  assert.equal(calibration?.kneeTokenGapP95Ms, 60)
+  assert.equal(calibration.capacityUnitsPerS, 500)
 })
 
 test('numbers of streams at which nothing was written say nothing', async () => {
