@@ -19,6 +19,7 @@ let client: OpenAI
 /** Answers what the own engine holds. */
 let letGo: () => void
 
+const big = { models: [{ name: 'big', contextTokens: 2048, toy: false }], cap: 4 }
 const price = { inputNanos: 10, outputNanos: 100 }
 
 beforeEach(async () => {
@@ -26,7 +27,7 @@ beforeEach(async () => {
   rented = await startTestEngine()
   mill = await startTestGateway()
   mill.setEngine(own, { cap: 1 })
-  mill.setEngine(rented, { models: [{ name: 'big', contextTokens: 2048, toy: false }], cap: 4 })
+  mill.setEngine(rented, big)
   mill.models.push({ name: 'big', contextTokens: 2048, createdAtMs: 1, toy: false })
   client = new OpenAI({ baseURL: mill.baseUrl, apiKey: 'sk-anna', maxRetries: 0 })
   const held: (() => void)[] = []
@@ -146,7 +147,11 @@ describe('a route that overflows', () => {
     rented.answer((one) => sendJson(one.response, 429, { error: { message: 'too many' } }))
     const first = fill()
     await until(() => own.seen.length === 1)
+    // All go over at once: what comes after many refusals does not go there any more.
+    mill.setEngine(rented, big, 'down')
     const more = Array.from({ length: 30 }, () => ask())
+    await until(() => mill.pool.waitingOf('ten_anna') === 30)
+    mill.setEngine(rented, big, 'up')
     await until(() => mill.pool.waitingOf('ten_anna') === 30 && rented.seen.length > 20)
     letGo()
     const answers = await Promise.all([first, ...more])
