@@ -1,6 +1,6 @@
 /**
- * Ids, clock, errors, configuration, limits, logging, metrics and the planner of steps; no I/O
- * beyond standard output and the files that configuration names.
+ * Ids, clock, errors, configuration, limits, logging, metrics, and what steps of an engine compute;
+ * no I/O beyond standard output and the files that configuration names.
  */
 export { BackgroundTurn } from './background-turn.ts'
 export { checked, invalidValue, type Problem, problemsOf, tried } from './check.ts'
@@ -43,12 +43,15 @@ export {
   sharedOut,
   signedNanosOf,
 } from './money.ts'
+export { Pace } from './pace.ts'
 export { promisedTokenGapMs, TTFT_PROMISE_MS } from './promises.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
+export type { ReadPiece } from './read-cost.ts'
 export { Reading } from './reading.ts'
 export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'
 export { Rounds } from './rounds.ts'
 export { SEAL_KEY_BYTES, SEAL_OVERHEAD_BYTES, sealBytes, unsealBytes } from './sealing.ts'
+export { SequencePool, type TakenSequence } from './sequence-pool.ts'
 export {
   type Band,
   bandOf,
@@ -60,6 +63,7 @@ export {
   wireTier,
 } from './service-class.ts'
 export { ShortLivedMap } from './short-lived-map.ts'
+export { choosePass, type FillableSequence } from './step-pass.ts'
 export {
   notePassed,
   type Piece,

@@ -9,33 +9,24 @@ import type { Token } from 'node-llama-cpp'
 import {
   BackgroundTurn,
   type Clock,
+  choosePass,
   GristmillError,
   isBackground,
   notePassed,
+  type Pace,
   planStep,
+  SequencePool,
   type StepCandidate,
   type StepPlan,
   type StepRoom,
+  type TakenSequence,
 } from '../base/index.ts'
 import { engineFailed } from './engine-failed.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken } from './generation.ts'
-import type { Pace } from './pace.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
-import { SequencePool, type TakenSequence } from './sequence-pool.ts'
-import { choosePass } from './step-pass.ts'
+import type { StepReport } from './step-report.ts'
 import type { ThreadChoice } from './thread-choice.ts'
 import { TurnWatch } from './turn-watch.ts'
-
-export interface StepReport {
-  durationMs: number
-  decoded: number
-  /** Sequences that its pass computed, idle ones that came along as well. */
-  sequences: number
-  /** Pieces of prompts that it read, and their tokens. */
-  pieces: number
-  readTokens: number
-  threads: number
-}
 
 export interface DriverOptions extends StepRoom {
   runners: readonly Runner[]
@@ -79,7 +70,7 @@ const GATHER_MS_MAX = 8
 
 export class Driver {
   readonly #options: DriverOptions
-  readonly #pool: SequencePool<Runner>
+  readonly #pool: SequencePool<Runner, readonly Token[]>
   readonly #active = new Set<Active>()
   #waiting: Waiting[] = []
   /** The last token of the last step, which is still to be handed on. */
@@ -263,7 +254,11 @@ export class Driver {
     const { clock, pace, room, threads, onStep } = this.#options
     const candidates = [...this.#active]
     const startMs = clock.monotonicMs()
-    const { pass, fillers, others } = choosePass(plan.decode, this.#active, this.#pool, pace)
+    const { pass, fillers, others } = choosePass(plan.decode, this.#active, {
+      pool: this.#pool,
+      pace,
+      heldTokens: ({ runner }) => runner.heldTokens(),
+    })
     const readTokens = plan.read.reduce((sum, { tokens }) => sum + tokens, 0)
     const reading = plan.read.toSorted((a, b) => a.candidate.index - b.candidate.index)
     const pieces = plan.read.map(({ candidate: { position }, tokens }) => ({ position, tokens }))

@@ -1,10 +1,11 @@
 /** What `GET /metrics` shows, under names like those of other engines. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, createRegistry, Gauge, Histogram, type Registry } from '../base/index.ts'
-import type { Driver, StepReport } from './driver.ts'
+import type { Driver } from './driver.ts'
 import type { Embedder } from './embedder.ts'
 import type { Progress } from './generation.ts'
 import type { RequestEnd } from './request-log.ts'
+import type { StepReport } from './step-report.ts'
 
 /** The event-loop monitor's period, which its measurements include; each costs a wake-up. */
 const DELAY_RESOLUTION_MS = 50

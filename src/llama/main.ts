@@ -6,6 +6,7 @@ import {
   GristmillError,
   type Logger,
   limitTable,
+  Pace,
   type Random,
   REST_TOKENS_MAX,
 } from '../base/index.ts'
@@ -36,7 +37,6 @@ import {
 import { type LoadedModel, loadModel, openSequences } from './loaded-model.ts'
 import { contextTokensFor } from './memory-fit.ts'
 import { type EngineOptions, type ParsedEngineOptions, parseEngineOptions } from './options.ts'
-import { Pace } from './pace.ts'
 import { RequestLog } from './request-log.ts'
 import { SamplerMemory } from './sampler-memory.ts'
 import { forcedRequest, SWEEP_CONTEXT_TOKENS, sweepWith } from './sweep.ts'

@@ -1,13 +1,13 @@
 /** What the driver needs of a sequence. */
 import type { Token } from 'node-llama-cpp'
+import type { FillableSequence } from '../base/index.ts'
 import type { SampledToken, Sampling } from './generation.ts'
-import type { PooledSequence } from './sequence-pool.ts'
 
 /** So many tokens that nobody wants a sequence gathers until they are dropped. */
 export const FILLED_TOKENS_MAX = 64
 
 /** One sequence of the context; all calls but `commonPrefix` and `heldTokens` run alone on it. */
-export interface Runner extends PooledSequence {
+export interface Runner extends FillableSequence<readonly Token[]> {
   /** Drops all state but the first `keep` tokens; resolves to what is really kept. */
   keep(keep: number): Promise<number>
   /** Reads prompt tokens without generating. */
@@ -18,8 +18,6 @@ export interface Runner extends PooledSequence {
   next(): Promise<SampledToken>
   /** Ends the generation; the state stays for reuse. */
   finish(): Promise<void>
-  /** Whether an idle sequence may compute a token that nobody wants, and holds few enough. */
-  canFill(heldMax: number): boolean
   /** Computes such a token; `keep` drops it, and `heldTokens` does not count it. */
   fill(): Promise<void>
   filledTokens(): number

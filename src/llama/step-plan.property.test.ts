@@ -4,14 +4,14 @@ import fc from 'fast-check'
 import {
   BackgroundTurn,
   notePassed,
+  Pace,
   type Piece,
   planStep,
   RANKS_PER_CLASS,
   REST_TOKENS_MAX,
+  type ReadPiece,
   type StepCandidate,
 } from '../base/index.ts'
-import { Pace } from './pace.ts'
-import type { ReadPiece } from './read-cost.ts'
 
 const READ_TOKENS_MAX = 512
 const OPTIONS = { room: 5, enough: 3, yieldMsMax: 5000 }

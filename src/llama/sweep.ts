@@ -1,12 +1,11 @@
 /** Measures a model's speed with a number of streams: short requests in a closed loop. */
 import type { Token } from 'node-llama-cpp'
-import type { Clock } from '../base/index.ts'
+import { type Clock, Pace } from '../base/index.ts'
 import type { CalibrationRow, MeasureStreams, StreamMix } from './calibration.ts'
 import { Driver } from './driver.ts'
 import { newProgress } from './engine.ts'
 import type { GenerationRequest, Progress, Sampling } from './generation.ts'
 import type { OpenSequences } from './loaded-model.ts'
-import { Pace } from './pace.ts'
 
 const PROMPT =
   'Write two or three plain sentences about a river, a mill and the people who share it, please.'

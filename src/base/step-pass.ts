@@ -1,15 +1,23 @@
 /** Which streams and idle sequences one pass of a step computes. */
-import type { StepCandidate } from '../base/index.ts'
 import type { Pace } from './pace.ts'
 import { nextPass } from './pass.ts'
-import type { Runner } from './runner.ts'
-import type { SequencePool } from './sequence-pool.ts'
+import type { PooledSequence, SequencePool } from './sequence-pool.ts'
+import type { StepCandidate } from './step-plan.ts'
 
 /** A pass attends to as many positions as the longest of its sequences, at least to these. */
 const ATTENDED_TOKENS_MIN = 192
 
-interface Stream extends StepCandidate {
-  runner: Runner
+export interface FillableSequence<Prompt> extends PooledSequence<Prompt> {
+  /** Whether an idle sequence may compute a token that nobody wants, and holds few enough. */
+  canFill(heldMax: number): boolean
+}
+
+/** What a pass needs to know of those that hold a sequence. */
+export interface PassOptions<S, Q extends FillableSequence<P>, P extends { length: number }> {
+  pool: SequencePool<Q, P>
+  pace: Pick<Pace, 'passMs'>
+  /** Tokens that the sequence of a stream holds. */
+  heldTokens(stream: S): number
 }
 
 /**
@@ -18,18 +26,21 @@ interface Stream extends StepCandidate {
  * @returns `pass`, those that step, also ones that stood aside between them; `fillers`, idle
  *   sequences that are computed along; and `others`, whose turn comes later
  */
-export function choosePass<S extends Stream>(
+export function choosePass<
+  S extends StepCandidate,
+  Q extends FillableSequence<P>,
+  P extends { length: number },
+>(
   decode: readonly S[],
   active: Iterable<S>,
-  pool: SequencePool<Runner>,
-  pace: Pace,
-): { pass: S[]; fillers: Runner[]; others: S[] } {
-  const longest = Math.max(...decode.map(({ runner }) => runner.heldTokens()))
+  { pool, pace, heldTokens }: PassOptions<S, Q, P>,
+): { pass: S[]; fillers: Q[]; others: S[] } {
+  const longest = Math.max(...decode.map(heldTokens))
   const aside = [...active].filter((one) => one.unread === 0 && !one.paused)
   const asideAt = (at: number) => aside.find(({ index }) => index === at)
   const idleAt = (at: number) => {
-    const runner = pool.idleAt(at)
-    return runner?.canFill(Math.max(longest, ATTENDED_TOKENS_MIN)) ? runner : undefined
+    const sequence = pool.idleAt(at)
+    return sequence?.canFill(Math.max(longest, ATTENDED_TOKENS_MIN)) ? sequence : undefined
   }
   const { pass, others } = nextPass(decode, {
     passMs: (sequences) => pace.passMs(sequences),

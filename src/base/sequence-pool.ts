@@ -5,12 +5,10 @@
  * lowest, so that all in use move together; and what others may come back to is left alone, the
  * longer and younger it is the rather. Background work takes the lowest ones. Pure bookkeeping.
  */
-import type { Token } from 'node-llama-cpp'
-
 /** What the pool needs to know of a sequence. */
-export interface PooledSequence {
-  /** Number of leading tokens of `tokens` whose state the sequence holds. */
-  commonPrefix(tokens: readonly Token[]): number
+export interface PooledSequence<Prompt> {
+  /** Number of leading tokens of a prompt whose state the sequence holds. */
+  commonPrefix(prompt: Prompt): number
   /** Number of tokens whose state the sequence holds. */
   heldTokens(): number
 }
@@ -43,7 +41,7 @@ export interface TakenSequence<S> {
   reusable: number
 }
 
-export class SequencePool<S extends PooledSequence> {
+export class SequencePool<S extends PooledSequence<Prompt>, Prompt extends { length: number }> {
   readonly #places: Place<S>[]
   #uses = 0
 
@@ -72,12 +70,12 @@ export class SequencePool<S extends PooledSequence> {
    * @param isBackground nobody waits for its first token
    * @returns undefined when all are busy
    */
-  take(salt: string, tokens: readonly Token[], isBackground = false): TakenSequence<S> | undefined {
-    const worthwhile = tokens.length * REUSE_SHARE_MIN
+  take(salt: string, prompt: Prompt, isBackground = false): TakenSequence<S> | undefined {
+    const worthwhile = prompt.length * REUSE_SHARE_MIN
     const [first] = this.#places
       .filter((place) => !place.busy)
       .map((place) => {
-        const reusable = place.salt === salt ? place.sequence.commonPrefix(tokens) : 0
+        const reusable = place.salt === salt ? place.sequence.commonPrefix(prompt) : 0
         const spared = reusable >= worthwhile ? reusable : 0
         const gain = isBackground
           ? spared - PASS_TOKENS * place.index

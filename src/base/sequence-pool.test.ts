@@ -1,25 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Token } from 'node-llama-cpp'
 import { SequencePool } from './sequence-pool.ts'
 
 class Held {
   tokens: number[] = []
-  commonPrefix(tokens: readonly Token[]): number {
+  commonPrefix(tokens: readonly number[]): number {
     const at = this.tokens.findIndex((token, i) => token !== tokens[i])
     return at < 0 ? this.tokens.length : at
   }
   heldTokens = () => this.tokens.length
 }
 
-const tokens = (...ids: number[]) => ids as Token[]
+const tokens = (...ids: number[]) => ids
 
 function pool(count: number) {
   const sequences = Array.from({ length: count }, () => new Held())
   return { sequences, pool: new SequencePool(sequences) }
 }
 
-function use(pool: SequencePool<Held>, salt: string, prompt: Token[], then: number[] = []) {
+function use(
+  pool: SequencePool<Held, readonly number[]>,
+  salt: string,
+  prompt: number[],
+  then: number[] = [],
+) {
   const taken = pool.take(salt, prompt)
   assert.ok(taken)
   taken.sequence.tokens = [...prompt, ...then]
@@ -82,7 +86,7 @@ test('of two rows of busy sequences the lower one grows, so that they come toget
 })
 
 test('a long conversation is not given up to spare a pass, an old one or that of batch work is', () => {
-  const conversation = Array.from({ length: 500 }, (_, i) => i) as Token[]
+  const conversation = Array.from({ length: 500 }, (_, i) => i)
   const next = (isBackground: boolean, since: number) => {
     const { pool: places, sequences } = pool(4)
     const first = places.take('batch', tokens(1), true)
@@ -99,7 +103,7 @@ test('a long conversation is not given up to spare a pass, an old one or that of
 })
 
 test('an answer that takes long makes no conversation old', () => {
-  const conversation = Array.from({ length: 500 }, (_, i) => i) as Token[]
+  const conversation = Array.from({ length: 500 }, (_, i) => i)
   const { pool: places, sequences } = pool(4)
   places.take('batch', tokens(1), true)
   places.take('a', conversation)

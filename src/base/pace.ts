@@ -1,6 +1,6 @@
 /** Learns how long steps take and derives how much prompt one step may read. */
-import type { ReadStep } from '../base/index.ts'
 import { ReadCost, type ReadPiece } from './read-cost.ts'
+import type { ReadStep } from './step-plan.ts'
 
 export interface PaceOptions {
   /** Most prompt tokens of one step (the context's batch size less its sequences). */
