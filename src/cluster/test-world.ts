@@ -41,6 +41,7 @@ export class World {
         running === null ? null : { running, waiting: 0, kvUsage: null, preemptions: null },
       )
     },
+    stepTimes: () => Promise.resolve(null),
     countOf: () => Promise.resolve(null),
     countTokens: () => Promise.resolve(null),
     close: () => Promise.resolve(),

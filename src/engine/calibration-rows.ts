@@ -6,6 +6,12 @@ import type { EngineCalibration } from './calibration.ts'
 const count = z.number().min(0)
 const tokensSchema = z.object({ input: count, cached: count, output: count })
 
+const stepTimesSchema = z.object({
+  read: z.object({ tokens: count, pieces: count, seconds: count }),
+  passes: z.array(z.object({ sequences: count, count, seconds: count })),
+  enough: count,
+})
+
 const resultSchema = z.object({
   weights: z.object({ input: z.number().positive(), cached: count, output: z.number().positive() }),
   capacityUnitsPerS: count,
@@ -21,6 +27,8 @@ const resultSchema = z.object({
       seconds: z.number().positive(),
       tokens: tokensSchema,
       tokenGapP95Ms: count.nullable(),
+      // Rows of before it was asked have none.
+      steps: stepTimesSchema.optional(),
     }),
   ),
 })

@@ -3,6 +3,7 @@
  * the cost unit. Pure: points that were measured go in, figures come out.
  */
 import { promisedTokenGapMs } from '../base/index.ts'
+import type { StepTimes } from './types.ts'
 
 /** Tokens that an engine worked through. */
 export interface Tokens {
@@ -26,6 +27,8 @@ export interface CalibrationPoint {
   tokens: Tokens
   /** p95 over requests of their mean time between tokens; null where none had two. */
   tokenGapP95Ms: number | null
+  /** How long the engine's steps took meanwhile; absent where it does not tell. */
+  steps?: StepTimes | undefined
 }
 
 export interface FittedWeights {

@@ -85,6 +85,7 @@ async function measure(prepare: (engine: TestEngine) => void) {
   })
   open.push(engine, test)
   prepare(test)
+  await engine.probe(new AbortController().signal)
   const places = new Places()
   const points: CalibrationPoint[] = []
   const run = measureEngine({
@@ -101,8 +102,10 @@ async function measure(prepare: (engine: TestEngine) => void) {
   return { test, places, points, run }
 }
 
-function answerSlowly(engine: TestEngine): void {
+/** @param told called with the number of requests so far */
+function answerSlowly(engine: TestEngine, told: (requests: number) => void = () => {}): void {
   engine.answer(({ response, body }) => {
+    told(engine.seen.length)
     beginStream(response)
     const frame = (fields: object) => response.write(`data: ${JSON.stringify(fields)}\n\n`)
     frame({ choices: [{ text: 'one' }] })
@@ -132,6 +135,43 @@ test('sweeps the requests at once, then measures what kinds of tokens take', asy
   assert.equal(seen?.path, '/v1/completions')
   assert.equal(seen?.body.priority, 63)
   assert.equal(seen?.body.cache_salt, 'calibration')
+})
+
+/** Tells that it has made ten passes for every request, and read a prompt of three pieces. */
+function tellSteps(engine: TestEngine, requests: number): void {
+  const told = {
+    read_tokens_total: 40,
+    read_pieces_total: 3,
+    read_seconds_total: 0.25,
+    'passes_total{sequences="4"}': 10,
+    'pass_seconds_total{sequences="4"}': 0.5,
+  }
+  const lines = Object.entries(told).map(([name, each]) => `gristmill:${name} ${each * requests}`)
+  engine.pages.set('/metrics', ['gristmill:enough_streams 3', ...lines].join('\n'))
+}
+
+test('a point has what the engine tells of its steps meanwhile', async () => {
+  const { points, run } = await measure((engine) => {
+    answerSlowly(engine, (requests) => tellSteps(engine, requests))
+    tellSteps(engine, 0)
+  })
+  await run
+  for (const { steps } of points) {
+    assert.ok(steps && steps.read.tokens > 0)
+    const requests = steps.read.tokens / 40
+    assert.deepEqual(steps, {
+      read: { tokens: 40 * requests, pieces: 3 * requests, seconds: 0.25 * requests },
+      passes: [{ sequences: 4, count: 10 * requests, seconds: 0.5 * requests }],
+      enough: 3,
+    })
+  }
+  assert.ok(points.length > 3)
+})
+
+test('an engine that tells nothing of its steps is calibrated all the same', async () => {
+  const { points, run } = await measure(answerSlowly)
+  await run
+  assert.ok(points.every((point) => !('steps' in point)))
 })
 
 test('an engine that refuses ends it with the reason, and every place is given back', async () => {

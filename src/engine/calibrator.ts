@@ -7,7 +7,8 @@ import type { Clock, Random } from '../base/index.ts'
 import type { CalibrationPoint, Tokens } from './calibration.ts'
 import { unitsPerS } from './calibration.ts'
 import { askForCalibration } from './calibration-load.ts'
-import type { Engine, EngineProfile } from './types.ts'
+import { stepTimesBetween } from './step-times.ts'
+import type { Engine, EngineProfile, StepTimes } from './types.ts'
 
 /** A place on the engine for one request; `finish` gives it back, once. */
 export interface CalibrationPlace {
@@ -90,6 +91,7 @@ async function measurePoint(
   const { clock, places, pointMs, signal } = options
   const gaps: number[] = []
   const over = new AbortController()
+  const stepsBefore = stepTimesOf(options)
   const workers = Array.from({ length: concurrency }, async () => {
     while (!over.signal.aborted) {
       const gapMs = await askOnce(options, mix)
@@ -104,6 +106,8 @@ async function measurePoint(
     const [untilMs, after] = [clock.monotonicMs(), places.total()]
     over.abort()
     await all
+    // A step takes as long at the beginning and at the end as between.
+    const steps = stepTimesBetween(await stepsBefore, await stepTimesOf(options))
     gaps.sort((a, b) => a - b)
     return {
       mix,
@@ -115,11 +119,17 @@ async function measurePoint(
         output: after.output - before.output,
       },
       tokenGapP95Ms: gaps[Math.ceil(gaps.length * 0.95) - 1] ?? null,
+      ...(steps && { steps }),
     }
   } finally {
     over.abort()
     await Promise.allSettled(workers)
   }
+}
+
+/** A calibration does without what the engine does not tell. */
+function stepTimesOf({ engine, signal }: CalibratorOptions): Promise<StepTimes | null> {
+  return engine.stepTimes(signal).catch(() => null)
 }
 
 async function askOnce(

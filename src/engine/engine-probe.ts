@@ -11,7 +11,8 @@ import { gristmillTraits } from './kinds/gristmill.ts'
 import { type ListedModel, listedContext, modelListSchema } from './kinds/model-list.ts'
 import { type Asker, setByOperator, type Traits } from './kinds/traits.ts'
 import { parsedJson } from './parsed-json.ts'
-import type { EngineCount, EngineLoad, EngineProfile } from './types.ts'
+import { readStepTimes } from './step-times.ts'
+import type { EngineCount, EngineLoad, EngineProfile, StepTimes } from './types.ts'
 
 export interface ProbeOptions {
   /** Sequences to keep in flight, instead of what the engine says. */
@@ -102,6 +103,11 @@ export class Prober {
   /** The load of the engine that was last seen here. */
   load(signal: AbortSignal): Promise<EngineLoad | null> {
     return readLoad(this.#kind, (path) => this.#ask('GET', path, signal))
+  }
+
+  /** How long its steps have taken, where the engine that was last seen here tells it. */
+  stepTimes(signal: AbortSignal): Promise<StepTimes | null> {
+    return readStepTimes(this.#kind, (path) => this.#ask('GET', path, signal))
   }
 
   async #models(signal: AbortSignal): Promise<ListedModel[]> {

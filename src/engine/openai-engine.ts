@@ -30,6 +30,7 @@ import type {
   EngineRequest,
   EngineSink,
   RateNews,
+  StepTimes,
 } from './types.ts'
 
 const SWEEP_MS = 500
@@ -136,6 +137,10 @@ export class OpenAiEngine implements Engine, CallOwner {
 
   load(signal: AbortSignal): Promise<EngineLoad | null> {
     return this.#prober.load(signal)
+  }
+
+  stepTimes(signal: AbortSignal): Promise<StepTimes | null> {
+    return this.#prober.stepTimes(signal)
   }
 
   countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null> {

@@ -72,6 +72,16 @@ export interface EngineLoad {
   preemptions: number | null
 }
 
+/** How long an engine's steps have taken since it was started, as far as it tells. */
+export interface StepTimes {
+  /** Steps that read: of prompts so many tokens, in so many pieces. */
+  read: { tokens: number; pieces: number; seconds: number }
+  /** Steps that wrote, by the sequences that their pass computed. */
+  passes: { sequences: number; count: number; seconds: number }[]
+  /** Streams of people beside which background ones stand aside. */
+  enough: number
+}
+
 /** What a rented service says about its limits with the beginning of an answer. */
 export interface RateNews {
   requestId: string
@@ -135,6 +145,8 @@ export interface Engine {
   probe(signal: AbortSignal): Promise<EngineProfile>
   /** Asks for its load; null where it tells nothing, which never means that it is idle. */
   load(signal: AbortSignal): Promise<EngineLoad | null>
+  /** Asks how long its steps have taken; null where it does not tell. */
+  stepTimes(signal: AbortSignal): Promise<StepTimes | null>
   /** The engine's own count for a request, or null where it keeps none. */
   countOf(requestId: string, signal: AbortSignal): Promise<EngineCount | null>
   /**

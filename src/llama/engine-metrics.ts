@@ -52,11 +52,13 @@ export class EngineMetrics {
   }
 
   /** Shows what is at work. */
-  watch(driver: Driver, embedder: Pick<Embedder, 'requests'>): void {
+  watch(driver: Driver, embedder: Pick<Embedder, 'requests'>, enough: number): void {
     const running = () => driver.counts.running + embedder.requests
     this.#gauge('num_requests_running', 'Requests that hold a slot or are embedded.', running)
     this.#gauge('num_requests_waiting', 'Requests without a slot.', () => driver.counts.waiting)
     this.#gauge('slots', 'Sequences of this engine.', () => driver.counts.slots)
+    const aside = 'Streams of people beside which background ones stand aside.'
+    this.#gauge('enough_streams', aside, () => enough)
   }
 
   step({ durationMs, sequences, pieces, readTokens, threads }: StepReport): void {

@@ -174,13 +174,14 @@ async function assemble(
     onSampler: () => memory.noteSampler(),
   })
   const metrics = new EngineMetrics()
+  const enough = calibration ? enoughStreams(calibration) : cap + express
   const driver = new Driver({
     ...sequences,
     clock,
     pace: paceFrom(calibration),
     waitingMax: WAITING_MAX,
     room: cap + express,
-    enough: calibration ? enoughStreams(calibration) : cap + express,
+    enough,
     yieldMsMax: YIELD_MS_MAX,
     isEndToken: (token) => loaded.endTokens.has(token),
     onStep(report) {
@@ -189,7 +190,7 @@ async function assemble(
     },
   })
   const embedder = new Embedder(loaded.model, { contextTokens, threads })
-  metrics.watch(driver, embedder)
+  metrics.watch(driver, embedder, enough)
   if (!embedsOnly) await warmUp(driver, loaded)
   logger.info({ model: loaded.name, cap, express, spare, contextTokens, threads }, 'engine ready')
   const template = new ChatTemplate(loaded.model, contextTokens)

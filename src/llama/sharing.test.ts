@@ -149,6 +149,7 @@ test('metrics tell what was read and how many sequences shared the steps that wr
   assert.equal(passes, 6)
   assert.ok((await count('read_seconds_total')) > 0)
   assert.ok((await count('pass_seconds_total{sequences="1"}')) > 0)
+  assert.ok((await count('enough_streams')) >= 1)
 })
 
 async function counts(name: string): Promise<number> {

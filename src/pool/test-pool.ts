@@ -16,6 +16,7 @@ export function engine(id: string): Engine {
     dispatch: () => ({ resume() {}, abort() {} }),
     probe: unused,
     load: () => Promise.resolve(null),
+    stepTimes: () => Promise.resolve(null),
     countOf: () => Promise.resolve(null),
     countTokens: unused,
     close: () => Promise.resolve(),

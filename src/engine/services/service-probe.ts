@@ -69,6 +69,11 @@ export class ServiceProber {
     return Promise.resolve(null)
   }
 
+  /** Nor of how it computes. */
+  stepTimes(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
   /** It bills by its own count, which it does not tell again. */
   countOf(): Promise<null> {
     return Promise.resolve(null)
