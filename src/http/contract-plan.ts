@@ -20,6 +20,8 @@ export interface EngineProfileView {
   prefixCache: boolean
   yields: 'step' | 'prompts' | 'none'
   spare: number
+  /** Of our own engine: a pass over neighbouring sequences is what `decode` tells of. */
+  lockstep?: { enough: number } | undefined
 }
 
 /** The same trace under different arrangements of the same engines, each at equal promise. */

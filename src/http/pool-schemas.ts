@@ -147,6 +147,7 @@ export const engineProfile = z
     prefixCache: z.boolean(),
     yields: z.enum(['step', 'prompts', 'none']),
     spare: count,
+    lockstep: z.object({ enough: count }).optional(),
   })
   .openapi('EngineProfile') satisfies z.ZodType<contract.EngineProfileView>
 

@@ -2,8 +2,8 @@
  * The model of an engine with continuous batching: whole steps that give streams a token and read
  * pieces of prompts, both at once, or either where it stands aside by step. Steps of the same
  * composition are computed at once. Where steps read or write, production's own planner says what
- * is in them. What it leaves out: context lengths within a step, passes for
- * sequences that are no neighbours, sampling, the network.
+ * is in them. What it leaves out: context lengths within a step, passes for sequences that are no
+ * neighbours (the model of our own has them), sampling, the network.
  */
 import {
   BackgroundTurn,
@@ -13,7 +13,6 @@ import {
   planStep,
   type ReadStep,
 } from '../base/index.ts'
-import type { HeapMember } from './heap.ts'
 import { SimPrefixCache } from './sim-prefix-cache.ts'
 import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
 import {
@@ -22,25 +21,18 @@ import {
   enoughStreams,
   piecesOf,
   REPORT_TOKENS,
+  stepsBegun,
   stepsOfOnePiece,
   stepsUntilDone,
   tokensOf,
   YIELD_MS_MAX,
 } from './sim-step.ts'
-import type { SimOutcome, SimTicket } from './sim-types.ts'
+import type { SimEngineEvents, SimEngineModel, SimTicket } from './sim-types.ts'
 
 /** Share of the memory that prefixes may fill. */
 const PREFIX_SHARE = 0.5
-const BARELY_MS = 1e-6
 /** Part of the memory that background prompts leave free where they stand aside. */
 const KEPT_FREE_SHARE = 0.1
-
-export interface SimEngineEvents {
-  promptRead(ticket: SimTicket, nowMs: number): void
-  progressed(ticket: SimTicket, nowMs: number): void
-  preempted(ticket: SimTicket, tokens: number, nowMs: number): void
-  ended(ticket: SimTicket, outcome: SimOutcome, nowMs: number): void
-}
 
 interface Segment {
   startMs: number
@@ -51,12 +43,10 @@ interface Segment {
   read: readonly Piece<SimTicket>[]
 }
 
-export class SimEngine implements HeapMember {
+export class SimEngine implements SimEngineModel {
   index = -1
   readonly order = 0
-  /** When the running segment ends; infinite while nothing runs. */
   endMs = Number.POSITIVE_INFINITY
-  /** Milliseconds in which it computed something. */
   busyMs = 0
   readonly id: string
   readonly profile: EngineProfile
@@ -97,7 +87,6 @@ export class SimEngine implements HeapMember {
     this.#streamMs = this.#decodeMs(this.#room) / this.#room
   }
 
-  /** Requests it holds, those that wait for memory included. */
   get held(): number {
     return this.#waiting.length + this.#reading.length + this.#decoding.length
   }
@@ -106,13 +95,11 @@ export class SimEngine implements HeapMember {
     return this.#segment === undefined
   }
 
-  /** Takes a request; it joins with the next step. */
   add(ticket: SimTicket, nowMs: number): void {
     this.#wait(ticket)
     this.cut(nowMs)
   }
 
-  /** Its caller has left; it ends with the step that is under way. */
   abort(ticket: SimTicket, nowMs: number): void {
     ticket.aborted = true
     this.#hasAborted = true
@@ -128,7 +115,7 @@ export class SimEngine implements HeapMember {
   cut(nowMs: number): void {
     const segment = this.#segment
     if (segment === undefined) return
-    const done = Math.ceil((nowMs - segment.startMs) / segment.stepMs - BARELY_MS)
+    const done = stepsBegun(segment, nowMs)
     if (done <= 0) {
       this.#segment = undefined
       this.endMs = Number.POSITIVE_INFINITY
@@ -138,7 +125,6 @@ export class SimEngine implements HeapMember {
     }
   }
 
-  /** Carries out the segment that ends now; its events are told before this returns. */
   complete(nowMs: number): void {
     const segment = this.#segment
     if (segment === undefined) return
@@ -168,7 +154,6 @@ export class SimEngine implements HeapMember {
     this.#backgroundTurn.note({ candidates, decode, durationMs, streamMs: this.#streamMs })
   }
 
-  /** Plans the next segment where none runs. */
   plan(nowMs: number): void {
     if (this.#segment !== undefined) return
     this.#admit(nowMs)
@@ -212,7 +197,6 @@ export class SimEngine implements HeapMember {
     }
   }
 
-  /** Gives up requests whose callers have left; only between two segments. */
   dropAborted(nowMs: number): void {
     if (this.#segment !== undefined || !this.#hasAborted) return
     this.#hasAborted = false

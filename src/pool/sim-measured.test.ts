@@ -5,7 +5,7 @@ import { type CalibrationPoint, calibrationOf, type EngineProfile } from '../eng
 import { mixOf } from './sim-batch.ts'
 import { capacityOf } from './sim-capacity.ts'
 import { measuredProfile } from './sim-measured.ts'
-import { decodeStepMs, parseProfile } from './sim-profile.ts'
+import { decodeStepMs, parseProfile, passMs } from './sim-profile.ts'
 
 const live: EngineProfile = {
   kind: 'gristmill',
@@ -45,6 +45,27 @@ function points(): CalibrationPoint[] {
   })
 }
 
+/** What such an engine tells of its steps. */
+function toldPoints(): CalibrationPoint[] {
+  return points().map((point, i) => {
+    const { concurrency, tokens } = point
+    const read = { tokens: tokens.input, pieces: 10, seconds: tokens.input / 800 }
+    const passes = [concurrency, concurrency + 1].map((sequences) => {
+      const count = tokens.output / concurrency
+      return { sequences, count, seconds: (count * stepMsOf(sequences)) / 1000 }
+    })
+    // Once, while something else ran.
+    const disturbed = { sequences: 7, count: 1, seconds: 2 }
+    return {
+      ...point,
+      steps: { read, passes: i === 0 ? [...passes, disturbed] : passes, enough: 3 },
+    }
+  })
+}
+
+/** One more stream than one costs as much as the weights do. */
+const stepMsOf = (sequences: number) => (sequences === 1 ? 10 : 20 + sequences)
+
 const measured = () =>
   parseProfile(measuredProfile('mill', '2026-11-28T10:00:00Z', calibrationOf(points()), live))
 
@@ -74,6 +95,23 @@ test('simulated, it does as much as was measured of it', () => {
   const expected = (4 * (40 + 2 * 48)) / roundS
   const { unitsPerS } = capacityOf(profile, mix, cost)
   assert.ok(Math.abs(unitsPerS / expected - 1) < 0.05, `${unitsPerS} instead of ${expected}`)
+})
+
+test('an engine that tells how long its steps take is taken at its word', () => {
+  const profile = parseProfile(
+    measuredProfile('mill', '2026-12-01T10:00:00Z', calibrationOf(toldPoints()), live),
+  )
+  const near = (is: number | undefined, should: number) =>
+    assert.ok(Math.abs((is ?? 0) / should - 1) < 0.01, `${is} instead of ${should}`)
+  near(profile.readTokensPerS, 800)
+  assert.equal(profile.lockstep?.enough, 3)
+  assert.deepEqual(
+    profile.decode.map(({ streams }) => streams),
+    [1, 2, 3, 4, 5],
+  )
+  for (const { streams, stepMs } of profile.decode) near(stepMs, stepMsOf(streams))
+  // Of more than it has seen.
+  near(passMs(profile, 10), 2 * stepMsOf(5))
 })
 
 test('an engine of others that does not tell its context is taken to have a small one', () => {

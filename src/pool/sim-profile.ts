@@ -39,6 +39,13 @@ export const engineProfileSchema = z.strictObject({
   yields: z.enum(['step', 'prompts', 'none']),
   /** Sequences beyond cap and express on which background work stands aside, where it does. */
   spare: z.int().min(0).max(4096).default(0),
+  /**
+   * There where it is our own engine, of whose steps more is known: neighbouring sequences share a
+   * pass, whose length `decode` tells, and prompts are read in pieces by its pace, so that
+   * `chunkTokens` and `kvTokens` say nothing. Beside `enough` streams of people background ones
+   * stand aside.
+   */
+  lockstep: z.strictObject({ enough: z.int().min(1) }).optional(),
 })
 
 export type EngineProfile = z.infer<typeof engineProfileSchema>
@@ -60,6 +67,13 @@ export function decodeStepMs({ decode }: Pick<EngineProfile, 'decode'>, streams:
   if (low === undefined || high === undefined) return first.stepMs
   const slope = (high.stepMs - low.stepMs) / (high.streams - low.streams)
   return low.stepMs + slope * (streams - low.streams)
+}
+
+/** Length of a pass over so many sequences; beyond those known as much longer as they are more. */
+export function passMs(profile: Pick<EngineProfile, 'decode'>, sequences: number): number {
+  const most = profile.decode.at(-1)?.streams ?? 1
+  if (sequences <= most) return decodeStepMs(profile, sequences)
+  return (decodeStepMs(profile, most) * sequences) / most
 }
 
 /**

@@ -23,7 +23,7 @@ export function piecesOf(prompts: readonly SimTicket[], tokensMax: number): Piec
   return pieces
 }
 
-export const tokensOf = (pieces: readonly Piece<SimTicket>[]): number =>
+export const tokensOf = (pieces: readonly { tokens: number }[]): number =>
   pieces.reduce((total, { tokens }) => total + tokens, 0)
 
 /** The fewest streams that write nearly as many tokens a second as the cap does. */
@@ -33,6 +33,12 @@ export function enoughStreams(profile: EngineProfile): number {
   for (let streams = 1; streams < profile.cap; streams++) if (rate(streams) >= goal) return streams
   return profile.cap
 }
+
+const BARELY_MS = 1e-6
+
+/** Steps of a row that have begun by then. */
+export const stepsBegun = (row: { startMs: number; stepMs: number }, nowMs: number): number =>
+  Math.ceil((nowMs - row.startMs) / row.stepMs - BARELY_MS)
 
 /** Steps alike until a long prompt has a piece less than a whole one left. */
 export function stepsOfOnePiece(

@@ -1,6 +1,7 @@
 /** The words of the simulator: what is asked of it and what it tells. Plain data, no behaviour. */
 
 import type { StepCandidate } from '../base/index.ts'
+import type { HeapMember } from './heap.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Arrival, Dispatch } from './scheduler-types.ts'
 import type { EngineProfile } from './sim-profile.ts'
@@ -61,6 +62,37 @@ export interface SimTicket extends StepCandidate {
   aborted: boolean
   /** Its place in the queue, once it has one. */
   queued: SimQueued | undefined
+}
+
+/** The model of an engine: plans steps, and carries them out when they end. */
+export interface SimEngineModel extends HeapMember {
+  readonly id: string
+  readonly profile: EngineProfile
+  /** When the running segment ends; infinite while nothing runs. */
+  readonly endMs: number
+  /** Milliseconds in which it computed something. */
+  readonly busyMs: number
+  /** Requests it holds, those that wait for memory included. */
+  readonly held: number
+  readonly isIdle: boolean
+  /** Takes a request; it joins with the next step. */
+  add(ticket: SimTicket, nowMs: number): void
+  /** Its caller has left; it ends with the step that is under way. */
+  abort(ticket: SimTicket, nowMs: number): void
+  /** Carries out the segment that ends now; its events are told before this returns. */
+  complete(nowMs: number): void
+  /** Gives up requests whose callers have left; only between two segments. */
+  dropAborted(nowMs: number): void
+  /** Plans the next segment where none runs. */
+  plan(nowMs: number): void
+}
+
+/** What an engine's model tells. */
+export interface SimEngineEvents {
+  promptRead(ticket: SimTicket, nowMs: number): void
+  progressed(ticket: SimTicket, nowMs: number): void
+  preempted(ticket: SimTicket, tokens: number, nowMs: number): void
+  ended(ticket: SimTicket, outcome: SimOutcome, nowMs: number): void
 }
 
 /** Hears everything that happens; times are milliseconds of the simulation. */

@@ -6,8 +6,10 @@ import { Heap, type HeapMember } from './heap.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Arrival, type CostWeights, defaultSchedulerConfig } from './scheduler-types.ts'
 import { SimEngine } from './sim-engine.ts'
+import { SimLockstepEngine } from './sim-lockstep.ts'
 import {
   DEFAULT_MODEL,
+  type SimEngineModel,
   type SimEngineSetup,
   type SimFeed,
   type SimObserver,
@@ -58,19 +60,19 @@ function beginningsOf({ tenant, prefix }: SimRequest): Beginning[] {
 
 export class Simulation {
   readonly scheduler: SimScheduler
-  readonly engines = new Map<string, SimEngine>()
+  readonly engines = new Map<string, SimEngineModel>()
   /** Requests that wait or run. */
   readonly open = new Map<string, SimTicket>()
   nowMs = 0
   readonly #options: SimulationOptions
   readonly #observers: readonly SimObserver[]
-  readonly #busy = new Heap<SimEngine>()
+  readonly #busy = new Heap<SimEngineModel>()
   readonly #leaving = new Heap<Leaving>()
   readonly #feeds: readonly SimFeed[]
   readonly #feedOf = new Map<SimTicket, SimFeed>()
-  readonly #placeOf = new Map<SimTicket, SimEngine>()
+  readonly #placeOf = new Map<SimTicket, SimEngineModel>()
   /** Engines whose next segment is to be planned. */
-  readonly #unplanned = new Set<SimEngine>()
+  readonly #unplanned = new Set<SimEngineModel>()
   #order = 0
 
   constructor(options: SimulationOptions) {
@@ -80,7 +82,8 @@ export class Simulation {
     const cost = options.cost ?? defaultSchedulerConfig.cost
     this.scheduler = options.scheduler ?? new Scheduler({ ...defaultSchedulerConfig, cost })
     for (const { id, profile, models } of options.engines) {
-      const engine = new SimEngine(id, profile, this)
+      const Model = profile.lockstep ? SimLockstepEngine : SimEngine
+      const engine = new Model(id, profile, this)
       this.engines.set(id, engine)
       this.setEngine(id, { models: models ?? [DEFAULT_MODEL] })
     }
@@ -246,7 +249,7 @@ export class Simulation {
   }
 
   /** Does something to an engine that may end its segment earlier. */
-  #interrupt(engine: SimEngine, work: () => void): void {
+  #interrupt(engine: SimEngineModel, work: () => void): void {
     work()
     if (engine.isIdle) {
       if (engine.index >= 0) this.#busy.remove(engine)
