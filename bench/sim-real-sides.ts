@@ -109,17 +109,25 @@ function realSide({ played, seconds, before, after }: RealRun) {
 export const ttftMs = (call: Call) =>
   isFailed(call) ? Number.POSITIVE_INFINITY : (call.tokenMs[0] ?? 0) - call.sentMs
 
-/** The trace with the lengths that the engine counted. */
+/**
+ * The trace with the lengths that the engine counted. What it found read is a beginning that all
+ * prompts of a tenant share; those of which it found nothing begin like the others.
+ */
 export function traceOf(played: readonly Played[]): TraceRow[] {
-  return played.flatMap(({ call, dueMs, tenant, serviceClass }) =>
-    lengthsOf(call).map((lengths) => ({
-      ...lengths,
-      atMs: dueMs,
-      tenant,
-      serviceClass,
-      prefix: [],
-    })),
+  const sharedBy = new Map(
+    [...Map.groupBy(played, ({ tenant }) => tenant)].map(([tenant, own]) => {
+      const found = own.flatMap(({ call }) => call.usage?.cachedTokens || [])
+      return [tenant, found.length > 0 ? percentile(found, 0.5) : 0]
+    }),
   )
+  return played.flatMap(({ call: { usage }, dueMs, tenant, serviceClass }) => {
+    if (usage === null) return []
+    const { promptTokens: inputTokens, cachedTokens, outputTokens } = usage
+    const shared = cachedTokens || (sharedBy.get(tenant) ?? 0)
+    const tokens = Math.min(inputTokens - 1, shared)
+    const prefix = tokens > 0 ? [{ id: tenant, tokens }] : []
+    return [{ atMs: dueMs, tenant, serviceClass, inputTokens, outputTokens, prefix }]
+  })
 }
 
 /** What the engine found read need not be read; none where it told nothing. */

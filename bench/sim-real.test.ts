@@ -25,7 +25,10 @@ test('lengths that are alike tell nothing', () => {
   assert.throws(() => interceptMs(seen(20, 0, 5), seen(20, 0, 5)), /more tokens/)
 })
 
-/** Requests one after another, each of 40 tokens read and 21 written in half a second. */
+/**
+ * Requests one after another, each of 60 tokens, of which all but the first find 20 read, and 21
+ * written in half a second.
+ */
 function runBetween(beforeUnitsPerS: number, afterUnitsPerS: number) {
   const lengths = [{ inputTokens: 40, outputTokens: 21 }]
   const played = Array.from({ length: 20 }, (_, i) => ({
@@ -37,7 +40,7 @@ function runBetween(beforeUnitsPerS: number, afterUnitsPerS: number) {
       sentMs: 500 * i,
       tokenMs: Array.from({ length: 21 }, (_, token) => 500 * i + 100 + 10 * token),
       endMs: 500 * i + 301,
-      usage: { promptTokens: 60, cachedTokens: 20, outputTokens: 21 },
+      usage: { promptTokens: 60, cachedTokens: i === 0 ? 0 : 20, outputTokens: 21 },
     },
   }))
   return {
@@ -54,8 +57,8 @@ const profile = parseProfile(builtInProfiles.find(({ name }) => name === 'embedd
 
 test('a real side did what ended in time, of the mean of what was measured before and after', () => {
   const { real, simulated, difference, valid } = sidesOf(runBetween(390, 410), profile)
-  assert.equal(real.goodUnitsPerS, (20 * (40 + 2 * 21)) / 10)
-  assert.equal(real.utilisation, 0.41)
+  assert.equal(real.goodUnitsPerS, (20 * (40 + 2 * 21) + 20) / 10)
+  assert.equal(real.utilisation, 0.415)
   assert.equal(real.ttftP50Ms, 100)
   assert.equal(simulated.goodUnitsPerS, real.goodUnitsPerS)
   assert.equal(difference.goodUnits, 0)

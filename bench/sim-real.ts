@@ -62,17 +62,16 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
   try {
     const profile = await calibrated(server, log)
     const calibrations = await calibrationsOf(server)
-    const capacityOfNow = () => measureCapacity(server, profile.cap, calibration, seed)
+    const capacityOfNow = () =>
+      watched(server, () => measureCapacity(server, profile.cap, calibration, seed))
     const before = await capacityOfNow()
     const alone = await askAlone(server, seed)
     const outsideMs = round(interceptMs(alone.short, alone.long))
     const due = await drawTrace(server, before, profile.cap, seconds, seed)
     log(`${due.length} requests in ${seconds} s, capacity ${before.capacityUnitsPerS.toFixed(0)}`)
-    const over = new AbortController()
-    const [played, samples] = await Promise.all([
-      play(due, seconds).finally(() => over.abort()),
-      watchEngine(server, over.signal),
-    ])
+    const { played, samples } = await watched(server, async () => ({
+      played: await play(due, seconds),
+    }))
     const after = await capacityOfNow()
     const run = { seconds, seed, outsideMs, before, after, played }
     const kept = { ...run, alone, calibrations, samples }
@@ -89,6 +88,16 @@ export async function benchSimReal(options: SimRealOptions): Promise<object> {
   } finally {
     await server.stop()
   }
+}
+
+/** What `work` tells, and what the engine did meanwhile. */
+async function watched<T extends object>(server: Server, work: () => Promise<T>) {
+  const over = new AbortController()
+  const [told, samples] = await Promise.all([
+    work().finally(() => over.abort()),
+    watchEngine(server, over.signal),
+  ])
+  return { ...told, samples }
 }
 
 async function calibrated(
