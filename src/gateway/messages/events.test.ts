@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { parseExactly } from '../../base/index.ts'
 import { messageOfAnswer } from './answer.ts'
 import { type ChatMessage, chatMessages } from './content.ts'
 import type { AnswerFrame } from './ending.ts'
@@ -265,7 +266,8 @@ function collected(events: Sent[]): unknown[] {
     if (kind === 'input_json_delta') json.set(index, (json.get(index) ?? '') + partial_json)
     for (const [key, text] of Object.entries(rest)) block[key] = String(block[key]) + text
   }
-  for (const [index, text] of json) Object.assign(blocks[index] ?? {}, { input: JSON.parse(text) })
+  for (const [index, text] of json)
+    Object.assign(blocks[index] ?? {}, { input: parseExactly(text) })
   return blocks
 }
 
