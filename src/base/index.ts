@@ -51,7 +51,7 @@ export { Reading } from './reading.ts'
 export { NOT_LISTED, Roster, type RosterMember } from './roster.ts'
 export { Rounds } from './rounds.ts'
 export { SEAL_KEY_BYTES, SEAL_OVERHEAD_BYTES, sealBytes, unsealBytes } from './sealing.ts'
-export { SequencePool, type TakenSequence } from './sequence-pool.ts'
+export { MOVED_TOKENS_MAX, SequencePool, type TakenSequence } from './sequence-pool.ts'
 export {
   type Band,
   bandOf,
@@ -63,7 +63,7 @@ export {
   wireTier,
 } from './service-class.ts'
 export { ShortLivedMap } from './short-lived-map.ts'
-export { choosePass, type FillableSequence } from './step-pass.ts'
+export { choosePass, type FillableSequence, movesTogether } from './step-pass.ts'
 export {
   notePassed,
   type Piece,

@@ -47,7 +47,8 @@ export function nextPass<S extends Stream>(
   return { pass, others: streams.filter((stream) => !pass.streams.includes(stream)) }
 }
 
-function rowsOf<S extends Stream>(streams: readonly S[]): S[][] {
+/** Rows of neighbours. */
+export function rowsOf<S extends Stream>(streams: readonly S[]): S[][] {
   const rows: S[][] = []
   for (const stream of streams) {
     const last = rows.at(-1)

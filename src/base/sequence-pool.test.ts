@@ -159,3 +159,36 @@ test('busy sequences are not handed out, and none is given back twice', () => {
   places.giveBack(taken.sequence)
   assert.throws(() => places.giveBack(taken.sequence))
 })
+
+test('nothing is moved over what people may come back to, nor what cannot be moved', () => {
+  const { pool: places, sequences } = pool(3)
+  for (let i = 0; i < 3; i++) places.take(String(i), tokens(i))
+  const [first, held, last] = sequences as [Held, Held, Held]
+  const both = new Set([first, last])
+  const gathered = () => places.gathering(both, () => true)
+  held.tokens = Array.from({ length: 500 }, (_, i) => i)
+  places.giveBack(held)
+  assert.deepEqual(gathered(), [])
+  held.tokens = tokens(1)
+  assert.deepEqual(gathered(), [{ from: 2, to: 1 }])
+  assert.deepEqual(
+    places.gathering(both, (one) => one !== last),
+    [{ from: 0, to: 1 }],
+  )
+})
+
+test('a move takes the salt along, and frees the place that was left', () => {
+  const { pool: places, sequences } = pool(3)
+  for (const salt of ['a', 'b', 'c']) places.take(salt, tokens(1))
+  const [first, second, third] = sequences as [Held, Held, Held]
+  places.giveBack(second)
+  places.move({ from: 2, to: 1 })
+  assert.throws(() => places.move({ from: 2, to: 1 }), /cannot be moved/)
+  assert.throws(() => places.giveBack(third), /not taken/)
+  assert.equal(places.free, 1)
+  places.giveBack(first)
+  second.tokens = tokens(1, 2, 3)
+  places.giveBack(second)
+  assert.equal(places.take('b', tokens(1, 2, 3))?.reusable, 0)
+  assert.equal(places.take('c', tokens(1, 2, 3))?.sequence, second)
+})

@@ -5,6 +5,8 @@
  * lowest, so that all in use move together; and what others may come back to is left alone, the
  * longer and younger it is the rather. Background work takes the lowest ones. Pure bookkeeping.
  */
+import { type Move, movesIntoRow } from './row-moves.ts'
+
 /** What the pool needs to know of a sequence. */
 export interface PooledSequence<Prompt> {
   /** Number of leading tokens of a prompt whose state the sequence holds. */
@@ -32,6 +34,9 @@ const REUSE_SHARE_MIN = 0.4
 const PASS_TOKENS = 12
 /** Part of what was kept for people that is asked for again, while it is young. */
 const RETURN_SHARE = 0.1
+
+/** Copying the state of more tokens to another sequence takes longer than what it spares. */
+export const MOVED_TOKENS_MAX = 256
 
 export interface TakenSequence<S> {
   sequence: S
@@ -95,6 +100,30 @@ export class SequencePool<S extends PooledSequence<Prompt>, Prompt extends { len
   idleAt(index: number): S | undefined {
     const place = this.#places[index]
     return place?.busy === false ? place.sequence : undefined
+  }
+
+  /**
+   * Moves after which these sequences in use are neighbours, as few as can be.
+   * @param canMove whether what a sequence holds can be copied to another one for little
+   * @see movesIntoRow
+   */
+  gathering(members: ReadonlySet<S>, canMove: (sequence: S) => boolean): Move[] {
+    return movesIntoRow(
+      this.#places.map((place) => ({
+        index: place.index,
+        isMember: members.has(place.sequence),
+        isBusy: place.busy,
+        isFixed: place.busy ? !canMove(place.sequence) : this.#worth(place, 0) > PASS_TOKENS,
+      })),
+    )
+  }
+
+  /** What was held at `from` is now also at `to`, and whoever had that sequence has this one. */
+  move({ from, to }: Move): void {
+    const [left, taken] = [this.#places[from], this.#places[to]]
+    if (!left?.busy || taken?.busy !== false) throw new Error('a sequence cannot be moved so')
+    Object.assign(taken, { busy: true, salt: left.salt, lastUse: left.lastUse })
+    Object.assign(left, { busy: false, lastUse: undefined })
   }
 
   /** Gives a sequence back; exactly once per `take`. */

@@ -1,11 +1,14 @@
 /** Which streams and idle sequences one pass of a step computes. */
 import type { Pace } from './pace.ts'
-import { nextPass } from './pass.ts'
+import { nextPass, rowsOf } from './pass.ts'
+import type { Move } from './row-moves.ts'
 import type { PooledSequence, SequencePool } from './sequence-pool.ts'
 import type { StepCandidate } from './step-plan.ts'
 
 /** A pass attends to as many positions as the longest of its sequences, at least to these. */
 const ATTENDED_TOKENS_MIN = 192
+/** What a move takes, milliseconds: 1.2 of 45 tokens of a model of 135 million parameters. */
+const MOVE_MS = 1.2
 
 export interface FillableSequence<Prompt> extends PooledSequence<Prompt> {
   /** Whether an idle sequence may compute a token that nobody wants, and holds few enough. */
@@ -18,6 +21,35 @@ export interface PassOptions<S, Q extends FillableSequence<P>, P extends { lengt
   pace: Pick<Pace, 'passMs'>
   /** Tokens that the sequence of a stream holds. */
   heldTokens(stream: S): number
+}
+
+/**
+ * Moves that make neighbours of streams whose turn it is, so that one pass computes them.
+ * @param decode in the order of their sequences
+ * @param sequences of `decode`
+ * @returns none where they would take as long as the passes that they spare
+ */
+export function movesTogether<Q extends PooledSequence<P>, P extends { length: number }>(
+  decode: readonly StepCandidate[],
+  sequences: ReadonlySet<Q>,
+  {
+    pool,
+    pace,
+    canMove,
+  }: {
+    pool: SequencePool<Q, P>
+    pace: Pick<Pace, 'passMs'>
+    /** Whether what a sequence holds can be copied to another one for little. */
+    canMove(sequence: Q): boolean
+  },
+): Move[] {
+  const rows = rowsOf(decode)
+  if (rows.length < 2) return []
+  const apartMs = rows.reduce((sum, { length }) => sum + pace.passMs(length), 0)
+  const sparedMs = apartMs - pace.passMs(decode.length)
+  if (sparedMs <= MOVE_MS) return []
+  const moves = pool.gathering(sequences, canMove)
+  return moves.length * MOVE_MS < sparedMs ? moves : []
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   type StepRoom,
   type TakenSequence,
 } from '../base/index.ts'
+import { bringTogether } from './bring-together.ts'
 import { engineFailed } from './engine-failed.ts'
 import type { GenerationEnd, GenerationRequest, SampledToken } from './generation.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
@@ -252,9 +253,12 @@ export class Driver {
 
   async #step(plan: StepPlan<Active>): Promise<void> {
     const { clock, pace, room, threads, onStep } = this.#options
+    const moves = await bringTogether(plan.decode, this.#active, { pool: this.#pool, pace })
+    const decode = plan.decode.filter(({ error }) => error === undefined)
+    if (decode.length + plan.read.length === 0) return
     const candidates = [...this.#active]
     const startMs = clock.monotonicMs()
-    const { pass, fillers, others } = choosePass(plan.decode, this.#active, {
+    const { pass, fillers, others } = choosePass(decode, this.#active, {
       pool: this.#pool,
       pace,
       heldTokens: ({ runner }) => runner.heldTokens(),
@@ -301,7 +305,7 @@ export class Driver {
     const streamMs = pace.streamMs(room)
     this.#backgroundTurn.note({ candidates, decode: pass, durationMs, streamMs })
     const report = { durationMs, decoded: pass.length, sequences, threads: threadCount }
-    onStep({ ...report, pieces: pieces.length, readTokens })
+    onStep({ ...report, moves, pieces: pieces.length, readTokens })
   }
 
   async #attempt(

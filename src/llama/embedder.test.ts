@@ -46,6 +46,7 @@ test('beside streams an input is computed by as many threads as alone', async ()
     ...sizes,
     threads: { few: threads, all: threads },
     onSampler: () => {},
+    logger,
   })
   const read = async (runner: Runner) => {
     for (let times = 0; times < 3; times++) await runner.read([...tokens])

@@ -38,6 +38,7 @@ export class EngineMetrics {
   readonly #readSeconds = this.#counter('read_seconds_total', 'Duration of steps that read.')
   readonly #passes = this.#bySequences('passes_total', 'Steps that wrote.')
   readonly #passSeconds = this.#bySequences('pass_seconds_total', 'Duration of steps that wrote.')
+  readonly #moves = this.#counter('moves_total', 'Requests that went on at another sequence.')
   #threads = 0
   readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
 
@@ -61,8 +62,9 @@ export class EngineMetrics {
     this.#gauge('enough_streams', aside, () => enough)
   }
 
-  step({ durationMs, sequences, pieces, readTokens, threads }: StepReport): void {
+  step({ durationMs, sequences, pieces, readTokens, threads, moves }: StepReport): void {
     this.#threads = threads
+    this.#moves.inc(moves)
     const seconds = durationMs / 1000
     this.#steps.observe(seconds)
     if (pieces > 0) {

@@ -14,6 +14,8 @@ export interface Sampling {
   repeatPenalty: number
   /** Unsigned 32-bit. */
   seed: number
+  /** Whether the client wants the same text again. */
+  isSeeded: boolean
   /** Logit added per token id. */
   logitBias: ReadonlyMap<number, number>
   /** Before this many tokens were generated none that ends the generation is chosen. */

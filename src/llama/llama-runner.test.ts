@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { ControlledEvaluateInputItem, LlamaContextSequence, Token } from 'node-llama-cpp'
-import { createLogger } from '../base/index.ts'
+import { createLogger, MOVED_TOKENS_MAX } from '../base/index.ts'
 import { LlamaRunner } from './llama-runner.ts'
 import { type LoadedModel, loadModel, openSequences } from './loaded-model.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
@@ -13,6 +13,7 @@ import { writeToyModel } from './toy-model.ts'
 
 const CONTEXT_TOKENS = 512
 const greedy = { ...forcedRequest([], 1, '').sampling, temperature: 0 }
+const logger = createLogger('error', 'engine')
 let loaded: LoadedModel
 let runners: Runner[]
 let tokensOf: (text: string) => Token[]
@@ -23,7 +24,6 @@ before(async () => {
   const path = join(folder, 'toy.gguf')
   // Random weights: what follows depends on every token before it.
   await writeToyModel(path, { kind: 'random', seed: 1, contextTokens: CONTEXT_TOKENS })
-  const logger = createLogger('error', 'engine')
   loaded = await loadModel(path, { name: undefined, gpu: 'off', logger })
   const sequences = await openSequences(loaded, {
     sequences: 4,
@@ -31,6 +31,7 @@ before(async () => {
     threads: { few: 1, all: 1 },
     batchTokens: 128,
     onSampler: () => {},
+    logger,
   })
   runners = sequences.runners
   tokensOf = (text) => loaded.model.tokenize(text)
@@ -135,6 +136,7 @@ test('the library computes with as many threads as it is told to use', async () 
     ...sizes,
     threads: { few: 1, all: 2 },
     onSampler: () => {},
+    logger,
   })
   const [runner] = sequences.runners as [Runner]
   await runner.read(tokensOf('the river'))
@@ -146,4 +148,70 @@ test('the library computes with as many threads as it is told to use', async () 
   assert.deepEqual(used, [both, 1, both])
   await sequences.close()
   model.createContext = create
+})
+
+test('a generation goes on the same on another sequence', async () => {
+  const [one, two] = runners as [LlamaRunner, LlamaRunner]
+  await Promise.all([one.keep(0), two.keep(0)])
+  const prompt = tokensOf('the river turns the mill')
+  const more = { ...greedy, frequencyPenalty: 1, tokensMin: 15 }
+  for (const sampling of [greedy, more, { ...greedy, topLogprobs: 2 }]) {
+    const alone = [(await one.start(prompt, sampling)).token]
+    while (alone.length < 20) alone.push((await one.next()).token)
+    await one.finish()
+    await one.keep(0)
+
+    const written = [(await one.start(prompt, sampling)).token]
+    while (written.length < 8) written.push((await one.next()).token)
+    await two.fill()
+    assert.ok(one.canMove())
+    assert.ok(await one.moveTo(two))
+    assert.equal(two.heldTokens(), prompt.length + 7)
+    while (written.length < 14) written.push((await two.next()).token)
+    assert.ok(await two.moveTo(one))
+    while (written.length < 20) written.push((await one.next()).token)
+    assert.deepEqual(written, alone)
+    await one.finish()
+    await one.keep(0)
+  }
+})
+
+test('a prompt that is read in part is read on at another sequence', async () => {
+  const [one, two] = runners as [LlamaRunner, LlamaRunner]
+  await Promise.all([one.keep(0), two.keep(0)])
+  const prompt = tokensOf('grain and stone and water')
+  const alone = await write(one, prompt, 10)
+  await one.keep(0)
+  await two.fill()
+  assert.ok(await one.moveTo(two), 'an empty one')
+  assert.equal(two.heldTokens(), 0)
+  await two.read(prompt.slice(0, 3))
+  assert.ok(await two.moveTo(one))
+  assert.deepEqual(await write(one, prompt.slice(3), 10), alone)
+  assert.equal(one.commonPrefix(prompt), prompt.length)
+})
+
+test('chances go on elsewhere, unless the same ones are wanted again', async () => {
+  const [one, two] = runners as [LlamaRunner, LlamaRunner]
+  await Promise.all([one.keep(0), two.keep(0)])
+  const prompt = tokensOf('the river turns the mill')
+  const hot = { ...greedy, temperature: 2, topK: 0 }
+  await one.start(prompt, { ...hot, isSeeded: true })
+  assert.ok(!one.canMove())
+  await one.finish()
+  await one.keep(0)
+  const { token } = await one.start(prompt, hot)
+  assert.ok(one.canMove())
+  assert.ok(await one.moveTo(two))
+  const follows = [token]
+  while (follows.length < 12) follows.push((await two.next()).token)
+  // The same chances again would make a token that is as likely everywhere come again.
+  assert.ok(new Set(follows).size > 2)
+  await two.finish()
+  await two.keep(0)
+  await two.read(Array.from({ length: MOVED_TOKENS_MAX + 1 }, (_, i) => (i % 50) as Token))
+  assert.ok(!two.canMove(), 'too much to copy')
+  await two.keep(MOVED_TOKENS_MAX)
+  assert.ok(two.canMove())
+  await two.keep(0)
 })

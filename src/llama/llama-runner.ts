@@ -7,14 +7,24 @@ import type {
   Token,
 } from 'node-llama-cpp'
 import { TokenBias } from 'node-llama-cpp'
+import { MOVED_TOKENS_MAX } from '../base/index.ts'
 import type { SampledToken, Sampling } from './generation.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
+import type { StateFile } from './state-file.ts'
 import { TopSampler } from './top-sampler.ts'
 
 /** Penalties look at this many generated tokens. */
 const PENALTY_WINDOW = 1024
 /** Largest logits fetched per token where probabilities are asked for; more than `topLogprobs`. */
 const LOGITS_MAX = 256
+/** Number of seeds; the one beyond means "random" to llama.cpp. */
+const SEEDS = 0xffff_ffff
+
+export interface RunnerOptions {
+  endTokens: ReadonlySet<Token>
+  onSampler(): void
+  stateFile?: StateFile | undefined
+}
 
 export class LlamaRunner implements Runner {
   readonly #sequence: LlamaContextSequence
@@ -22,27 +32,26 @@ export class LlamaRunner implements Runner {
   readonly #order: { evaluationPriority: EvaluationPriority }
   readonly #endTokens: ReadonlySet<Token>
   readonly #onSampler: () => void
+  readonly #stateFile: StateFile | undefined
   #iterator: AsyncGenerator<{ token: Token }, void, void> | undefined
   #top: { sampler: TopSampler; sampling: Sampling; last: Token | undefined } | undefined
   #generated: Token[] = []
+  #sampling: Sampling | undefined
   /** Generates tokens that nobody wants. */
   #filler: { iterator: AsyncGenerator<unknown, void, void>; held: number } | undefined
 
   /**
    * @param index its position among the sequences
    * @param options `onSampler` is called for every sampler that the library makes; each holds
-   * memory until collected
+   * memory until collected. Moves go through `stateFile`, where there is one
    */
-  constructor(
-    sequence: LlamaContextSequence,
-    index: number,
-    options: { endTokens: ReadonlySet<Token>; onSampler(): void },
-  ) {
+  constructor(sequence: LlamaContextSequence, index: number, options: RunnerOptions) {
     this.#sequence = sequence
     // The library takes any number, though its type names five.
     this.#order = { evaluationPriority: index as EvaluationPriority }
     this.#endTokens = options.endTokens
     this.#onSampler = options.onSampler
+    this.#stateFile = options.stateFile
   }
 
   commonPrefix(tokens: readonly Token[]): number {
@@ -68,8 +77,7 @@ export class LlamaRunner implements Runner {
   }
 
   async keep(keep: number): Promise<number> {
-    await this.#filler?.iterator.return()
-    this.#filler = undefined
+    await this.#endFiller()
     if (keep < this.#sequence.nextTokenIndex) {
       const kept = this.#sequence.contextTokens.slice(0, keep)
       // Without shifting: shifted tokens would be another text than the prompt.
@@ -85,10 +93,16 @@ export class LlamaRunner implements Runner {
 
   async start(tokens: Token[], sampling: Sampling): Promise<SampledToken> {
     this.#generated = []
+    this.#sampling = sampling
     if (sampling.topLogprobs !== undefined) {
       this.#top = { sampler: new TopSampler(sampling), sampling, last: undefined }
       return this.#evaluateTop(tokens)
     }
+    this.#goOnFrom(tokens, sampling)
+    return this.next()
+  }
+
+  #goOnFrom(tokens: Token[], sampling: Sampling): void {
     this.#onSampler()
     // Without metadata this is `evaluate` with one generator less between it and us.
     this.#iterator = this.#sequence.evaluateWithMetadata(
@@ -96,7 +110,6 @@ export class LlamaRunner implements Runner {
       {},
       { ...this.#libraryOptions(sampling), yieldEogToken: true },
     )
-    return this.next()
   }
 
   async next(): Promise<SampledToken> {
@@ -112,8 +125,57 @@ export class LlamaRunner implements Runner {
     const iterator = this.#iterator
     this.#iterator = undefined
     this.#top = undefined
+    this.#sampling = undefined
     // Awaited before the sequence is touched again: a late step would corrupt the next answer.
     await iterator?.return()
+  }
+
+  canMove(): boolean {
+    if (this.#stateFile === undefined || this.heldTokens() > MOVED_TOKENS_MAX) return false
+    if (this.#sampling === undefined) return true
+    // What only the library's sampler knows is lost: where a grammar is, which chances came.
+    const { grammar, isSeeded, temperature } = this.#sampling
+    return grammar === undefined && (this.#top !== undefined || !isSeeded || temperature === 0)
+  }
+
+  async moveTo(target: LlamaRunner): Promise<boolean> {
+    const [top, sampling] = [this.#top, this.#sampling]
+    await this.finish()
+    await target.#endFiller()
+    const isMoved = await this.#copyTo(target)
+    const runner = isMoved ? target : this
+    runner.#generated = this.#generated
+    runner.#sampling = sampling
+    runner.#top = top
+    const last = this.#generated.at(-1)
+    if (sampling && !top && last !== undefined) {
+      // By the same seed the same chances would come again.
+      const seed = (sampling.seed + this.#generated.length) % SEEDS
+      runner.#goOnFrom([last], { ...sampling, seed })
+    }
+    return isMoved
+  }
+
+  async #copyTo(target: LlamaRunner): Promise<boolean> {
+    if (this.#sequence.nextTokenIndex === 0) {
+      await target.keep(0)
+      return true
+    }
+    const path = this.#stateFile?.path
+    if (path === undefined) return false
+    try {
+      await this.#sequence.saveStateToFile(path)
+    } catch (error) {
+      this.#stateFile?.giveUp(error)
+      return false
+    }
+    await target.#sequence.loadStateFromFile(path, { acceptRisk: true })
+    return true
+  }
+
+  async #endFiller(): Promise<void> {
+    await this.#filler?.iterator.return()
+    this.#filler = undefined
   }
 
   #newFiller() {

@@ -13,6 +13,7 @@ import { GristmillError, type Logger } from '../base/index.ts'
 import { type GgufSummary, inspectGguf } from './gguf.ts'
 import { LlamaRunner } from './llama-runner.ts'
 import type { Runner } from './runner.ts'
+import { openStateFile } from './state-file.ts'
 import { ThreadChoice, type ThreadCounts } from './thread-choice.ts'
 
 export type GpuChoice = 'off' | 'auto' | 'cuda' | 'vulkan' | 'metal'
@@ -36,6 +37,7 @@ export interface SequenceOptions {
   /** Largest number of tokens computed in one batch. */
   batchTokens: number
   onSampler(): void
+  logger: Logger
 }
 
 /**
@@ -82,6 +84,7 @@ export async function openSequences(
   options: SequenceOptions,
 ): Promise<OpenSequences> {
   const threads = new ThreadChoice(options.threads)
+  const { onSampler } = options
   if (options.sequences === 0) {
     return { runners: [], threads, setThreads: () => undefined, close: async () => {} }
   }
@@ -94,11 +97,19 @@ export async function openSequences(
     threads: { ideal: options.threads.all, min: options.threads.all },
     batching: { itemPrioritizationStrategy: inOrderOfSequences },
   })
+  const stateFile = openStateFile((error) => {
+    options.logger.info({ err: error }, 'requests stay at the sequences that they have')
+  })
   const runners = Array.from(
     { length: options.sequences },
-    (_, index) => new LlamaRunner(context.getSequence(), index, { endTokens, ...options }),
+    (_, index) =>
+      new LlamaRunner(context.getSequence(), index, { endTokens, stateFile, onSampler }),
   )
-  return { runners, threads, setThreads: threadsOf(context), close: () => context.dispose() }
+  const close = async () => {
+    await context.dispose()
+    stateFile?.close()
+  }
+  return { runners, threads, setThreads: threadsOf(context), close }
 }
 
 /** The library sets the threads of a context before each batch, always to the same number. */

@@ -156,10 +156,7 @@ async function assemble(
   const { clock, logger } = resources
   const { embedsOnly } = loaded.summary
   const memory = new SamplerMemory(loaded.summary.vocabularySize)
-  const isMeasured = options['sweep-ms'] > 0 && !embedsOnly
-  const calibration = isMeasured
-    ? await calibrationOf(loaded, options, resources, memory)
-    : undefined
+  const calibration = await calibrationOf(loaded, options, resources, memory)
   const threads = options.threads ?? calibration?.threads ?? threadsFor(loaded)
   const cap = options.cap ?? calibration?.knee ?? 1
   const express = options.express ?? Math.max(1, Math.ceil(cap / 8))
@@ -172,6 +169,7 @@ async function assemble(
     threads: threadCounts(loaded, options, threads),
     batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX + slots,
     onSampler: () => memory.noteSampler(),
+    logger,
   })
   const metrics = new EngineMetrics()
   const enough = calibration ? enoughStreams(calibration) : cap + express
@@ -256,7 +254,7 @@ function threadCounts(
 
 const isTiny = ({ summary }: LoadedModel) => summary.parameters < SINGLE_THREAD_PARAMETERS
 
-/** From the cache, else measured and then kept there. */
+/** From the cache, else measured and then kept there; nothing where none is to be measured. */
 async function calibrationOf(
   loaded: LoadedModel,
   options: ParsedEngineOptions,
@@ -264,6 +262,7 @@ async function calibrationOf(
   memory: SamplerMemory,
 ): Promise<Calibration | undefined> {
   const { name, summary } = loaded
+  if (options['sweep-ms'] === 0 || summary.embedsOnly) return undefined
   const cache =
     options.cache === undefined
       ? undefined
@@ -292,6 +291,7 @@ async function calibrationOf(
         threads: threadCounts(loaded, options, threads),
         batchTokens: READ_TOKENS_MAX + REST_TOKENS_MAX,
         onSampler: () => memory.noteSampler(),
+        logger,
       })
       close = sequences.close
       return sequences

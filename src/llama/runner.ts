@@ -18,6 +18,13 @@ export interface Runner extends FillableSequence<readonly Token[]> {
   next(): Promise<SampledToken>
   /** Ends the generation; the state stays for reuse. */
   finish(): Promise<void>
+  /** Whether its generation, if there is one, goes on the same elsewhere, and is moved quickly. */
+  canMove(): boolean
+  /**
+   * Copies its state to an idle sequence of the same context, and goes on generating there.
+   * @returns false where it could not, and goes on here
+   */
+  moveTo(target: Runner): Promise<boolean>
   /** Computes such a token; `keep` drops it, and `heldTokens` does not count it. */
   fill(): Promise<void>
   filledTokens(): number

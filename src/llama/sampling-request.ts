@@ -68,6 +68,7 @@ export function samplingOf(fields: SharedFields, random: Random, choice: number)
     frequencyPenalty: fields.frequency_penalty ?? 0,
     repeatPenalty: fields.repeat_penalty ?? fields.repetition_penalty ?? 1,
     seed: unsigned === RESERVED_SEED ? 0 : unsigned,
+    isSeeded: fields.seed != null,
     logitBias: new Map(
       Object.entries(fields.logit_bias ?? {}).map(([token, bias]) => [Number(token), bias]),
     ),

@@ -8,4 +8,6 @@ export interface StepReport {
   pieces: number
   readTokens: number
   threads: number
+  /** Sequences that were moved before it. */
+  moves: number
 }

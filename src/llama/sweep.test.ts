@@ -25,6 +25,8 @@ class SlowRunner implements Runner {
   canFill = () => false
   fill = async () => undefined
   filledTokens = () => 0
+  canMove = () => false
+  moveTo = async () => false
 
   async #compute(tokens: number) {
     await systemClock.sleep(20)
@@ -94,6 +96,8 @@ class TimedRunner implements Runner {
   canFill = () => false
   fill = async () => undefined
   filledTokens = () => 0
+  canMove = () => false
+  moveTo = async () => false
 }
 
 test('the capacity is what a loop of requests that come and go does for long', async () => {

@@ -31,6 +31,7 @@ const SAMPLING: Sampling = {
   frequencyPenalty: 0,
   repeatPenalty: 1,
   seed: 1,
+  isSeeded: false,
   logitBias: new Map(),
   tokensMin: 0,
   topLogprobs: undefined,

@@ -28,6 +28,8 @@ class HeldRunner implements Runner {
   canFill = () => false
   fill = async () => undefined
   filledTokens = () => 0
+  canMove = () => false
+  moveTo = async () => false
 }
 
 /** A driver of one sequence, a way to begin a step, and what its health says. */

@@ -8,6 +8,8 @@ import {
   BackgroundTurn,
   choosePass,
   isBackground,
+  MOVED_TOKENS_MAX,
+  movesTogether,
   notePassed,
   Pace,
   type Piece,
@@ -205,7 +207,29 @@ export class SimLockstepEngine implements SimEngineModel {
       this.#sequenceOf.set(ticket, taken.sequence)
       this.#active.push(ticket)
     }
-    if (this.#active.length > before) this.#active.sort((a, b) => a.index - b.index)
+    if (this.#active.length > before) this.#active.sort(byIndex)
+  }
+
+  /** Moves take no time here. */
+  #bringTogether(decode: SimTicket[]): void {
+    const sequenceOf = (ticket: SimTicket) => this.#sequenceOf.get(ticket) as SimSequence
+    const holderOf = (one: SimSequence) => this.#active.find((ticket) => sequenceOf(ticket) === one)
+    const moves = movesTogether(decode, new Set(decode.map(sequenceOf)), {
+      pool: this.#sequences,
+      pace: this.#pace,
+      canMove: (sequence) => tokensOn(holderOf(sequence) as SimTicket) <= MOVED_TOKENS_MAX,
+    })
+    for (const move of moves) {
+      const ticket = this.#active.find(({ index }) => index === move.from) as SimTicket
+      const target = this.#sequences.idleAt(move.to) as SimSequence
+      this.#sequences.move(move)
+      sequenceOf(ticket).keep(ticket)
+      this.#sequenceOf.set(ticket, target)
+      ticket.index = move.to
+    }
+    if (moves.length === 0) return
+    this.#active.sort(byIndex)
+    decode.sort(byIndex)
   }
 
   #next(nowMs: number): Segment | undefined {
@@ -220,7 +244,10 @@ export class SimLockstepEngine implements SimEngineModel {
         this.#pace.readBudget(step, { position: request.inputTokens - unread, unread }),
     })
     if (plan === undefined) return undefined
-    if (plan.decode.length > 0) return this.#pass(plan.decode, nowMs)
+    if (plan.decode.length > 0) {
+      this.#bringTogether(plan.decode)
+      return this.#pass(plan.decode, nowMs)
+    }
     const { read } = plan
     const stepMs = this.#readingMs(read)
     return { startMs: nowMs, stepMs, steps: 1, pass: [], sequences: 0, others: [], read }
@@ -240,6 +267,8 @@ export class SimLockstepEngine implements SimEngineModel {
     return (1000 * tokensOf(read)) / this.profile.readTokensPerS
   }
 }
+
+const byIndex = (a: SimTicket, b: SimTicket) => a.index - b.index
 
 const pieceOf = ({ candidate: { request, unread }, tokens }: Piece<SimTicket>) => ({
   position: request.inputTokens - unread,
