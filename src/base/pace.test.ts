@@ -150,3 +150,10 @@ test('the budget stays within the batch, before anything is known too', () => {
   pace.record(1, 0, [{ position: 0, tokens: 40 }])
   assert.equal(pace.readBudget({ ...step, decoders: 0, standing: 'alone' }, begin), 40)
 })
+
+test('what moves take is learned from those that were made', () => {
+  const pace = new Pace({ readTokensMax: 512, readStepMs: 250 })
+  const firstMs = pace.moveMs
+  for (let i = 0; i < 100; i++) pace.recordMove(20)
+  assert.ok(pace.moveMs > 19.9 && firstMs < 2)
+})

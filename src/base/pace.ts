@@ -20,11 +20,16 @@ const SHORT_TURN_MS = 500
 /** What else runs on the machine makes steps longer, never shorter: believe short ones sooner. */
 const SMOOTHING = { down: 0.5, up: 0.05 }
 
+/** What a move takes at first: 45 tokens of a model of 135 million parameters take 1.2 ms. */
+const MOVE_MS = 1
+const MOVE_SMOOTHING = 0.1
+
 /** Moving averages of decoding steps, by number of streams, and the cost of reading. */
 export class Pace {
   readonly #options: PaceOptions
   readonly #decodeStepMs: (number | undefined)[] = []
   readonly #readCost = new ReadCost()
+  #moveMs = MOVE_MS
 
   constructor(options: PaceOptions) {
     this.#options = options
@@ -66,6 +71,16 @@ export class Pace {
     const isSpent = leftMs < this.#leastMs(turnMs, position)
     if (isSpent && (readMs > 0 || step.turnShare < 1)) return 0
     return Math.min(piece, this.#readCost.tokensIn(leftMs, position, readTokensMax))
+  }
+
+  /** Records that it took so long to copy what a sequence holds to another one. */
+  recordMove(durationMs: number): void {
+    this.#moveMs += MOVE_SMOOTHING * (durationMs - this.#moveMs)
+  }
+
+  /** Milliseconds that this takes. */
+  get moveMs(): number {
+    return this.#moveMs
   }
 
   /** Milliseconds of a step of so many neighbouring streams; 0 while nothing is known. */

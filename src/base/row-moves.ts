@@ -35,7 +35,8 @@ export function movesIntoRow(places: readonly MovablePlace[]): Move[] {
   let best: Row | undefined
   for (let begin = 0; begin + members.length <= places.length; begin++) {
     const row = places.slice(begin, begin + members.length)
-    const outside = members.filter((place) => !row.includes(place))
+    const isInside = ({ index }: MovablePlace) => index >= begin && index < begin + members.length
+    const outside = members.filter((place) => !isInside(place))
     const away = row.filter((place) => place.isBusy && !place.isMember)
     const idle = row.filter((place) => !place.isBusy)
     if ([...outside, ...away, ...idle].some(({ isFixed }) => isFixed)) continue

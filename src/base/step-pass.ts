@@ -7,8 +7,6 @@ import type { StepCandidate } from './step-plan.ts'
 
 /** A pass attends to as many positions as the longest of its sequences, at least to these. */
 const ATTENDED_TOKENS_MIN = 192
-/** What a move takes, milliseconds: 1.2 of 45 tokens of a model of 135 million parameters. */
-const MOVE_MS = 1.2
 
 export interface FillableSequence<Prompt> extends PooledSequence<Prompt> {
   /** Whether an idle sequence may compute a token that nobody wants, and holds few enough. */
@@ -38,7 +36,7 @@ export function movesTogether<Q extends PooledSequence<P>, P extends { length: n
     canMove,
   }: {
     pool: SequencePool<Q, P>
-    pace: Pick<Pace, 'passMs'>
+    pace: Pick<Pace, 'passMs' | 'moveMs'>
     /** Whether what a sequence holds can be copied to another one for little. */
     canMove(sequence: Q): boolean
   },
@@ -47,9 +45,9 @@ export function movesTogether<Q extends PooledSequence<P>, P extends { length: n
   if (rows.length < 2) return []
   const apartMs = rows.reduce((sum, { length }) => sum + pace.passMs(length), 0)
   const sparedMs = apartMs - pace.passMs(decode.length)
-  if (sparedMs <= MOVE_MS) return []
+  if (sparedMs <= pace.moveMs) return []
   const moves = pool.gathering(sequences, canMove)
-  return moves.length * MOVE_MS < sparedMs ? moves : []
+  return moves.length * pace.moveMs < sparedMs ? moves : []
 }
 
 /**

@@ -11,8 +11,15 @@ class EqualPasses extends Pace {
   }
 }
 
-function movable(slots: number) {
-  const all = setUp(slots, 10, EqualPasses)
+/** A move takes as long as two of them. */
+class SlowMoves extends EqualPasses {
+  override get moveMs(): number {
+    return 20
+  }
+}
+
+function movable(slots: number, Paced = EqualPasses) {
+  const all = setUp(slots, 10, Paced)
   for (const runner of all.runners) runner.movesUpTo = 1000
   return all
 }
@@ -35,6 +42,12 @@ test('streams are brought together when one between them has ended', async () =>
   // In one pass, as before.
   const together = decoded.filter((count) => count === 2).length
   assert.equal(together, 7)
+})
+
+test('nothing moves where that takes longer than the passes that it spares', async () => {
+  const { driver, log } = movable(3, SlowMoves)
+  assert.deepEqual(await Promise.all(threeAnswers(driver)), ['length', 'length', 'length'])
+  assert.ok(!log.some((line) => line.includes(' to ')))
 })
 
 test('a sequence that cannot be moved after all goes on where it is', async () => {

@@ -1,7 +1,13 @@
 /** Makes neighbours of streams whose turn it is, by moving them and those between them. */
 
 import type { Token } from 'node-llama-cpp'
-import { movesTogether, type Pace, type SequencePool, type StepCandidate } from '../base/index.ts'
+import {
+  type Clock,
+  movesTogether,
+  type Pace,
+  type SequencePool,
+  type StepCandidate,
+} from '../base/index.ts'
 import type { Runner } from './runner.ts'
 
 /** What holds a sequence, with what is changed here. */
@@ -9,6 +15,12 @@ interface Held extends StepCandidate {
   runner: Runner
   /** What has failed. */
   error: unknown
+}
+
+interface Resources {
+  pool: SequencePool<Runner, readonly Token[]>
+  pace: Pace
+  clock: Clock
 }
 
 /**
@@ -21,7 +33,7 @@ interface Held extends StepCandidate {
 export async function bringTogether<H extends Held>(
   decode: H[],
   active: Iterable<H>,
-  { pool, pace }: { pool: SequencePool<Runner, readonly Token[]>; pace: Pace },
+  { pool, pace, clock }: Resources,
 ): Promise<number> {
   const sequences = new Set(decode.map(({ runner }) => runner))
   const canMove = (runner: Runner) => runner.canMove()
@@ -32,12 +44,14 @@ export async function bringTogether<H extends Held>(
   for (const move of moves) {
     const held = holders.get(move.from) as H
     const target = pool.idleAt(move.to) as Runner
+    const startMs = clock.monotonicMs()
     try {
       if (!(await held.runner.moveTo(target))) break
     } catch (error) {
       held.error = error ?? new Error('unknown')
       break
     }
+    pace.recordMove(clock.monotonicMs() - startMs)
     pool.move(move)
     held.runner = target
     held.index = move.to

@@ -253,7 +253,7 @@ export class Driver {
 
   async #step(plan: StepPlan<Active>): Promise<void> {
     const { clock, pace, room, threads, onStep } = this.#options
-    const moves = await bringTogether(plan.decode, this.#active, { pool: this.#pool, pace })
+    const moves = await bringTogether(plan.decode, this.#active, { pool: this.#pool, pace, clock })
     const decode = plan.decode.filter(({ error }) => error === undefined)
     if (decode.length + plan.read.length === 0) return
     const candidates = [...this.#active]

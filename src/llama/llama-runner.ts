@@ -169,7 +169,12 @@ export class LlamaRunner implements Runner {
       this.#stateFile?.giveUp(error)
       return false
     }
-    await target.#sequence.loadStateFromFile(path, { acceptRisk: true })
+    try {
+      await target.#sequence.loadStateFromFile(path, { acceptRisk: true })
+    } catch (error) {
+      await target.#sequence.clearHistory()
+      throw error
+    }
     return true
   }
 
