@@ -8,6 +8,7 @@ import { createLogger, MOVED_TOKENS_MAX } from '../base/index.ts'
 import { LlamaRunner } from './llama-runner.ts'
 import { type LoadedModel, loadModel, openSequences } from './loaded-model.ts'
 import { FILLED_TOKENS_MAX, type Runner } from './runner.ts'
+import { openStateFile } from './state-file.ts'
 import { forcedRequest } from './sweep.ts'
 import { writeToyModel } from './toy-model.ts'
 
@@ -216,4 +217,15 @@ test('chances go on elsewhere, unless the same ones are wanted again', inMemory,
   await two.keep(MOVED_TOKENS_MAX)
   assert.ok(two.canMove())
   await two.keep(0)
+})
+
+test('nothing is to be moved once that has failed', inMemory, () => {
+  const stateFile = openStateFile(() => {})
+  const sequence = { nextTokenIndex: 0, model: {} } as unknown as LlamaContextSequence
+  const options = { endTokens: new Set<Token>(), onSampler: () => {}, stateFile }
+  const runner = new LlamaRunner(sequence, 0, options)
+  assert.ok(runner.canMove())
+  stateFile?.giveUp(new Error('no space left'))
+  assert.ok(!runner.canMove())
+  stateFile?.close()
 })

@@ -131,7 +131,7 @@ export class LlamaRunner implements Runner {
   }
 
   canMove(): boolean {
-    if (this.#stateFile === undefined || this.heldTokens() > MOVED_TOKENS_MAX) return false
+    if (!this.#stateFile?.path || this.heldTokens() > MOVED_TOKENS_MAX) return false
     if (this.#sampling === undefined) return true
     // What only the library's sampler knows is lost: where a grammar is, which chances came.
     const { grammar, isSeeded, temperature } = this.#sampling
