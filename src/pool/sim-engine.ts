@@ -18,10 +18,12 @@ import { decodeStepMs, type EngineProfile } from './sim-profile.ts'
 import {
   begunFirst,
   bestFirst,
+  cutShort,
+  endOf,
   enoughStreams,
   piecesOf,
   REPORT_TOKENS,
-  stepsBegun,
+  type StepRow,
   stepsOfOnePiece,
   stepsUntilDone,
   tokensOf,
@@ -34,10 +36,7 @@ const PREFIX_SHARE = 0.5
 /** Part of the memory that background prompts leave free where they stand aside. */
 const KEPT_FREE_SHARE = 0.1
 
-interface Segment {
-  startMs: number
-  stepMs: number
-  steps: number
+interface Segment extends StepRow {
   decode: readonly SimTicket[]
   /** Tokens of prompts read in each step. */
   read: readonly Piece<SimTicket>[]
@@ -113,16 +112,9 @@ export class SimEngine implements SimEngineModel {
 
   /** Ends the running segment with the step that is under way. */
   cut(nowMs: number): void {
-    const segment = this.#segment
-    if (segment === undefined) return
-    const done = stepsBegun(segment, nowMs)
-    if (done <= 0) {
-      this.#segment = undefined
-      this.endMs = Number.POSITIVE_INFINITY
-    } else if (done < segment.steps) {
-      segment.steps = done
-      this.endMs = segment.startMs + done * segment.stepMs
-    }
+    if (this.#segment === undefined) return
+    this.#segment = cutShort(this.#segment, nowMs)
+    this.endMs = endOf(this.#segment)
   }
 
   complete(nowMs: number): void {
@@ -159,7 +151,7 @@ export class SimEngine implements SimEngineModel {
     this.#admit(nowMs)
     this.#segment = this.#planSegment(nowMs)
     if (this.#segment === undefined) return
-    this.endMs = nowMs + this.#segment.steps * this.#segment.stepMs
+    this.endMs = endOf(this.#segment)
   }
 
   /** @returns true where a request is done with its first token */

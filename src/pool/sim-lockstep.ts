@@ -18,7 +18,15 @@ import {
 } from '../base/index.ts'
 import { type EngineProfile, passMs } from './sim-profile.ts'
 import { type SimPrompt, SimSequence, tokensOn } from './sim-sequence.ts'
-import { REPORT_TOKENS, stepsBegun, stepsUntilDone, tokensOf, YIELD_MS_MAX } from './sim-step.ts'
+import {
+  cutShort,
+  endOf,
+  REPORT_TOKENS,
+  type StepRow,
+  stepsUntilDone,
+  tokensOf,
+  YIELD_MS_MAX,
+} from './sim-step.ts'
 import type { SimEngineEvents, SimEngineModel, SimTicket } from './sim-types.ts'
 
 /** As the engine is started. */
@@ -27,11 +35,8 @@ const READ_STEP_MS = 250
 /** A prompt of this length is what it knows of reading at first. */
 const FIRST_PROMPT_TOKENS = 64
 
-/** Steps alike, one after another. */
-interface Segment {
-  startMs: number
-  stepMs: number
-  steps: number
+/** Steps that are alike. */
+interface Segment extends StepRow {
   /** Streams that have a token in each, and how many sequences are computed for it. */
   pass: readonly SimTicket[]
   sequences: number
@@ -100,16 +105,9 @@ export class SimLockstepEngine implements SimEngineModel {
 
   /** Ends the running segment with the step that is under way. */
   #cut(nowMs: number): void {
-    const segment = this.#segment
-    if (segment === undefined) return
-    const done = stepsBegun(segment, nowMs)
-    if (done <= 0) {
-      this.#segment = undefined
-      this.endMs = Number.POSITIVE_INFINITY
-    } else if (done < segment.steps) {
-      segment.steps = done
-      this.endMs = segment.startMs + done * segment.stepMs
-    }
+    if (this.#segment === undefined) return
+    this.#segment = cutShort(this.#segment, nowMs)
+    this.endMs = endOf(this.#segment)
   }
 
   complete(nowMs: number): void {
@@ -138,7 +136,7 @@ export class SimLockstepEngine implements SimEngineModel {
     this.#admit(nowMs)
     this.#segment = this.#next(nowMs)
     if (this.#segment === undefined) return
-    this.endMs = nowMs + this.#segment.steps * this.#segment.stepMs
+    this.endMs = endOf(this.#segment)
   }
 
   /** What the engine learns of steps that have ended; before anything counts as read or written. */

@@ -36,9 +36,26 @@ export function enoughStreams(profile: EngineProfile): number {
 
 const BARELY_MS = 1e-6
 
-/** Steps of a row that have begun by then. */
-export const stepsBegun = (row: { startMs: number; stepMs: number }, nowMs: number): number =>
-  Math.ceil((nowMs - row.startMs) / row.stepMs - BARELY_MS)
+/** Steps that are alike, one after another. */
+export interface StepRow {
+  startMs: number
+  stepMs: number
+  steps: number
+}
+
+/**
+ * Ends a row of steps with the one that is under way.
+ * @returns the row with the steps that have begun by then; undefined where none has
+ */
+export function cutShort<R extends StepRow>(row: R, nowMs: number): R | undefined {
+  const begun = Math.ceil((nowMs - row.startMs) / row.stepMs - BARELY_MS)
+  if (begun <= 0) return undefined
+  row.steps = Math.min(row.steps, begun)
+  return row
+}
+
+export const endOf = (row: StepRow | undefined): number =>
+  row === undefined ? Number.POSITIVE_INFINITY : row.startMs + row.steps * row.stepMs
 
 /** Steps alike until a long prompt has a piece less than a whole one left. */
 export function stepsOfOnePiece(
