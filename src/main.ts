@@ -47,9 +47,12 @@ import {
   type DatabasePart,
   engineService,
   floorView,
+  followOwnEngine,
   type LoginPart,
+  launchOwnEngine,
   ledgerWhileOurs,
   loginPart,
+  measuresFirst,
   modelsOf,
   openDatabasePart,
   openEngines,
@@ -62,7 +65,6 @@ import {
   routeService,
   settleLeftOpen,
   sharedSecret,
-  startOwnEngine,
   storedIn,
   type TollPart,
   type TracesPart,
@@ -135,25 +137,17 @@ export async function startGristmill(config: Config, options: StartOptions): Pro
 }
 
 async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
-  const { config, home, clock, logger, stack, onProgress } = base
-  // The model is fetched and loaded while the database starts; both take their time.
-  const choosing =
-    config.engine === 'none' ? undefined : chooseModel(config, home, clock, logger, onProgress)
-  choosing?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
-  const { embeddingModel } = config
-  const choosingEmbedding =
-    embeddingModel === undefined
-      ? undefined
-      : chooseEmbeddingModel(embeddingModel, config, home, clock, logger, onProgress)
-  choosingEmbedding?.catch((error: Error) => logger.debug({ error: error.message }, 'no model'))
+  const { config, home, clock, logger, stack } = base
   const version = packageVersion()
+  const opened = Promise.withResolvers<void>()
+  const { writing, embedding } = launchEngines(base, opened.promise)
   const part = await openDatabasePart({ config, home, clock, logger, version }, stack)
   const data = await openDataPlane(base, part)
-  const model = await choosing
-  const engine = model && (await startOwnEngine(base, data.engines, model, EMBEDDED_ENGINE_ID))
-  const embedding = await choosingEmbedding
-  // After the first, so that neither measures what it can do beside the other's measuring.
-  if (embedding) await startOwnEngine(base, data.engines, embedding, EMBEDDING_ENGINE_ID)
+  opened.resolve()
+  const writer = await writing
+  if (writer) await followOwnEngine(writer, data.engines, stack)
+  const embedder = await embedding
+  if (embedder) await followOwnEngine(embedder, data.engines, stack)
   const countOf: CountOf = (requestId, engineId) => {
     const enough = new AbortController()
     clock.after(COUNT_MS_MAX, () => enough.abort())
@@ -169,7 +163,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     settleLeftOpen({ member, ledger, ...asked, clock, logger, stack })
   }
   startWork(data, stack)
-  const server = await openServer(base, part, data, engine)
+  const server = await openServer(base, part, data, writer?.engine)
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
   const file = { url: server.url, pid: process.pid, databaseUrl: part.database.url }
@@ -178,11 +172,37 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     url: server.url,
     adminLink,
     apiKey: first.key ?? null,
-    model: model?.name ?? null,
-    embeddingModel: embedding?.name ?? null,
-    toyModel: model?.toy ?? false,
-    notes: model?.notes ?? [],
+    model: writer?.model.name ?? null,
+    embeddingModel: embedder?.model.name ?? null,
+    toyModel: writer?.model.toy ?? false,
+    notes: writer?.model.notes ?? [],
   }
+}
+
+/**
+ * Models are fetched and engines started while the database starts; all take their time.
+ * @param opened resolves when the database is there; a first measuring waits for it
+ */
+function launchEngines(base: Base, opened: Promise<void>) {
+  const { config, home, clock, logger, onProgress } = base
+  const writing =
+    config.engine === 'none'
+      ? undefined
+      : launchOwnEngine(base, {
+          id: EMBEDDED_ENGINE_ID,
+          choosing: chooseModel(config, home, clock, logger, onProgress),
+          quiet: measuresFirst(home) ? opened : undefined,
+        })
+  const name = config.embeddingModel
+  const embedding =
+    name === undefined
+      ? undefined
+      : launchOwnEngine(base, {
+          id: EMBEDDING_ENGINE_ID,
+          choosing: chooseEmbeddingModel(name, config, home, clock, logger, onProgress),
+          quiet: writing,
+        })
+  return { writing, embedding }
 }
 
 interface DataPlane {

@@ -3,7 +3,9 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -73,6 +75,23 @@ describe('a database that cannot be used', () => {
       assert.doesNotMatch(line, /secret/)
     })
   }
+
+  it('found out while an engine starts, which a machine that was measured lets it', async () => {
+    const own = newHome()
+    const silent = createServer((socket) => setTimeout(() => socket.destroy(), 400))
+    try {
+      mkdirSync(join(own, 'calibration'))
+      writeFileSync(join(own, 'calibration', 'calibration-other.json'), '{}')
+      await once(silent.listen(0, '127.0.0.1'), 'listening')
+      const { port } = silent.address() as AddressInfo
+      const url = `postgres://me@127.0.0.1:${port}/db`
+      await refusal({ home: own, env: { DATABASE_URL: url } })
+      assert.ok(existsSync(join(own, 'logs', 'engine.log')), 'it had been started')
+    } finally {
+      silent.close()
+      removeHome(own)
+    }
+  })
 })
 
 describe('settings that cannot be', () => {

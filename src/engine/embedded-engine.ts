@@ -2,7 +2,8 @@
  * The engine program as a supervised child of this gateway. It speaks the same wire as any engine;
  * only its start, restarts and address are known here.
  */
-import { extname, join } from 'node:path'
+import { getCompileCacheDir } from 'node:module'
+import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   type Clock,
@@ -31,6 +32,8 @@ export interface EmbeddedEngineOptions {
   processName: 'engine' | 'embedding-engine'
   /** A line of progress worth showing while a first start calibrates. */
   onProgress: (message: string) => void
+  /** Ends a start that has not come up yet. */
+  signal: AbortSignal
 }
 
 export interface EmbeddedEngine {
@@ -109,8 +112,7 @@ async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<
     name: processName,
     command: process.execPath,
     args: ['--expose-gc', programFile(), ...programArguments(options, port)],
-    // libuv reads this when the process starts; see the engine program.
-    env: childEnvironment({ UV_THREADPOOL_SIZE: '1' }),
+    env: engineEnvironment(),
     stop: STOP,
     orphanStop: ORPHAN_STOP,
     log: { path: logPath, maxBytes: LOG_BYTES_MAX },
@@ -119,6 +121,9 @@ async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<
       if (line.startsWith('{"ready":true')) ready.resolve()
     },
   })
+  const onAbort = () => void child.stop()
+  options.signal.addEventListener('abort', onAbort, { once: true })
+  if (options.signal.aborted) onAbort()
   const slow = clock.after(PROGRESS_AFTER_MS, () =>
     options.onProgress(
       processName === 'engine'
@@ -133,10 +138,24 @@ async function startOnce(options: EmbeddedEngineOptions, port: number): Promise<
   try {
     await Promise.race([ready.promise, died])
   } finally {
+    options.signal.removeEventListener('abort', onAbort)
     slow.cancel()
   }
   died.catch((error: Error) => options.logger.debug({ error: error.message }, 'engine ended'))
   return child
+}
+
+/**
+ * libuv reads the size of its pool when a process starts; see the engine program. Compiled code is
+ * kept where ours is, if it is.
+ */
+function engineEnvironment(): NodeJS.ProcessEnv {
+  const compiled = getCompileCacheDir()
+  return childEnvironment({
+    UV_THREADPOOL_SIZE: '1',
+    // What is returned is the folder of this version of Node.js, what is asked for the one above.
+    ...(compiled !== undefined && { NODE_COMPILE_CACHE: dirname(compiled) }),
+  })
 }
 
 function programFile(): string {

@@ -48,19 +48,7 @@ export async function loadModel(
   path: string,
   options: { name: string | undefined; gpu: GpuChoice; logger: Logger },
 ): Promise<LoadedModel> {
-  const summary = await inspectGguf(path)
-  const llama = await getLlama({
-    gpu: options.gpu === 'off' ? false : options.gpu,
-    build: 'never',
-    progressLogs: false,
-    logLevel: LlamaLogLevel.warn,
-    logger: (level, message) => {
-      const text = message.trim()
-      if (level === LlamaLogLevel.error || level === LlamaLogLevel.fatal)
-        options.logger.error({ source: 'llama.cpp' }, text)
-      else options.logger.debug({ source: 'llama.cpp' }, text)
-    },
-  })
+  const [summary, llama] = await Promise.all([inspectGguf(path), openLibrary(options)])
   const model = await llama.loadModel({ modelPath: path }).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
     throw new GristmillError('model_file_invalid', { path, reason }, { cause: error })
@@ -68,6 +56,22 @@ export async function loadModel(
   const name = options.name ?? basename(path).replace(/\.gguf$/i, '')
   const endTokens = new Set([...model.iterateAllTokens()].filter((one) => model.isEogToken(one)))
   return { name, path, summary, llama, model, endTokens }
+}
+
+/** The library, once it has tried out in a process of its own that it runs here. */
+function openLibrary({ gpu, logger }: { gpu: GpuChoice; logger: Logger }): Promise<Llama> {
+  return getLlama({
+    gpu: gpu === 'off' ? false : gpu,
+    build: 'never',
+    progressLogs: false,
+    logLevel: LlamaLogLevel.warn,
+    logger: (level, message) => {
+      const text = message.trim()
+      if (level === LlamaLogLevel.error || level === LlamaLogLevel.fatal)
+        logger.error({ source: 'llama.cpp' }, text)
+      else logger.debug({ source: 'llama.cpp' }, text)
+    },
+  })
 }
 
 export interface OpenSequences {

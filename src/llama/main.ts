@@ -227,7 +227,7 @@ function paceFrom(calibration: Calibration | undefined): Pace {
 
 /** Lets the library touch all weights once, so that the first request is as quick as the next. */
 async function warmUp(driver: Driver, { model }: LoadedModel): Promise<void> {
-  const prompt = model.tokenize('The first words are the slowest. '.repeat(12))
+  const prompt = model.tokenize('The first words are the slowest. '.repeat(3))
   await driver.run(forcedRequest(prompt, 4, 'warm-up'))
 }
 
