@@ -1,16 +1,18 @@
 /**
  * `bench scheduler`: one cycle arrive → next → 4 × progress → finish of the scheduler alone, with
- * many tenants and a long queue against few and a short one, in turns.
+ * many tenants and a long queue against few and a short one, in turns; beside it the same of a
+ * scheduler that can do nothing but share, whose growth is that of memory.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { seededRandom } from '../src/base/index.ts'
+import { type Random, seededRandom } from '../src/base/index.ts'
 import {
   type Arrival,
   type Dispatch,
   defaultSchedulerConfig,
   Scheduler,
 } from '../src/pool/index.ts'
+import { BarestScheduler } from './barest-scheduler.ts'
 import { circumstances } from './harness.ts'
 import { median } from './quantiles.ts'
 
@@ -39,18 +41,28 @@ export async function benchScheduler(options: SchedulerOptions = {}) {
   const many = fill(tenants, queued, seed)
   const bytesPerTicket = (keptBytes() - before) / queued
   const few = fill(FEW.tenants, FEW.queued, seed)
-  const us: Record<'many' | 'few', number[]> = { many: [], few: [] }
-  run(few, cycles)
-  run(many, cycles)
+  const loads = {
+    few,
+    many,
+    barestFew: fillBarest(FEW.tenants, FEW.queued, seed),
+    barestMany: fillBarest(tenants, queued, seed),
+  }
+  const names = Object.keys(loads) as (keyof typeof loads)[]
+  const us = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<
+    keyof typeof loads,
+    number[]
+  >
+  for (const name of names) run(loads[name], cycles)
   for (let pair = 0; pair < pairs; pair++) {
-    us.few.push(run(few, cycles))
-    us.many.push(run(many, cycles))
-    log(`few: ${us.few.at(-1)?.toFixed(2)} µs, many: ${us.many.at(-1)?.toFixed(2)} µs per cycle`)
+    for (const name of names) us[name].push(run(loads[name], cycles))
+    log(`${names.map((name) => `${name} ${us[name].at(-1)?.toFixed(2)}`).join(', ')} µs per cycle`)
   }
   return {
     usPerDispatch: median(us.many),
     usPerDispatchFew: median(us.few),
     growth: median(us.many) / median(us.few),
+    barestUsPerDispatch: median(us.barestMany),
+    barestGrowth: median(us.barestMany) / median(us.barestFew),
     bytesPerTicket: Math.round(bytesPerTicket),
     usPerDispatchAll: us.many,
     tenants,
@@ -62,10 +74,8 @@ export async function benchScheduler(options: SchedulerOptions = {}) {
   }
 }
 
-interface Load {
-  scheduler: Scheduler
-  arrive(): void
-}
+/** Does one cycle; `turn` says which of those that run ends. */
+type Load = (turn: number) => void
 
 /** A scheduler with a full engine and a queue of the wanted length. */
 function fill(tenants: number, queued: number, seed: number): Load {
@@ -86,7 +96,7 @@ function fill(tenants: number, queued: number, seed: number): Load {
       keyId: tenantId,
       userId: tenantId,
       serviceClass: 'standard',
-      estimatedInputTokens: 10 + Math.floor(random.next() * 500),
+      estimatedInputTokens: drawInput(random),
       deadlineMs: NEVER_MS + count,
       queueDepthMax: queued,
       tenantConcurrencyMax: null,
@@ -96,7 +106,36 @@ function fill(tenants: number, queued: number, seed: number): Load {
   }
   for (let i = 0; i < queued + CAP; i++) arrive()
   while (scheduler.next());
-  return { scheduler, arrive }
+  const running = [...scheduler.runningTickets()]
+  return (turn) => {
+    const ticket = running[turn % CAP] as Dispatch['ticket']
+    arrive()
+    for (let tokens = 16; tokens <= 64; tokens += 16) scheduler.progress(ticket, tokens)
+    scheduler.finish(ticket)
+    running[turn % CAP] = mustBe(scheduler.next()).ticket
+  }
+}
+
+function fillBarest(tenants: number, queued: number, seed: number): Load {
+  const random = seededRandom(seed)
+  const scheduler = new BarestScheduler(tenants, queued + CAP + 1)
+  const arrive = () => scheduler.arrive(Math.floor(random.next() * tenants), drawInput(random))
+  for (let i = 0; i < queued + CAP; i++) arrive()
+  const running = Array.from({ length: CAP }, () => mustBe(scheduler.next()))
+  return (turn) => {
+    const ticket = running[turn % CAP] as number
+    arrive()
+    for (let tokens = 16; tokens <= 64; tokens += 16) scheduler.progress(ticket, 16)
+    scheduler.finish(ticket)
+    running[turn % CAP] = mustBe(scheduler.next())
+  }
+}
+
+const drawInput = (random: Random) => 10 + Math.floor(random.next() * 500)
+
+function mustBe<T>(next: T | undefined): T {
+  if (next === undefined) throw new Error('a full queue gave nothing to run')
+  return next
 }
 
 /**
@@ -104,19 +143,10 @@ function fill(tenants: number, queued: number, seed: number): Load {
  * for emptying it again: else what the long queue keeps alive would be copied in whichever turn
  * happens to fill the nursery, as often one of the short queue's.
  */
-function run({ scheduler, arrive }: Load, cycles: number): number {
-  const running = [...scheduler.runningTickets()]
+function run(cycle: Load, cycles: number): number {
   emptyNursery()
   const startMs = performance.now()
-  for (let i = 0; i < cycles; i++) {
-    const ticket = running[i % running.length] as Dispatch['ticket']
-    arrive()
-    for (let tokens = 16; tokens <= 64; tokens += 16) scheduler.progress(ticket, tokens)
-    scheduler.finish(ticket)
-    const next = scheduler.next()
-    if (next === undefined) throw new Error('a full queue gave nothing to run')
-    running[i % running.length] = next.ticket
-  }
+  for (let turn = 0; turn < cycles; turn++) cycle(turn)
   emptyNursery()
   return ((performance.now() - startMs) * 1000) / cycles
 }
