@@ -9,6 +9,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { eventually } from '../src/base/test-eventually.ts'
 import { beginServer, newHome, processesOf, removeHome, type ServerOptions } from './server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gristmill-refusals-'))
@@ -78,7 +79,11 @@ describe('a database that cannot be used', () => {
 
   it('found out while an engine starts, which a machine that was measured lets it', async () => {
     const own = newHome()
-    const silent = createServer((socket) => setTimeout(() => socket.destroy(), 400))
+    const isStarted = () => existsSync(join(own, 'run', 'engine.json'))
+    // Whoever connects is left alone until the engine runs.
+    const silent = createServer((socket) => {
+      void eventually('the engine runs', isStarted).finally(() => socket.destroy())
+    })
     try {
       mkdirSync(join(own, 'calibration'))
       writeFileSync(join(own, 'calibration', 'calibration-other.json'), '{}')
@@ -86,7 +91,7 @@ describe('a database that cannot be used', () => {
       const { port } = silent.address() as AddressInfo
       const url = `postgres://me@127.0.0.1:${port}/db`
       await refusal({ home: own, env: { DATABASE_URL: url } })
-      assert.ok(existsSync(join(own, 'logs', 'engine.log')), 'it had been started')
+      assert.ok(existsSync(join(own, 'logs', 'engine.log')), 'it was started')
     } finally {
       silent.close()
       removeHome(own)
