@@ -19,7 +19,8 @@ export async function startProgram<Ready>(
   return { ready, pid: child.pid ?? 0, stop: () => stopChild(child) }
 }
 
-async function firstLine(child: ChildProcess): Promise<unknown> {
+/** What a program says first, a line of JSON. @throws Error where it ends before that */
+export async function firstLine(child: ChildProcess): Promise<unknown> {
   if (!child.stdout) throw new Error('the program has no output')
   const lines = createInterface({ input: child.stdout })
   return new Promise((resolve, reject) => {

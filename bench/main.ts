@@ -40,6 +40,16 @@ const benches: Record<string, Bench> = {
       })
     },
   },
+  start: {
+    help: 'from `npm start` to the first answer, on a new and a used home [--model NAME|PATH] [--runs N]',
+    async run(flags, log) {
+      const { benchStart } = await import('./start.ts')
+      const { circumstances } = await import('./harness.ts')
+      const model = typeof flags.model === 'string' ? flags.model : undefined
+      const runs = given({ runs: number(flags, 'runs') })
+      return { ...(await benchStart({ model, ...runs, log })), ...circumstances() }
+    },
+  },
   books: {
     help: 'a ledger of a year: usage, closing a month, the proof of all [--requests N] [--seed N]',
     async run(flags, log) {
