@@ -4,7 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { createLogger, GristmillError } from '../base/index.ts'
 import { type Home, type Model, type ModelStore, openModelStore } from '../host/index.ts'
-import { inspectGguf, writeBertModel } from '../llama/index.ts'
+import { inspectGguf, writeFromParts } from '../llama/index.ts'
 import { type CliContext, configWith, confirm, example, show, withJson } from './context.ts'
 import { progressLine } from './progress.ts'
 import { printTable } from './table.ts'
@@ -93,7 +93,7 @@ export function openStore(context: CliContext, home: string | undefined): ModelS
     clock: context.clock,
     logger: createLogger(config.logLevel, 'gristmill'),
     inspect: inspectGguf,
-    convert: writeBertModel,
+    convert: writeFromParts,
     hubUrl: config.hubUrl,
     hubToken: config.hubToken,
   })

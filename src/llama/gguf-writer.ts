@@ -1,4 +1,4 @@
-/** Writes GGUF version 3 files with 32-bit float tensors; knows nothing of models. */
+/** Writes GGUF version 3 files; knows nothing of models. */
 import { writeFile } from 'node:fs/promises'
 
 const ALIGNMENT = 32
@@ -15,14 +15,16 @@ export interface GgufTensor {
   name: string
   /** Length of each dimension, the fastest-varying one first. */
   shape: number[]
-  data: Float32Array
+  /** ggml's number of the type; 32-bit floats where absent. */
+  type?: number
+  data: Float32Array | Uint8Array
 }
 
 /**
  * Writes a GGUF file (format: ggml `docs/gguf.md`, version 3).
  * @param path file to create or replace
  * @param metadata key-value pairs in the order in which they are written
- * @param tensors each with as many values as the product of its shape
+ * @param tensors each with as many values as the product of its shape says
  */
 export async function writeGguf(
   path: string,
@@ -35,7 +37,7 @@ export async function writeGguf(
   let offset = 0
   for (const tensor of tensors) {
     head.push(text(tensor.name), u32(tensor.shape.length), ...tensor.shape.map(u64))
-    head.push(u32(0), u64(offset))
+    head.push(u32(tensor.type ?? 0), u64(offset))
     offset += padded(tensor.data.byteLength)
   }
   const body = tensors.flatMap(({ data }) => [
@@ -75,7 +77,7 @@ const arrayOf = (type: number, items: Buffer[]) => [
 
 const padded = (length: number) => Math.ceil(length / ALIGNMENT) * ALIGNMENT
 
-function u32(value: number): Buffer {
+export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(value)
   return bytes
@@ -93,7 +95,7 @@ function f32(value: number): Buffer {
   return bytes
 }
 
-function u64(value: number): Buffer {
+export function u64(value: number): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeBigUInt64LE(BigInt(value))
   return bytes

@@ -4,9 +4,9 @@ import { extname } from 'node:path'
 import type { EngineResources, RunningEngine } from './main.ts'
 import type { EngineOptions } from './options.ts'
 
-export { writeBertModel } from './bert-model.ts'
 export { type GgufSummary, inspectGguf } from './gguf.ts'
 export type { EngineResources, RunningEngine } from './main.ts'
+export { writeFromParts } from './model-from-parts.ts'
 export { type EngineOptions, engineArguments, parseEngineArguments } from './options.ts'
 export { type ToyModelOptions, writeToyModel } from './toy-model.ts'
 

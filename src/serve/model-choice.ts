@@ -4,7 +4,7 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, type Config, GristmillError, type Logger } from '../base/index.ts'
 import { type Home, openModelStore } from '../host/index.ts'
-import { inspectGguf, writeBertModel, writeToyModel } from '../llama/index.ts'
+import { inspectGguf, writeFromParts, writeToyModel } from '../llama/index.ts'
 
 export interface ChosenModel {
   name: string
@@ -73,7 +73,7 @@ export async function chooseEmbeddingModel(
 
 function storeOf(config: Config, home: Home, clock: Clock, logger: Logger) {
   const { hubUrl, hubToken } = config
-  const files = { inspect: inspectGguf, convert: writeBertModel }
+  const files = { inspect: inspectGguf, convert: writeFromParts }
   return openModelStore({ home, clock, logger, hubUrl, hubToken, ...files })
 }
 
