@@ -12,6 +12,7 @@ import {
 import { eventually } from '../base/test-eventually.ts'
 import {
   beginStream,
+  type EngineProfile,
   EngineRegistry,
   sendJson,
   startTestEngine,
@@ -132,6 +133,19 @@ test('another version of the engine is calibrated anew, without being asked', as
   assert.match(last?.cause ?? '', /version/)
   later.calibrations.check(later.pool)
   assert.equal(later.calibrations.view(id).state, 'done')
+})
+
+test('of our own engine it holds for the cap that it was measured with', async () => {
+  const { calibrations, pool, id } = await setUp('0.32.0')
+  calibrations.start(pool, id, 'Somebody asked for it.')
+  await ended(calibrations, id)
+  await database.sql`update engine_calibrations
+    set machine = machine || '{"kind":"gristmill"}', settings = settings || '{"cap":8}'`
+  const next = await openCalibrations()
+  const { profile } = pool.engines.get(id) ?? assert.fail()
+  const told: EngineProfile = { ...profile, kind: 'gristmill', cap: 8, capacityUnitsPerS: null }
+  assert.ok((next.applied({ id }, told).capacityUnitsPerS ?? 0) > 0)
+  assert.equal(next.applied({ id }, { ...told, cap: 4 }).capacityUnitsPerS, null)
 })
 
 test('a new engine is calibrated without being asked, unless it may cost money', async () => {

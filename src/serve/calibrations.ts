@@ -275,11 +275,12 @@ export class Calibrations {
 
 function subjectOf(engine: Engine, profile: EngineProfile) {
   const { kind, version, models, express, capMost } = profile
-  return {
-    machine: { kind, version, url: engine.url },
-    settings: { models: models.map(({ name }) => name), express, capMost },
-  }
+  const settings = { models: models.map(({ name }) => name), express, capMost, ...ownCap(profile) }
+  return { machine: { kind, version, url: engine.url }, settings }
 }
+
+/** Other engines are given the cap that was found; ours was measured with the one that it has. */
+const ownCap = ({ kind, cap }: EngineProfile) => (kind === 'gristmill' ? { cap } : {})
 
 /** True where a calibration was made of what the engine is now. */
 function isOf({ machine, settings }: CalibrationRow, profile: EngineProfile): boolean {
@@ -287,14 +288,16 @@ function isOf({ machine, settings }: CalibrationRow, profile: EngineProfile): bo
   return (
     machine.kind === profile.kind &&
     machine.version === profile.version &&
-    JSON.stringify(settings.models) === JSON.stringify(models)
+    JSON.stringify(settings.models) === JSON.stringify(models) &&
+    // Rows of before it was kept have none.
+    (settings.cap === undefined || settings.cap === ownCap(profile).cap)
   )
 }
 
 /** Why an engine is to be measured by what it is; null where it need not be. */
 function causeFor(row: CalibrationRow | undefined, profile: EngineProfile): string | null {
   if (row !== undefined) {
-    return isOf(row, profile) ? null : 'The engine, its version or its models changed.'
+    return isOf(row, profile) ? null : 'The engine, its version, its cap or its models changed.'
   }
   // Ours measures itself.
   const isMeasurable = MEASURED_UNASKED.has(profile.kind)
