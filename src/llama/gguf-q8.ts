@@ -79,7 +79,7 @@ function headOf(metadata: Buffer, tensors: readonly Tensor[]): Buffer {
   return Buffer.concat([head, Buffer.alloc(padded(head.length) - head.length)])
 }
 
-/** Blocks of 32 numbers: a scale, the least, and 16 bytes of two each, to a scale and a byte each. */
+/** Blocks of a scale, the least number and 16 bytes of two each; written, a scale and 32 bytes. */
 function withEightBits(given: Buffer): Buffer {
   const blocks = given.length / Q4_1_BYTES
   const written = Buffer.alloc(blocks * Q8_0_BYTES)
