@@ -1,6 +1,6 @@
 /**
  * The barest scheduler that shares service: a heap of tenants by what they have received, and a
- * line of tickets for each, all of it numbers in four arrays. It has no classes, levels, limits,
+ * line of tickets for each, all of it numbers in arrays. It has no classes, levels, limits,
  * weights or engines, and cannot take a ticket back. As it does little but read and write memory,
  * what many tenants and a long queue cost it is what they cost memory.
  */

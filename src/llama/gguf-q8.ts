@@ -2,12 +2,13 @@
  * Writes a model of 4-bit matrices anew with 8 bits: the same file again, but for the types, sizes
  * and places of its tensors. On a processor without matrix instructions llama.cpp multiplies 8-bit
  * matrices by several tokens at once, and those of type Q4_1 by one after another, so that prompts
- * are read nearly twice as fast. Each number stays within a 254th of the largest of its block.
+ * are read half as fast again or more. Each number stays within a 225th of its block's largest.
  * Formats: ggml `docs/gguf.md`, versions 2 and 3, and `block_q4_1` and `block_q8_0` of
  * `ggml-common.h`.
  */
 import { open, readFile } from 'node:fs/promises'
-import { u32, u64 } from './gguf-writer.ts'
+import { inspectGguf } from './gguf.ts'
+import { padded, tensorEntries } from './gguf-writer.ts'
 
 const Q4_1 = 3
 const Q8_0 = 8
@@ -18,9 +19,6 @@ const BLOCK = 32
 const Q4_1_BYTES = 20
 const Q8_0_BYTES = 34
 const LARGEST = 127
-const ALIGNMENT = 32
-
-const padded = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 
 interface Tensor {
   name: string
@@ -32,8 +30,11 @@ interface Tensor {
 /**
  * @param source a GGUF file
  * @param path the file to create or replace; the same bytes for the same model
+ * @throws GristmillError `model_file_invalid` where the source is no whole model
  */
 export async function writeWithEightBits(source: string, path: string): Promise<void> {
+  // Before anybody believes the lengths in it.
+  await inspectGguf(source)
   // Loaded late, as in `inspectGguf`.
   const { readGgufFileInfo } = await import('node-llama-cpp')
   const info = await readGgufFileInfo(source, { sourceType: 'filesystem', logWarnings: false })
@@ -65,17 +66,12 @@ function headOf(metadata: Buffer, tensors: readonly Tensor[]): Buffer {
   const fileTypeAt = about.indexOf(FILE_TYPE)
   // Behind its name and the number of its type.
   if (fileTypeAt >= 0) about.writeUInt32LE(MOSTLY_Q8_0, fileTypeAt + FILE_TYPE.length + 4)
-  let offset = 0
-  const entries = tensors.map(({ name, shape, type, data }) => {
-    const isOld = type === Q4_1
-    const entry = Buffer.concat([
-      ...[u64(name.length), Buffer.from(name), u32(shape.length), ...shape.map(u64)],
-      ...[u32(isOld ? Q8_0 : type), u64(offset)],
-    ])
-    offset += padded(isOld ? (data.length / Q4_1_BYTES) * Q8_0_BYTES : data.length)
-    return entry
-  })
-  const head = Buffer.concat([about, ...entries])
+  const entries = tensors.map(({ type, data: { length }, ...rest }) =>
+    type === Q4_1
+      ? { ...rest, type: Q8_0, bytes: (length / Q4_1_BYTES) * Q8_0_BYTES }
+      : { ...rest, type, bytes: length },
+  )
+  const head = Buffer.concat([about, tensorEntries(entries)])
   return Buffer.concat([head, Buffer.alloc(padded(head.length) - head.length)])
 }
 

@@ -34,12 +34,7 @@ export async function writeGguf(
   const entries = Object.entries(metadata)
   const head = [Buffer.from('GGUF'), u32(3), u64(tensors.length), u64(entries.length)]
   for (const [key, value] of entries) head.push(text(key), ...encodeValue(value))
-  let offset = 0
-  for (const tensor of tensors) {
-    head.push(text(tensor.name), u32(tensor.shape.length), ...tensor.shape.map(u64))
-    head.push(u32(tensor.type ?? 0), u64(offset))
-    offset += padded(tensor.data.byteLength)
-  }
+  head.push(tensorEntries(tensors.map((one) => ({ ...one, bytes: one.data.byteLength }))))
   const body = tensors.flatMap(({ data }) => [
     Buffer.from(data.buffer, data.byteOffset, data.byteLength),
     Buffer.alloc(padded(data.byteLength) - data.byteLength),
@@ -47,6 +42,19 @@ export async function writeGguf(
   const header = Buffer.concat(head)
   const gap = Buffer.alloc(padded(header.length) - header.length)
   await writeFile(path, Buffer.concat([header, gap, ...body]))
+}
+
+/** The part of a header that says what tensors there are, in the order of their data. */
+export function tensorEntries(
+  tensors: readonly (Pick<GgufTensor, 'name' | 'shape' | 'type'> & { bytes: number })[],
+): Buffer {
+  let offset = 0
+  const entries = tensors.flatMap(({ name, shape, type = 0, bytes }) => {
+    const entry = [text(name), u32(shape.length), ...shape.map(u64), u32(type), u64(offset)]
+    offset += padded(bytes)
+    return entry
+  })
+  return Buffer.concat(entries)
 }
 
 function encodeValue(entry: GgufValue): Buffer[] {
@@ -75,9 +83,10 @@ const arrayOf = (type: number, items: Buffer[]) => [
   ...items,
 ]
 
-const padded = (length: number) => Math.ceil(length / ALIGNMENT) * ALIGNMENT
+/** Data of so many bytes takes these. */
+export const padded = (length: number) => Math.ceil(length / ALIGNMENT) * ALIGNMENT
 
-export function u32(value: number): Buffer {
+function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(value)
   return bytes
@@ -95,7 +104,7 @@ function f32(value: number): Buffer {
   return bytes
 }
 
-export function u64(value: number): Buffer {
+function u64(value: number): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeBigUInt64LE(BigInt(value))
   return bytes
