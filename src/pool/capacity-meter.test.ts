@@ -45,6 +45,29 @@ describe("the time of an engine's minute", () => {
     assert.deepEqual([row?.tenants[0]?.engineS, row?.downS, row?.freeS], [5, 40, 15])
   })
 
+  it('has no service below nothing: what was estimated too high is taken off what comes later', () => {
+    const meter = new CapacityMeter(0)
+    meter.set('e', 0, up)
+    const units = (nowMs: number) =>
+      meter
+        .take(nowMs)
+        .flatMap(({ tenants }) =>
+          tenants.map(({ interactiveUnits, backgroundUnits }) => [
+            interactiveUnits,
+            backgroundUnits,
+          ]),
+        )
+    meter.served('e', 'a', 'interactive', 600)
+    meter.served('e', 'a', 'background', 5)
+    assert.deepEqual(units(60_000), [[600, 5]])
+    meter.served('e', 'a', 'interactive', -579)
+    assert.deepEqual(units(120_000), [[0, 0]])
+    assert.deepEqual(units(180_000), [[0, 0]])
+    meter.served('e', 'a', 'interactive', 600)
+    assert.deepEqual(units(240_000), [[21, 0]])
+    assert.deepEqual(units(300_000), [])
+  })
+
   it('is told minute by minute after the clock was set back', () => {
     const meter = new CapacityMeter(7_200_000)
     meter.set('e', 7_200_000, up)

@@ -190,11 +190,18 @@ function fresh(nowMs: number, state: EngineNow): EngineMinute {
   }
 }
 
-/** The minute that follows: what runs goes on. */
+/**
+ * The minute that follows: what runs goes on. A prompt is booked as it was estimated, and what of
+ * it need not be read is taken off once the engine tells it, which may be more than a minute has.
+ */
 function next(engine: EngineMinute, nowMs: number): EngineMinute {
   const following = fresh(nowMs, engine)
-  for (const { tenantId, inFlight } of engine.tenants.values()) {
-    if (inFlight > 0) tenantIn(following, tenantId).inFlight = inFlight
+  for (const { tenantId, inFlight, interactiveUnits, backgroundUnits } of engine.tenants.values()) {
+    if (inFlight === 0 && interactiveUnits >= 0 && backgroundUnits >= 0) continue
+    const tenant = tenantIn(following, tenantId)
+    tenant.inFlight = inFlight
+    tenant.interactiveUnits = Math.min(0, interactiveUnits)
+    tenant.backgroundUnits = Math.min(0, backgroundUnits)
   }
   return following
 }
@@ -249,6 +256,8 @@ function rowOf(engineId: string, minuteAtMs: number, engine: EngineMinute): Capa
     capSlotS: engine.capSlotMs / 1000,
     tenants: [...engine.tenants.values()].map(({ inFlight, takenMs, ...tenant }) => ({
       ...tenant,
+      interactiveUnits: Math.max(0, tenant.interactiveUnits),
+      backgroundUnits: Math.max(0, tenant.backgroundUnits),
       engineS: Math.max(0, inFlight * engine.placeMs - takenMs) / 1000,
     })),
   }
