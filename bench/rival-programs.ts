@@ -32,14 +32,15 @@ interface Start {
 const settings = (name: string) => fileURLToPath(new URL(`rivals/${name}`, import.meta.url))
 const local = (port: number) => ['--host', '127.0.0.1', '--port', String(port)]
 
-export async function startLlama(dir: string): Promise<Program> {
+/** @param more arguments */
+export async function startLlama(dir: string, more: string[] = []): Promise<Program> {
   const port = await freePort()
   const context = String(SLOTS * CONTEXT_TOKENS)
   const size = ['--parallel', String(SLOTS), '--ctx-size', context, '--metrics']
   const model = ['--model', join(dir, 'smollm2.gguf'), '--alias', MODEL]
   return start({
     file: join(dir, 'rival/llama-server'),
-    args: [...model, ...size, ...local(port)],
+    args: [...model, ...size, ...more, ...local(port)],
     port,
   })
 }

@@ -191,6 +191,13 @@ export const systems: readonly System[] = [
     start: (dir, log) => before(startLlama(dir), log),
   },
   {
+    name: 'gristmill-llama-slots',
+    title: 'Gristmill before llama.cpp, tuned',
+    engine: 'llama.cpp',
+    isOurs: true,
+    start: (dir, log) => before(startLlama(dir, ['--cache-ram', '0']), log),
+  },
+  {
     name: 'gristmill',
     title: 'Gristmill, own engine',
     engine: 'own',

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startLlama, startVllm } from '../bench/rival-programs.ts'
-import { limitTable, systemClock } from '../src/base/index.ts'
+import { limitTable, systemClock, systemRandom } from '../src/base/index.ts'
+import { eventually } from '../src/base/test-eventually.ts'
 import { type EngineProfile, OpenAiEngine } from '../src/engine/index.ts'
 
 const dir = process.env.GRISTMILL_TEST_ENGINES ?? ''
@@ -33,6 +34,7 @@ async function on(
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,
+    random: systemRandom,
     limits: {
       engineFirstByteMsMax: limitTable.engineFirstByteMsMax.default,
       engineIdleMsMax: limitTable.engineIdleMsMax.default,
@@ -93,12 +95,21 @@ async function stopsWhenStopped(rig: Rig, written: string): Promise<void> {
   assert.ok((await metric(rig, written)) - before < LONG / 2)
 }
 
+const triedOut = ({ engine }: Rig, found: (profile: EngineProfile) => unknown) =>
+  eventually('it was tried out', async () => {
+    const profile = await engine.probe(AbortSignal.timeout(5000))
+    return found(profile) ? profile : undefined
+  })
+
 describe('engines of others', { skip }, () => {
   test("llama.cpp's server tells its slots and load, keeps no prompts, stops", () =>
     on(startLlama(dir), async (rig) => {
-      const { kind, cap, express, takesCacheOff, tellsLoad, advice } = rig.profile
+      const { kind, cap, express, takesCacheOff, tellsLoad } = rig.profile
       assert.deepEqual([kind, cap, express], ['llama.cpp', 7, 1])
-      assert.deepEqual([takesCacheOff, tellsLoad, advice], [true, true, null])
+      assert.deepEqual([takesCacheOff, tellsLoad], [true, true])
+      const { promptSlots, advice } = await triedOut(rig, (profile) => profile.advice)
+      assert.equal(promptSlots, undefined)
+      assert.match(advice ?? '', /--cache-ram 0/)
       await stopsWhenStopped(rig, 'llamacpp:tokens_predicted_total')
       const prompt = 'The miller and the baker met at the bridge. '.repeat(8)
       const cached = async (fields: object) => {
@@ -108,6 +119,23 @@ describe('engines of others', { skip }, () => {
       await cached({ cache_prompt: true })
       assert.ok(((await cached({ cache_prompt: true })) ?? 0) > 0)
       assert.equal(await cached({ cache_prompt: false }), 0)
+    }))
+
+  test("llama.cpp's server without its cache in memory keeps prompts apart by slot", () =>
+    on(startLlama(dir, ['--cache-ram', '0']), async (rig) => {
+      const { advice } = await triedOut(rig, ({ promptSlots }) => promptSlots === 8)
+      assert.equal(advice, null)
+      const prompt = 'The miller and the baker met at the bridge. '.repeat(8)
+      const cached = async (slot: number, keeps = true) => {
+        const fields = { prompt, max_tokens: 2, id_slot: slot, cache_prompt: keeps }
+        const text = await complete(rig, fields)
+        return (JSON.parse(text) as Answer).usage.prompt_tokens_details?.cached_tokens ?? 0
+      }
+      assert.equal(await cached(5), 0)
+      assert.ok((await cached(5)) > 0)
+      assert.equal(await cached(6), 0)
+      assert.equal(await cached(6, false), 0)
+      assert.ok((await cached(5)) > 0)
     }))
 
   test('vLLM tells its load, takes ranks, keeps prompts apart by salt, stops', () =>

@@ -28,6 +28,7 @@ export interface ClusterPoolOptions {
   /** Requests that the engines behind a queue run at once. */
   placesOf: (model: string) => number
   hasChoice: (model: string) => boolean
+  asksBeginnings: (model: string) => boolean
 }
 
 export class ClusterPool implements ClusterTicketOwner {
@@ -71,6 +72,10 @@ export class ClusterPool implements ClusterTicketOwner {
 
   hasChoice(model: string): boolean {
     return this.#options.hasChoice(model)
+  }
+
+  asksBeginnings(model: string): boolean {
+    return this.#options.asksBeginnings(model)
   }
 
   /** From now on `tell` reaches whoever schedules; what runs and waits is told first. */

@@ -87,6 +87,7 @@ export class Member {
       engineOf: (id) => this.#parts?.engineOf(id),
       placesOf: (model) => placesOf(this.#parts?.pool, model),
       hasChoice: (model) => this.#parts?.pool.hasChoice(model) === true,
+      asksBeginnings: (model) => this.#parts?.pool.asksBeginnings(model) === true,
     })
     this.rates = new ClusterRates((message) => this.pool.tell(message))
     this.membership = new Membership({

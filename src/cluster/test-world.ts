@@ -53,6 +53,7 @@ export class World {
       engineOf: (id) => (id === 'e' ? this.engine : undefined),
       placesOf: () => CAP,
       hasChoice: () => false,
+      asksBeginnings: () => false,
     })
   }
 

@@ -33,6 +33,7 @@ export interface CalibrationRequest {
   mix: Mix
   model: string
   rank: number
+  slot?: number | undefined
 }
 
 /** What the caller learns while an answer comes. */
@@ -65,7 +66,7 @@ export function askForCalibration(
 }
 
 function bodyOf(
-  { mix, model, rank }: CalibrationRequest,
+  { mix, model, rank, slot }: CalibrationRequest,
   profile: EngineProfile,
   isChat: boolean,
   random: Random,
@@ -86,6 +87,7 @@ function bodyOf(
     ...(profile.takesPriority && { priority: rank }),
     ...(profile.takesCacheSalt && { cache_salt: 'calibration' }),
     ...(profile.takesCacheOff && { cache_prompt: mix === 'prefixes' }),
+    ...(slot !== undefined && { id_slot: slot }),
     stream: true,
     stream_options: { include_usage: true },
   }

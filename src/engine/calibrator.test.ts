@@ -1,7 +1,7 @@
 /** The calibrator against a scripted engine; what the figures mean is tested with the fit. */
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import { limitTable, seededRandom, systemClock } from '../base/index.ts'
+import { limitTable, seededRandom, systemClock, systemRandom } from '../base/index.ts'
 import type { CalibrationPoint, Tokens } from './calibration.ts'
 import { type CalibrationPlaces, concurrencies, measureEngine } from './calibrator.ts'
 import { OpenAiEngine } from './openai-engine.ts'
@@ -76,6 +76,7 @@ async function measure(prepare: (engine: TestEngine) => void) {
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,
+    random: systemRandom,
     limits: {
       engineFirstByteMsMax: limit('engineFirstByteMsMax'),
       engineIdleMsMax: limit('engineIdleMsMax'),

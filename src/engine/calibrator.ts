@@ -15,6 +15,8 @@ export interface CalibrationPlace {
   id: string
   /** Right of way inside the engine. */
   rank: number
+  /** Which of its numbered slots it is to use; absent where it is to choose. */
+  slot?: number | undefined
   output(tokens: number): void
   finish(tokens: Tokens | null): void
 }
@@ -139,7 +141,8 @@ async function askOnce(
   const place = await places.take(signal)
   let tokens: Tokens | null = null
   try {
-    const request = { id: place.id, mix, model, rank: place.rank }
+    const { id, rank, slot } = place
+    const request = { id, mix, model, rank, slot }
     const answer = await askForCalibration(engine, profile, request, place, {
       clock,
       random,

@@ -3,11 +3,13 @@
  * serves and how it is loaded. What each program tells lives in `kinds`.
  */
 import { z } from 'zod'
+import type { Random } from '../base/index.ts'
 import { readLoad } from './engine-signals.ts'
 import { readTokenCount } from './engine-tokenizer.ts'
 import { loadedContexts } from './kinds/desktop.ts'
 import { detectEngine } from './kinds/detection.ts'
 import { gristmillTraits } from './kinds/gristmill.ts'
+import { withPromptSlots } from './kinds/llama.ts'
 import { type ListedModel, listedContext, modelListSchema } from './kinds/model-list.ts'
 import { type Asker, setByOperator, type Traits } from './kinds/traits.ts'
 import { parsedJson } from './parsed-json.ts'
@@ -19,6 +21,8 @@ export interface ProbeOptions {
   capOverride: number | null
   /** Only these of its models; null means all. */
   modelsFilter: readonly string[] | null
+  /** Makes prompts that nobody has sent before. */
+  random: Random
 }
 
 export type Ask = (
@@ -54,7 +58,10 @@ export class Prober {
       const isGristmill = models[0]?.owned_by === 'gristmill'
       const asker = this.#asker(signal)
       // Its cap is part of the list of models, so it is never stale.
-      if (!isGristmill) this.#known ??= await detectEngine(asker, models)
+      if (!isGristmill && this.#known === undefined) {
+        this.#known = await detectEngine(asker, models)
+        this.#tryOut(this.#known, models)
+      }
       const traits = this.#known ?? gristmillTraits(models)
       const { contextTokens, ...profile } = traits
       const { capOverride, modelsFilter } = this.#options
@@ -108,6 +115,23 @@ export class Prober {
   /** How long its steps have taken, where the engine that was last seen here tells it. */
   stepTimes(signal: AbortSignal): Promise<StepTimes | null> {
     return readStepTimes(this.#kind, (path) => this.#ask('GET', path, signal))
+  }
+
+  /** Goes on beside what it answers by then, and is told by a later probe. */
+  #tryOut(traits: Traits, [model]: readonly ListedModel[]): void {
+    const { signal } = new AbortController()
+    const complete = async (body: object) => {
+      const { status, text } = await this.#ask('POST', '/v1/completions', signal, body)
+      return status === 200 ? parsedJson(text) : undefined
+    }
+    const ask = (body: object) => complete({ model: model?.id, ...body })
+    withPromptSlots(traits, ask, this.#options.random).then(
+      (found) => {
+        if (this.#known === traits) this.#known = found
+      },
+      // It has gone, and is another one when it comes back.
+      () => undefined,
+    )
   }
 
   async #models(signal: AbortSignal): Promise<ListedModel[]> {

@@ -323,7 +323,7 @@ export class EngineRegistry {
   }
 
   #engine(row: EngineRow, keys: readonly EngineKey[], serverName?: string): OpenAiEngine {
-    const { clock, limits } = this.#options
+    const { clock, random, limits } = this.#options
     const { id, name, url, service, apiVersion } = row
     return new OpenAiEngine({
       id,
@@ -335,6 +335,7 @@ export class EngineRegistry {
       capOverride: row.cap,
       modelsFilter: row.models,
       clock,
+      random,
       limits,
       onFailure: (failure) => this.#places.get(id)?.watch.noteFailure(failure),
       onRates: (news) => {

@@ -54,5 +54,6 @@ function modelsInWords(models: EngineProfile['models']): string[] {
 
 function cacheInWords(profile: EngineProfile): string {
   if (profile.takesCacheSalt) return 'cache kept apart by tenant'
+  if (profile.promptSlots !== undefined) return 'prompts kept apart by slot'
   return profile.takesCacheOff ? 'keeps no prompts' : 'shared cache'
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
-import { limitTable, systemClock } from '../base/index.ts'
+import { limitTable, systemClock, systemRandom } from '../base/index.ts'
 import type { EngineFailure } from './engine-failure.ts'
 import { OpenAiEngine } from './openai-engine.ts'
 import type { EngineSink } from './types.ts'
@@ -47,6 +47,7 @@ async function start(changes: Partial<typeof limits> = {}): Promise<void> {
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,
+    random: systemRandom,
     limits: { ...limits, ...changes },
     onFailure: (failure) => failures.push(failure),
   })

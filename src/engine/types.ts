@@ -53,6 +53,11 @@ export interface EngineProfile {
   takesCacheSalt: boolean
   /** True where a request can do without the prefix cache, by `cache_prompt: false`. */
   takesCacheOff: boolean
+  /**
+   * Slots that it numbers (`id_slot`), of which each keeps the prompt that it read last and gives
+   * it to nobody who is sent to another one. Absent where that is not so, or not known yet.
+   */
+  promptSlots?: number | undefined
   /** True where worse-ranked requests stand aside inside the engine, step by step. */
   yieldsBySteps: boolean
   /** True where it tells of its own load. */

@@ -236,6 +236,18 @@ test('where a cache cannot be kept apart it is left out, whatever the client say
   }
 })
 
+test('a slot is told with whether what it holds may be used, whatever the client says', () => {
+  const off = { rank: 5, takesPriority: false, takesCacheSalt: false, takesCacheOff: true }
+  for (const fields of [{}, { cache_prompt: true, id_slot: 0 }]) {
+    for (const keeps of [true, false]) {
+      const grant = { ...off, slot: { number: 3, keeps } }
+      const sent = JSON.parse(engineBody(chat(fields), grant, told(10)).toString()) as object
+      const { id_slot, cache_prompt } = sent as Record<string, unknown>
+      assert.deepEqual([id_slot, cache_prompt], [3, keeps])
+    }
+  }
+})
+
 test('tenants have different salts that only the secret gives', () => {
   const salts = new CacheSalts(Buffer.alloc(32, 1))
   assert.match(salts.of('a'), /^[0-9a-f]{64}$/)

@@ -1,6 +1,7 @@
 /**
- * What a prompt begins with, so that the pool can send it to the engine that has read as much of
- * it before: a number for every 512 characters, each of which depends on all before it.
+ * What a prompt begins with, so that the pool can send it to the engine, or the slot of one, that
+ * has read as much of it before: a number for every 512 characters, each of which depends on all
+ * before it.
  */
 import type { Beginning } from '../pool/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
@@ -13,7 +14,7 @@ const PIECES_MAX = 64
 const CHARACTERS_PER_TOKEN = 4
 
 /**
- * Costs some nanoseconds a character; to be asked only where there are engines to choose from.
+ * Costs some nanoseconds a character; to be asked only where there is something to choose.
  * @param tenantId tenants share no prefixes, so equal prompts of two begin differently
  * @param sessionId what tells prompts apart that are longer than what is looked at
  */

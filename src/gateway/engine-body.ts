@@ -25,7 +25,7 @@ const OWNED = [
 ]
 const CLOSING_BRACE = 0x7d
 
-type Taken = Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff'>
+type Taken = Pick<Grant, 'rank' | 'takesPriority' | 'takesCacheSalt' | 'takesCacheOff' | 'slot'>
 
 /** What an engine is told beside what the client wrote. */
 export interface Told extends ToldBound {
@@ -47,7 +47,8 @@ export function engineBody(request: CanonicalRequest, grant: Taken, told: Told):
   let added = ''
   if (grant.takesPriority) added += `,"priority":${grant.rank}`
   if (grant.takesCacheSalt) added += `,"cache_salt":"${salt}"`
-  else if (grant.takesCacheOff) added += ',"cache_prompt":false'
+  else if (grant.takesCacheOff) added += `,"cache_prompt":${grant.slot?.keeps === true}`
+  if (grant.slot !== undefined) added += `,"id_slot":${grant.slot.number}`
   if (bound !== null) added += `,"${boundName}":${bound}`
   if (asksUsage) added += ',"stream_options":{"include_usage":true}'
   if (added === '') return raw
@@ -79,7 +80,8 @@ function rewritten(
   for (const name of OWNED) delete body[name]
   if (grant.takesPriority) body.priority = grant.rank
   if (grant.takesCacheSalt) body.cache_salt = salt
-  else if (grant.takesCacheOff) body.cache_prompt = false
+  else if (grant.takesCacheOff) body.cache_prompt = grant.slot?.keeps === true
+  if (grant.slot !== undefined) body.id_slot = grant.slot.number
   if (boundName !== 'max_tokens') delete body.max_tokens
   if (bound !== null) body[boundName] = bound
   if (stream) {

@@ -92,7 +92,7 @@ export class Starting {
       wanted.model = course.queue
       wanted.arrivedAtMs = clock.monotonicMs()
     }
-    if (pool.hasChoice(wanted.model)) {
+    if (pool.asksBeginnings(wanted.model)) {
       wanted.beginnings = beginningsOf(request, principal.tenantId, standing.sessionId)
     }
     this.#live.roster.add(life)

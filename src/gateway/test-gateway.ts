@@ -299,6 +299,7 @@ const newEngine = (
     capOverride: null,
     modelsFilter: null,
     clock,
+    random: systemRandom,
     limits,
   })
 

@@ -49,6 +49,11 @@ export function ticketRequestOf({
     keyConcurrencyMax: policy.keyLimits.concurrencyMax,
     urgent: line?.urgent === true,
   }
+  if (spreads(request)) wanted.spreads = true
   if (charge.ask !== undefined) wanted.rates = charge.ask
   return wanted
 }
+
+/** llama.cpp's server, for one, answers it in slots that it chooses. */
+const spreads = ({ endpoint, choices, fields }: CanonicalRequest) =>
+  endpoint === '/v1/embeddings' || choices > 1 || Array.isArray(fields.prompt)

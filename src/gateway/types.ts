@@ -23,6 +23,8 @@ export interface TicketPool {
   submit(request: TicketRequest): Ticket
   /** True where engines of a model are to be chosen between. */
   hasChoice(model: string): boolean
+  /** True where it matters what a prompt begins with. */
+  asksBeginnings(model: string): boolean
 }
 
 /** What requests cost. */

@@ -39,6 +39,8 @@ export interface EngineView {
   lastChange: string
   takesPriority: boolean
   takesCacheSalt: boolean
+  /** Slots of which each keeps prompts of one tenant at a time; null where there are none. */
+  promptSlots: number | null
   /** True where tenants share what it remembers of prompts. */
   sharedCache: boolean
   /** True where it tells of its own load: what runs and waits inside it. */

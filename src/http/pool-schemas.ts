@@ -44,6 +44,7 @@ export const engine = z
     lastChange: z.string(),
     takesPriority: z.boolean(),
     takesCacheSalt: z.boolean(),
+    promptSlots: z.int().nullable(),
     sharedCache: z.boolean(),
     tellsLoad: z.boolean(),
     advice: z.string().nullable(),

@@ -111,6 +111,7 @@ export const engine: EngineView = {
   lastChange: 'Calibrated.',
   takesPriority: true,
   takesCacheSalt: true,
+  promptSlots: null,
   sharedCache: false,
   tellsLoad: true,
   advice: null,

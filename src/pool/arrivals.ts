@@ -1,12 +1,19 @@
 /** A request as the scheduler takes it. */
+import type { Scheduler } from './scheduler.ts'
 import type { Arrival } from './scheduler-types.ts'
 import type { TicketRequest } from './types.ts'
 
 /**
  * @param arrivedAtMs when it came first, monotonic
+ * @param scheduler what prompts begin with is for it where it chooses between engines
  * @param order arrival number of an earlier attempt, whose place in line it has
  */
-export function arrivalOf(request: TicketRequest, arrivedAtMs: number, order?: number): Arrival {
+export function arrivalOf(
+  request: TicketRequest,
+  arrivedAtMs: number,
+  scheduler: Pick<Scheduler, 'hasChoice'>,
+  order?: number,
+): Arrival {
   const { keyConcurrencyMax } = request
   const arrival: Arrival = {
     id: request.id,
@@ -28,7 +35,8 @@ export function arrivalOf(request: TicketRequest, arrivedAtMs: number, order?: n
   }
   if (order !== undefined) arrival.order = order
   if (request.wasAccepted === true) arrival.wasAccepted = true
-  if (request.beginnings !== undefined) arrival.beginnings = request.beginnings
+  const { beginnings, model } = request
+  if (beginnings !== undefined && scheduler.hasChoice(model)) arrival.beginnings = beginnings
   if (request.avoidEngineId !== undefined) arrival.avoidEngineId = request.avoidEngineId
   return arrival
 }

@@ -32,10 +32,12 @@ export class PoolCalibrationPlaces implements CalibrationPlaces {
     const leave = () => ticket.cancel(new GristmillError('shutting_down'))
     signal.addEventListener('abort', leave, { once: true })
     if (signal.aborted) leave()
-    const { rank } = await ticket.granted.finally(() => signal.removeEventListener('abort', leave))
+    const granted = ticket.granted.finally(() => signal.removeEventListener('abort', leave))
+    const { rank, slot } = await granted
     return {
       id: request.id,
       rank,
+      slot: slot?.number,
       output: (tokens) => {
         if (ticket.state === 'running') ticket.progress(tokens)
       },

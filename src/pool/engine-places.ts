@@ -4,10 +4,11 @@
  */
 import { bandOf } from '../base/index.ts'
 import type { EngineControl } from './engine-control.ts'
+import type { PromptSlot } from './prompt-slots.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { EngineSlots, PoolGroup } from './scheduler-types.ts'
+import type { Dispatch, EngineSlots, PoolGroup } from './scheduler-types.ts'
 import type { PoolTicket } from './ticket.ts'
-import type { PoolEngine } from './types.ts'
+import type { Grant, PoolEngine } from './types.ts'
 
 /** Tickets looked at, oldest first, for one that waits: enough to see it, never a whole queue. */
 const WAIT_SCAN_MAX = 2000
@@ -38,9 +39,21 @@ export function slotsOf(
     express: isUp ? Math.max(0, express - Math.max(0, held - cap)) : 0,
     backgroundReserve: control.reserve.reserve,
     spare: profile.yieldsBySteps && isFree && held === 0 ? profile.spare : 0,
-    // Tenants are kept apart there by keeping nothing.
-    keepsPrefixes: !profile.takesCacheOff,
+    // Tenants are kept apart there by keeping nothing, unless slots do.
+    keepsPrefixes: !profile.takesCacheOff || profile.promptSlots !== undefined,
   }
+}
+
+/** Leave for a ticket to be sent to the engine. */
+export function grantOf(
+  { engine, profile, control }: PoolEngine,
+  { rank, express }: Dispatch,
+  slot: PromptSlot | undefined,
+  queueMs: number,
+): Grant {
+  const { takesPriority, takesCacheSalt, takesCacheOff } = profile
+  const taken = { takesPriority, takesCacheSalt, takesCacheOff, ...(slot && { slot }) }
+  return { engine, ...taken, tokenGapMsMax: control.tokenGapMsMax, rank, queueMs, express }
 }
 
 /**

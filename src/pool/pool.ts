@@ -8,7 +8,7 @@ import type { AttemptFailure } from '../meter/index.ts'
 import { arrivalOf } from './arrivals.ts'
 import { EngineControl } from './engine-control.ts'
 import { EngineHealth } from './engine-health.ts'
-import { controlOf, ServedModels, slotsOf, updateControls } from './engine-places.ts'
+import { controlOf, grantOf, ServedModels, slotsOf, updateControls } from './engine-places.ts'
 import { EngineRecord, type RecordSink } from './engine-record.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { PoolStats } from './pool-stats.ts'
@@ -17,6 +17,7 @@ import { noEngine, queueFull, waitedTooLong } from './refusals.ts'
 import { Scheduler } from './scheduler.ts'
 import { type CostWeights, type Dispatch, defaultSchedulerConfig } from './scheduler-types.ts'
 import { ServiceBooks } from './service-books.ts'
+import { SlotBooks } from './slot-books.ts'
 import { PoolTicket, placeOf, type Running, retryOf, type TicketOwner } from './ticket.ts'
 import type { PoolEngine, RetryOptions, TicketEnd, TicketRequest } from './types.ts'
 
@@ -43,8 +44,6 @@ export class Pool implements TicketOwner {
   readonly cost: CostWeights
   readonly health: EngineHealth = new EngineHealth(this)
   readonly #waiting = new ShortLivedMap<PoolTicket>()
-  /** By engine, places that requests may have of which nobody tells. */
-  readonly #held = new Map<string, number>()
   readonly #mayStart: (() => boolean) | undefined
   readonly #clock: Clock
   readonly #logger: Logger
@@ -52,6 +51,7 @@ export class Pool implements TicketOwner {
   readonly #record: EngineRecord
   readonly #books: ServiceBooks
   readonly #models: ServedModels
+  readonly #slots = new SlotBooks(this.running)
   readonly #timers
   #sinceSecondMs = 0
 
@@ -59,9 +59,9 @@ export class Pool implements TicketOwner {
     this.#clock = options.clock
     this.#logger = options.logger
     this.#mayStart = options.mayStart
-    const { order, cost = defaultSchedulerConfig.cost } = options
-    this.cost = cost
-    this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost })
+    const { order } = options
+    this.cost = options.cost ?? defaultSchedulerConfig.cost
+    this.scheduler = new Scheduler({ ...defaultSchedulerConfig, order, cost: this.cost })
     this.quotas = new Quotas(this.scheduler, options.clock)
     this.#models = new ServedModels(this.scheduler, this.health)
     this.#record = new EngineRecord(this, options.clock, options)
@@ -89,12 +89,13 @@ export class Pool implements TicketOwner {
   adopt(request: TicketRequest, { engineId, ...received }: Running): PoolTicket {
     const nowMs = this.#clock.monotonicMs()
     const ticket = new PoolTicket(request, request.arrivedAtMs ?? nowMs, this)
-    const arrival = arrivalOf(request, ticket.arrivedAtMs)
+    const arrival = arrivalOf(request, ticket.arrivedAtMs, this.scheduler)
     ticket.queued = this.scheduler.adopt(arrival, engineId, received)
     Object.assign(ticket, received)
     ticket.state = 'running'
     if (received.outputTokens > 0) ticket.firstTokenAtMs = nowMs
     this.#enter(ticket, engineId, nowMs)
+    this.#slots.adopt(ticket)
     return ticket
   }
 
@@ -105,12 +106,12 @@ export class Pool implements TicketOwner {
       else this.cancelled(ticket)
       ticket.state = 'ended'
     }
+    this.#slots.forget()
   }
 
   /** Leaves so many places of an engine empty, for requests of which nobody tells. */
   hold(engineId: string, places: number): void {
-    if (places > 0) this.#held.set(engineId, places)
-    else this.#held.delete(engineId)
+    this.#slots.hold(engineId, places)
     this.#applySlots(engineId)
     this.wake()
   }
@@ -118,6 +119,11 @@ export class Pool implements TicketOwner {
   /** True where engines of a model are to be chosen between, by what a prompt begins with. */
   hasChoice(model: string): boolean {
     return this.scheduler.hasChoice(model)
+  }
+
+  /** True where it matters what a prompt begins with: to choose an engine, or a slot of one. */
+  asksBeginnings(model: string): boolean {
+    return this.hasChoice(model) || this.#slots.serve(model)
   }
 
   /** Adds an engine or tells its present state; capacity changes take effect at once. */
@@ -129,6 +135,7 @@ export class Pool implements TicketOwner {
     const control = known?.control.fits(profile) ? known.control : new EngineControl(profile, nowMs)
     const times = { sinceMs, registeredAtMs }
     this.engines.set(engine.id, { engine, profile, state, reason, ...times, control })
+    this.#slots.set(engine.id, profile, state)
     this.health.of(engine.id).calibratedMs = profile.tokenGapMs ?? 0
     this.#applySlots(engine.id)
     this.quotas.watch(engine.id, profile.service !== undefined)
@@ -156,7 +163,7 @@ export class Pool implements TicketOwner {
   removeEngine(id: string): void {
     if (!this.engines.delete(id)) return
     this.scheduler.removeEngine(id)
-    this.#held.delete(id)
+    this.#slots.remove(id)
     this.quotas.forget(id)
     this.health.forget(id)
     this.#record.forget(id)
@@ -275,7 +282,8 @@ export class Pool implements TicketOwner {
 
   #queue(ticket: PoolTicket, order?: number): void {
     const { request } = ticket
-    const queued = this.scheduler.arrive(arrivalOf(request, ticket.arrivedAtMs, order))
+    const arrival = arrivalOf(request, ticket.arrivedAtMs, this.scheduler, order)
+    const queued = this.scheduler.arrive(arrival)
     if (queued === 'queue_full') {
       ticket.refuse(
         queueFull(request, this.stats.retryAfterMs(this.#clock.monotonicMs(), request.tenantId)),
@@ -306,16 +314,7 @@ export class Pool implements TicketOwner {
     this.#books.serve(ticket, nowMs, ticket.request.estimatedInputTokens * this.cost.input)
     const queueMs = nowMs - ticket.arrivedAtMs
     this.#metrics.started(ticket, queueMs)
-    ticket.grant({
-      engine: place.engine,
-      takesPriority: place.profile.takesPriority,
-      takesCacheSalt: place.profile.takesCacheSalt,
-      takesCacheOff: place.profile.takesCacheOff,
-      tokenGapMsMax: place.control.tokenGapMsMax,
-      rank: dispatch.rank,
-      queueMs,
-      express: dispatch.express,
-    })
+    ticket.grant(grantOf(place, dispatch, this.#slots.take(ticket), queueMs))
   }
 
   /** It has a place at an engine from now on. */
@@ -335,6 +334,7 @@ export class Pool implements TicketOwner {
     this.scheduler.finish(placeOf(ticket))
     const { engineId, circuit } = ticket
     this.quotas.ended(engineId, ticket.id)
+    this.#slots.give(ticket)
     // Before its circuit is heeded, which notes the engine as it is without this request.
     this.#record.left(ticket, failure)
     circuit?.left()
@@ -368,9 +368,9 @@ export class Pool implements TicketOwner {
     const arrivedAtMs = (id: string) => this.#waiting.get(id)?.arrivedAtMs
     const changed = updateControls(this.scheduler, this.engines, arrivedAtMs, nowMs)
     for (const { engine, control } of changed) {
-      const [engineId, cap, reserve] = [engine.id, control.cap, control.reserve]
-      this.#applySlots(engineId)
-      this.#logger.debug({ engineId, cap, reserve }, 'cap or reserve changed')
+      const { cap, reserve } = control
+      this.#applySlots(engine.id)
+      this.#logger.debug({ engineId: engine.id, cap, reserve }, 'cap or reserve changed')
     }
     if (changed.length > 0) this.wake()
   }
@@ -384,11 +384,10 @@ export class Pool implements TicketOwner {
     this.wake()
   }
 
-  #applySlots(engineId: string): void {
-    const place = this.engines.get(engineId)
+  #applySlots(id: string): void {
+    const place = this.engines.get(id)
     if (place === undefined) return
-    const placesMax = this.health.placesAt(engineId)
-    this.scheduler.setEngine(slotsOf(place, placesMax, this.#held.get(engineId)))
+    this.scheduler.setEngine(slotsOf(place, this.health.placesAt(id), this.#slots.heldAt(id)))
   }
 
   #refuseModel(model: string): void {

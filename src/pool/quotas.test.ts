@@ -120,7 +120,8 @@ test('a rented quota is shared fairly: who floods gets no more of it', () => {
   const slots = { id: 'e', models: ['rented'], cap: 32, express: 0, backgroundReserve: 0 }
   scheduler.setEngine(slots)
   quotas.watch('e', true)
-  const arrive = (id: string, tenant: string) => scheduler.arrive(arrivalOf(request(id, tenant), 0))
+  const arrive = (id: string, tenant: string) =>
+    scheduler.arrive(arrivalOf(request(id, tenant), 0, scheduler))
   for (let i = 0; i < 100; i++) arrive(`flood_${i}`, 'flood')
   const sent: Dispatch[] = []
   let left = 10

@@ -1,6 +1,7 @@
 /** One request in the pool: its promise of a slot, and its single end. */
 import type { GristmillError } from '../base/index.ts'
 import type { EngineCircuit } from './engine-circuit.ts'
+import type { PromptSlot, PromptSlots } from './prompt-slots.ts'
 import type { TicketState } from './ticket-state.ts'
 import type {
   Grant,
@@ -42,6 +43,9 @@ export class PoolTicket implements Ticket {
   /** Its place in the queue, once it has one. */
   queued: TicketState | undefined
   express = false
+  /** Where it runs, and by which book; undefined where its engine has chosen. */
+  slot: PromptSlot | undefined
+  slotBook: PromptSlots | undefined
   dispatchedAtMs = 0
   firstTokenAtMs: number | undefined
   lastTokenAtMs = 0

@@ -3,6 +3,7 @@ import type { Band, GristmillError, ServiceClass } from '../base/index.ts'
 import type { Engine, EngineProfile, EngineState } from '../engine/index.ts'
 import type { AttemptFailure } from '../meter/index.ts'
 import type { EngineControl } from './engine-control.ts'
+import type { PromptSlot } from './prompt-slots.ts'
 import type { Beginning } from './warm-prefixes.ts'
 
 /** Why a request waits, in one word; `explain` puts each into a sentence. */
@@ -58,6 +59,8 @@ export interface TicketRequest {
   keyConcurrencyMax: number | null
   /** What its prompt begins with, where that can decide between engines. */
   beginnings?: readonly Beginning[]
+  /** True where an engine may use several sequences for it, or others than it is told. */
+  spreads?: boolean
   /** True where its batch's window is at risk, so that it goes before other background work. */
   urgent?: boolean
   /** Where it failed last: another engine is better. */
@@ -87,6 +90,8 @@ export interface Grant {
   takesCacheSalt: boolean
   /** True where it takes `cache_prompt`, which keeps tenants apart at the price of the cache. */
   takesCacheOff: boolean
+  /** Where it is to run there, and whether what was read there is its tenant's; else absent. */
+  slot?: PromptSlot | undefined
   /** Mean time between tokens that is promised there, milliseconds. */
   tokenGapMsMax: number
   /** Right of way inside the engine: lower goes first. */

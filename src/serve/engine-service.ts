@@ -109,6 +109,7 @@ function engineView(entry: PoolEngine, options: EngineServiceOptions): EngineVie
     lastChange: lastChangeOf(control),
     takesPriority: profile.takesPriority,
     takesCacheSalt: profile.takesCacheSalt,
+    promptSlots: profile.promptSlots ?? null,
     sharedCache: hasSharedCache(profile),
     tellsLoad: profile.tellsLoad,
     advice: profile.advice,

@@ -124,6 +124,12 @@ const limitNotes: Record<string, string> = {
   Reserve: 'Places of the cap that background work never has',
 }
 
+function prefixCacheOf({ sharedCache, takesCacheSalt, promptSlots }: EngineView): string {
+  if (sharedCache) return 'shared cache'
+  if (takesCacheSalt) return 'kept apart by tenant'
+  return promptSlots === null ? 'keeps no prompts' : 'kept apart by slot'
+}
+
 function factsOf(engine: EngineView) {
   const { inFlight, capacityUnitsPerS, calibratedAt, restarts } = engine
   const kind = [engine.kind, engine.version].filter(Boolean).join(' ')
@@ -147,11 +153,7 @@ function factsOf(engine: EngineView) {
     },
     {
       name: 'Prefix cache',
-      value: engine.sharedCache
-        ? 'shared cache'
-        : engine.takesCacheSalt
-          ? 'kept apart by tenant'
-          : 'keeps no prompts',
+      value: prefixCacheOf(engine),
       note: engine.sharedCache
         ? 'A tenant can tell by the time of an answer whether another one has sent the same prompt'
         : 'No tenant learns what another one sent',

@@ -5,10 +5,17 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { afterEach, test } from 'node:test'
-import { limitTable, systemClock } from '../../base/index.ts'
+import { limitTable, systemClock, systemRandom } from '../../base/index.ts'
+import { eventually } from '../../base/test-eventually.ts'
 import { summaryOf } from '../engine-summary.ts'
 import { OpenAiEngine } from '../openai-engine.ts'
-import { type SeenRequest, startTestEngine } from '../test-engine.ts'
+import {
+  type SeenRequest,
+  sendJson,
+  startTestEngine,
+  type TestEngine,
+  usage,
+} from '../test-engine.ts'
 
 const open: { close(): Promise<unknown> }[] = []
 afterEach(async () => {
@@ -19,9 +26,9 @@ const recorded = (name: string) =>
   readFileSync(new URL(`../recordings/${name}`, import.meta.url), 'utf8')
 const pages = (name: string) => JSON.parse(recorded(name)) as Record<string, unknown>
 
-async function connect(given: Record<string, unknown>) {
-  const server = await startTestEngine()
-  open.push(server)
+async function connect(given: Record<string, unknown>, own?: TestEngine) {
+  const server = own ?? (await startTestEngine())
+  if (own === undefined) open.push(server)
   server.pages.clear()
   for (const [path, page] of Object.entries(given)) server.pages.set(path, page)
   const engine = new OpenAiEngine({
@@ -33,6 +40,7 @@ async function connect(given: Record<string, unknown>) {
     capOverride: null,
     modelsFilter: null,
     clock: systemClock,
+    random: systemRandom,
     limits: {
       engineFirstByteMsMax: limitTable.engineFirstByteMsMax.default,
       engineIdleMsMax: limitTable.engineIdleMsMax.default,
@@ -105,6 +113,43 @@ test('Ollama runs one at a time and tells the context of what is loaded', async 
     'Ollama 0.12.6, gemma3:latest, qwen3:8b, shared cache, tells nothing of its load',
   )
 })
+
+const IDLE = 'llamacpp:requests_processing 0\nllamacpp:requests_deferred 0\n'
+
+/** Answers completions as llama.cpp's server with two slots does, by what each has read last. */
+function answerBySlot(server: TestEngine, keeps: 'apart' | 'everywhere' | 'not'): void {
+  const read: string[] = []
+  server.answer(({ body, response }) => {
+    const { id_slot: slot, prompt } = body as { id_slot: number; prompt: string }
+    const isKept = keeps === 'everywhere' ? read.includes(prompt) : read[slot] === prompt
+    if (keeps === 'everywhere') read.push(prompt)
+    else if (keeps === 'apart') read[slot] = prompt
+    sendJson(response, 200, { choices: [], usage: usage(34, 1, isKept ? 33 : 0) })
+  })
+}
+
+for (const [keeps, prompts, slots, words] of [
+  ['apart', 5, 2, 'prompts kept apart by slot'],
+  ['everywhere', 3, undefined, 'keeps no prompts'],
+  ['not', 2, undefined, 'keeps no prompts'],
+] as const) {
+  test(`llama.cpp's server is tried out: it keeps prompts ${keeps}`, async () => {
+    const server = await startTestEngine()
+    open.push(server)
+    answerBySlot(server, keeps)
+    const pages = { '/v1/models': list('m'), '/props': { total_slots: 2 }, '/metrics': IDLE }
+    const { engine, profile } = await connect(pages, server)
+    assert.deepEqual([profile.kind, profile.promptSlots], ['llama.cpp', undefined])
+    const found = await eventually('it tells what was found', async () => {
+      const { promptSlots, advice, ...rest } = await engine.probe(AbortSignal.timeout(5000))
+      const isOver = promptSlots !== undefined || advice !== null || keeps === 'not'
+      return server.seen.length === prompts && isOver && { promptSlots, advice, ...rest }
+    })
+    assert.equal(found.promptSlots, slots)
+    assert.equal(/--cache-ram 0/.test(found.advice ?? ''), keeps === 'everywhere')
+    assert.match(summaryOf(found), new RegExp(words))
+  })
+}
 
 test('TGI tells its bounds and its queue', async () => {
   const { engine, profile } = await connect({

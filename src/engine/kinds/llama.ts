@@ -1,8 +1,12 @@
 /** llama.cpp's server. Its slots are all it has, so one in nine is kept for newcomers. */
 import { z } from 'zod'
-import { type Detect, plain } from './traits.ts'
+import type { Random } from '../../base/index.ts'
+import { type Complete, promptKeepingOf } from './llama-slots.ts'
+import { adviceOf, type Detect, plain, type Traits } from './traits.ts'
 
 const ADVICE = "Start llama.cpp's server with --metrics, so that it tells of its queue."
+const ADVICE_KEPT =
+  "Start llama.cpp's server with --cache-ram 0, so that each tenant's prompts can be kept for it."
 
 const propsSchema = z.object({
   total_slots: z.number().int().positive(),
@@ -29,4 +33,21 @@ export const detectLlama: Detect = async (asker) => {
     advice: load === null || load.waiting === null ? ADVICE : null,
     contextTokens: settings?.n_ctx ?? null,
   }
+}
+
+/**
+ * Tries out whether its prompts can be kept for tenants, slot by slot.
+ * @returns the traits with what was found; the same where it is another program
+ */
+export async function withPromptSlots(
+  traits: Traits,
+  complete: Complete,
+  random: Random,
+): Promise<Traits> {
+  if (traits.kind !== 'llama.cpp') return traits
+  const slots = traits.cap + traits.express
+  const keeping = await promptKeepingOf(complete, slots, random)
+  if (keeping === 'apart') return { ...traits, promptSlots: slots }
+  if (keeping === 'not') return traits
+  return { ...traits, advice: adviceOf(traits.advice ?? false, ADVICE_KEPT) }
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import { limitTable, systemClock } from '../../base/index.ts'
+import { limitTable, systemClock, systemRandom } from '../../base/index.ts'
 import { OpenAiEngine } from '../openai-engine.ts'
 import { sendJson, startTestEngine, type TestEngine } from '../test-engine.ts'
 import type { RateNews } from '../types.ts'
@@ -36,6 +36,7 @@ async function rent(
     capOverride: null,
     modelsFilter: models,
     clock: systemClock,
+    random: systemRandom,
     limits: {
       engineFirstByteMsMax: limitTable.engineFirstByteMsMax.default,
       engineIdleMsMax: limitTable.engineIdleMsMax.default,
