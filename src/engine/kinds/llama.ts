@@ -6,7 +6,7 @@ import { adviceOf, type Detect, plain, type Traits } from './traits.ts'
 
 const ADVICE = "Start llama.cpp's server with --metrics, so that it tells of its queue."
 const ADVICE_KEPT =
-  "Start llama.cpp's server with --cache-ram 0, so that each tenant's prompts can be kept for it."
+  "Start llama.cpp's server with --cache-ram 0, so that tenants have their prompts kept, if nobody but this pool uses it."
 
 const propsSchema = z.object({
   total_slots: z.number().int().positive(),
