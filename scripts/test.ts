@@ -9,7 +9,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
-import { availableParallelism, constants } from 'node:os'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -49,8 +49,6 @@ const PATTERNS = [
   'scripts/**/*.test.ts',
   'bench/**/*.test.ts',
 ]
-/** One more than there are cores, as each waits for a fifth of its time; every one has programs. */
-const FILES_AT_ONCE = Math.min(6, availableParallelism() + 1)
 /** Longest run of one file, milliseconds. */
 const TIMEOUT_MS = 300_000
 /** Real engines are slow where they have no accelerator. */
@@ -105,7 +103,7 @@ interface Wanted {
 
 function wanted(given: readonly string[]): Wanted {
   if (given[0] === '--engines') return atEngines(given.slice(1))
-  const own = [`--test-concurrency=${FILES_AT_ONCE}`, `--test-timeout=${TIMEOUT_MS}`]
+  const own = ['--test-concurrency=2', `--test-timeout=${TIMEOUT_MS}`]
   return {
     options: [...own, ...given.filter((text) => text.startsWith('-'))],
     filters: given.filter((text) => !text.startsWith('-')),
