@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { systemClock } from '../base/index.ts'
@@ -39,6 +40,35 @@ describe('the HTTP server', () => {
     await assert.rejects(server.ask('GET', '/livez'))
     finish.resolve()
     assert.equal((await running).text, 'first last')
+    await closed
+    await server.close()
+  })
+
+  it('lets a slow client take the rest of an answer that has ended', async () => {
+    const whole = 'x'.repeat(32 * 2 ** 20)
+    const ended = Promise.withResolvers<void>()
+    const gateway = {
+      handle: (_request: unknown, response: import('node:http').ServerResponse) => {
+        response.end(`${whole}last`)
+        ended.resolve()
+      },
+    }
+    const server = await openTestServer(standIns({ gateway }))
+    const tenant = await server.tenancy.tenants.create({ name: 'Support' }, actor)
+    const { secret: key } = await server.tenancy.keys.create(tenant.id, {}, actor)
+    const client = connect(Number(new URL(server.url).port), '127.0.0.1')
+    client.pause()
+    client.write(`GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${key}\r\n\r\n`)
+    await ended.promise
+    const closed = server.http.close(3_600_000)
+    let [length, tail] = [0, '']
+    client.on('data', (bytes) => {
+      length += bytes.length
+      tail = (tail + bytes.toString('latin1')).slice(-4)
+    })
+    client.resume()
+    await once(client, 'close')
+    assert.deepEqual([tail, length > whole.length], ['last', true])
     await closed
     await server.close()
   })

@@ -26,6 +26,7 @@ import { sessions } from './sessions.ts'
 import { boundReading } from './slow-client.ts'
 import { staticFiles } from './static-files.ts'
 import { streamRoutes } from './stream-routes.ts'
+import { keepUntilTaken } from './taken-answers.ts'
 import { AttemptThrottle } from './throttle.ts'
 import { isUpload, v1Handler } from './v1.ts'
 
@@ -105,6 +106,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     },
   )
   serveOthers(server, options)
+  keepUntilTaken(server)
   return {
     get url() {
       return url()
