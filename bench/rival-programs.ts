@@ -46,7 +46,7 @@ export async function startLlama(dir: string, more: string[] = []): Promise<Prog
 }
 
 /** A processor without instructions for bfloat16 computes it some ten times slower. */
-export function vllmNumbers(): 'bfloat16' | 'float32' {
+function vllmNumbers(): 'bfloat16' | 'float32' {
   const hasOwn = /\b(avx512_bf16|amx_bf16|bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
   return hasOwn ? 'bfloat16' : 'float32'
 }

@@ -27,8 +27,9 @@ interface Slot extends PromptSlot {
 export class PromptSlots {
   /** Least recently given back first. */
   readonly #slots: Slot[]
-  /** Requests that run in slots which the engine has chosen, and of those nobody tells of. */
+  /** Requests that run in slots which the engine has chosen. */
   #loose: number
+  /** Requests that may run of which nobody tells. */
   #held = 0
 
   /** @param running requests that were sent there without a slot and have not ended */
