@@ -116,6 +116,35 @@ describe('two gateways at one database', () => {
     await heavy.done
   })
 
+  it('answer a repetition with the first answer, whichever of them is asked', async () => {
+    const { key } = await one.tenant('orders')
+    const messages = [{ role: 'user', content: 'A word for tenant orders' }]
+    const order = async (server: TestServer, name: string) => {
+      const headers = { 'idempotency-key': name }
+      const body = { model: 'counted', messages, max_tokens: 20, stream: true }
+      const answer = await server.v1('/chat/completions', body, { key, headers })
+      const first = answer.headers.get('x-gristmill-replayed')
+      const id = answer.headers.get('x-request-id') ?? ''
+      return { text: await answer.text(), first, id }
+    }
+    const names = Array.from({ length: 6 }, (_, i) => `order ${i}`)
+    const before = engine.begun.size
+    await Promise.all(
+      names.map(async (name) => {
+        const both = await Promise.all([order(one, name), order(two, name)])
+        both.push(await order(one, name), await order(two, name))
+        const run = both.find(({ first }) => first === null)
+        for (const { text, first } of both) {
+          assert.match(text, /\[DONE\]/)
+          assert.equal(text, run?.text)
+          assert.ok(first === null || first === run?.id)
+        }
+        assert.equal(both.filter(({ first }) => first === null).length, 1)
+      }),
+    )
+    assert.equal(engine.begun.size - before, names.length)
+  })
+
   it('refuse one that wants the database for itself', async () => {
     const env = { DATABASE_URL: database.url }
     const args = ['--engine', 'none']

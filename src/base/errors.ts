@@ -419,6 +419,13 @@ export const errorTable = {
     'Try again after Retry-After; an operator can see the reason under Cluster.',
     true,
   ),
+  gateway_lost: entry(
+    502,
+    'server_error',
+    'The gateway that answers requests with this Idempotency-Key was lost.',
+    'Send the request again with the same key; it may run anew.',
+    true,
+  ),
   engine_failed: entry(
     502,
     'server_error',

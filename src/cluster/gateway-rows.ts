@@ -24,6 +24,8 @@ export interface GatewayRow extends OwnGateway {
   startedAt: Date
   /** Since its last sign of life, by the database's clock. */
   beatAgeMs: number
+  /** It shuts down: it takes nothing new. */
+  isLeaving: boolean
 }
 
 export interface LeaseRow {
@@ -53,7 +55,7 @@ export async function join(sql: Queries, own: OwnGateway): Promise<number> {
     on conflict (id) do update
       set run = excluded.run, url = excluded.url, version = excluded.version,
         host = excluded.host, pid = excluded.pid, started_at = now(),
-        beat_at = clock_timestamp(), left_at = null, is_settled = false
+        beat_at = clock_timestamp(), left_at = null, is_settled = false, is_leaving = false
     returning number`
   return joined?.number ?? 0
 }
@@ -80,6 +82,13 @@ export async function beat(
     on conflict do nothing`
 }
 
+/** It shuts down, which the others hear at once. */
+export async function sayLeaving(sql: Queries, { id, run }: OwnGateway): Promise<void> {
+  await sql`
+    update gateways set is_leaving = true where id = ${id} and run = ${run}
+    returning pg_notify('gateways', '')`
+}
+
 export async function leave(sql: Queries, { id, run }: OwnGateway): Promise<void> {
   await sql`update gateways set left_at = clock_timestamp() where id = ${id} and run = ${run}`
 }
@@ -102,6 +111,7 @@ export async function readOwn(sql: Queries, { id }: OwnGateway): Promise<Gateway
 
 const columns = (sql: Queries) => sql`
   id, number, run, url, version, reach, host, pid, started_at as "startedAt",
+  is_leaving as "isLeaving",
   (1000 * extract(epoch from clock_timestamp() - beat_at))::float8 as "beatAgeMs"`
 
 /**

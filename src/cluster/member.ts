@@ -23,6 +23,7 @@ import {
   type TakeoverRow,
 } from './gateway-rows.ts'
 import { HolderLink } from './holder-link.ts'
+import { homesBefore } from './homes.ts'
 import { Membership } from './membership.ts'
 import type { Down, Up } from './messages.ts'
 import { answerPeer } from './peer-door.ts'
@@ -157,6 +158,11 @@ export class Member {
   /** Where the gateway is that schedules, if it is another one and connected. */
   get elsewhere(): string | undefined {
     return this.#link?.isUp === true ? this.membership.holder?.url : undefined
+  }
+
+  /** Addresses of the gateways that come before this one for what is kept by a key. */
+  homesOf(key: string): string[] {
+    return homesBefore(this.id, this.membership.homes, key)
   }
 
   get id(): string {

@@ -159,6 +159,22 @@ describe('one of several gateways', () => {
     assert.equal(await copy.twin(), undefined)
   })
 
+  it('keeps nothing for others any more once it shuts down, which they hear at once', async () => {
+    const [one, two] = [await join('a'), await join('b')]
+    const homes = ({ membership }: typeof one) => membership.homes.map(({ id }) => id).sort()
+    one.membership.wake()
+    await eventually('both know both', () => [one, two].every((of) => homes(of).length === 2))
+    await two.membership.give()
+    one.membership.wake()
+    await eventually('it is gone', () => homes(one).join() === 'a')
+    assert.deepEqual(homes(two), ['a'])
+    assert.deepEqual([...one.membership.alive].sort(), ['a', 'b'])
+    await two.membership.close()
+    await join('b', { run: 'run_again' })
+    one.membership.wake()
+    await eventually('it is back', () => homes(one).length === 2)
+  })
+
   it('has left once it says that nothing of it is left to be written', async () => {
     const { membership } = await join('a')
     const hasLeft = async () => {

@@ -16,6 +16,7 @@ import {
   readLease,
   readOwn,
   renewLease,
+  sayLeaving,
   takeLease,
 } from './gateway-rows.ts'
 import { LeaseTerm } from './lease-term.ts'
@@ -109,6 +110,15 @@ export class Membership {
     return new Set([own, ...living.map(({ id }) => id)])
   }
 
+  /** Those among which what is known to one alone is spread, this one included. */
+  get homes(): readonly OwnGateway[] {
+    const { own } = this.#options
+    const isHome = ({ id, beatAgeMs, isLeaving }: GatewayRow) =>
+      id !== own.id && beatAgeMs < SILENT_MS && !isLeaving
+    const others = this.#gateways.filter(isHome)
+    return this.#isLeaving ? others : [...others, own]
+  }
+
   /** True where no engine answers this gateway, and some answer others that live. */
   get isCutOff(): boolean {
     const { own, reach } = this.#options
@@ -160,10 +170,16 @@ export class Membership {
     this.wake()
   }
 
-  /** Gives the lease back, so that another gateway can take it at once, and takes none any more. */
+  /**
+   * Gives the lease back, so that another gateway can take it at once, and takes none any more;
+   * says that it takes nothing else either.
+   */
   async give(): Promise<void> {
     this.#isLeaving = true
+    const { sql, own } = this.#options
     await this.#giveBack()
+    const connection = sql()
+    if (connection !== undefined) await this.#say(() => sayLeaving(connection, own))
   }
 
   /** Gives the lease back, so that another gateway can take it; it takes it again if none does. */

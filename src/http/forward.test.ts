@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { clientAddress } from './client-address.ts'
-import { forwarded } from './forward.ts'
+import { forwarded, passedHome, repeatedBy } from './forward.ts'
 
 interface Echo {
   method: string
@@ -40,6 +40,7 @@ describe('what only the gateway knows that schedules', () => {
       get elsewhere() {
         return elsewhere
       },
+      homesOf: () => [],
     }
     const options = { peers, address: clientAddress([]) }
     follower = await serve((request, response) => {
@@ -95,5 +96,97 @@ describe('what only the gateway knows that schedules', () => {
     elsewhere = gone.url
     await new Promise((resolve) => gone.server.close(resolve))
     assert.equal((await fetch(`${follower.url}/api/queue`)).status, 503)
+  })
+})
+
+describe('what repeats a request', () => {
+  const open: Server[] = []
+  let homes: string[] = []
+  let asker: string
+
+  const home = async (listener: RequestListener) => {
+    const { server, url } = await serve(listener)
+    open.push(server)
+    return url
+  }
+  const gone = async () => {
+    const { server, url } = await serve(() => {})
+    await new Promise((resolve) => server.close(resolve))
+    return url
+  }
+  const ask = (changes: Record<string, string> = {}, path = '/v1/chat/completions') =>
+    fetch(`${asker}${path}`, {
+      method: 'POST',
+      body: 'a body',
+      headers: { 'idempotency-key': 'order-1', ...changes },
+    })
+
+  before(async () => {
+    const peers = { upgrade: () => false, elsewhere: undefined, homesOf: () => homes }
+    const options = { peers, address: clientAddress([]) }
+    asker = await home(async (request, response) => {
+      const key = repeatedBy(request, (request.url ?? '').split('?')[0] ?? '')
+      const lost = () => response.writeHead(502).end()
+      const isPassed =
+        key !== undefined && (await passedHome(options, request, response, key, lost))
+      if (isPassed) return
+      request.setEncoding('utf8').on('data', (text: string) => response.write(`here: ${text}`))
+      request.on('end', () => response.end())
+    })
+  })
+  after(() => {
+    for (const server of open) server.close()
+  })
+
+  it('is answered by the first gateway that can be reached of those that may know it', async () => {
+    const known = await home((request, response) => {
+      response.writeHead(200, { 'x-of': String(request.headers['idempotency-key']) })
+      request.setEncoding('utf8').on('data', (text: string) => response.write(`known: ${text}`))
+      request.on('end', () => response.end())
+    })
+    homes = [await gone(), known, await gone()]
+    const answer = await ask()
+    assert.equal(answer.headers.get('x-of'), 'order-1')
+    assert.equal(await answer.text(), 'known: a body')
+  })
+
+  it('is answered here where none can be reached, or somebody has passed it on', async () => {
+    homes = [await gone()]
+    assert.equal(await (await ask()).text(), 'here: a body')
+    homes = [await home((_, response) => response.end('known'))]
+    assert.equal(await (await ask({ 'x-gristmill-forwarded': '1' })).text(), 'here: a body')
+    assert.equal(await (await ask({}, '/v1/files')).text(), 'here: a body')
+    assert.equal(await (await ask({}, '/v1/messages?beta=true')).text(), 'known')
+  })
+
+  it('fails where the gateway that has it is lost, before the answer or in it', async () => {
+    homes = [await home((request) => request.socket.destroy())]
+    assert.equal((await ask()).status, 502)
+    homes = [
+      await home((request, response) => {
+        response.write('a part')
+        setTimeout(() => request.socket.destroy(), 10)
+      }),
+    ]
+    const begun = await ask()
+    assert.equal(begun.status, 200)
+    await assert.rejects(begun.text())
+  })
+
+  it('takes the connection of a client that goes away along', async () => {
+    const closed = Promise.withResolvers<void>()
+    homes = [
+      await home((_, response) => {
+        response.on('close', () => closed.resolve())
+        response.write('a part')
+      }),
+    ]
+    const leaves = new AbortController()
+    const headers = { 'idempotency-key': 'order-2' }
+    const options = { method: 'POST', body: 'a body', headers, signal: leaves.signal }
+    const answer = await fetch(`${asker}/v1/chat/completions`, options)
+    assert.equal(answer.status, 200)
+    leaves.abort()
+    await closed.promise
   })
 })

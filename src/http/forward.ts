@@ -1,18 +1,28 @@
 /**
- * Passes a request of the admin API on to another gateway and its answer back, as it is: what is
- * live is known where requests are scheduled.
+ * Passes a request on to another gateway and its answer back, as it is: what is live is known where
+ * requests are scheduled, and the answer for an `Idempotency-Key` where the first request ran.
  */
-import { type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http'
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestHttp,
+  type ServerResponse,
+} from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { LOCAL_HEADER } from './access.ts'
 import type { ClientAddress } from './client-address.ts'
+import { v1Endpoints } from './permissions.ts'
 import { PLAN_PATH } from './plan-routes.ts'
 import type { PeerService } from './services.ts'
 
 /** Says that a gateway has passed it on, so that no other one does again. */
 const FORWARDED = 'x-gristmill-forwarded'
-/** Until the answer begins. */
+/** Until somebody else is asked. */
+const CONNECT_MS_MAX = 1000
+/** Until the answer begins, where it takes no engine. */
 const ANSWER_MS_MAX = 30_000
+/** A connection of which nothing is heard for so long is probed; a request may wait for minutes. */
+const PROBE_AFTER_MS = 10_000
 /** Of one connection only. */
 const HOP_BY_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade']
 
@@ -39,34 +49,70 @@ export function forwarded(
   const to = peers.elsewhere
   // Elsewhere nobody knows the token of this machine's command line.
   if (to === undefined || headers[LOCAL_HEADER] !== undefined) return false
-  forward(to, request, response, address, failed)
+  const from = address.of(request)
+  void passOn(to, request, response, { from, answerMsMax: ANSWER_MS_MAX, lost: failed }).then(
+    (isPassed) => isPassed || failed(),
+  )
   return true
+}
+
+/** The key of a request that another gateway may know already. */
+export function repeatedBy({ method, headers }: IncomingMessage, path: string): string | undefined {
+  const key = headers['idempotency-key']
+  if (typeof key !== 'string' || method !== 'POST' || !v1Endpoints.has(path)) return undefined
+  return headers[FORWARDED] === undefined ? key : undefined
+}
+
+/**
+ * Passes a request on to where its first one ran, or would have.
+ * @param key as `repeatedBy` gives it
+ * @param lost called where the other gateway is lost before it has answered
+ * @returns false where it is to be answered here
+ */
+export async function passedHome(
+  { peers, address }: ForwardOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  key: string,
+  lost: () => void,
+): Promise<boolean> {
+  const from = address.of(request)
+  for (const to of peers.homesOf(key)) {
+    if (await passOn(to, request, response, { from, answerMsMax: 0, lost })) return true
+  }
+  return false
 }
 
 const isAt = (url: string, path: string) =>
   url.startsWith(path) && ['', '/', '?'].includes(url.charAt(path.length))
 
+interface Passing {
+  /** Where the client is. */
+  from: string
+  /** Until the answer begins; 0 for no bound. */
+  answerMsMax: number
+  /** Called where nothing was answered though the other gateway was reached. */
+  lost: () => void
+}
+
 /**
  * @param to address of the other gateway
- * @param failed called where it was not reached, before anything was answered
+ * @returns false where it was not reached, and nothing of the request's body was read
  */
-function forward(
+function passOn(
   to: string,
   request: IncomingMessage,
   response: ServerResponse,
-  address: ClientAddress,
-  failed: () => void,
-): void {
-  const headers = { ...request.headers }
-  for (const name of HOP_BY_HOP) delete headers[name]
-  const before = headers['x-forwarded-for'] ?? []
-  // Whoever is asked must not take the request for one from its own machine.
-  headers['x-forwarded-for'] = [...[before].flat(), address.of(request)].join(', ')
-  headers[FORWARDED] = '1'
+  { from, answerMsMax, lost }: Passing,
+): Promise<boolean> {
   const { method = 'GET', url = '/' } = request
-  const ask = to.startsWith('https:') ? requestHttps : requestHttp
-  const outgoing = ask(`${to.replace(/\/+$/, '')}${url}`, { method, headers, agent: false })
-  outgoing.setTimeout(ANSWER_MS_MAX, () => outgoing.destroy(new Error('no answer')))
+  const headers = headersFor(request, from)
+  const isSecure = to.startsWith('https:')
+  const ask = isSecure ? requestHttps : requestHttp
+  const target = `${to.replace(/\/+$/, '')}${url}`
+  const outgoing = ask(target, { method, headers, agent: false, timeout: CONNECT_MS_MAX })
+  response.on('close', () => outgoing.destroy())
+  outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')))
   outgoing.on('response', (answer) => {
     outgoing.setTimeout(0)
     const names = Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.includes(name))
@@ -75,10 +121,31 @@ function forward(
     answer.pipe(response)
     answer.on('error', () => response.destroy())
   })
-  outgoing.on('error', () => {
-    if (response.headersSent) response.destroy()
-    else failed()
+  return new Promise((resolve) => {
+    let isReached = false
+    outgoing.on('socket', (socket) => {
+      socket.once(isSecure ? 'secureConnect' : 'connect', () => {
+        isReached = true
+        socket.setKeepAlive(true, PROBE_AFTER_MS)
+        outgoing.setTimeout(answerMsMax)
+        request.pipe(outgoing)
+        resolve(true)
+      })
+    })
+    outgoing.on('error', () => {
+      if (!isReached) resolve(false)
+      else if (response.headersSent || response.closed) response.destroy()
+      else lost()
+    })
   })
-  response.on('close', () => outgoing.destroy())
-  request.pipe(outgoing)
+}
+
+function headersFor(request: IncomingMessage, from: string): IncomingHttpHeaders {
+  const headers = { ...request.headers }
+  for (const name of HOP_BY_HOP) delete headers[name]
+  const before = headers['x-forwarded-for'] ?? []
+  // Whoever is asked must not take the request for one from its own machine.
+  headers['x-forwarded-for'] = [...[before].flat(), from].join(', ')
+  headers[FORWARDED] = '1'
+  return headers
 }

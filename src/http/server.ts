@@ -79,7 +79,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const streams = streamRoutes(options, who, feed)
   const files = staticFiles(options.consoleFolder)
   const api = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-  const v1 = v1Handler(options)
+  const v1 = v1Handler(options, address)
   const elsewhere = elsewhereOf(options, address)
   const arrivals = new ArrivalBound(clock, REQUEST_MS_MAX, ({ socket }) =>
     refuseBroken(LATE, socket),

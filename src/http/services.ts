@@ -264,6 +264,8 @@ export interface PeerService {
   upgrade(request: IncomingMessage, socket: Duplex): boolean
   /** Address of the gateway that schedules, where it is another one that can be reached. */
   readonly elsewhere: string | undefined
+  /** Addresses of the gateways to ask before this one for what is kept by a key, in this order. */
+  homesOf(key: string): readonly string[]
 }
 
 export interface HttpServices {

@@ -8,6 +8,8 @@ import { errorShapeOf } from '../gateway/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { secretOf } from './bearer.ts'
 import { budgetView } from './budget-views.ts'
+import type { ClientAddress } from './client-address.ts'
+import { passedHome, repeatedBy } from './forward.ts'
 import { isBelow, v1EndpointAt, v1Folders } from './permissions.ts'
 import { queueView } from './queue-view.ts'
 import { REQUEST_ID_HEADER, sendError, sendJson, visibleError } from './responses.ts'
@@ -19,8 +21,9 @@ export const isUpload = (url: string) => isBelow(url, v1Folders.files)
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** @param options the services behind it */
-export function v1Handler(options: HttpOptions): Handler {
+export function v1Handler(options: HttpOptions, address: ClientAddress): Handler {
   const { tenancy, clock, random, logger } = options
+  const elsewhere = elsewhereOf(options, address)
   return (request, response) => {
     const requestId = newId('req', clock, random)
     const refuse = (thrown: unknown) => {
@@ -30,7 +33,9 @@ export function v1Handler(options: HttpOptions): Handler {
     }
     const go = (principal: Principal | null) => {
       try {
-        const served = serve(options, request, response, requestId, admitted(request, principal))
+        const asker = admitted(request, principal)
+        const here = () => serve(options, request, response, requestId, asker)
+        const served = elsewhere(request, response, here, refuse) ?? here()
         if (served instanceof Promise) served.catch(refuse)
       } catch (error) {
         refuse(error)
@@ -45,6 +50,25 @@ export function v1Handler(options: HttpOptions): Handler {
     } catch (error) {
       refuse(error)
     }
+  }
+}
+
+type Elsewhere = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  here: () => unknown,
+  refuse: (error: GristmillError) => void,
+) => Promise<unknown> | undefined
+
+/** Has what repeats a request answered where that ran; undefined where that can only be here. */
+function elsewhereOf({ peers }: HttpOptions, address: ClientAddress): Elsewhere {
+  if (peers === undefined) return () => undefined
+  return (request, response, here, refuse) => {
+    const key = repeatedBy(request, pathOf(request))
+    if (key === undefined) return undefined
+    const lost = () => refuse(new GristmillError('gateway_lost'))
+    const passed = passedHome({ peers, address }, request, response, key, lost)
+    return passed.then((isPassed) => isPassed || here())
   }
 }
 
