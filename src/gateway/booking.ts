@@ -197,11 +197,16 @@ export class Booking {
       engineStatus: engineStatus ?? undefined,
     }
     if (error !== null && error.status >= 500) {
-      // An engine's words are for the client; what failed is known without them.
-      const err = error.cause instanceof EngineFailure ? error.cause : error
-      this.#options.logger.warn({ ...line, err }, 'a request failed')
+      this.#options.logger.warn({ ...line, ...causeOf(error) }, 'a request failed')
     } else this.#options.logger.info(line, 'a request ended early')
   }
+}
+
+/** Where it came from is told of our own faults alone: an engine that fails, fails many requests. */
+function causeOf(error: GristmillError): { err: Error } | { reason: string } {
+  if (error.code === 'internal_error') return { err: error }
+  // An engine's words are for the client; what failed is known without them.
+  return { reason: (error.cause instanceof EngineFailure ? error.cause : error).message }
 }
 
 function endedRequest(

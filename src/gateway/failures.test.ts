@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
+import { createLogger } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import {
   answerChat,
@@ -44,6 +45,12 @@ afterEach(async () => {
   for (const one of [engine, ...extra.splice(0)]) await one.close()
 })
 
+interface Said {
+  requestId?: string
+  reason?: string
+  err?: Error
+}
+
 const body = { model: 'mill', messages: [{ role: 'user' as const, content: 'Hi' }] }
 const settled = () => until(() => mill.ledger.settlements.length === mill.ledger.intents.length)
 const last = () => mill.ledger.settlements.at(-1)
@@ -71,8 +78,11 @@ test('an engine that dies before its first byte is tried again', async () => {
   assert.equal((await client.chat.completions.create(body)).choices[0]?.message.content, 'third')
 })
 
-test('one that keeps dying is a 502 after three attempts', async () => {
-  await start()
+test('one that keeps dying is a 502 after three attempts, and a line of the log', async () => {
+  const logger = createLogger('silent', 'test')
+  const lines: object[] = []
+  logger.warn = (line: object) => lines.push(line)
+  await start({ logger })
   engine.answer((one) => one.request.socket.destroy())
   const error = await client.chat.completions.create(body).catch((e) => e)
   assert.ok(error instanceof OpenAI.InternalServerError)
@@ -80,6 +90,10 @@ test('one that keeps dying is a 502 after three attempts', async () => {
   assert.equal(error.code, 'engine_failed')
   assert.equal(engine.seen.length, 3)
   await settled()
+  const said = (lines as Said[]).find(({ requestId }) => requestId !== undefined)
+  assert.match(said?.reason ?? '', /^the connection broke off \(UND_ERR_SOCKET\)$/)
+  // Many requests may fail there at once.
+  assert.equal(said?.err, undefined)
 })
 
 test('an engine that dies in the middle of a stream ends it with an error event', async () => {

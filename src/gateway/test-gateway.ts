@@ -9,6 +9,7 @@ import {
   createLogger,
   GristmillError,
   type Limits,
+  type Logger,
   limitTable,
   Registry,
   systemClock,
@@ -156,6 +157,7 @@ export interface TestGatewayOptions {
   /** None where absent. */
   budgets?: GatewayOptions['budgets']
   telemetry?: GatewayOptions['telemetry']
+  logger?: Logger
 }
 
 /** Nothing is charged; what rented targets may cost is counted. */
@@ -175,7 +177,7 @@ const mill: ModelEntry = {
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const clock = options.clock ?? systemClock
   const limits = { ...testLimits, ...options.limits }
-  const logger = createLogger('silent', 'test')
+  const { logger = createLogger('silent', 'test') } = options
   const registry = new Registry()
   const ledger = new MemoryLedger()
   const minutes: CapacityMinute[] = []
