@@ -202,7 +202,7 @@ export class Booking {
   }
 }
 
-/** Where it came from is told of our own faults alone: an engine that fails, fails many requests. */
+/** Its stack is told of our own faults alone: an engine that fails, fails many requests. */
 function causeOf(error: GristmillError): { err: Error } | { reason: string } {
   if (error.code === 'internal_error') return { err: error }
   // An engine's words are for the client; what failed is known without them.
