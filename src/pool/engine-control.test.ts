@@ -61,6 +61,25 @@ test('a calibration bounds background work and takes no place from people', () =
   assert.deepEqual([control.cap.cap, control.reserve.reserve], [8, 0])
 })
 
+test('a calibration has all places that it asks for, whatever is kept from background work', () => {
+  const noStanding = { ...profile, yieldsBySteps: false }
+  const slots = new EngineControl(noStanding, 0)
+  slots.update(1000, { ...full, backgroundInFlight: 0, placesNeeded: 8, interactiveWaitMs: 0 })
+  assert.equal(slots.reserve.reserve, 8)
+  const forBackground = (control: EngineControl) => control.cap.cap - control.reserve.reserve
+  for (const concurrency of [1, 2, 4, 8]) {
+    slots.allow(concurrency)
+    assert.deepEqual([slots.cap.cap, forBackground(slots)], [8, concurrency])
+  }
+  const batching = new EngineControl({ ...noStanding, capMost: 256 }, 0)
+  for (const concurrency of [1, 8, 32, 256]) {
+    batching.allow(concurrency)
+    assert.equal(forBackground(batching), concurrency)
+  }
+  batching.allow(32)
+  assert.equal(batching.reserve.reserve, 1, 'what is kept for people comes on top')
+})
+
 test('the pace is judged by what calibration found at the knee, not by one figure for all', () => {
   const ended = (control: EngineControl, gapMs: number) => {
     for (let i = 0; i < 30; i++) {

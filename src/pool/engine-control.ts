@@ -66,16 +66,21 @@ export class EngineControl {
 
   get cap(): CapState {
     const { state } = this.#cap
-    if (this.#allowed === undefined) return state
-    const cap = Math.max(state.cap, this.#allowed)
+    const allowed = this.#allowed
+    if (allowed === undefined) return state
+    const withReserve = Math.min(this.#profile.capMost, allowed + this.#reserve.state.reserve)
+    const cap = Math.max(state.cap, allowed, withReserve)
     return { ...state, cap, reason: 'It is being calibrated.' }
   }
 
-  /** A calibration is background work, which alone it bounds: interactive work keeps its places. */
+  /**
+   * A calibration is background work, which alone it bounds: interactive work keeps its places, as
+   * far as there are any beside those that are to be measured.
+   */
   get reserve(): ReserveState {
     const { state } = this.#reserve
     if (this.#allowed === undefined) return state
-    const reserve = Math.max(state.reserve, this.cap.cap - this.#allowed)
+    const reserve = this.cap.cap - this.#allowed
     return { ...state, reserve, reason: 'It is being calibrated.' }
   }
 
@@ -116,7 +121,7 @@ export class EngineControl {
   }
 
   /** An interactive request has ended; its pace counts where it was streamed and long enough. */
-  ended(nowMs: number, { firstTokenAtMs, lastTokenAtMs, outputTokens }: EndedStream): void {
+  ended(nowMs: number, { firstTokenAtMs = nowMs, lastTokenAtMs, outputTokens }: EndedStream): void {
     if (outputTokens < GAP_TOKENS_LEAST || lastTokenAtMs <= firstTokenAtMs) return
     this.#gaps.add(nowMs, (lastTokenAtMs - firstTokenAtMs) / (outputTokens - 1))
   }
