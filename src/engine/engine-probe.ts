@@ -139,8 +139,16 @@ export class Prober {
     if (status !== 200) throw new Error(`GET /v1/models answers with status ${status}`)
     const parsed = modelListSchema.safeParse(parsedJson(text))
     if (!parsed.success) throw new Error('GET /v1/models does not answer with a list of models')
-    if (parsed.data.data.length === 0) throw new Error('it serves no model')
+    const [model] = parsed.data.data
+    if (model === undefined) throw new Error('it serves no model')
+    if (model.owned_by === 'llamacpp') await this.#checkLoaded(signal)
     return parsed.data.data
+  }
+
+  /** llama.cpp's server lists its model before that can be used, and tells little else by then. */
+  async #checkLoaded(signal: AbortSignal): Promise<void> {
+    const { status } = await this.#ask('GET', '/health', signal)
+    if (status === 503) throw new Error('it still loads its model')
   }
 
   #asker(signal: AbortSignal): Asker {

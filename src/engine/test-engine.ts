@@ -24,7 +24,7 @@ export interface TestEngine {
   seen: SeenRequest[]
   /** Answers every request from now on. */
   answer(run: (seen: SeenRequest) => void): void
-  /** What `GET path` answers with, a string as plain text; undefined gives 404. */
+  /** What `GET path` answers with, a string as plain text, a number as a status; else 404. */
   pages: Map<string, unknown>
   /** Connections made so far. */
   connections(): number
@@ -52,6 +52,7 @@ export async function startTestEngine(
     if (request.method === 'GET') {
       const page = pages.get(path)
       if (typeof page === 'string') response.end(page)
+      else if (typeof page === 'number') sendJson(response, page, { error: { message: 'no' } })
       else sendJson(response, page === undefined ? 404 : 200, page ?? { error: { message: 'no' } })
       return
     }

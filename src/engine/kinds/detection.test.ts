@@ -151,6 +151,22 @@ for (const [keeps, prompts, slots, words] of [
   })
 }
 
+test("llama.cpp's server that loads its model is waited for, and not another program", async () => {
+  const server = await startTestEngine()
+  open.push(server)
+  const listed = { '/v1/models': { data: [{ id: 'm', owned_by: 'llamacpp', meta: null }] } }
+  const loading = { ...listed, '/health': 503, '/props': 503 }
+  await assert.rejects(connect(loading, server), /loads its model/)
+  const ready = { ...listed, '/health': { status: 'ok' }, '/props': { total_slots: 9 } }
+  const { engine, profile } = await connect(ready, server)
+  assert.deepEqual([profile.kind, profile.cap, profile.takesCacheOff], ['llama.cpp', 8, true])
+  server.pages.set('/health', 503)
+  await assert.rejects(engine.probe(AbortSignal.timeout(5000)), /loads its model/)
+  // Behind a proxy that knows no health.
+  server.pages.delete('/health')
+  assert.equal((await engine.probe(AbortSignal.timeout(5000))).kind, 'llama.cpp')
+})
+
 test('TGI tells its bounds and its queue', async () => {
   const { engine, profile } = await connect({
     '/v1/models': list('HuggingFaceTB/SmolLM2-135M-Instruct'),
