@@ -170,3 +170,18 @@ test('whatever is seen the cap is a whole number from one to its bound, with a r
     }),
   )
 })
+
+test('time in which nobody looked is no time in which little was done', () => {
+  const control = new CapControl({ ...options, most: 12 }, REASON)
+  const rate = (cap: number) => 10 * Math.min(10, cap)
+  let nowMs = 0
+  for (let outage = 0; outage < 5; outage++) {
+    for (let second = 0; second < 30; second++) {
+      const { cap } = control.state
+      nowMs += 1000
+      control.update(nowMs, { ...full, inFlight: cap, units: rate(cap) })
+    }
+    nowMs += 600_000
+  }
+  assert.ok(control.state.cap <= 11, `${control.state.cap} at once get no more done than 10`)
+})

@@ -63,6 +63,9 @@ const GAIN_SHARE = 0.25
 /** A cap that did not pay is not tried again for this long. */
 const RETRY_MS = 300_000
 
+/** Between two looks so far apart the engine was away, or calibrated. */
+const PAUSE_MS = 5000
+
 /** Work done at a cap while it was full. */
 interface Trial {
   ms: number
@@ -103,6 +106,10 @@ export class CapControl {
   update(nowMs: number, reading: CapReading): CapState {
     const elapsedMs = nowMs - (this.#lastAtMs ?? nowMs)
     this.#lastAtMs = nowMs
+    if (elapsedMs > PAUSE_MS) {
+      this.#forgetTrial()
+      return this.state
+    }
     const told = reading.signals && this.#told(reading.signals)
     if (told) this.#down(nowMs, DOWN_EVERY_MS, 1, told)
     else if (this.#isPaceBroken(nowMs, reading)) this.#downForPace(nowMs, reading)
