@@ -3,6 +3,7 @@
  * which models have lost all of theirs. Decides nothing about tickets.
  */
 import { bandOf } from '../base/index.ts'
+import type { EngineProfile } from '../engine/index.ts'
 import type { EngineControl } from './engine-control.ts'
 import type { PromptSlot } from './prompt-slots.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -17,6 +18,12 @@ const ENGINE_RETURN_MS = 15_000
 
 /** A model name that only this engine has; what is asked of it runs nowhere else. */
 export const pinnedModel = (engineId: string) => `only ${engineId}`
+
+/** Names under which requests queue that an engine takes. */
+const queuesOf = (engineId: string, { models }: EngineProfile) => [
+  ...models.map(({ name }) => name),
+  pinnedModel(engineId),
+]
 
 /**
  * What the scheduler may use of an engine now; nothing while it is not up.
@@ -34,7 +41,7 @@ export function slotsOf(
   const express = isFree ? profile.express : 0
   return {
     id: engine.id,
-    models: [...profile.models.map((model) => model.name), pinnedModel(engine.id)],
+    models: queuesOf(engine.id, profile),
     cap: isUp ? Math.max(0, cap - held) : 0,
     express: isUp ? Math.max(0, express - Math.max(0, held - cap)) : 0,
     backgroundReserve: control.reserve.reserve,
@@ -128,8 +135,9 @@ export class ServedModels {
     this.#health = health
   }
 
-  note(model: string, nowMs: number): void {
-    this.#servedAtMs.set(model, nowMs)
+  /** An engine is up. */
+  note(engineId: string, profile: EngineProfile, nowMs: number): void {
+    for (const name of queuesOf(engineId, profile)) this.#servedAtMs.set(name, nowMs)
   }
 
   /** True where every engine of a model has been gone for longer than a restart takes. */

@@ -240,3 +240,21 @@ test('more than calibration found possible is no utilisation but a reason to cal
   assert.equal(value, null)
   assert.match(voidReason ?? '', /calibrate/)
 })
+
+test('who waits for a named engine is told when it has been gone for longer than a restart', async () => {
+  const { pool, clock } = setUp(1)
+  const model = pinnedModel('e')
+  for (const tenant of ['a', 'b']) pool.submit(request(tenant))
+  const waiting = pool.submit(request('b', { model, waitMsMax: 300_000 }))
+  pool.setEngine(engine('e'), profile(1), 'down', 'It does not answer.')
+  clock.advance(5000)
+  const later = pool.submit(request('b', { model, waitMsMax: 300_000 }))
+  assert.deepEqual([waiting.state, later.state], ['waiting', 'waiting'])
+  clock.advance(12_000)
+  for (const { granted } of [waiting, later]) {
+    await assert.rejects(granted, { code: 'no_healthy_engine' })
+  }
+  const atOnce = pool.submit(request('b', { model }))
+  await assert.rejects(atOnce.granted, { code: 'no_healthy_engine' })
+  pool.close()
+})

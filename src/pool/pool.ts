@@ -139,9 +139,7 @@ export class Pool implements TicketOwner {
     this.health.of(engine.id).calibratedMs = profile.tokenGapMs ?? 0
     this.#applySlots(engine.id)
     this.quotas.watch(engine.id, profile.service !== undefined)
-    if (state === 'up') {
-      for (const { name } of profile.models) this.#models.note(name, nowMs)
-    }
+    if (state === 'up') this.#models.note(engine.id, profile, nowMs)
     this.#record.look(engine.id)
     this.wake()
     if (state === 'down') this.health.vacate(engine.id)
