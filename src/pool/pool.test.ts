@@ -258,3 +258,15 @@ test('who waits for a named engine is told when it has been gone for longer than
   await assert.rejects(atOnce.granted, { code: 'no_healthy_engine' })
   pool.close()
 })
+
+test('a prompt is booked as read, and what was kept of it, where its length was known exactly', () => {
+  const { pool, clock } = setUp()
+  const ticket = pool.submit(request('a', { estimatedInputTokens: 10 }))
+  ticket.finish({ ...end(3), inputTokens: 10, cachedTokens: 8 })
+  assert.deepEqual(pool.engines.get('e')?.control.tokens, { input: 2, cached: 8, output: 3 })
+  const { tokens, tenants } = floorOf(pool, clock)
+  assert.equal(tokens.cachedShare, 0.8)
+  assert.equal(tenants[0]?.serviceUnits, 8)
+  const account = pool.scheduler.pools()[0]?.bands.interactive.root.children.get('a')
+  assert.equal(account?.counter, 8)
+})

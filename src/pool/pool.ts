@@ -233,6 +233,7 @@ export class Pool implements TicketOwner {
     const before = ticket.inputTokens - ticket.cachedTokens
     ticket.inputTokens = inputTokens
     ticket.cachedTokens = cachedTokens
+    ticket.wasRead = true
     const uncached = inputTokens - cachedTokens
     this.scheduler.promptRead(placeOf(ticket), uncached)
     this.#books.serve(ticket, nowMs, (uncached - before) * this.cost.input)
@@ -241,7 +242,8 @@ export class Pool implements TicketOwner {
 
   finished(ticket: PoolTicket, end: TicketEnd): void {
     if (end.outputTokens > ticket.outputTokens) this.progressed(ticket, end.outputTokens)
-    if (end.inputTokens > 0 && end.inputTokens !== ticket.inputTokens) {
+    const isTold = ticket.wasRead && end.inputTokens === ticket.inputTokens
+    if (end.inputTokens > 0 && !isTold) {
       this.promptWasRead(ticket, end.inputTokens, end.cachedTokens)
     }
     const nowMs = this.#clock.monotonicMs()

@@ -52,6 +52,8 @@ export class PoolTicket implements Ticket {
   outputTokens = 0
   inputTokens: number
   cachedTokens = 0
+  /** True once the engine has told of its prompt. */
+  wasRead = false
   readonly #owner: TicketOwner
   #resolve!: (grant: Grant) => void
   #reject!: (error: GristmillError) => void
