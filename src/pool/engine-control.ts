@@ -29,7 +29,7 @@ export interface EngineSeen {
 
 /** An interactive request that has ended. */
 export interface EndedStream {
-  firstTokenAtMs: number
+  firstTokenAtMs: number | undefined
   lastTokenAtMs: number
   outputTokens: number
 }

@@ -135,3 +135,20 @@ test('what ends without a word of its engine does not make that well', async () 
   assert.equal(pool.health.of('e').state, 'closed')
   pool.close()
 })
+
+test('answers that were begun under another scheduler say nothing of the pace', () => {
+  const { clock, pool } = setUp(8)
+  pool.setEngine(engine('peer'), profile(8), 'up', 'It answers.')
+  const running = { engineId: 'e', inputTokens: 10, cachedTokens: 0 }
+  for (let i = 0; i < 4; i++) {
+    const streamed = pool.adopt(request('a'), { ...running, outputTokens: 500 })
+    const whole = pool.adopt(request('a', { comesWhole: true }), { ...running, outputTokens: 0 })
+    clock.advance(100)
+    streamed.finish(end(502))
+    whole.finish(end(500))
+  }
+  pool.submit(request('a', { comesWhole: true, model: pinnedModel('e'), outputTokensMax: 500 }))
+  clock.advance(20_000)
+  assert.equal(pool.health.of('e').state, 'closed', pool.health.of('e').reason)
+  pool.close()
+})

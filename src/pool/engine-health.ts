@@ -190,9 +190,11 @@ export class EngineHealth {
   /** By engine the mean time per token of what streams there. */
   #runningPaces(nowMs: number): Map<string, number> {
     const sums = new Map<string, { ms: number; tokens: number }>()
-    for (const { engineId, firstTokenAtMs = nowMs, outputTokens } of this.#pool.running.values()) {
+    for (const ticket of this.#pool.running.values()) {
+      const { engineId, firstTokenAtMs = nowMs, outputTokens } = ticket
       const ms = nowMs - firstTokenAtMs
       if (engineId === undefined || outputTokens < 2 || ms < PACE_MS_LEAST) continue
+      if (ticket.wasAdopted) continue
       const sum = sums.get(engineId) ?? { ms: 0, tokens: 0 }
       sums.set(engineId, { ms: sum.ms + ms, tokens: sum.tokens + outputTokens })
     }
@@ -214,10 +216,11 @@ function isGivenUp({ request, dispatchedAtMs }: PoolTicket, nowMs: number, outpu
 
 /**
  * Time per token of an answer: between its first and last, or where it came whole, in all. Null
- * where that says nothing: of a few tokens, or of many that came at once after a long wait.
+ * where that says nothing: of a few tokens, of many that came at once after a long wait, or of an
+ * answer that was begun under another scheduler.
  */
 function paceOf(ticket: PoolTicket, nowMs: number, tokens: number): number | null {
-  if (tokens < PACE_TOKENS_LEAST) return null
+  if (tokens < PACE_TOKENS_LEAST || ticket.wasAdopted) return null
   const { firstTokenAtMs = nowMs, lastTokenAtMs, dispatchedAtMs } = ticket
   if (lastTokenAtMs <= firstTokenAtMs) return (nowMs - dispatchedAtMs) / tokens
   const streamedMs = lastTokenAtMs - firstTokenAtMs

@@ -91,7 +91,7 @@ export class Pool implements TicketOwner {
     const ticket = new PoolTicket(request, request.arrivedAtMs ?? nowMs, this)
     const arrival = arrivalOf(request, ticket.arrivedAtMs, this.scheduler)
     ticket.queued = this.scheduler.adopt(arrival, engineId, received)
-    Object.assign(ticket, received)
+    Object.assign(ticket, received, { wasAdopted: true })
     ticket.state = 'running'
     if (received.outputTokens > 0) ticket.firstTokenAtMs = nowMs
     this.#enter(ticket, engineId, nowMs)
@@ -250,8 +250,7 @@ export class Pool implements TicketOwner {
     this.health.ended(ticket, nowMs, end)
     this.#release(ticket, end.failure)
     ticket.state = 'ended'
-    const { firstTokenAtMs = nowMs, lastTokenAtMs, outputTokens } = ticket
-    controlOf(this.engines, ticket)?.ended(nowMs, { firstTokenAtMs, lastTokenAtMs, outputTokens })
+    if (!ticket.wasAdopted) controlOf(this.engines, ticket)?.ended(nowMs, ticket)
     const units =
       (ticket.inputTokens - ticket.cachedTokens) * this.cost.input +
       ticket.outputTokens * this.cost.output

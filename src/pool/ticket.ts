@@ -54,6 +54,8 @@ export class PoolTicket implements Ticket {
   cachedTokens = 0
   /** True once the engine has told of its prompt. */
   wasRead = false
+  /** True where it ran before this pool knew of it, so that nobody here can tell its pace. */
+  wasAdopted = false
   readonly #owner: TicketOwner
   #resolve!: (grant: Grant) => void
   #reject!: (error: GristmillError) => void
