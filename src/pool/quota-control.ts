@@ -54,7 +54,9 @@ export class QuotaControl {
     this.#keys.set(keyId, {
       requests: bucketOf(report.requests, nowMs) ?? known?.requests ?? null,
       tokens: bucketOf(report.tokens, nowMs) ?? known?.tokens ?? null,
-      closedUntilMs: report.retryAfterMs === null ? 0 : nowMs + report.retryAfterMs,
+      // Whatever else begins to be answered was sent before it asked to be left alone.
+      closedUntilMs:
+        report.retryAfterMs === null ? (known?.closedUntilMs ?? 0) : nowMs + report.retryAfterMs,
     })
   }
 

@@ -80,6 +80,15 @@ test('a service that asks to be left alone is', () => {
   assert.equal(control.places(20_000), 60)
 })
 
+test('an answer to what was sent before does not shorten the time for which it asked', () => {
+  const control = new QuotaControl()
+  for (const id of ['slow', 'refused']) control.took(id, 1)
+  control.heard(0, news('refused', { requests: minute(60, 30), retryAfterMs: 20_000 }))
+  control.heard(3000, news('slow', { requests: minute(60, 31) }))
+  assert.equal(control.places(19_999), 0)
+  assert.equal(control.places(20_000), 48)
+})
+
 test('keys add up; one that nothing is known of is no limit, one that is gone none either', () => {
   const control = new QuotaControl()
   const both = ['k1', 'k2']

@@ -26,6 +26,19 @@ test('a key that is refused or limited rests as long as it was told, others go o
   assert.equal(keys.restOf('b', 400_000), null)
 })
 
+test('answers to what was sent before a refusal for the rate, which come later, end no rest', () => {
+  const keys = ring('a', 'b')
+  keys.answered('a', 429, limited(5000), 0)
+  keys.answered('a', 200, null, 1000)
+  const requests = { limit: 60, remaining: 0, fullInMs: 60_000 }
+  keys.answered('a', 200, { requests, tokens: null, retryAfterMs: null }, 2000)
+  assert.equal(taken(keys, 4999, 3), 'bbb')
+  assert.equal(keys.restOf('a', 4999), 'limited')
+  keys.answered('b', 401, null, 5000)
+  keys.answered('b', 200, null, 6000)
+  assert.equal(keys.restOf('b', 6000), null, 'it is taken after all')
+})
+
 test('where all rest, the one that is next to be there goes', () => {
   const keys = ring('a', 'b')
   keys.answered('a', 429, limited(9000), 0)

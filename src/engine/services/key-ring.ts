@@ -71,11 +71,11 @@ export class KeyRing {
     if (place === undefined) return
     if (status === 401 || status === 403) rest(place, 'refused', nowMs + REFUSED_MS)
     else if (status === 429) {
-      rest(place, 'limited', nowMs + (report?.retryAfterMs ?? LIMITED_MS))
+      limit(place, nowMs + (report?.retryAfterMs ?? LIMITED_MS))
     } else if (report?.requests?.remaining === 0) {
       // One more may be sent when a part of the limit is there again.
-      rest(place, 'limited', nowMs + report.requests.fullInMs / report.requests.limit)
-    } else if (status < 300) rest(place, null, 0)
+      limit(place, nowMs + report.requests.fullInMs / report.requests.limit)
+    } else if (status < 300 && place.rest === 'refused') rest(place, null, 0)
   }
 
   /** Why a key rests, or null where it is used. */
@@ -83,6 +83,12 @@ export class KeyRing {
     const place = this.#places.find(({ id }) => id === keyId)
     return place !== undefined && place.restsUntilMs > nowMs ? place.rest : null
   }
+}
+
+/** Answers to what was sent before may come later and say less; the longest rest counts. */
+function limit(place: Place, untilMs: number): void {
+  const knownMs = place.rest === 'limited' ? place.restsUntilMs : 0
+  rest(place, 'limited', Math.max(untilMs, knownMs))
 }
 
 function rest(place: Place, why: KeyRest | null, untilMs: number): void {
