@@ -259,6 +259,16 @@ test('who waits for a named engine is told when it has been gone for longer than
   pool.close()
 })
 
+test('a request whose named engine was removed is refused when it asks for another place', async () => {
+  const { pool } = setUp()
+  const ticket = pool.submit(request('a', { model: pinnedModel('e') }))
+  pool.removeEngine('e')
+  const again = ticket.retry({ model: pinnedModel('the name of it'), failure: 'broken' })
+  assert.deepEqual([again.state, pool.waitingCount], ['ended', 0])
+  await assert.rejects(again.granted, { code: 'no_healthy_engine' })
+  pool.close()
+})
+
 test('a prompt is booked as read, and what was kept of it, where its length was known exactly', () => {
   const { pool, clock } = setUp()
   const ticket = pool.submit(request('a', { estimatedInputTokens: 10 }))

@@ -77,10 +77,6 @@ export class Pool implements TicketOwner {
   submit(request: TicketRequest): PoolTicket {
     const nowMs = this.#clock.monotonicMs()
     const ticket = new PoolTicket(request, request.arrivedAtMs ?? nowMs, this)
-    if (this.#models.isLost(request.model, nowMs)) {
-      ticket.refuse(noEngine(request.model))
-      return ticket
-    }
     this.#queue(ticket)
     return ticket
   }
@@ -281,12 +277,16 @@ export class Pool implements TicketOwner {
 
   #queue(ticket: PoolTicket, order?: number): void {
     const { request } = ticket
+    const nowMs = this.#clock.monotonicMs()
+    if (this.#models.isLost(request.model, nowMs)) {
+      ticket.refuse(noEngine(request.model))
+      return
+    }
     const arrival = arrivalOf(request, ticket.arrivedAtMs, this.scheduler, order)
     const queued = this.scheduler.arrive(arrival)
     if (queued === 'queue_full') {
-      ticket.refuse(
-        queueFull(request, this.stats.retryAfterMs(this.#clock.monotonicMs(), request.tenantId)),
-      )
+      const retryAfterMs = this.stats.retryAfterMs(nowMs, request.tenantId)
+      ticket.refuse(queueFull(request, retryAfterMs))
       return
     }
     ticket.queued = queued
