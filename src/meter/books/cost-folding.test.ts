@@ -47,7 +47,7 @@ const setCost = (minute: number, machine: bigint) =>
   })
 
 /** A minute of an engine that is half idle. */
-const write = (minute: number, run = 'run') =>
+const write = (minute: number, run = 'run', interactiveUnits = 70) =>
   recordCapacity(database, run, [
     {
       engineId: 'eng_1',
@@ -57,7 +57,7 @@ const write = (minute: number, run = 'run') =>
       ...{ freeS: 30, drainedS: 0, loadingS: 0, downS: 0 },
       ...{ attempts: 0, failures: {}, capacityUnitsPerS: null },
       tenants: ['ten_a', 'ten_b'].map((tenantId, at) => ({
-        ...{ tenantId, engineS: 25.5 - 21 * at, interactiveUnits: 70, backgroundUnits: 7 },
+        ...{ tenantId, engineS: 25.5 - 21 * at, interactiveUnits, backgroundUnits: 7 },
         ...{ entitledUnits: 0, waste: { client_gone: 11, timeout: 5 } },
       })),
     },
@@ -110,6 +110,12 @@ describe('minutes of engines', () => {
     await doubled()
     assert.ok(total(await costs('sums')) > total(found))
     assert.deepEqual(await costs('records'), found)
+  })
+
+  it('cost the same as sums where an engine did the work of weeks for one tenant', async () => {
+    for (const minute of [8, 1448]) await write(minute, 'run', 8_000_000_000)
+    await fold(27.1)
+    assert.deepEqual(await costs('sums'), await costs('records'))
   })
 
   it('are read again where one came later, or a cost or a weight changed', async () => {

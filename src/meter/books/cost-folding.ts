@@ -175,7 +175,7 @@ function addRows({ engines, tenants }: Rows, partMs: number, span: CostSpan): vo
       used: Number(usedUs),
       entitled: Number(entitledUs),
       lent: String(lent),
-      micro_units: Number(microUnits),
+      micro_units: String(microUnits),
       waste: Object.fromEntries([...waste].map(([cause, units]) => [cause, Number(units)])),
     })
   }

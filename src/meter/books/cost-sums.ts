@@ -178,18 +178,19 @@ type EngineRow = Record<IdleCause | 'registered', number> & {
   lentByWeight: string
 }
 
+/** Millionths of units as text: those of a month are more than a number can count. */
 interface TenantRow extends Key {
   tenantId: string
   used: number
   entitled: number
   lent: string
-  units: number
+  units: string
 }
 
 interface WasteRow extends Key {
   tenantId: string
   cause: string
-  units: number
+  units: string
 }
 
 function engineSumsOf({ engineId, atMs, registered, lentByWeight, ...us }: EngineRow): EngineSums {
@@ -222,14 +223,14 @@ function readTenants(sql: Queries, within: Fragment, span: Fragment) {
   return sql<TenantRow[]>`
     select engine_id as "engineId", ${span} as span, tenant_id as "tenantId",
       sum(used)::int8 as used, sum(entitled)::int8 as entitled, sum(lent)::text as lent,
-      sum(micro_units)::int8 as units
+      sum(micro_units)::text as units
     from cost_sum_tenants where ${within} group by 1, 2, 3`
 }
 
 function readWaste(sql: Queries, within: Fragment, span: Fragment) {
   return sql<WasteRow[]>`
     select engine_id as "engineId", ${span} as span, tenant_id as "tenantId", w.key as cause,
-      sum(w.value::int8)::int8 as units
+      sum(w.value::int8)::text as units
     from cost_sum_tenants, jsonb_each_text(waste) as w where waste <> '{}' and ${within}
     group by 1, 2, 3, 4`
 }
