@@ -79,7 +79,8 @@ function makeRequest(number: number, random: Random): void {
     ttftMs: null,
     tokenGapMs: null,
     settledAtMs: arrivedAtMs + pick(2 * HOUR_MS),
-    ...(pick(3) === 0 && { rentedTarget: 'far/small', spendNanos: pick(1000) }),
+    // In a currency whose unit is small: together more than a number can count one by one.
+    ...(pick(3) === 0 && { rentedTarget: 'far/small', spendNanos: pick(900) * 1e13 }),
     ...(pick(4) === 0 && { hit: { inputTokens: 1 + pick(9), outputTokens: pick(9) } }),
   })
 }

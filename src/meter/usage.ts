@@ -40,7 +40,7 @@ export interface UsageRow {
   outputTokens: number
   engineMs: number
   queueMs: number
-  /** Requests that rented targets served, and what that cost, nanos. */
+  /** Requests that rented targets served, and what that cost, nanos: from 2^53 on, about. */
   rented: number
   spendNanos: number
   /** What is charged, nanos as text, and how many requests had no price. */
@@ -145,7 +145,7 @@ export async function spendSince(
   const from: ReturnType<Queries> = sql`to_timestamp(${fromMs}::float8 / 1000)`
   const rented: ReturnType<Queries> = sql`and rented_target is not null`
   const rows = await sql<{ tenantId: string; model: string; spendNanos: number }[]>`
-    select tenant_id as "tenantId", model, sum(spend_nanos)::int8 as "spendNanos"
+    select tenant_id as "tenantId", model, sum(spend_nanos)::float8 as "spendNanos"
     from (${hoursWithin(sql, from, sql`'infinity'`, rented)}) as used group by 1, 2`
   return [...rows]
 }
@@ -173,7 +173,7 @@ function selectUsage(
         sum(cached_tokens)::int8 as cached_tokens, sum(output_tokens)::int8 as output_tokens,
         sum(engine_ms)::int8 as engine_ms, sum(queue_ms)::int8 as queue_ms,
         coalesce(sum(requests) filter (where rented_target is not null), 0)::int8 as rented,
-        sum(spend_nanos)::int8 as spend_nanos, sum(charge_nanos)::text as charge_nanos,
+        sum(spend_nanos)::float8 as spend_nanos, sum(charge_nanos)::text as charge_nanos,
         sum(unpriced)::int8 as unpriced, sum(hits)::int8 as hits,
         sum(hit_input_tokens)::int8 as hit_input_tokens,
         sum(hit_output_tokens)::int8 as hit_output_tokens
