@@ -22,11 +22,11 @@ describe('engine minutes', () => {
   after(() => database.close())
   beforeEach(() => database.reset())
 
-  /** Its transactions fail with these, one after the other, and then do not. */
+  /** Its transactions fail with these codes, one after the other, and then do not; '' is none. */
   function open(...codes: string[]): CapacityWriter {
     const transaction: TestDatabase['transaction'] = (work) => {
       const code = codes.shift()
-      if (code === undefined) return database.transaction(work)
+      if (!code) return database.transaction(work)
       return Promise.reject(Object.assign(new Error('away'), { code }))
     }
     return new CapacityWriter({ transaction }, 'run', createLogger('silent', 'test'))
@@ -46,6 +46,26 @@ describe('engine minutes', () => {
     assert.deepEqual(await written(), [1, 2, 3])
   })
 
+  it('wait while it is slow, full, or the replica that another was replaced by', async () => {
+    const writer = open('57014', '53100', '25006')
+    for (const number of [1, 2, 3, 4]) {
+      writer.add([minute(number)])
+      await writer.close()
+    }
+    assert.deepEqual(await written(), [1, 2, 3, 4])
+  })
+
+  it('that waited for long are written piece by piece, and what is written stays so', async () => {
+    const writer = open('', 'CONNECTION_CLOSED')
+    writer.add(Array.from({ length: 250 }, (_, at) => ({ ...minute(1), engineId: `eng_${at}` })))
+    await writer.close()
+    const first = (await written()).length
+    assert.ok(first > 0 && first < 250, `${first}`)
+    writer.add([minute(2)])
+    await writer.close()
+    assert.equal((await written()).length, 251)
+  })
+
   it('that the clock goes through again are kept beside what they were', async () => {
     const writer = open()
     for (const number of [1, 2, 1, 2]) writer.add([minute(number, 30)])
@@ -53,14 +73,22 @@ describe('engine minutes', () => {
     assert.deepEqual(await written(), [1, 1, 2, 2])
   })
 
+  it('in which an engine was removed and came again have both its parts', async () => {
+    const writer = open('CONNECTION_CLOSED', 'CONNECTION_CLOSED')
+    for (const registeredS of [20, 30, 0]) {
+      writer.add(registeredS > 0 ? [minute(1, registeredS)] : [])
+      await writer.close()
+    }
+    assert.deepEqual(await written(), [1, 1])
+  })
+
   it('that the database refuses do not hold up those that follow', async () => {
     const writer = open()
-    writer.add([minute(1, -1)])
+    writer.add([minute(1, -1), { ...minute(1), engineId: 'eng_b' }])
     writer.add([minute(2)])
     await writer.close()
     writer.add([minute(3)])
     await writer.close()
-    assert.equal((await written()).at(-1), 3)
-    assert.ok(!(await written()).includes(1))
+    assert.deepEqual(await written(), [1, 2, 3], 'that of the other engine')
   })
 })

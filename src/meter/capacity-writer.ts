@@ -3,20 +3,28 @@
  * next minute, since a minute that is lost is a cost that nobody pays.
  */
 import type { Logger } from '../base/index.ts'
-import { type Database, isUnreachable } from '../store/index.ts'
+import type { Database } from '../store/index.ts'
 import { recordCapacity } from './capacity.ts'
 import type { CapacityMinute } from './types.ts'
+import { writeAround } from './write-lane.ts'
 
 /** A week of ten engines; beyond it the oldest are given up. */
 const WAITING_MAX = 100_000
+/** Written together: after days without a database all of it takes longer than a statement may. */
+const PIECE_ROWS = 100
+
+interface Waiting {
+  recorder: string
+  minute: CapacityMinute
+}
 
 export class CapacityWriter {
   readonly #database: Pick<Database, 'transaction'>
   readonly #recorder: string
   readonly #logger: Logger
-  #waiting: { recorder: string; minute: CapacityMinute }[] = []
-  #minuteMs = 0
-  /** How often the clock was set back. */
+  #waiting: Waiting[] = []
+  #minuteMs = Number.NEGATIVE_INFINITY
+  /** How often a minute came that was not after the one before it. */
   #turns = 0
   #writing: Promise<void> = Promise.resolve()
 
@@ -29,10 +37,13 @@ export class CapacityWriter {
 
   /** @param rows all of the same minute */
   add(rows: readonly CapacityMinute[]): void {
-    const minuteMs = rows[0]?.minuteAtMs ?? this.#minuteMs
-    // A minute that the clock goes through again is not written over what it was the first time.
-    if (minuteMs < this.#minuteMs) this.#turns++
-    this.#minuteMs = minuteMs
+    const [first] = rows
+    if (first !== undefined) {
+      // A minute that the clock goes through again, or in which an engine was removed and came
+      // again, is not written over what it was the first time.
+      if (first.minuteAtMs <= this.#minuteMs) this.#turns++
+      this.#minuteMs = first.minuteAtMs
+    }
     const recorder = this.#turns === 0 ? this.#recorder : `${this.#recorder}/${this.#turns}`
     this.#waiting.push(...rows.map((minute) => ({ recorder, minute })))
     this.#writing = this.#writing.then(() => this.#write())
@@ -44,23 +55,30 @@ export class CapacityWriter {
   }
 
   async #write(): Promise<void> {
-    const rows = this.#waiting
-    if (rows.length === 0) return
-    this.#waiting = []
     try {
-      for (const [recorder, minutes] of Map.groupBy(rows, (row) => row.recorder)) {
-        await recordCapacity(
-          this.#database,
-          recorder,
-          minutes.map(({ minute }) => minute),
+      for (let rows = this.#piece(); rows.length > 0; rows = this.#piece()) {
+        await writeAround(
+          rows,
+          (some) => this.#record(some),
+          (_row, error) => this.#logger.warn({ err: error }, 'an engine minute is refused'),
         )
+        this.#waiting.splice(0, rows.length)
       }
     } catch (error) {
-      // Rows that the database refuses for what they are would hold up all that follow.
-      const again = isUnreachable(error) ? rows : []
-      this.#waiting = [...again, ...this.#waiting].slice(-WAITING_MAX)
+      this.#waiting = this.#waiting.slice(-WAITING_MAX)
       const waiting = this.#waiting.length
-      this.#logger.warn({ err: error, rows: rows.length, waiting }, 'engine minutes not written')
+      this.#logger.warn({ err: error, waiting }, 'engine minutes not written')
     }
+  }
+
+  /** The oldest, all of one recorder. */
+  #piece(): Waiting[] {
+    const rows = this.#waiting.slice(0, PIECE_ROWS)
+    return rows.filter(({ recorder }) => recorder === rows[0]?.recorder)
+  }
+
+  #record(rows: readonly Waiting[]): Promise<void> {
+    const minutes = rows.map(({ minute }) => minute)
+    return recordCapacity(this.#database, rows[0]?.recorder ?? this.#recorder, minutes)
   }
 }
