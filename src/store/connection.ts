@@ -50,8 +50,9 @@ export function connect(url: string, options: ConnectOptions): Connected {
   // Own sockets, so that connections to a server that no longer answers can be cut.
   const socket = () => {
     const made = socketPath ? connectSocket(socketPath) : connectSocket(port, host)
+    // Not as they close: for TLS the driver takes away who listens to them.
+    for (const one of sockets) if (one.destroyed) sockets.delete(one)
     sockets.add(made)
-    made.once('close', () => sockets.delete(made))
     return Object.assign(made, { host, port })
   }
   const given = {
@@ -122,7 +123,9 @@ export function parseAddress(text: string): Address {
   }
   const query = Object.fromEntries(url.searchParams)
   const { host: queryHost, port: queryPort, user, password, dbname, sslmode, ...rest } = query
-  const host = decodeURIComponent(url.hostname) || queryHost || 'localhost'
+  // An address of IPv6 is in brackets, in which nothing looks it up.
+  const named = decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1')
+  const host = named || queryHost || 'localhost'
   const port = Number(url.port || queryPort || 5432)
   const name = decodeURIComponent(url.username) || user || 'postgres'
   return {
@@ -145,7 +148,7 @@ function sslMode(mode: string | undefined): Address['ssl'] {
 /** The address without what is secret in it. */
 export function publicAddress(url: string): string {
   const { host, port, database } = parseAddress(url)
-  return `${host}:${port}/${database}`
+  return `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`
 }
 
 /** Code of a wait for a first answer that has ended. */

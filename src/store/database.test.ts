@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -8,7 +8,7 @@ import { systemClock as clock, createLogger, GristmillError } from '../base/inde
 import { eventually } from '../base/test-eventually.ts'
 import { freePort, signalProcess } from '../host/index.ts'
 import type { ListenerState } from './channels.ts'
-import { connect, isUnreachable } from './connection.ts'
+import { connect, isUnreachable, publicAddress } from './connection.ts'
 import { type Database, openDatabase } from './database.ts'
 import { INSTALLED_15, skippedWithout15, startInstalledServer } from './installed-server.ts'
 import { type LeaseState, takeSchedulerLease } from './lease.ts'
@@ -289,6 +289,12 @@ describe('a wrong DATABASE_URL', () => {
     await assert.rejects(open('postgresql:///db?host=/no/such/folder'), refused(/no such socket/))
   })
 
+  it('may have an address of IPv6', async () => {
+    const url = 'postgresql://[::1]:1/db'
+    assert.equal(publicAddress(url), '[::1]:1/db')
+    await assert.rejects(open(url), (error: Error) => !error.message.includes('host name'))
+  })
+
   it('is refused within seconds when the server does not answer', async () => {
     const silent = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => silent.once('listening', resolve))
@@ -306,6 +312,22 @@ describe('a wrong DATABASE_URL', () => {
     const asked = openDatabase({ url, clock, logger, answerMsMax: 500 })
     await assert.rejects(asked, refused(/does not answer as PostgreSQL/))
     other.close()
+  })
+
+  it('leaves nothing of connections that have ended, with TLS as without', async (test) => {
+    const other = createServer((socket) => socket.once('data', () => socket.end('S')))
+    other.listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const { port } = other.address() as { port: number }
+    const url = `postgresql://127.0.0.1:${port}/db?sslmode=require`
+    const { sql, cut } = connect(url, { connections: 1, name: 'test', statementMsMax: 0 })
+    for (let i = 0; i < 4; i++) await assert.rejects(sql`select 1`)
+    const destroyed = test.mock.method(Socket.prototype, 'destroy')
+    cut()
+    const cuts = destroyed.mock.callCount()
+    await sql.end({ timeout: 0 })
+    other.close()
+    assert.ok(cuts <= 1, `${cuts}`)
   })
 
   it('with a wrong password or database is refused by its reason', async () => {
