@@ -31,6 +31,7 @@ export const hourlyNanos = ({ machine, energy, staff }: HourlyCost) => machine +
 
 /**
  * Adds a cost. Parts that are not given stay as they are at that time; none at all ends nothing.
+ * @param sql the transaction, which is not to be committed where this throws
  * @throws GristmillError `invalid_value` where it does not begin with a minute, or with one that is
  *   told apart no more; `period_refused` where that is in a closed period
  */
@@ -42,8 +43,6 @@ export async function addEngineCost(
     const reason = 'it must be the beginning of a minute'
     throw new GristmillError('invalid_value', { param: 'from', reason })
   }
-  await refuseClosed(sql, given.fromMs)
-  await refuseDropped(sql, given.fromMs)
   const before = inForce(await engineCosts(sql, given.engineId), given.fromMs)
   const none = { machine: 0n, energy: 0n, staff: 0n }
   const cost: EngineCost = { ...none, ...before, ...given }
@@ -53,6 +52,9 @@ export async function addEngineCost(
     values (${cost.engineId}, ${cost.engineName}, to_timestamp(${cost.fromMs}::float8 / 1000),
       ${String(cost.machine)}, ${String(cost.energy)}, ${String(cost.staff)}, ${cost.actor},
       to_timestamp(${cost.atMs}::float8 / 1000))`
+  // Once it is written: that waits for a period that is being closed.
+  await refuseClosed(sql, given.fromMs)
+  await refuseDropped(sql, given.fromMs)
   return cost
 }
 

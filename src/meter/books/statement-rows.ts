@@ -16,9 +16,14 @@ interface Row extends Omit<Statement, 'document'> {
   text: string
 }
 
-/** Nothing is closed, opened again or dropped until the transaction has ended. */
-export const lockStatements = (sql: Transaction) =>
-  sql`lock table ledger_statements in share row exclusive mode`
+/**
+ * Nothing is closed, opened again or dropped until the transaction has ended, and nothing is added
+ * that a period costs or gets off.
+ */
+export async function lockStatements(sql: Transaction): Promise<void> {
+  await sql`lock table ledger_statements in share row exclusive mode`
+  await sql`lock table engine_costs, discount_terms in share mode`
+}
 
 export async function readStatements(
   sql: Queries,

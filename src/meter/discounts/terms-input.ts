@@ -67,12 +67,6 @@ export function addTerms(
 ): Promise<DiscountTerms> {
   const { tenantId, plan, from, free, tiers, note } = given
   return database.transaction(async (sql) => {
-    const fromMs = Date.parse(`${from}-01T00:00:00Z`)
-    const [closed] = await standingStatements(sql, fromMs, Date.UTC(9999, 0))
-    if (closed !== undefined) {
-      const reason = `statement ${closed.number} closes time until ${closed.document.toAt}`
-      throw new GristmillError('period_refused', { reason })
-    }
     const added = await insertTerms(sql, {
       ...{ tenantId, plan, fromMonth: from, note, actor: actor.name, atMs: clock.nowMs() },
       free: free === null ? null : { unit: free.unit, amount: amountOf(free) },
@@ -80,6 +74,13 @@ export function addTerms(
         return { aboveNanos: nanosOf(above) ?? 0n, millionths: (nanosOf(share) ?? 0n) / 100_000n }
       }),
     })
+    // Once they are written: that waits for a period that is being closed.
+    const fromMs = Date.parse(`${from}-01T00:00:00Z`)
+    const [closed] = await standingStatements(sql, fromMs, Date.UTC(9999, 0))
+    if (closed !== undefined) {
+      const reason = `statement ${closed.number} closes time until ${closed.document.toAt}`
+      throw new GristmillError('period_refused', { reason })
+    }
     const detail = { plan, from, free, tiers, note, ends: isEnd(added) }
     const subject = `discount_terms:${added.version}`
     await audit.record(actor, { action: 'discount.set', subject, tenantId, detail }, sql)
