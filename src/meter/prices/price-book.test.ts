@@ -79,6 +79,18 @@ describe('prices', () => {
     assert.equal(book.find(standard, clock.nowMs() - 1)?.version, 1)
   })
 
+  it('hold only once they are known, however long it takes to write them', async () => {
+    const record: Tenancy['audit']['record'] = (...given) => {
+      clock.advance(3000)
+      return tenancy.audit.record(...given)
+    }
+    const audit = { ...tenancy.audit, record }
+    const slow = new PriceBook({ database, audit, clock, logger, currency: 'USD' })
+    const [price] = await slow.add({ prices: [priceInput.parse({ input: '1' })], note: '' }, actor)
+    assert.ok((price?.effectiveAtMs ?? 0) > clock.nowMs() + 1000)
+    assert.equal(slow.prices.length, 1)
+  })
+
   it('come also to a gateway that could not read them when it was told', async () => {
     let failures = 0
     const sql = new Proxy(database.sql, {

@@ -23,8 +23,9 @@ interface Found extends PriceSubject {
   price: PriceInForce | null
 }
 
-/** So that it is known everywhere before it holds. */
+/** So that it is known everywhere before it holds; longer where writing it takes half of that. */
 const LEAD_MS = 1000
+const LEAD_GROWS_BY = 4
 
 export class PriceBook {
   readonly #options: PriceBookOptions
@@ -107,24 +108,48 @@ export class PriceBook {
    * @throws GristmillError `invalid_value` where one would begin in the past
    */
   async add({ prices, note }: PricesInput, actor: Actor): Promise<Price[]> {
-    const { database, clock, audit, currency } = this.#options
+    const { clock } = this.#options
     const nowMs = clock.nowMs()
     const wanted = prices.map((given) => toAdd(given, note, actor, nowMs))
-    const added = await database.transaction(async (sql) => {
-      const table = new PriceTable((await readPrices(sql)).prices)
-      const news = wanted.filter((price) => !holdsAlready(table, price))
-      if (news.length === 0) return []
-      const rows = await insertPrices(sql, news, currency)
-      for (const { version, model, serviceClass, plan, effectiveAtMs } of rows) {
-        const effectiveAt = new Date(effectiveAtMs).toISOString()
-        const detail = { model, serviceClass, plan, effectiveAt, note }
-        const entry = { action: 'price.set', subject: `price:${version}`, tenantId: null, detail }
-        await audit.record(actor, entry, sql)
-      }
-      return rows
-    })
+    let added: Price[] | undefined
+    for (let leadMs = LEAD_MS; added === undefined; leadMs *= LEAD_GROWS_BY) {
+      added = await this.#addWithin(leadMs, wanted, actor)
+    }
     await this.#reading.now()
     return added
+  }
+
+  /** @returns undefined where that took too long, and nothing was added */
+  async #addWithin(
+    leadMs: number,
+    wanted: readonly Omit<Price, 'version'>[],
+    actor: Actor,
+  ): Promise<Price[] | undefined> {
+    const { database, clock, audit, currency } = this.#options
+    const beganMs = clock.monotonicMs()
+    const leastMs = clock.nowMs() + leadMs
+    const tooLate = new Error('it may hold before it is known')
+    try {
+      return await database.transaction(async (sql) => {
+        const table = new PriceTable((await readPrices(sql)).prices)
+        const news = wanted
+          .map((price) => ({ ...price, effectiveAtMs: Math.max(price.effectiveAtMs, leastMs) }))
+          .filter((price) => !holdsAlready(table, price))
+        if (news.length === 0) return []
+        const rows = await insertPrices(sql, news, currency)
+        for (const { version, model, serviceClass, plan, effectiveAtMs, note } of rows) {
+          const effectiveAt = new Date(effectiveAtMs).toISOString()
+          const detail = { model, serviceClass, plan, effectiveAt, note }
+          const entry = { action: 'price.set', subject: `price:${version}`, tenantId: null, detail }
+          await audit.record(actor, entry, sql)
+        }
+        if (clock.monotonicMs() - beganMs > leadMs / 2) throw tooLate
+        return rows
+      })
+    } catch (error) {
+      if (error === tooLate) return undefined
+      throw error
+    }
   }
 
   async #read(): Promise<void> {
@@ -165,7 +190,7 @@ function toAdd(
     model,
     serviceClass,
     plan,
-    effectiveAtMs: Math.max(fromMs, nowMs + LEAD_MS),
+    effectiveAtMs: fromMs,
     rates: ratesOf(given),
     note,
     actor: actor.name,
