@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createLogger, FakeClock, systemRandom } from '../base/index.ts'
 import { openTestDatabase, type TestDatabase } from '../store/index.ts'
-import { createTenancy, type Tenancy } from './index.ts'
+import { type AccessRule, createTenancy, type Issuer, type Tenancy } from './index.ts'
 import { hashSecret } from './secret.ts'
+import { subjectKeys } from './subject-keys.ts'
+import { TokenBearers } from './tokens.ts'
 
 const actor = { name: 'user:anna@example.org', from: '192.0.2.7' }
 const logger = createLogger('silent', 'test')
@@ -272,5 +274,53 @@ describe('the first start', () => {
     assert.equal(principal.tenantName, 'Support')
     assert.equal(principal.policy.tenantWeight, 2)
     await assert.rejects(tenancy.principalFor('ten_none'), { code: 'not_found' })
+  })
+})
+
+describe('the key of who calls with tokens', () => {
+  const keyOf = () =>
+    subjectKeys({ database, clock, random: systemRandom }).of({
+      ...{ subject: 'https://login.example.com nightly', name: 'nightly', tenantId },
+      ...{ actorName: 'token:nightly', serviceAccountId: null },
+    })
+  const projectOfKey = async (id: string) => (await tenancy.keys.get(id)).projectId
+
+  it('is made anew in the next project where its own was archived', async () => {
+    const key = await keyOf()
+    const { id: next } = await tenancy.projects.create(tenantId, { name: 'next' }, actor)
+    await tenancy.projects.archive(await projectOfKey(key), actor)
+    const anew = await keyOf()
+    assert.equal(await projectOfKey(anew), next)
+    assert.equal(await keyOf(), anew)
+  })
+
+  it('that somebody has revoked stays so, whatever becomes of its project', async () => {
+    const key = await keyOf()
+    await tenancy.keys.revoke(key, actor)
+    await assert.rejects(keyOf(), { code: 'token_invalid' })
+    clock.advance(1000)
+    await tenancy.projects.create(tenantId, { name: 'next' }, actor)
+    await tenancy.projects.archive(await projectOfKey(key), actor)
+    await assert.rejects(keyOf(), { code: 'token_invalid' })
+  })
+
+  it('is none where the tenant has ended, whether or not there was one before', async () => {
+    const issuer = {
+      options: { issuer: 'https://login.example.com' },
+      verify: async () => ({ sub: 'nightly', exp: clock.nowMs() / 1000 + 300 }),
+      groupsOf: () => ['jobs'],
+    } as unknown as Issuer
+    const rule: AccessRule = { group: 'jobs', role: 'member', tenantIds: [tenantId] }
+    const rules = { ...tenancy.accessRules, list: async () => [rule] }
+    const bearers = new TokenBearers(
+      { database, clock, random: systemRandom, rules },
+      { issuer, audiences: ['gristmill'], personOf: async () => null },
+    )
+    await keyOf()
+    await tenancy.tenants.archive(tenantId, actor)
+    const refused = { code: 'token_invalid', details: { reason: 'its tenant has ended' } }
+    await assert.rejects(bearers.find('a token'), refused)
+    await database.sql`delete from keys`
+    await assert.rejects(bearers.find('a token'), refused)
   })
 })

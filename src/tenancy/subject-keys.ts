@@ -21,6 +21,7 @@ export interface Subject {
 export interface SubjectKeys {
   /**
    * The key of a subject in a tenant, made where there is none and going on where it was stopped.
+   * One that ended with its project is followed by one in the oldest that is left.
    * @returns its id
    * @throws GristmillError `token_invalid` where somebody has revoked it
    */
@@ -62,11 +63,13 @@ export function subjectKeys(context: Context): SubjectKeys {
   }
 }
 
+/** One that ended with its project is none: nobody has meant whom the token stands for. */
 async function find(sql: Queries, { subject, tenantId }: Subject): Promise<Row | undefined> {
   const [row] = await sql<Row[]>`
     select k.id, k.revoked_at as "revokedAt", k.suspended_at as "suspendedAt"
     from keys k join projects p on p.id = k.project_id
     where k.subject = ${subject} and p.tenant_id = ${tenantId}
+      and (p.archived_at is null or k.revoked_at <> p.archived_at)
     order by k.id limit 1`
   return row
 }

@@ -90,16 +90,15 @@ export class TokenBearers {
     const bearer = await this.#bearerOf(token)
     const { account, name, actorName, serviceAccount } = bearer
     const tenantId = serviceAccount?.tenantId ?? tenantOf(bearer)
-    const keyId = await this.#keys.of({
-      subject: account,
-      name,
-      actorName,
-      tenantId,
-      serviceAccountId: serviceAccount?.id ?? null,
-    })
+    const serviceAccountId = serviceAccount?.id ?? null
+    const keyId = await this.#keys
+      .of({ subject: account, name, actorName, tenantId, serviceAccountId })
+      .catch((error: unknown) => {
+        const isGone = error instanceof GristmillError && error.code === 'not_found'
+        throw isGone ? tenantEnded() : error
+      })
     const entry = await entryOfKey(this.#context.database, keyId)
-    if (entry === null)
-      throw new GristmillError('token_invalid', { reason: 'its tenant has ended' })
+    if (entry === null) throw tenantEnded()
     const nowMs = this.#context.clock.nowMs()
     const untilMs = Math.min(bearer.endsAtMs, nowMs + COUNTS_MS_MAX, entry.validUntilMs)
     return { ...entry, validUntilMs: untilMs, isToken: true }
@@ -142,6 +141,8 @@ export class TokenBearers {
     return { ...bearer, granted }
   }
 }
+
+const tenantEnded = () => new GristmillError('token_invalid', { reason: 'its tenant has ended' })
 
 /** An address that the provider does not vouch for may be anybody's, as may a chosen name. */
 function verifiedEmail({ email, email_verified: isVerified }: JWTPayload): string | undefined {
