@@ -228,7 +228,7 @@ class EntryReader {
     }
     // What speaks OpenAI's wire elsewhere, and has a price, is rented.
     if (service || provider === openai) return price
-    this.#left('own engines have no price for a token, but one for their hours')
+    this.#left('what tenants pay for own engines is in the price book: gristmill price set')
     return null
   }
 

@@ -30,7 +30,9 @@ const TENANT = 'litellm'
 /** Team of those who are signed in to LiteLLM's own pages. */
 const SIGNED_IN = 'litellm-dashboard'
 const NAME_LENGTH_MAX = 100
+/** What limits may be at most; more is as good as none. */
 const CONCURRENCY_MAX = 1_000_000
+const TOKENS_MAX = 1_000_000_000_000
 
 /** @param nowMs keys that have expired by then stay behind */
 export function planAccess(
@@ -132,7 +134,7 @@ function limitsOf(where: string, columns: LimitColumns, remarks: Remarks): Plann
   }
   left('rpm_limit', 'limits are requests at once and tokens in a minute')
   left('tpd_limit', 'limits are requests at once and tokens in a minute')
-  left('max_budget', 'money is bounded only for rented models, by a route’s allowances for a day')
+  left('max_budget', 'money is bounded by a budget to be written: gristmill budget create')
   const bound = (column: 'max_parallel_requests' | 'tpm_limit') => {
     const value = columns[column]
     if (value == null || value >= 1) return value ?? undefined
@@ -142,7 +144,7 @@ function limitsOf(where: string, columns: LimitColumns, remarks: Remarks): Plann
   const tokens = bound('tpm_limit')
   return {
     ...(atOnce !== undefined && { concurrencyMax: Math.min(atOnce, CONCURRENCY_MAX) }),
-    ...(tokens !== undefined && { tokensPerMinute: tokens }),
+    ...(tokens !== undefined && { tokensPerMinute: Math.min(tokens, TOKENS_MAX) }),
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { limitsInput } from '../../tenancy/index.ts'
 import { type Known, type MovePlan, planMove } from './plan.ts'
 import { checkedRows, parseConfig } from './source.ts'
 
@@ -158,7 +159,16 @@ describe('teams and keys', () => {
     const own = { tenant: 'Support', name: 'bot', sha256: sha256('a'), limits, expiresAt: null }
     const other = { ...own, tenant: 'litellm', name: 'key bbbbbbbb', sha256: sha256('b') }
     assert.deepEqual(found.keys, [own, { ...other, limits: {} }])
-    assert.match(told(found.noEquivalent), /^key bot: max_budget 10: money/m)
+    assert.match(told(found.noEquivalent), /^key bot: max_budget 10: .*gristmill budget create$/m)
+  })
+
+  it('with limits larger than any here get the largest that there is', () => {
+    const endless = { max_parallel_requests: 2 ** 31 - 1, tpm_limit: 9e15 }
+    const team = { team_id: 't1', team_alias: 'Support', models: [], blocked: false, ...endless }
+    const rows = { teams: [team], keys: [], budgets: [], models: [], others: {} }
+    const [{ limits } = assert.fail()] = plan(yaml, { rows }).tenants
+    assert.deepEqual(limitsInput.parse(limits), limits)
+    assert.equal(Object.keys(limits).length, 2)
   })
 
   it('stay behind where they are blocked or over, and a team of no models may use none', () => {
@@ -204,6 +214,7 @@ describe('what has no equivalent', () => {
       entry('chat', 'model: hosted_vllm/llama, api_base: "http://a", rpm: 6'),
     )}
 litellm_settings: { callbacks: [langfuse], cache: true, drop_params: false, num_retries: 2 }
+router_settings: { provider_budget_config: { openai: { budget_limit: 9 } } }
 general_settings: { master_key: sk-master, unheard_of: 1 }
 guardrails: [{ guardrail_name: pii }]
 `
@@ -224,6 +235,8 @@ guardrails: [{ guardrail_name: pii }]
       assert.ok(text.includes(`${where}: `), where)
     }
     assert.doesNotMatch(text, /drop_params|Organization|sk-master|s3cret/)
+    assert.match(text, /provider_budget_config: .*gristmill budget create$/m)
+    assert.match(text, /^guardrails: guards .*gristmill route apply$/m)
   })
 
   it('is asked for where it is a model that only the database has', () => {

@@ -97,13 +97,15 @@ function nameRows(config: LiteLlmConfig, rows: LiteLlmRows, remarks: Remarks): v
   }
 }
 
+const GUARDS = 'guards stand beside the routes, in the file of gristmill route apply'
+
 /** Tables of which only the number of rows is read, and why. */
 export const TABLES: Record<string, string> = {
   LiteLLM_UserTable: 'people are invited: gristmill user invite EMAIL',
   LiteLLM_OrganizationTable: 'tenants are not grouped',
   LiteLLM_ProjectTable: 'their keys go to the oldest project of the tenant',
-  LiteLLM_EndUserTable: 'end users share what their key has, and have no rows',
-  LiteLLM_GuardrailsTable: 'there are no guardrails here',
+  LiteLLM_EndUserTable: 'end users have no rows; a budget may bound each: gristmill budget create',
+  LiteLLM_GuardrailsTable: GUARDS,
   LiteLLM_Config: 'settings of its pages: what matters has to be in the file',
 }
 const NOTHING = 'there is no such setting here'
@@ -126,10 +128,10 @@ const READ = new Set<string>([
 ])
 
 const REASONS: [named: RegExp, why: string][] = [
-  [/guardrail/, 'there are no guardrails here'],
-  [/callback/, 'nothing is called: the ledger and /metrics have what it would be told'],
+  [/guardrail/, GUARDS],
+  [/callback/, 'nothing is called: the ledger, /metrics and traces (OTLP) have what it is told'],
   [/cache/, 'answers are cached by key: gristmill key update ID --response-cache on'],
-  [/budget/, 'money is bounded only for rented models, by a route’s allowances for a day'],
+  [/budget/, 'money is bounded by budgets to be written: gristmill budget create'],
   [/rpm/, 'limits are requests at once and tokens in a minute'],
   [/fallbacks/, 'write them as targets with when: { inputTokensMax: … } or a preference'],
   [/retr|cooldown|allowed_fails|timeout|routing_strategy/, 'it follows from how engines are'],
