@@ -1,6 +1,6 @@
 /** `gristmill ledger trend`: what months cost, and what the running one will. */
 import type { Command } from 'commander'
-import { nanosOf } from '../base/index.ts'
+import { nanosOfBooked } from '../base/index.ts'
 import type { CostTrendView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { type Column, printTable } from './table.ts'
@@ -29,7 +29,7 @@ function tell({ terminal }: CliContext, { months, forecast }: CostTrendView): vo
   terminal.print(`${name} will come to about ${expected}, nine times out of ten ${low} to ${high}.`)
 }
 
-const amount = (text: string) => money(Number(nanosOf(text) ?? 0n))
+const amount = (text: string) => money(String(nanosOfBooked(text)))
 
 const columns: Column<CostTrendView['months'][number]>[] = [
   { title: 'MONTH', value: ({ fromAt }) => fromAt.slice(0, 7) },

@@ -34,6 +34,27 @@ const ownEngines = {
   tenants: [{ tenantId: 'ten_a', requests: 9, asItWas: 3, low: 2, high: 4 }],
   caveat: 'No saving.',
 }
+const times = { fromAt: '2026-11-01T00:00:00.000Z', toAt: '2026-12-01T00:00:00.000Z' }
+const large = '1250000000.5'
+const trend = {
+  months: [{ fromAt: times.fromAt, used: large, idle: '3', rented: '0' }],
+  forecast: { ...times, days: 9, month: { expected: large, low: large, high: large } },
+}
+const chargeback = {
+  ...times,
+  engines: [],
+  ...{ unallocated: null, engineCost: large, overflowCost: '0' },
+  tenants: [
+    {
+      ...{ tenantId: 'ten_a', total: large, lentS: 0, cachedTokens: 0, hitTokens: 0 },
+      overflow: [],
+      lines: [
+        { kind: 'entitled', amount: large },
+        { kind: 'entitled', amount: '2' },
+      ],
+    },
+  ],
+}
 let broken: object | null = null
 let seen: { line: string; body: unknown }[] = []
 
@@ -57,7 +78,9 @@ const server = createServer((request, response) => {
       response.end(JSON.stringify({ id: 3, blocking: 1, classes: found }))
     } else if (pathname.startsWith('/api/ledger/comparison')) {
       response.end(JSON.stringify(pathname.endsWith('engines') ? ownEngines : listComparison))
-    } else if (pathname === '/api/tenants') {
+    } else if (pathname === '/api/costs') response.end(JSON.stringify(trend))
+    else if (pathname === '/api/chargeback') response.end(JSON.stringify(chargeback))
+    else if (pathname === '/api/tenants') {
       response.end(JSON.stringify({ rows: [{ id: 'ten_a', name: 'Support' }], next: null }))
     } else if (pathname === '/api/ledger/focus') response.end(Buffer.from([0x50, 0xff, 0]))
     else if (searchParams.has('format')) response.end('<!doctype html>')
@@ -219,4 +242,12 @@ test('terms of discounts are set as a whole, and are something or an end', async
     assert.notEqual((await run(set + wrong)).code, 0, wrong)
   }
   assert.equal(seen.length, 2)
+})
+
+test('costs of a thousand million and more are told, as small units of money make them', async () => {
+  const shared = await run('ledger chargeback')
+  assert.match(shared.out, /Support +1250000002\.500000 /)
+  const { out } = await run('ledger trend')
+  assert.match(out, /2026-11 +1250000000\.500000 +3\.000000 +–/)
+  assert.match(out, /2026-11 will come to about 1250000000\.500000, nine times out of ten/)
 })

@@ -1,6 +1,6 @@
 /** `gristmill ledger`: what a period cost, closing it, statements, and the proof of the books. */
 import { type Command, Option } from 'commander'
-import { nanosOf } from '../base/index.ts'
+import { nanosOfBooked } from '../base/index.ts'
 import type { ChargebackView, ChargedTenantView } from '../http/index.ts'
 import { type CliContext, connect, example, type RemoteFlags, remote, show } from './context.ts'
 import { closeCommands } from './ledger-close.ts'
@@ -104,4 +104,4 @@ function columns(names: ReadonlyMap<string, string>): Column<ChargedTenantView>[
 }
 
 const total = (rows: readonly { amount: string }[]) =>
-  money(Number(rows.reduce((sum, { amount }) => sum + (nanosOf(amount) ?? 0n), 0n)))
+  money(String(rows.reduce((sum, { amount }) => sum + nanosOfBooked(amount), 0n)))
