@@ -106,6 +106,12 @@ test('a month is closed as a whole', async () => {
   assert.match(out, /12 +statement +Support +2026-11-01 00:00 .*0\.04 EUR/)
   assert.match(err, /No cost is set\./)
   assert.equal((await run('ledger close --period 2026-13')).code, 2)
+  const { length } = seen
+  for (const to of ['2026-11-31', '2026-02-29T12:00', '2026-02-30T00:00:00Z', '2026-02-00']) {
+    assert.equal((await run(`ledger close --from 2026-01-01 --to ${to}`)).code, 2, to)
+  }
+  assert.equal(seen.length, length)
+  assert.equal((await run('ledger close --from 2028-02-29 --to 2028-03-01T12:30')).code, 0)
 })
 
 test('a statement is printed as its page, and taken back with a reason', async () => {

@@ -37,9 +37,11 @@ export function list(text: string): string[] {
 
 /** A date or time as ISO text; a date alone means its beginning here. */
 export function time(text: string): string {
-  const isDate = /^\d{4}-\d\d-\d\d$/.test(text)
-  const at = new Date(isDate ? `${text}T00:00` : text)
-  if (!/^\d{4}-/.test(text) || Number.isNaN(at.getTime())) {
+  const [day, ofMonth] = /^\d{4}-\d\d-(\d\d)/.exec(text) ?? []
+  const at = new Date(day === text ? `${text}T00:00` : text)
+  // Of a day that its month has not, JavaScript makes one of the next month.
+  const isDay = day === undefined || new Date(`${day}T00:00Z`).getUTCDate() === Number(ofMonth)
+  if (!/^\d{4}-/.test(text) || Number.isNaN(at.getTime()) || !isDay) {
     throw new InvalidArgumentError('Give a date such as 2026-11-23 or a time as 2026-11-23T09:30.')
   }
   return at.toISOString()
