@@ -18,8 +18,9 @@ export function tableLines<Row>(
   paint: Terminal['paint'],
 ): string[] {
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))))
+  // One after the other: a call takes only so many arguments.
   const widths = columns.map(({ title }, index) =>
-    Math.max(width(title), ...cells.map((line) => width(line[index] ?? ''))),
+    cells.reduce((widest, line) => Math.max(widest, width(line[index] ?? '')), width(title)),
   )
   const line = (texts: string[]) =>
     texts
