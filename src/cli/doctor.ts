@@ -5,7 +5,7 @@ import { existsSync, statfsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
-import { type Config, toGristmillError } from '../base/index.ts'
+import { type Clock, type Config, toGristmillError } from '../base/index.ts'
 import { describeMachine, isRunning } from '../host/index.ts'
 import type { EngineView } from '../http/index.ts'
 import { AdminClient, readServerFile, ServerError } from './client.ts'
@@ -31,6 +31,8 @@ export interface Finding {
 }
 
 const SEE_LOG = 'Look at what it wrote where it was started, or start it again.'
+/** A server that takes longer is stopped, or hangs. */
+const ANSWER_MS_MAX = 10_000
 const GIB = 2 ** 30
 const MEMORY_BYTES_MIN = 2 * GIB
 const DISK_BYTES_MIN = 0.5 * GIB
@@ -69,7 +71,7 @@ export async function examine(context: CliContext, flags: RemoteFlags): Promise<
     const { message, fix } = toGristmillError(thrown)
     return [...machine, { what: 'config', state: 'fail', found: message, fix }]
   }
-  const server = await examineServer(config)
+  const server = await examineServer(config, context.clock)
   const isServing = server.client !== undefined
   return [
     ...machine,
@@ -146,6 +148,7 @@ async function examinePort({ host, port }: Config): Promise<Finding> {
 
 async function examineServer(
   config: Config,
+  clock: Clock,
 ): Promise<{ finding: Finding; client: AdminClient | undefined }> {
   const what = 'server'
   const local = readServerFile(config.home)
@@ -158,8 +161,10 @@ async function examineServer(
   }
   const client = new AdminClient(config)
   const fix = SEE_LOG
+  const abort = new AbortController()
+  const late = clock.after(ANSWER_MS_MAX, () => abort.abort(new Error('nothing came')))
   try {
-    const response = await fetch(`${client.url}/readyz`)
+    const response = await fetch(`${client.url}/readyz`, { signal: abort.signal })
     const reasons = reasonsIn(await response.text())
     if (reasons === undefined) {
       const found = `${client.url} answers, but not as Gristmill does.`
@@ -180,6 +185,8 @@ async function examineServer(
     const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? message
     const found = `${client.url} does not answer (${why}).`
     return { finding: { what, state: 'fail', found, fix }, client: undefined }
+  } finally {
+    late.cancel()
   }
 }
 
