@@ -187,7 +187,7 @@ async function listKeys(context: CliContext, flags: KeyFlags): Promise<void> {
     { title: 'TENANT', value: ({ tenantId }) => names.get(tenantId) ?? tenantId },
     { title: 'KEY', value: ({ name }) => name },
     { title: 'ID', value: ({ id }) => id },
-    { title: 'BEGINS', value: ({ hint }) => (hint === '' ? 'imported' : `${hint}…`) },
+    { title: 'BEGINS', value: beginning },
     { title: 'SCOPES', value: ({ scopes }) => scopes.join(', ') },
     { title: 'TAGS', value: ({ tags }) => tags.join(', ') || '–' },
     { title: 'STATE', value: stateInWords },
@@ -202,6 +202,11 @@ async function listKeys(context: CliContext, flags: KeyFlags): Promise<void> {
       'No keys yet. Create one: gristmill key create --tenant NAME',
     ),
   )
+}
+
+function beginning({ hint, subject }: KeyView): string {
+  if (subject !== null) return 'tokens'
+  return hint === '' ? 'imported' : `${hint}…`
 }
 
 function stateInWords({ state, overlapEndsAt }: KeyView): string {

@@ -131,6 +131,24 @@ describe('usage', () => {
   })
 })
 
+it('a key that tokens stand for is not listed as one that was moved in', async () => {
+  const key = (name: string, hint: string, subject: string | null) => ({
+    ...{ id: `key_${name}`, tenantId: 'ten_1', name, hint, subject, scopes: ['inference'] },
+    ...{ tags: [], state: 'active', expiresAt: null, lastUsedAt: null, overlapEndsAt: null },
+  })
+  const rows = [
+    key('job', '', 'https://login.example.com nightly'),
+    key('moved', '', null),
+    key('bot', 'gm-3a', null),
+  ]
+  const environment = await answering({
+    'GET /api/tenants': tenants,
+    'GET /api/keys': () => page(...rows),
+  })
+  const { out } = await cli(['key', 'list'], environment)
+  assert.match(out, /key_job +tokens .*\n.*key_moved +imported .*\n.*key_bot +gm-3a… /)
+})
+
 describe('demo', () => {
   const row = {
     tenant: 'Demo light',
