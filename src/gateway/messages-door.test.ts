@@ -188,7 +188,6 @@ test('a stream that waits is kept open by pings, and its late refusal is an even
   assert.equal(response.status, 200)
   const text = await response.text()
   const names = [...text.matchAll(/^event: (\w+)$/gm)].map(([, name]) => name)
-  assert.equal(names[0], 'message_start')
   assert.ok(names.filter((name) => name === 'ping').length >= 2, text)
   assert.equal(names.at(-1), 'error')
   assert.match(text, /"type":"timeout_error".*"error_code":"wait_limit_exceeded"/)

@@ -2,21 +2,30 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
+import type { Limits } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import { type SeenRequest, startTestEngine, type TestEngine } from '../engine/index.ts'
 import { startTestGateway, type TestGateway } from './test-gateway.ts'
 
+/** A stream that is quiet gets pings at once. */
+const IMPATIENT = { commitAfterMs: 1, keepAliveMs: 1 }
+
 let service: TestEngine
 let mill: TestGateway
 
-beforeEach(async () => {
-  service = await startTestEngine()
+async function startMill(limits: Partial<Limits> = {}): Promise<void> {
   const entry = { contextTokens: 2048, createdAtMs: 0, toy: false }
-  mill = await startTestGateway({ models: [{ name: 'mill', ...entry, speaksMessages: true }] })
+  const models = [{ name: 'mill', ...entry, speaksMessages: true }]
+  mill = await startTestGateway({ models, limits })
   mill.setEngine(
     { url: service.url, service: 'anthropic', keys: ['sk-ant'] },
     { kind: 'service', service: 'anthropic', takesPriority: false, takesCacheSalt: false },
   )
+}
+
+beforeEach(async () => {
+  service = await startTestEngine()
+  await startMill()
 })
 afterEach(async () => {
   await mill.close()
@@ -131,6 +140,24 @@ test('a stream and its request pass byte by byte, with the headers of the wire',
     [settled?.inputTokens, settled?.cachedTokens, settled?.outputTokens, settled?.estimated],
     [13, 6, 9, false],
   )
+})
+
+test('a stream that is quiet is kept open by pings alone, so that it begins once', async () => {
+  await mill.close()
+  await startMill(IMPATIENT)
+  const quiet = () => new Promise((resolve) => setTimeout(resolve, 250))
+  service.answer(async ({ response }) => {
+    await quiet()
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(start)
+    await quiet()
+    response.end(stream.slice(1).join(''))
+  })
+  const { client, told } = anthropic()
+  const { id, stop_reason } = await client.messages.stream(send(rich)).finalMessage()
+  assert.deepEqual([id, stop_reason], ['msg_1', 'end_turn'])
+  const pings = `${await told[0]}`.split(event({ type: 'ping' }))
+  assert.ok(pings.length > 4, 'before it begins and in its midst')
+  assert.equal(pings.join(''), stream.filter((one) => !one.includes('ping')).join(''))
 })
 
 test('a whole answer passes byte by byte, and a route changes nothing but the name', async () => {

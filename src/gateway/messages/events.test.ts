@@ -138,12 +138,12 @@ test('thinking, text and calls are blocks one after the other', () => {
   assert.deepEqual([id, name, input], ['a', 'f', {}])
 })
 
-test('a client that waits is sent pings, after the message has begun', () => {
+test('a client that waits is sent pings, before the message has begun', () => {
   const events = new MessageEvents(frame)
   const text = events.ping() + events.ping() + events.next(chunk({ content: 'x' }))
   assert.deepEqual(
     parsed(text).map(({ type }) => type),
-    ['message_start', 'ping', 'ping', 'content_block_start', 'content_block_delta'],
+    ['ping', 'ping', 'message_start', 'content_block_start', 'content_block_delta'],
   )
 })
 

@@ -48,9 +48,9 @@ export class MessageEvents {
     this.#frame = frame
   }
 
-  /** A sign of life. */
+  /** A sign of life. It begins nothing, since an engine of this wire may say its own beginning. */
   ping(): string {
-    return this.#begin() + PING
+    return PING
   }
 
   /** @param text whole events of a chat stream; returns what becomes of them, perhaps '' */
