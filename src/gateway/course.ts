@@ -162,14 +162,14 @@ export class Course {
   withDefaults(request: CanonicalRequest): CanonicalRequest {
     const { defaults } = this.route
     if (request.endpoint === '/v1/embeddings' || Object.keys(defaults).length === 0) return request
-    const { outputTokensAsked, fields } = request
+    const { outputTokensAsked, outputTokensAtMost, fields } = request
     // Two bounds would contradict each other.
-    const isWanted = (name: string) =>
-      !(name in fields) && !(outputTokensAsked !== null && BOUNDS.includes(name))
+    const hasBound = outputTokensAsked !== null || outputTokensAtMost !== null
+    const isWanted = (name: string) => !(name in fields) && !(hasBound && BOUNDS.includes(name))
     const more = Object.fromEntries(Object.entries(defaults).filter(([name]) => isWanted(name)))
     return {
       ...request,
-      outputTokensAsked: outputTokensAsked ?? boundIn(defaults),
+      outputTokensAsked: hasBound ? outputTokensAsked : boundIn(defaults),
       // The defaults are words of another wire.
       ownWords: undefined,
       fields: { ...fields, ...more },

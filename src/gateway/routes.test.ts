@@ -144,6 +144,26 @@ describe('a request for a route', () => {
     )
   })
 
+  it('keeps a bound of its own in the place of the default, whatever its wire calls it', async () => {
+    const defaults = { max_tokens: 700 }
+    routes({ name: 'chat', targets: [{ model: 'mill' }], defaults })
+    const headers = { authorization: 'Bearer sk-anna' }
+    const post = async (path: string, body: object) => {
+      const given = { method: 'POST', headers, body: JSON.stringify({ model: 'chat', ...body }) }
+      assert.equal((await fetch(mill.baseUrl + path, given)).status, 200)
+      return own.seen.at(-1)?.body.max_tokens
+    }
+    assert.equal(await post('/messages', { messages, max_tokens: 5 }), 5)
+    assert.equal(await post('/responses', { input: 'Hi', max_output_tokens: 5 }), 5)
+    assert.equal(await post('/responses', { input: 'Hi' }), 700)
+    // Above the operator's limit it is lowered to that, and to what the context leaves.
+    const lowered = await post('/chat/completions', { messages, max_tokens: 100_000 })
+    assert.ok(Number(lowered) > 700)
+    await settled()
+    const [first] = mill.ledger.intents
+    assert.equal(first?.outputTokensMax, 5)
+  })
+
   it('reaches its target byte by byte but for the name and the defaults', async () => {
     routes({ name: 'chat', targets: [{ model: 'mill' }], defaults: { min_p: 0.1 } })
     const said = JSON.stringify(messages)
