@@ -29,7 +29,7 @@ export const messagesFields: Fates = {
     'functions, deferred ones once a tool_reference names them; tools that the service would run are refused',
   ),
   tool_choice: translated(
-    'auto, any (required), tool (the function) and none; disable_parallel_tool_use as parallel_tool_calls: false',
+    'auto, any (required), tool (the function) and none; disable_parallel_tool_use as parallel_tool_calls: false; auto and none are left out where there is no tool',
   ),
   metadata: translated('user_id is the end user, believed from keys with the scope end_users'),
   service_tier: translated("auto: the key's default class; standard_only: standard"),

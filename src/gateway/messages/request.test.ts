@@ -195,6 +195,12 @@ test('tools and the choice among them', () => {
     const found = { tool_choice, ...(parallel_tool_calls !== undefined && { parallel_tool_calls }) }
     assert.deepEqual(found, wanted)
   }
+  const tools = [{ ...tool, defer_loading: true }]
+  for (const type of ['auto', 'none']) {
+    // Of a choice where there is nothing to choose from, engines want to hear nothing.
+    assert.deepEqual(chat({ tool_choice: { type } }), chat({}))
+    assert.deepEqual(chat({ tools, tool_choice: { type } }), chat({}))
+  }
 })
 
 test('sampling, stops and the shape of the answer', () => {

@@ -44,6 +44,9 @@ export function toolFields(given: Fields): Fields {
   }
   if (given.tool_choice === undefined) return result
   const choice = part(toolChoice, given.tool_choice, 'tool_choice')
+  // Engines refuse a choice where there is no tool.
+  const isIdle = choice.type === 'auto' || choice.type === 'none'
+  if (isIdle && result.tools === undefined) return result
   if (choice.type === 'tool') {
     result.tool_choice = { type: 'function', function: { name: choice.name } }
   } else result.tool_choice = choice.type === 'any' ? 'required' : choice.type

@@ -18,9 +18,9 @@ export const responsesFields: Fates = {
   top_p: translated('the same'),
   tools: translated('functions, tool by tool as below'),
   tool_choice: translated(
-    'auto, none, required and a function or custom tool by name; of allowed_tools the others are not offered',
+    'auto, none, required and a function or custom tool by name; of allowed_tools the others are not offered; auto and none are left out where there is no tool',
   ),
-  parallel_tool_calls: translated('the same'),
+  parallel_tool_calls: translated('the same; left out where there is no tool'),
   text: translated('format as response_format; verbosity the same'),
   reasoning: translated('effort as reasoning_effort; no summaries are made'),
   metadata: translated('told back; user_id is the end user'),

@@ -156,6 +156,17 @@ test('of allowed tools the others are not offered', () => {
   )
 })
 
+test('a choice among no tools is not told to engines, which refuse it', () => {
+  const idle = { tools: [], parallel_tool_calls: false }
+  for (const choice of ['auto', 'none']) {
+    assert.deepEqual(chat({ ...idle, tool_choice: choice }), chat({}))
+  }
+  assert.equal(chat({ ...idle, tool_choice: 'required' }).tool_choice, 'required')
+  const tools = [{ type: 'function', name: 'a' }]
+  const { tool_choice, parallel_tool_calls } = chat({ ...idle, tools, tool_choice: 'auto' })
+  assert.deepEqual([tool_choice, parallel_tool_calls], ['auto', false])
+})
+
 test("a client's search for tools is a function, and what it finds is offered", () => {
   const parameters = { type: 'object' }
   const found = { type: 'function', name: 'read', defer_loading: true, parameters }

@@ -117,8 +117,7 @@ function standingIn(asked: Fields): Fields {
 
 function chatFields(fields: Fields, tools: ToolBox, keeping: Keeping): Fields {
   const given = meaningful(fields, responsesFields, 'Responses')
-  const { model, max_output_tokens, parallel_tool_calls, truncation, background, reasoning } =
-    checked(scalars, given)
+  const { model, max_output_tokens, truncation, background, reasoning } = checked(scalars, given)
   if (truncation === 'auto') throw unsupported('truncation', 'nothing is left out of a prompt')
   if (background && !keeping.isBackground) {
     throw unsupported('background', `${NOT_KEPT}; use a batch`)
@@ -133,7 +132,6 @@ function chatFields(fields: Fields, tools: ToolBox, keeping: Keeping): Fields {
     stream,
     temperature,
     top_p,
-    parallel_tool_calls,
     max_tokens: max_output_tokens,
     reasoning_effort: reasoning?.effort,
     ...passedOn(given, responsesFields),
@@ -152,9 +150,14 @@ const NOT_KEPT = 'responses are not kept for this tenant, nor in a batch'
 
 function toolFields(given: Fields, tools: ToolBox): Fields {
   const { functions, choice } = tools.chosen(given.tool_choice)
+  const tool_choice = choice === undefined ? {} : { tool_choice: choice }
+  // Agent programs say both in every request, and engines refuse them where there is no tool.
+  if (functions.length === 0) return choice === 'auto' || choice === 'none' ? {} : tool_choice
+  const { parallel_tool_calls } = given
   return {
-    ...(functions.length > 0 && { tools: functions }),
-    ...(choice !== undefined && { tool_choice: choice }),
+    tools: functions,
+    ...tool_choice,
+    ...(parallel_tool_calls !== undefined && { parallel_tool_calls }),
   }
 }
 
