@@ -158,6 +158,8 @@ export interface TestGatewayOptions {
   budgets?: GatewayOptions['budgets']
   telemetry?: GatewayOptions['telemetry']
   logger?: Logger
+  /** Keeps nothing where absent. */
+  archive?: ResponseArchive
 }
 
 /** Nothing is charged; what rented targets may cost is counted. */
@@ -195,7 +197,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       countTokens: async (_, chat, signal) =>
         (await [...engines.values()][0]?.countTokens(chat, signal)) ?? null,
     },
-    archive: noArchive,
+    archive: options.archive ?? noArchive,
     routes: tableOf(() => held),
     addresses: new OutboundAddresses(options.addresses ?? []),
     places: new TargetPlaces(pool),

@@ -123,9 +123,9 @@ export class Conversations {
 
   async #inputOf(input: unknown, principal: Principal, { previousId }: Keeping): Promise<unknown> {
     const { archive } = this.#options
-    const referred = responsesReferred(input)
-    if (previousId === null && referred.length === 0) return input
     const history = previousId === null ? [] : await archive.history(principal, previousId)
+    const referred = responsesReferred(history, input)
+    if (previousId === null && referred.length === 0) return input
     const found = referred.length === 0 ? [] : await archive.items(principal, referred)
     return wholeInput(history, input, found)
   }

@@ -22,19 +22,20 @@ function itemsOf(input: unknown): Item[] {
   return [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: input }] }]
 }
 
-/** The responses that items are referred to in. */
-export function responsesReferred(input: unknown): string[] {
+/**
+ * The responses that items are referred to in.
+ * @param history what was said before, which refers to items as well
+ */
+export function responsesReferred(history: readonly Item[], input: unknown): string[] {
   const ids = new Set<string>()
-  for (const id of references(input)) {
+  for (const id of references(Array.isArray(input) ? [...history, ...input] : history)) {
     const [, of] = OWN_ITEM.exec(id) ?? []
     if (of !== undefined) ids.add(`resp_${of}`)
   }
   return [...ids]
 }
 
-function references(input: unknown): string[] {
-  if (!Array.isArray(input)) return []
-  const items = input as ({ type?: unknown; id?: unknown } | null)[]
+function references(items: readonly ({ type?: unknown; id?: unknown } | null)[]): string[] {
   return items.flatMap((item) =>
     item?.type === 'item_reference' && typeof item.id === 'string' ? [item.id] : [],
   )
@@ -46,11 +47,11 @@ function references(input: unknown): string[] {
  * @throws GristmillError `invalid_value`
  */
 export function wholeInput(history: readonly Item[], input: unknown, found: readonly Item[]) {
-  const said = new Set(history.map(({ id }) => id))
+  const isReference = ({ type }: Item) => type === 'item_reference'
+  const said = new Set(history.filter((item) => !isReference(item)).map(({ id }) => id))
   const byId = new Map(found.map((item) => [item.id, item]))
-  const own = itemsOf(input).flatMap((item) => {
-    if (item.type !== 'item_reference') return [item]
+  return [...history, ...itemsOf(input)].flatMap((item) => {
+    if (!isReference(item)) return [item]
     return said.has(item.id) ? [] : [byId.get(item.id) ?? item]
   })
-  return [...history, ...own]
 }
