@@ -33,7 +33,6 @@ import { overflow } from './overflow.ts'
 import { HttpReply, type Reply } from './reply.ts'
 import type { RequestLife } from './request-life.ts'
 import { Conversations, type QueuedBody } from './responses/conversations.ts'
-import { KeptReply } from './responses/kept-reply.ts'
 import { routedModels } from './routed-models.ts'
 import { sessionIdOf } from './session-id.ts'
 import { type Standing, standingOf } from './standing.ts'
@@ -123,9 +122,8 @@ export class Gateway {
     const path = pathOf(request)
     const { headers } = request
     const errors = errorShapeOf(path, headers)
-    const http = new HttpReply(response, requestId, limits.streamBufferBytesMax, errors)
+    const reply = new HttpReply(response, requestId, limits.streamBufferBytesMax, errors)
     const keeps = path === RESPONSES && principal.policy.responseDays > 0
-    const reply: Reply = keeps ? new KeptReply(http) : http
     const arrivedAtMs = clock.nowMs()
     const arrivedMonotonicMs = clock.monotonicMs()
     let life: RequestLife | undefined
@@ -164,10 +162,9 @@ export class Gateway {
             arrivedAtMs,
             arrivedMonotonicMs,
           }
-          const started =
-            reply instanceof KeptReply
-              ? this.#converse(body, reply, headers, came, response)
-              : this.#proceed(readAtDoor(path, body, limits, headers), headers, came, response)
+          const started = keeps
+            ? this.#converse(body, headers, came, response)
+            : this.#proceed(readAtDoor(path, body, limits, headers), headers, came, response)
           const begun = (later: RequestLife | undefined) => {
             life = later
           }
@@ -308,12 +305,11 @@ export class Gateway {
   /** The same where what was said before may have to be looked up. */
   async #converse(
     body: Buffer,
-    reply: KeptReply,
     headers: IncomingHttpHeaders,
     came: Arrival,
     response: ServerResponse,
   ): Promise<RequestLife | undefined> {
-    const read = await this.#conversations.read(body, came.principal, reply)
+    const read = await this.#conversations.read(body, came.principal)
     if (!this.#mayStill(came, response)) return undefined
     if (read.queue === undefined) return this.#proceed(read, headers, came, response)
     modelFor(this.#models, came.principal, read.request.model)

@@ -3,12 +3,15 @@ import { GristmillError } from '../base/index.ts'
 import type { ReadAtDoor } from './doors.ts'
 import type { OwnWords } from './messages/own-words.ts'
 import type { Reply, ReplyHeaders } from './reply.ts'
+import { type Keeper, KeptReply } from './responses/kept-reply.ts'
 import type { Standing } from './standing.ts'
 
 /** One answer in the words of a wire. */
 export interface Translation {
   /** Headers of the wire's own. */
   readonly headers: ReplyHeaders
+  /** Set where the answer is kept before its last words are told. */
+  readonly keeper?: Keeper | undefined
   /** @param text whole events of a chat stream; returns what becomes of them, perhaps '' */
   next(text: string): string
   /** A sign of life in a stream that waits. */
@@ -89,7 +92,9 @@ export function replyAt(
 ): Reply {
   if (translate === undefined) return reply
   const translation = translate(serviceClass, requestId, arrivedAtMs)
-  return new TranslatedReply(reply, translation, request.ownWords)
+  const { keeper } = translation
+  const keeping = keeper === undefined ? reply : new KeptReply(reply, keeper)
+  return new TranslatedReply(keeping, translation, request.ownWords)
 }
 
 /** A whole answer as the client gets it; null where the engine's cannot be read. */

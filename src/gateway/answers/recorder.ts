@@ -18,6 +18,7 @@ export class Recorder implements Reply {
   #bytes = 0
   /** True once the clients have been told that there is no answer. */
   #isRefused = false
+  #onOver: ((isWhole: boolean) => void) | undefined
 
   /**
    * @param bytesMax what a tape may have
@@ -26,6 +27,12 @@ export class Recorder implements Reply {
   constructor(bytesMax: number, onTooLarge: () => void) {
     this.#bytesMax = bytesMax
     this.#onTooLarge = onTooLarge
+  }
+
+  /** Calls back with whether there is a whole answer, once that is sure. */
+  whenOver(run: (isWhole: boolean) => void): void {
+    if (this.tape.isComplete || this.#isRefused) run(this.tape.isComplete)
+    else this.#onOver = run
   }
 
   add(listener: Listener): void {
@@ -79,17 +86,20 @@ export class Recorder implements Reply {
     if (bytes !== undefined && bytes.length > 0) this.tape.chunks.push(Buffer.from(bytes))
     this.tape.isComplete = true
     this.#advance()
+    this.#onOver?.(this.tape.isComplete)
   }
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
     const chunks = [Buffer.from(body.buffer, body.byteOffset, body.length)]
     Object.assign(this.tape, { status, headers: this.#with(headers), chunks, isComplete: true })
     this.#advance()
+    this.#onOver?.(this.tape.isComplete)
   }
 
   refuse(error: GristmillError, headers?: ReplyHeaders): void {
     this.#isRefused = true
     for (const listener of this.#listeners) listener.refuse(error, headers)
+    this.#onOver?.(this.tape.isComplete)
   }
 
   cut(): void {

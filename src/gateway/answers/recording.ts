@@ -114,10 +114,15 @@ export class Recording {
 
   /** Keeps its answer, if it is a good one. */
   ended({ reason, usage }: LifeEnd): void {
+    // Its last words may wait until the response that they tell of is kept.
+    if (reason === 'done') this.#recorder?.whenOver((isGood) => this.#over(isGood, usage))
+    else this.#over(false, usage)
+  }
+
+  #over(isGood: boolean, usage: LifeEnd['usage']): void {
     if (this.#recorder === null) return
     const { requestId, principal } = this.#asked
     const { tape } = this.#recorder
-    const isGood = reason === 'done' && tape.isComplete
     const bodyDigest = this.#bodyDigest
     const answer: KeptAnswer | null = isGood
       ? {

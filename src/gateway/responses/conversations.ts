@@ -13,7 +13,6 @@ import { answerHeaders } from '../reply.ts'
 import type { Standing } from '../standing.ts'
 import type { ResponseArchive } from '../types.ts'
 import { responsesReferred, wholeInput } from './items.ts'
-import type { KeptReply } from './kept-reply.ts'
 import { type ResponsesRequest, readResponses } from './request.ts'
 import type { Keeping } from './response.ts'
 import { ResponsesTranslation } from './translation.ts'
@@ -58,10 +57,9 @@ export class Conversations {
 
   /**
    * Reads the body of a request.
-   * @param reply waits for its answer to be kept
    * @throws GristmillError what is wrong with it; `previous_response_not_found`
    */
-  async read(body: Buffer, principal: Principal, reply: KeptReply): Promise<Conversed> {
+  async read(body: Buffer, principal: Principal): Promise<Conversed> {
     const asked = parseObject(body)
     const keeping = keepingOf(asked)
     const read = await this.#read(asked, principal, keeping)
@@ -75,7 +73,7 @@ export class Conversations {
         const translation = new ResponsesTranslation(read, serviceClass, requestId, nowMs)
         const keep = () => this.#keep(translation, principal, keeping, nowMs, body)
         const isWhole = () => translation.whole !== null
-        if (keeping.isKept) reply.waitFor({ isWhole, keep })
+        if (keeping.isKept) translation.keeper = { isWhole, keep }
         return translation
       },
     }

@@ -15,15 +15,11 @@ export interface Keeper {
 
 export class KeptReply implements Reply {
   readonly #reply: Reply
-  #keeper: Keeper | undefined
+  readonly #keeper: Keeper
   #held: Uint8Array[] = []
 
-  constructor(reply: Reply) {
+  constructor(reply: Reply, keeper: Keeper) {
     this.#reply = reply
-  }
-
-  /** From now on what is told of the whole response waits. */
-  waitFor(keeper: Keeper): void {
     this.#keeper = keeper
   }
 
@@ -40,7 +36,7 @@ export class KeptReply implements Reply {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#keeper?.isWhole() !== true) return this.#reply.write(bytes)
+    if (!this.#keeper.isWhole()) return this.#reply.write(bytes)
     this.#held.push(bytes)
     return true
   }
@@ -50,7 +46,7 @@ export class KeptReply implements Reply {
   }
 
   end(bytes?: Uint8Array): void {
-    if (this.#keeper?.isWhole() !== true) {
+    if (!this.#keeper.isWhole()) {
       this.#reply.end(bytes)
       return
     }
@@ -62,7 +58,7 @@ export class KeptReply implements Reply {
   }
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
-    if (this.#keeper?.isWhole() !== true) {
+    if (!this.#keeper.isWhole()) {
       this.#reply.send(status, body, headers)
       return
     }

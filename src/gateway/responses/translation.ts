@@ -10,6 +10,7 @@ import type { ReplyHeaders } from '../reply.ts'
 import type { Translation } from '../translated-reply.ts'
 import { parsedObject, usageCounts } from '../usage.ts'
 import { ResponseEvents } from './events.ts'
+import type { Keeper } from './kept-reply.ts'
 import type { ResponsesRequest } from './request.ts'
 import {
   callItem,
@@ -25,6 +26,7 @@ import {
 
 export class ResponsesTranslation implements Translation {
   readonly headers: ReplyHeaders = []
+  keeper: Keeper | undefined
   readonly #requestId: string
   readonly #frame: ResponseFrame
   readonly #events: ResponseEvents
