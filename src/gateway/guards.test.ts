@@ -10,8 +10,10 @@ import {
   answerChat,
   beginStream,
   chatFrames,
+  sendJson,
   startTestEngine,
   type TestEngine,
+  usage,
 } from '../engine/index.ts'
 import { readDocument } from '../route/index.ts'
 import { startTestGateway, type TestGateway, testPrincipal } from './test-gateway.ts'
@@ -190,6 +192,43 @@ test('an answer is redacted as it streams, and whole the same', async () => {
   await settled()
   assert.deepEqual(last()?.guards, [{ name: 'no-pii', outcome: 'redacted' }])
   assert.equal(last()?.end, 'done')
+})
+
+test('embeddings have no texts that a guard could look at in their answer', async () => {
+  guard({ name: 'no-pii', kind: 'pii', when: 'after', action: 'redact' }, http({ when: 'after' }))
+  engine.answer((one) =>
+    sendJson(one.response, 200, { data: [{ index: 0, embedding: [0.5] }], usage: usage(3, 0) }),
+  )
+  const { data } = await client.embeddings.create({
+    model: 'mill',
+    input: 'a@b.de',
+    encoding_format: 'float',
+  })
+  assert.deepEqual(data[0]?.embedding, [0.5])
+  await settled()
+  assert.deepEqual([last()?.end, last()?.inputTokens, last()?.guards], ['done', 3, []])
+})
+
+test('what was thought goes out before the answer begins, though a match was awaited', async () => {
+  guard({ name: 'no-pii', kind: 'pii', when: 'after', action: 'redact' })
+  engine.answer((one) => {
+    beginStream(one.response)
+    const delta = (said: object, finish_reason: string | null = null) =>
+      `data: ${JSON.stringify({ choices: [{ index: 0, delta: said, finish_reason }] })}\n\n`
+    const thought = [{ reasoning_content: 'mail bob@' }, { reasoning_content: 'example.org' }]
+    const said = [{ content: 'Ask ' }, { content: 'bob@example.org' }]
+    const pieces = [...thought, ...said].map((one) => delta(one))
+    one.response.end(`${pieces.join('')}${delta({}, 'stop')}data: [DONE]\n\n`)
+  })
+  const message = await claude.messages
+    .stream({ model: 'mill', max_tokens: 9, messages: [{ role: 'user', content: 'Whom?' }] })
+    .finalMessage()
+  assert.deepEqual(
+    message.content.map((one) =>
+      one.type === 'text' ? one.text : one.type === 'thinking' && one.thinking,
+    ),
+    ['mail [EMAIL]', 'Ask [EMAIL]'],
+  )
 })
 
 test('a refused answer ends as the wire has it, and the engine need not go on', async () => {

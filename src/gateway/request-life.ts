@@ -237,7 +237,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     this.progress.dispatched(grant.engine.id, clock.monotonicMs())
     const sent = engineRequest(requestId, request, grant, told)
     const { guarding } = this.options
-    const owner = guarding === null ? this : ownerBehind(guarding, this)
+    const owner = guarding === null ? this : ownerBehind(guarding, request, this)
     const call = grant.engine.dispatch(sent, relayFor(request, owner))
     if (this.isEnded) call.abort()
     else this.#call = call

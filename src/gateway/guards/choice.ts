@@ -4,8 +4,9 @@ import { CallNumbers, callOf, type Fields, fieldsOf } from '../engine-words.ts'
 import type { Guarding } from './before.ts'
 import { textsIn, withTextsIn } from './texts.ts'
 
-/** Where an engine puts texts in a piece of an answer. */
-export const TEXT_KEYS = ['content', 'reasoning_content', 'reasoning', 'refusal', 'text'] as const
+const THOUGHT_KEYS = ['reasoning_content', 'reasoning']
+/** Where an engine puts texts in a piece of an answer; what it thinks comes before what it says. */
+export const TEXT_KEYS = [...THOUGHT_KEYS, 'content', 'refusal', 'text'] as const
 
 interface Step {
   guard: ActiveGuard
@@ -31,15 +32,21 @@ export class GuardedChoice {
   }
 
   /**
-   * @returns what may go out by now
+   * @returns what may go out by now: of this text, and of thoughts that end where it begins
    * @throws GristmillError `guard_refused`
    */
-  push(key: string, text: string): string {
+  push(key: string, text: string): Record<string, string> {
     if (this.#guarding.set.wantsWhole) {
       this.#whole[key] = (this.#whole[key] ?? '') + text
-      return ''
+      return {}
     }
-    return this.#through(this.#channelOf(key), 0, text)
+    const released: Record<string, string> = {}
+    for (const thought of THOUGHT_KEYS.includes(key) ? [] : THOUGHT_KEYS) {
+      released[thought] = this.#restOf(this.#channels.get(thought) ?? [])
+      this.#channels.delete(thought)
+    }
+    released[key] = this.#through(this.#channelOf(key), 0, text)
+    return released
   }
 
   addCalls(calls: unknown): void {
@@ -54,12 +61,7 @@ export class GuardedChoice {
   rest(): Fields {
     const rest: Fields = {}
     for (const [key, steps] of this.#channels) {
-      let text = ''
-      for (const [at, step] of steps.entries()) {
-        const last = step.scanner.end()
-        this.#judge(step)
-        text += this.#through(steps, at + 1, last)
-      }
+      const text = this.#restOf(steps)
       if (text !== '') rest[key] = text
     }
     const { set, run } = this.#guarding
@@ -103,6 +105,16 @@ export class GuardedChoice {
     })
     this.#channels.set(key, steps)
     return steps
+  }
+
+  #restOf(steps: readonly Step[]): string {
+    let text = ''
+    for (const [at, step] of steps.entries()) {
+      const last = step.scanner.end()
+      this.#judge(step)
+      text += this.#through(steps, at + 1, last)
+    }
+    return text
   }
 
   #through(steps: readonly Step[], from: number, text: string): string {

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { type GristmillError, toGristmillError } from '../../base/index.ts'
 import type { EngineFailure } from '../../engine/index.ts'
 import type { TokenCounts } from '../../meter/index.ts'
+import type { CanonicalRequest } from '../canonical.ts'
 import type { RelayOwner } from '../relay.ts'
 import { guardedAnswer, isRefusal } from './answer.ts'
 import type { Guarding } from './before.ts'
@@ -18,9 +19,14 @@ export interface GuardedOwner extends RelayOwner {
   answerUnchecked(error: GristmillError, usage: TokenCounts | null): void
 }
 
-/** Who takes an engine's answer. */
-export function ownerBehind(guarding: Guarding, owner: GuardedOwner): RelayOwner {
-  return guarding.set.after.length === 0 ? owner : new AnswerGuard(owner, guarding)
+/** Who takes an engine's answer. Embeddings have no texts to look at. */
+export function ownerBehind(
+  guarding: Guarding,
+  { endpoint }: Pick<CanonicalRequest, 'endpoint'>,
+  owner: GuardedOwner,
+): RelayOwner {
+  const isLookedAt = endpoint !== '/v1/embeddings' && guarding.set.after.length > 0
+  return isLookedAt ? new AnswerGuard(owner, guarding) : owner
 }
 
 class AnswerGuard implements RelayOwner {

@@ -116,8 +116,11 @@ export class GuardedStream {
     for (const key of TEXT_KEYS) {
       const text = delta[key]
       if (typeof text !== 'string') continue
-      const released = text === '' ? '' : choice.push(key, text)
-      if (released !== '' || (left.role !== undefined && key === 'content')) left[key] = released
+      const released = text === '' ? {} : choice.push(key, text)
+      for (const [name, part] of Object.entries(released)) {
+        if (part !== '') left[name] = `${String(left[name] ?? '')}${part}`
+      }
+      if (left.role !== undefined && key === 'content') left.content ??= ''
     }
     choice.addCalls(delta.tool_calls)
     const out = Object.keys(left).length === 0 ? [] : [this.#event(choice.index, left)]
