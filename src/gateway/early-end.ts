@@ -1,4 +1,5 @@
 /** The end of an answer before its engine is done, since what is set aside for it is used up. */
+import { GristmillError } from '../base/index.ts'
 import type { Hold } from '../meter/index.ts'
 import type { CanonicalRequest } from './canonical.ts'
 import { jsonOf } from './json-text.ts'
@@ -16,6 +17,10 @@ export function hasUsedUp(
 ): boolean {
   if (engineMsMax === null || dispatchedAtMs === undefined) return false
   return nowMs - dispatchedAtMs >= engineMsMax - AHEAD_MS
+}
+
+export function timeUsedUp({ engineMsMax }: Pick<Hold, 'engineMsMax'>): GristmillError {
+  return new GristmillError('engine_time_used_up', { seconds: Number(engineMsMax) / 1000 })
 }
 
 /**

@@ -142,6 +142,43 @@ describe('a route that overflows', () => {
     assert.ok(mill.ledger.settlements.every((one) => one.rentedTarget === undefined))
   })
 
+  it('waits for own engines again where the service does not take what they would', async () => {
+    allow({ anna: 1e9 })
+    const refusal = { error: { message: 'context_length_exceeded', type: 'invalid_request_error' } }
+    rented.answer((one) => sendJson(one.response, 400, refusal))
+    const first = fill()
+    await until(() => own.seen.length === 1)
+    const more = Array.from({ length: 4 }, () => ask())
+    await until(() => rented.seen.length === 4)
+    letGo()
+    for (const { data, response } of await Promise.all([first, ...more])) {
+      assert.equal(data.choices[0]?.message.content, 'own')
+      assert.equal(response.headers.get('x-gristmill-overflow'), null)
+    }
+    assert.equal(mill.pool.health.of(rented.url).state, 'closed', 'and nobody is to blame')
+    assert.ok(mill.ledger.settlements.every((one) => one.rentedTarget === undefined))
+  })
+
+  it('waits for own engines again where the wire of the service cannot say it', async () => {
+    allow({ anna: 1e9 })
+    mill.setEngine(rented, big, 'down')
+    const claude = await startTestEngine()
+    const service = { kind: 'service', service: 'anthropic', takesCacheSalt: false } as const
+    mill.setEngine({ url: claude.url, service: 'anthropic', keys: ['k'] }, { ...big, ...service })
+    const first = fill()
+    await until(() => own.seen.length === 1)
+    const second = ask({ logprobs: true })
+    await until(() => mill.pool.waitingOf('ten_anna') === 1)
+    // Longer than it waits before it goes over.
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    assert.equal(mill.pool.waitingOf('ten_anna'), 1)
+    letGo()
+    assert.equal((await second).data.choices[0]?.message.content, 'own')
+    await first
+    assert.equal(claude.seen.length, 0)
+    await claude.close()
+  })
+
   it('comes back, however many the service refuses', async () => {
     allow({ anna: 1e9 })
     rented.answer((one) => sendJson(one.response, 429, { error: { message: 'too many' } }))

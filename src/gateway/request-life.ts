@@ -17,7 +17,7 @@ import type { Grant, Ticket, TicketHolder, TicketRequest } from '../pool/index.t
 import { AnswerBound } from './answer-bound.ts'
 import { withBudget } from './budget-request.ts'
 import { outputTokensMax } from './canonical.ts'
-import { hasUsedUp, lengthEnd } from './early-end.ts'
+import { hasUsedUp, lengthEnd, timeUsedUp } from './early-end.ts'
 import { failureError, failureOfStatus, type Refusal, refusalOf } from './engine-errors.ts'
 import { engineRequest, relayFor } from './engine-request.ts'
 import { type GuardedOwner, ownerBehind } from './guards/owner.ts'
@@ -139,20 +139,19 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   }
 
   /** Ends it with what there is. */
-  #endEarly({ engineMsMax }: Hold): void {
+  #endEarly(hold: Hold): void {
     const { request, requestId, arrivedAtMs } = this.options
     if (request.stream && this.isDurable && !request.ownWords?.isPassing) {
       this.#reply.end(lengthEnd(request, requestId, arrivedAtMs, 'budget'))
       this.#end('budget')
-    } else {
-      const seconds = Number(engineMsMax) / 1000
-      this.#end('budget', { refusal: new GristmillError('engine_time_used_up', { seconds }) })
-    }
+    } else this.#end('budget', { refusal: timeUsedUp(hold) })
   }
 
   // The ticket
 
   #await(ticket: Ticket): void {
+    this.#state = 'waiting'
+    this.#call = this.#grant = undefined
     this.#ticket = ticket
     ticket.holder = this
     ticket.granted.then(
@@ -223,7 +222,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     try {
       this.#send(grant)
     } catch (thrown) {
-      this.#end('refused', { refusal: toGristmillError(thrown) })
+      if (!this.#isTakenBack()) this.#end('refused', { refusal: toGristmillError(thrown) })
     }
   }
 
@@ -239,8 +238,8 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     const { guarding } = this.options
     const owner = guarding === null ? this : ownerBehind(guarding, request, this)
     const call = grant.engine.dispatch(sent, relayFor(request, owner))
-    if (this.isEnded) call.abort()
-    else this.#call = call
+    if (this.#state === 'running') this.#call = call
+    else call.abort()
   }
 
   whenDurable(run: () => void): void {
@@ -310,7 +309,7 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
     if (delayMs === 0) this.#retry(`status_${status}`)
     else if (delayMs !== null) {
       this.#services.clock.after(delayMs, () => this.#retry(`status_${status}`))
-    } else {
+    } else if (!this.#isTakenBack()) {
       const { request, reply, requestId } = this.options
       // A stream that has begun can only be told in events, which ours are.
       if (reply.isBegun && request.ownWords) request.ownWords.isPassing = false
@@ -350,10 +349,16 @@ export class RequestLife implements GuardedOwner, RosterMember, TicketHolder {
   /** Gives the slot back and queues again at the old place. */
   #retry(failure: AttemptFailure): void {
     if (this.#state !== 'running' || this.#ticket === undefined) return
-    this.#state = 'waiting'
-    this.#call = undefined
-    this.#grant = undefined
     this.#await(this.#ticket.retry({ model: this.options.course?.queue, failure }))
+  }
+
+  /** Own engines may take what a rented target does not, which is no failure of the target. */
+  #isTakenBack(): boolean {
+    const { course } = this.options
+    if (course?.isOverflowing !== true || !course.advance()) return false
+    this.#ticket?.finish({ inputTokens: 0, cachedTokens: 0, outputTokens: 0, outcome: 'late' })
+    this.#await(this.#services.pool.submit({ ...this.#asked, model: course.queue }))
+    return true
   }
 
   // The end
