@@ -297,3 +297,27 @@ test('tokens per minute: charged at admission, corrected at the end, refused wit
     'taken',
   )
 })
+
+test('tokens per minute: what a long answer owes is not forgotten while it runs, nor after', () => {
+  const clock = new FakeClock()
+  const rates = new TokenRates(clock)
+  const principal = testPrincipal('anna', {
+    policy: { keyLimits: { ...noLimits, tokensPerMinute: 1000 } },
+  })
+  const pass = (minutes: number) => {
+    for (let i = 0; i < minutes; i++) {
+      clock.advance(60_000)
+      rates.forgetIdle()
+    }
+  }
+  const ask = () => rates.charge(principal, 10, 300)
+  const charge = ask()
+  pass(4)
+  assert.deepEqual(rates.levels(), [])
+  // The minutes in which it ran have paid for a part.
+  rates.correct(charge, 10_000)
+  pass(4)
+  assert.throws(ask, (error) => (error as GristmillError).retryAfterMs === 78_000)
+  pass(2)
+  ask()
+})

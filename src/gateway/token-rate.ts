@@ -9,8 +9,11 @@ import type { Principal } from '../tenancy/index.ts'
 const MINUTE_MS = 60_000
 
 interface Bucket {
+  id: string
   tokens: number
   atMs: number
+  /** Its size, and what it gains in a minute; 0 where that is not known. */
+  tokensPerMinute: number
 }
 
 /** What was charged to which buckets; handed back for the correction. */
@@ -94,18 +97,28 @@ export class TokenRates implements RateLimiter {
   restore(levels: readonly { id: string; tokens: number }[]): void {
     const atMs = this.#clock.monotonicMs()
     this.#buckets.clear()
-    for (const { id, tokens } of levels) this.#buckets.set(id, { tokens, atMs })
+    for (const { id, tokens } of levels) {
+      this.#buckets.set(id, { id, tokens, atMs, tokensPerMinute: 0 })
+    }
   }
 
   /** Replaces the estimate by what was used. */
   correct(charge: Charge, tokens: number): void {
-    for (const bucket of charge.buckets) bucket.tokens += charge.tokens - tokens
+    for (const charged of charge.buckets) {
+      // It may have been forgotten while a long answer ran.
+      const bucket = this.#buckets.get(charged.id) ?? charged
+      bucket.tokens += charge.tokens - tokens
+      this.#buckets.set(bucket.id, bucket)
+    }
   }
 
-  /** Forgets who has not asked for a while; to be called now and then. */
+  /** Forgets who has not asked for a while and owes nothing; to be called now and then. */
   forgetIdle(): void {
-    const before = this.#clock.monotonicMs() - 2 * MINUTE_MS
-    for (const [id, bucket] of this.#buckets) if (bucket.atMs < before) this.#buckets.delete(id)
+    const nowMs = this.#clock.monotonicMs()
+    for (const [id, bucket] of this.#buckets) {
+      const isIdle = bucket.atMs < nowMs - 2 * MINUTE_MS
+      if (isIdle && levelAt(bucket, nowMs) >= bucket.tokensPerMinute) this.#buckets.delete(id)
+    }
   }
 
   #admit({ id, scope, tokensPerMinute }: RateLimit, inputTokens: number, tokens: number): Bucket {
@@ -124,11 +137,15 @@ export class TokenRates implements RateLimiter {
 
   #refilled(id: string, tokensPerMinute: number): Bucket {
     const nowMs = this.#clock.monotonicMs()
-    const bucket = this.#buckets.get(id) ?? { tokens: tokensPerMinute, atMs: nowMs }
-    const gained = ((nowMs - bucket.atMs) * tokensPerMinute) / MINUTE_MS
-    bucket.tokens = Math.min(tokensPerMinute, bucket.tokens + gained)
+    const full = { id, tokens: tokensPerMinute, atMs: nowMs, tokensPerMinute }
+    const bucket = this.#buckets.get(id) ?? full
+    bucket.tokensPerMinute = tokensPerMinute
+    bucket.tokens = Math.min(tokensPerMinute, levelAt(bucket, nowMs))
     bucket.atMs = nowMs
     this.#buckets.set(id, bucket)
     return bucket
   }
 }
+
+const levelAt = ({ tokens, atMs, tokensPerMinute }: Bucket, nowMs: number) =>
+  tokens + ((nowMs - atMs) * tokensPerMinute) / MINUTE_MS
