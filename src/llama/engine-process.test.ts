@@ -80,10 +80,14 @@ test('on SIGTERM a running stream ends with an error event, not in the middle of
     body: JSON.stringify(body),
   })
   child.kill('SIGTERM')
+  await gone(url)
+  // A terminal sends signals to all, as service managers do, and what started it passes them on.
+  child.kill('SIGTERM')
   const text = await response.text()
   const last = text.trimEnd().split('\n\n').at(-1) ?? ''
   assert.equal(JSON.parse(last.replace('data: ', '')).error.code, 'shutting_down')
-  await once(child, 'exit')
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
 })
 
 test('a calibration is measured once and found again at the next start', async () => {

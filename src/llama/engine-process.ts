@@ -51,12 +51,16 @@ async function serve(): Promise<void> {
     if (options['parent-pipe']) endWithParent()
     const engine = await runEngine(options, { clock: systemClock, random: systemRandom, logger })
     process.stdout.write(`${JSON.stringify(engine.ready)}\n`)
+    let isStopping = false
     const stop = (signal: string) => {
+      // What starts us passes a signal on that the terminal has sent us already.
+      if (isStopping) return
+      isStopping = true
       logger.info({ signal }, 'engine stops')
       void engine.close(GRACE_MS).finally(() => process.exit(0))
     }
-    process.once('SIGTERM', stop)
-    process.once('SIGINT', stop)
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
   } catch (thrown) {
     const error = toGristmillError(thrown)
     const cause = error.code === 'internal_error' ? `\n${String((thrown as Error)?.stack)}` : ''
