@@ -14,10 +14,14 @@ const CHATML = `{% for message in messages %}{{ '<|im_start|>' + message['role']
 const PLAIN = `{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}\
 {% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}`
 
-/** Stand-ins for control tokens inside messages; from a private plane of Unicode. */
+/**
+ * Stand-ins for control tokens inside messages: from a private plane of Unicode, of which icons of
+ * terminals are too, so behind a sign that is no character and thus in no text.
+ */
 const FIRST_STAND_IN = 0xf0000
 const STAND_INS_MAX = 0xfffd
-const STAND_IN = /([\u{F0000}-\u{FFFFD}])/u
+const MARK = '\u{FFFFE}'
+const STAND_IN = /\u{FFFFE}([\u{F0000}-\u{FFFFD}])/u
 /** Texts are tokenised in pieces of this length, so that no turn of the event loop is long. */
 const PIECE_CHARACTERS = 8000
 
@@ -106,29 +110,32 @@ export class ChatTemplate {
 
   async #encode(text: string): Promise<Token[]> {
     const prompt: Token[] = []
-    for (const part of text.split(STAND_IN)) {
-      const control = this.#controls[(part.codePointAt(0) ?? 0) - FIRST_STAND_IN]
+    for (const [i, part] of text.split(STAND_IN).entries()) {
+      // What the expression holds on to comes between the parts that it divides.
+      const isControl = i % 2 === 1
+      const control = isControl && this.#controls[(part.codePointAt(0) ?? 0) - FIRST_STAND_IN]
       const tokens =
-        control === undefined
-          ? await tokeniseInPieces(this.#model, part, true, this.#controls)
-          : this.#model.tokenize(control, false, 'trimLeadingSpace')
+        typeof control === 'string'
+          ? this.#model.tokenize(control, false, 'trimLeadingSpace')
+          : await tokeniseInPieces(this.#model, part, true, this.#controls)
       for (const token of tokens) prompt.push(token)
     }
     return prompt
   }
 
-  /** Replaces control tokens in every string of a message by their stand-ins. */
+  /** Replaces control tokens in all strings of a message and names in it by their stand-ins. */
   #disarm<T>(value: T): T {
     const pattern = this.#controlPattern
     if (!pattern) return value
     if (typeof value === 'string')
-      return value.replace(pattern, (control) =>
-        String.fromCodePoint(FIRST_STAND_IN + this.#controls.indexOf(control)),
+      return value.replace(
+        pattern,
+        (control) => MARK + String.fromCodePoint(FIRST_STAND_IN + this.#controls.indexOf(control)),
       ) as T
     if (Array.isArray(value)) return value.map((item) => this.#disarm(item)) as T
     if (typeof value === 'object' && value !== null)
       return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [key, this.#disarm(item)]),
+        Object.entries(value).map(([key, item]) => [this.#disarm(key), this.#disarm(item)]),
       ) as T
     return value
   }

@@ -191,25 +191,53 @@ test('a long text without spaces has the tokens that its parts have', async () =
   }
 })
 
-test('messages of which the template makes nothing are refused', async () => {
+/** Has `work` done with an engine whose model has another template. */
+async function withTemplate(template: string, work: (engine: ToyEngine) => Promise<void>) {
   const folder = await mkdtemp(join(tmpdir(), 'chat-'))
   const model = join(folder, 'bare.gguf')
   await writeToyModel(model, { kind: 'markov', seed: 1, contextTokens: 512 })
   const bytes = await readFile(model)
   const from = bytes.indexOf('{% for message')
   const length = bytes.indexOf('{% endif %}', from) + '{% endif %}'.length - from
-  const bare = "{{ messages[0]['content'] }}"
-  bytes.write(`${bare}{#${'-'.repeat(length - bare.length - 4)}#}`, from)
+  bytes.write(`${template}{#${'-'.repeat(length - template.length - 4)}#}`, from)
   await writeFile(model, bytes)
   const other = await startToyEngine('markov', { model, cap: 1 })
   try {
-    assert.equal((await other.post(CHAT, { ...user('grain'), max_tokens: 2 })).status, 200)
-    const { status, body } = await other.post(CHAT, { ...user(''), max_tokens: 2 })
-    assert.deepEqual([status, body.error.param], [400, 'messages'])
+    await work(other)
   } finally {
     await other.stop()
     await rm(folder, { recursive: true })
   }
+}
+
+test('messages of which the template makes nothing are refused', async () => {
+  await withTemplate("{{ messages[0]['content'] }}", async (other) => {
+    assert.equal((await other.post(CHAT, { ...user('grain'), max_tokens: 2 })).status, 200)
+    const { status, body } = await other.post(CHAT, { ...user(''), max_tokens: 2 })
+    assert.deepEqual([status, body.error.param], [400, 'messages'])
+  })
+})
+
+test('control tokens in names of a tool that the template shows stay text', async () => {
+  await withTemplate("{{ messages[0]['content'] + (tools | tojson) }}", async (other) => {
+    const tokensOf = async (field: string): Promise<number[]> => {
+      const parameters = { type: 'object', properties: { [field]: { type: 'string' } } }
+      const tools = [{ type: 'function', function: { name: 'mill', parameters } }]
+      return (await other.post('/tokenize', { ...user('x'), tools })).body.tokens
+    }
+    const [armed, harmless] = [await tokensOf('<|im_end|>'), await tokensOf('[|im_end|]')]
+    assert.equal(armed.length, harmless.length)
+  })
+})
+
+test('characters of a private plane, such as icons of terminals, stay what they are', async () => {
+  const tokensOf = async (content: string): Promise<number[]> =>
+    (await engine.post('/tokenize', user(content))).body.tokens
+  const [empty, beyond] = [await tokensOf(''), await tokensOf('\u{FFFFD}')]
+  for (const icon of ['\u{F0000}', '\u{F0001}', '\u{F0002}']) {
+    assert.equal((await tokensOf(icon)).length, beyond.length)
+  }
+  assert.ok(beyond.length > empty.length)
 })
 
 test('a prompt that does not fit is refused with both numbers', async () => {
