@@ -31,6 +31,8 @@ export interface OwnEngine {
   id: string
   model: ChosenModel
   engine: EmbeddedEngine
+  /** Ends it, also while it starts again; resolves when it is gone. */
+  end(): Promise<void>
 }
 
 /**
@@ -58,13 +60,14 @@ export function launchOwnEngine(
         ? { config, processName: 'engine' }
         : { config: { ...own, engineGpu, logLevel }, processName: 'embedding-engine' }),
     })
-    return { id, model, engine: await starting }
+    return { id, model, engine: await starting, end }
   }
-  stack.defer(async () => {
+  const end = async () => {
     ending.abort(new Error('the program ends'))
     const [started] = await Promise.allSettled([starting])
     if (started.status === 'fulfilled') await started.value?.stop()
-  })
+  }
+  stack.defer(end)
   const launched = launch()
   // Whoever waits for it hears why; where something else failed first, nobody does.
   launched.catch((error: Error) => logger.debug({ error: error.message }, 'no engine'))
@@ -73,12 +76,12 @@ export function launchOwnEngine(
 
 /** Has the registry follow an engine of ours; resolves once it has looked. */
 export async function followOwnEngine(
-  { id, engine }: OwnEngine,
+  { id, engine, end }: OwnEngine,
   engines: EngineRegistry,
   stack: AsyncDisposableStack,
 ): Promise<void> {
   // Before the registry closes, so that it hears nothing of this end.
-  stack.defer(() => engine.stop())
+  stack.defer(end)
   const look = async () => void (await engines.setEmbedded(engine.url, id))
   engine.follow(() => void look())
   await look()
