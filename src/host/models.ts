@@ -7,6 +7,7 @@ import { createReadStream, existsSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, GristmillError, type Logger } from '../base/index.ts'
 import { downloadFromHub, type Progress } from './download.ts'
 import type { Home } from './home.ts'
@@ -14,6 +15,7 @@ import {
   type CatalogModel,
   DEFAULT_MODEL,
   EMBEDDING_MODEL,
+  type HubFile,
   parseHubReference,
 } from './model-catalog.ts'
 import { type Model, ModelRegistry } from './model-registry.ts'
@@ -27,9 +29,12 @@ export interface SourceFailure {
   reason: string
 }
 
-/** `toy`: no source could be reached, so the caller starts the generated model and says so. */
+/**
+ * `toy`: no source could be reached, so the caller starts the generated model and says so.
+ * `insteadOf`: the chosen one, whose file is gone or was changed.
+ */
 export type DefaultModel =
-  | { kind: 'model'; model: Model; failures: SourceFailure[] }
+  | { kind: 'model'; model: Model; insteadOf?: Model | undefined; failures: SourceFailure[] }
   | { kind: 'toy'; failures: SourceFailure[] }
 
 export interface EnsureOptions {
@@ -52,17 +57,26 @@ export interface ModelStore {
   setDefault(name: string): void
   /** The chosen default, if there is one and its file is still what it was. */
   defaultModel(): Model | undefined
-  /** The chosen default, else the catalogue's, fetched when it is not here yet. */
+  /**
+   * The chosen default, else the catalogue's, fetched when it is not here yet. What was chosen
+   * stays chosen, as its file may be on a disk that is not mounted.
+   */
   ensureDefault(options: EnsureOptions): Promise<DefaultModel>
   /**
    * The model of a name, or of a path or hub reference, added when it is new.
    * @throws GristmillError as `add` does
    */
   ensure(nameOrReference: string, options: EnsureOptions): Promise<Model>
+  /**
+   * Looks at such a model, changing nothing.
+   * @returns path of its file; undefined where it is to be fetched
+   * @throws GristmillError as `ensure` does for all that needs no network to be known
+   */
+  look(nameOrReference: string, offline: boolean): Promise<string | undefined>
 }
 
 export interface ModelStoreOptions {
-  home: Home
+  home: Pick<Home, 'folder' | 'freeBytes'>
   clock: Clock
   logger: Logger
   /** Reads the file's own description; throws `model_file_invalid` when it makes no sense. */
@@ -81,7 +95,12 @@ export interface ModelStoreOptions {
 /** Opens the store of a home; a running server and a command may use it at the same time. */
 export function openModelStore(options: ModelStoreOptions): ModelStore {
   const registry = new ModelRegistry(options.home.folder('models'), options.clock)
-  const find = (name: string) => registry.list().find((model) => model.name === name)
+  const find = (nameOrReference: string) => {
+    const hubFile = hubFileIn(nameOrReference)
+    const models = registry.list().filter(({ path }) => existsSync(path))
+    const named = models.find(({ name }) => name === nameOrReference)
+    return named ?? (hubFile && models.find((model) => cameFrom(model, hubFile)))
+  }
   const catalogue = [options.catalog ?? DEFAULT_MODEL, EMBEDDING_MODEL]
   const add: ModelStore['add'] = async (reference, onProgress) => {
     const known = catalogue.find(({ name }) => name === reference)
@@ -107,17 +126,37 @@ export function openModelStore(options: ModelStoreOptions): ModelStore {
     ensureDefault: (how) => ensureDefault(registry, options, how),
     ensure: async (nameOrReference, { offline, onProgress }) => {
       const known = find(nameOrReference)
-      if (known && existsSync(known.path)) return known
-      if (offline && !isPath(nameOrReference)) {
-        const reason = 'it is not on this machine, and GRISTMILL_OFFLINE is set'
-        throw new GristmillError('model_unavailable', { model: nameOrReference, reason })
-      }
+      if (known) return known
+      if (offline) refuseFetching(nameOrReference)
       return add(nameOrReference, onProgress)
+    },
+    look: async (nameOrReference, offline) => {
+      const known = find(nameOrReference)
+      if (known) return known.path
+      const isKnown = catalogue.some(({ name }) => name === nameOrReference)
+      if (isKnown || hubFileIn(nameOrReference)) {
+        if (offline) refuseFetching(nameOrReference)
+        return undefined
+      }
+      const path = pathOf(registry, nameOrReference)
+      await options.inspect(path)
+      return path
     },
   }
 }
 
+function refuseFetching(nameOrReference: string): void {
+  if (isPath(nameOrReference)) return
+  const reason = 'it is not on this machine, and GRISTMILL_OFFLINE is set'
+  throw new GristmillError('model_unavailable', { model: nameOrReference, reason })
+}
+
 const isPath = (text: string) => existsSync(text) || isAbsolute(text) || text.startsWith('.')
+
+const hubFileIn = (text: string) => (isPath(text) ? undefined : parseHubReference(text))
+
+const cameFrom = ({ source }: Model, hubFile: HubFile) =>
+  isDeepStrictEqual(parseHubReference(source), hubFile)
 
 async function addModel(
   registry: ModelRegistry,
@@ -125,16 +164,16 @@ async function addModel(
   reference: string,
   onProgress: OnProgress | undefined,
 ): Promise<Model> {
-  const hubFile = isPath(reference) ? undefined : parseHubReference(reference)
-  if (hubFile === undefined && !isPath(reference) && !/\.gguf$/i.test(reference)) {
-    throw new GristmillError('not_found', { kind: 'model', id: reference })
-  }
+  const hubFile = hubFileIn(reference)
   const folder = options.home.folder('models')
-  const path = hubFile ? join(folder, basename(hubFile.path)) : resolve(reference)
+  const path = hubFile ? join(folder, basename(hubFile.path)) : pathOf(registry, reference)
   const name = nameOf(path)
-  const taken = registry.list().find((model) => model.name === name && model.path !== path)
+  // Files of several repositories may have the same name, which is all that is kept of their path.
+  const isOther = (model: Model) =>
+    model.path === path ? hubFile && !cameFrom(model, hubFile) : model.name === name
+  const taken = registry.list().find(isOther)
   if (taken) {
-    const reason = `A model named ${name} exists already, from ${taken.source}`
+    const reason = `A model named ${taken.name} exists already, from ${taken.source}`
     throw new GristmillError('conflict', { reason })
   }
   const fetched = hubFile !== undefined && !existsSync(path)
@@ -170,8 +209,8 @@ async function ensureDefault(
   if (chosen) failures.push({ source: chosen.path, reason: 'its file is gone or was changed' })
   const model = await fetchKnown(registry, options, catalog, how, failures)
   if (model === undefined) return { kind: 'toy', failures }
-  registry.setDefault(model.name)
-  return { kind: 'model', model, failures }
+  const insteadOf = chosen?.name === model.name ? undefined : chosen
+  return { kind: 'model', model, insteadOf, failures }
 }
 
 /**
@@ -203,13 +242,25 @@ async function fetchKnown(
   return undefined
 }
 
+/**
+ * Of a file that its owner keeps.
+ * @throws GristmillError `not_found` where it is no path, `model_file_invalid` where it is the name
+ *   of a model whose file is gone
+ */
+function pathOf(registry: ModelRegistry, reference: string): string {
+  if (isPath(reference) || /\.gguf$/i.test(reference)) return resolve(reference)
+  const known = registry.list().find(({ name }) => name === reference)
+  if (known && !existsSync(known.path)) throw invalid(known.path, NO_SUCH_FILE)
+  throw new GristmillError('not_found', { kind: 'model', id: reference })
+}
+
 /** Looks whether a file can be a model at all, and what it is. */
 async function check(
   path: string,
   inspect: ModelStoreOptions['inspect'],
 ): Promise<Pick<Model, 'sha256' | 'embedsOnly'>> {
   const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat) throw invalid(path, 'there is no such file')
+  if (!stat) throw invalid(path, NO_SUCH_FILE)
   if (!stat.isFile()) throw invalid(path, 'it is not a file')
   const file = await open(path)
   try {
@@ -225,6 +276,7 @@ async function check(
   return { sha256: hash.digest('hex'), embedsOnly }
 }
 
+const NO_SUCH_FILE = 'there is no such file'
 const WRONG_CHECKSUM = 'its checksum is wrong'
 
 function invalid(path: string, reason: string): GristmillError {
