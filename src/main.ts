@@ -40,6 +40,7 @@ import {
   batchPart,
   Calibrations,
   type ConversationPart,
+  checkModels,
   chooseEmbeddingModel,
   chooseModel,
   clusterView,
@@ -119,6 +120,7 @@ export async function startGristmill(config: Config, options: StartOptions): Pro
   const { onProgress } = options
   const stack = new AsyncDisposableStack()
   try {
+    await checkModels(config, clock, logger)
     const home = await openHome(config, clock, { what: 'gristmill start', onWait: onProgress })
     stack.defer(() => home.release())
     await checkPort(config.host, config.port)

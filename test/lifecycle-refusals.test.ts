@@ -4,12 +4,21 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { eventually } from '../src/base/test-eventually.ts'
+import { writeToyModel } from '../src/llama/index.ts'
 import { beginServer, newHome, processesOf, removeHome, type ServerOptions } from './server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gristmill-refusals-'))
@@ -109,15 +118,23 @@ describe('settings that cannot be', () => {
     assert.match(await refusal({ args: ['--host', '192.0.2.1'] }), /no address of this machine/)
   })
 
-  it('a model file that is none', async () => {
+  it('a model that cannot be had is told before anything is made', async () => {
     const file = join(folder, 'model.gguf')
-    writeFileSync(file, 'this is no model')
-    assert.match(await refusal({ model: file }), /model.gguf cannot be used: it is not a GGUF file/)
-  })
-
-  it('a model that a machine without network does not have', async () => {
-    const line = await refusal({ model: 'someone/something/else.gguf' })
-    assert.match(line, /GRISTMILL_OFFLINE|could not be fetched/)
+    const whole = join(folder, 'whole.gguf')
+    await writeToyModel(whole, { kind: 'markov', seed: 1, contextTokens: 256 })
+    writeFileSync(file, readFileSync(whole).subarray(0, -5000))
+    const unmade = join(folder, 'unmade')
+    const wrong: [string, RegExp][] = [
+      [file, /model.gguf cannot be used: it is cut off/],
+      ['someone/something/else.gguf', /not on this machine, and GRISTMILL_OFFLINE is set/],
+    ]
+    for (const [model, told] of wrong) {
+      assert.match(await refusal({ home: unmade, model }), told)
+      assert.ok(!existsSync(unmade), model)
+    }
+    const env = { GRISTMILL_EMBEDDING_MODEL: whole }
+    assert.match(await refusal({ home: unmade, env }), /whole.gguf writes texts/)
+    assert.ok(!existsSync(unmade))
   })
 })
 

@@ -12,7 +12,13 @@ export { engineService, modelsOf } from './engine-service.ts'
 export { openEngines } from './engines-part.ts'
 export { floorView } from './floor-view.ts'
 export { type LoginPart, loginPart } from './login-part.ts'
-export { type ChosenModel, chooseEmbeddingModel, chooseModel, TOY_MODEL } from './model-choice.ts'
+export {
+  type ChosenModel,
+  checkModels,
+  chooseEmbeddingModel,
+  chooseModel,
+  TOY_MODEL,
+} from './model-choice.ts'
 export { followOwnEngine, launchOwnEngine, measuresFirst } from './own-engine.ts'
 export { type PlanDesk, planDesk } from './plan-desk.ts'
 export { openPool } from './pool-part.ts'
