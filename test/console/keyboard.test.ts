@@ -62,6 +62,46 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     await dialog.waitFor({ state: 'hidden' })
   })
 
+  test('? is heard however soon it comes after the list was closed', async () => {
+    await page.goto(fixture.url)
+    await page.getByRole('navigation').waitFor()
+    const dialog = page.getByRole('dialog', { name: 'Commands' })
+    const key = (on: string, name: string) =>
+      `${on}.dispatchEvent(new KeyboardEvent('keydown', { key: '${name}', bubbles: true }))`
+    // Enter runs a command; Escape is the browser's own, which asks the dialog to close.
+    for (const closing of [key('document.activeElement', 'Enter'), 'list.requestClose()']) {
+      await page.keyboard.press('?')
+      await dialog.waitFor()
+      // Before the browser tells that the dialog was closed, which takes a task of its own.
+      await page.evaluate(`(async () => {
+        const list = document.querySelector('dialog[open]')
+        ${closing}
+        await null
+        ${key('document.body', '?')}
+      })()`)
+      await page.waitForTimeout(200)
+      assert.ok(await dialog.isVisible(), closing)
+      await page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'hidden' })
+    }
+  })
+
+  test('what is typed while the list is on its way runs no command', async () => {
+    const { page: slow } = await openPage(browser, { width: 1440 })
+    await slow.goto(fixture.url)
+    await slow.getByRole('navigation').waitFor()
+    await slow.route(/command-list/, async (route) => {
+      await slow.keyboard.type('tgu')
+      await route.continue()
+    })
+    await slow.keyboard.press('?')
+    await slow.getByRole('dialog', { name: 'Commands' }).waitFor()
+    assert.equal(new URL(slow.url()).pathname, '/')
+    assert.equal(await slow.evaluate('document.documentElement.dataset.theme'), 'light')
+    assert.equal(await slow.evaluate("localStorage.getItem('gristmill.theme')"), null)
+    await slow.context().close()
+  })
+
   test('Tab reaches the skip link first, and it leads to the page', async () => {
     await page.goto(`${fixture.url}/tenants`)
     await page.getByRole('heading', { level: 1 }).waitFor()

@@ -9,7 +9,11 @@ export interface DialogProps {
   children: ReactNode
 }
 
-/** Its content is there only while it is open, so that every opening starts afresh. */
+/**
+ * Its content is there only while it is open, so that every opening starts afresh. The browser
+ * tells of a closing in a task of its own, when the dialog may have been opened again: that must
+ * not close it.
+ */
 export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
   const titleId = useId()
@@ -27,7 +31,8 @@ export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
     <dialog
       ref={element}
       aria-labelledby={titleId}
-      onClose={onClose}
+      onCancel={onClose}
+      onClose={() => isOpen && !element.current?.open && onClose()}
       onClick={(event) => event.target === element.current && onClose()}
       className="m-auto w-full max-w-lg rounded-[14px] border bg-surface p-0 text-ink max-sm:mb-0 max-sm:max-w-full max-sm:rounded-b-none"
     >

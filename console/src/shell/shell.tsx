@@ -12,6 +12,8 @@ import { nextTheme } from './theme.ts'
 const CommandList = lazy(() => import('./command-list.tsx'))
 const PhoneMenu = lazy(() => import('./phone-menu.tsx'))
 
+const none: Shortcut[] = []
+
 export function Shell({ children }: { children: ReactNode }) {
   const [path] = useLocation()
   const [isMenuOpen, setMenuOpen] = useState(false)
@@ -22,7 +24,8 @@ export function Shell({ children }: { children: ReactNode }) {
   const isMenuFetched = useRef(false)
   isMenuFetched.current ||= isMenuOpen
   const commands = useCommands(() => setListOpen(true))
-  useShortcuts(commands)
+  // What is typed while the list is on its way is meant for it.
+  useShortcuts(isListOpen ? none : commands)
   const main = useRef<HTMLElement>(null)
   const place = placeOf(path)
   const shownPath = useRef(path)
