@@ -102,6 +102,22 @@ describe('the console by keyboard', { skip: withoutBrowser }, () => {
     await slow.context().close()
   })
 
+  test('a text that is selected beyond its dialog does not close it', async () => {
+    await page.goto(`${fixture.url}/tenants`)
+    await page.getByRole('button', { name: 'New tenant' }).click()
+    const name = page.getByRole('dialog').getByLabel('Name', { exact: true })
+    await name.fill('Night shift')
+    const place = (await name.boundingBox()) ?? assert.fail('it can be seen')
+    await page.mouse.move(place.x + 40, place.y + place.height / 2)
+    await page.mouse.down()
+    await page.mouse.move(5, place.y + place.height / 2)
+    await page.mouse.up()
+    await page.waitForTimeout(200)
+    assert.equal(await name.inputValue(), 'Night shift')
+    await page.mouse.click(5, 300)
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  })
+
   test('Tab reaches the skip link first, and it leads to the page', async () => {
     await page.goto(`${fixture.url}/tenants`)
     await page.getByRole('heading', { level: 1 }).waitFor()

@@ -17,6 +17,8 @@ export interface DialogProps {
 export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
   const titleId = useId()
+  // Selecting text may end beside the dialog; only what also began there closes it.
+  const isPressedBeside = useRef(false)
   useEffect(() => {
     const dialog = element.current
     if (dialog === null) return
@@ -33,7 +35,10 @@ export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
       aria-labelledby={titleId}
       onCancel={onClose}
       onClose={() => isOpen && !element.current?.open && onClose()}
-      onClick={(event) => event.target === element.current && onClose()}
+      onPointerDown={(event) => {
+        isPressedBeside.current = event.target === element.current
+      }}
+      onClick={(event) => isPressedBeside.current && event.target === element.current && onClose()}
       className="m-auto w-full max-w-lg rounded-[14px] border bg-surface p-0 text-ink max-sm:mb-0 max-sm:max-w-full max-sm:rounded-b-none"
     >
       {isOpen && (
