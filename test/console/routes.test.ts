@@ -111,15 +111,39 @@ describe('the pages of routes', { skip: withoutBrowser }, () => {
   })
 
   test('going back says what it changes, and makes a new version', async () => {
+    const newest = fixture.state.records.routes.at(-1)
+    newest?.guards.push({ name: 'no-pii', kind: 'pii', when: 'before' })
+    await page.reload()
     await page.getByRole('button', { name: 'Go back to version 3' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByText('gristmill route rollback --to 3').waitFor()
     await dialog.getByRole('cell', { name: 'careful' }).first().waitFor()
+    await dialog.getByText('Guards: no-pii goes.').waitFor()
     await dialog.getByRole('button', { name: 'Go back to version 3' }).click()
     await page
       .getByRole('row')
       .filter({ hasText: /5, holds.*version 3 again/ })
       .waitFor()
+  })
+
+  test('guards that a text takes away or changes are told before it is saved', async () => {
+    const newest = fixture.state.records.routes.at(-1)
+    newest?.guards.push(
+      { name: 'no-pii', kind: 'pii', when: 'before' },
+      { name: 'no-keys', kind: 'pattern', when: 'after', patterns: ['sk-'] },
+    )
+    await page.goto(`${fixture.url}/routes/edit`)
+    const area = page.getByRole('textbox', { name: 'Routes' })
+    const { guards, ...rest } = JSON.parse(await area.inputValue())
+    await page.getByText('Guards stay as they are.').waitFor()
+    await area.fill(JSON.stringify(rest))
+    await page.getByText('Guards: no-pii and no-keys go.').waitFor()
+    const [, keys] = guards
+    await area.fill(JSON.stringify({ ...rest, guards: [{ ...keys, when: 'before' }, 5] }))
+    await area.fill(JSON.stringify({ ...rest, guards: [{ ...keys, when: 'before' }] }))
+    await page.getByText('Guards: no-pii goes; no-keys changes.').waitFor()
+    newest?.guards.splice(0)
+    await page.goto(`${fixture.url}/routes`)
   })
 
   test('whom a target takes is told for one request', async () => {

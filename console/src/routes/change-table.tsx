@@ -1,10 +1,16 @@
-/** What other routes change, and for whom. */
+/** What other routes and guards change, and for whom. */
 import type { RouteDraftView } from '../api/contract.ts'
 import { cellClass, headClass, leadCellClass, rowClass, tableClass } from '../parts/table-looks.ts'
 import { listed } from '../units.ts'
 import { sideInWords, whoseInWords } from './route-words.ts'
 
-export function ChangeTable({ draft }: { draft: RouteDraftView }) {
+interface ChangeTableProps {
+  draft: RouteDraftView
+  /** What becomes of the guards, in words. */
+  guards: string
+}
+
+export function ChangeTable({ draft, guards }: ChangeTableProps) {
   const { changes, unexamined, warnings } = draft
   return (
     <>
@@ -40,6 +46,7 @@ export function ChangeTable({ draft }: { draft: RouteDraftView }) {
           </tbody>
         </table>
       )}
+      {guards !== '' && <p className="mt-2">{guards}</p>}
       {unexamined.length > 0 && (
         <p className="mt-2 text-soft">
           {listed(unexamined)} would change too, for so many that it is not told for whom.

@@ -4,7 +4,7 @@ import { useDeferredValue, useEffect, useRef, useState } from 'react'
 import { Link, useLocation, useSearchParams } from 'wouter'
 import { useChange } from '../api/changes.ts'
 import { change } from '../api/client.ts'
-import type { RouteDraftView, RouteSetView } from '../api/contract.ts'
+import type { GuardView, RouteDraftView, RouteSetView } from '../api/contract.ts'
 import { useMay } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
@@ -19,6 +19,7 @@ import { plural } from '../units.ts'
 import { ChangeTable } from './change-table.tsx'
 import { lineAt, placeOfPath, placesIn } from './json-places.ts'
 import { documentOf, ROUTES, useRoutes } from './route-data.ts'
+import { guardsInWords } from './route-words.ts'
 
 const NEW_ROUTE = { name: 'new-route', targets: [{ model: 'name-of-a-model' }] }
 /** Typing is not looked at before it has paused for this long. */
@@ -139,7 +140,7 @@ function Editor({ set }: { set: RouteSetView }) {
             </div>
           </div>
         </Card>
-        <Effect draft={draft} text={text} onGoTo={goTo} />
+        <Effect draft={draft} held={set.guards} text={text} onGoTo={goTo} />
       </div>
     </>
   )
@@ -154,6 +155,8 @@ function startingText(original: string, isAdding: boolean): string {
 
 interface Draft {
   syntax: string | null
+  /** Those of the text, once nothing is wrong with it; undefined: those that hold stay. */
+  guards: readonly GuardView[] | undefined
   data: RouteDraftView | undefined
   error: Error | null
   /** True while the text is newer than what is said about it. */
@@ -176,7 +179,8 @@ function useDraft(text: string): Draft {
     placeholderData: (before) => before,
     staleTime: 0,
   })
-  return { syntax, data, error, isBehind: isFetching || seen !== text }
+  const isBehind = isFetching || seen !== text
+  return { syntax, guards: guards as Draft['guards'], data, error, isBehind }
 }
 
 function sentence({ syntax, data, isBehind }: Draft, isSame: boolean): string {
@@ -194,11 +198,13 @@ function sentence({ syntax, data, isBehind }: Draft, isSame: boolean): string {
 
 interface EffectProps {
   draft: Draft
+  /** Guards that hold now. */
+  held: readonly GuardView[]
   text: string
   onGoTo: (offset: number) => void
 }
 
-function Effect({ draft, text, onGoTo }: EffectProps) {
+function Effect({ draft, held, text, onGoTo }: EffectProps) {
   const { syntax, data, error, isBehind } = draft
   const problems = data?.problems ?? []
   return (
@@ -214,7 +220,11 @@ function Effect({ draft, text, onGoTo }: EffectProps) {
         <Problems problems={problems} text={text} onGoTo={onGoTo} />
       )}
       {syntax === null && data !== undefined && problems.length === 0 && (
-        <ChangeTable draft={data} />
+        <ChangeTable
+          draft={data}
+          // Of what was not looked at yet nobody knows that it has guards at all.
+          guards={isBehind ? '' : guardsInWords(held, draft.guards ?? held)}
+        />
       )}
     </Card>
   )

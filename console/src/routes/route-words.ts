@@ -1,5 +1,6 @@
 /** Targets, conditions and changes of routes in words. */
 import type {
+  GuardView,
   RouteChangeView,
   RouteSetView,
   RouteTargetView,
@@ -66,6 +67,27 @@ export function routesSentence(
   if (all === 0) return `${head} Nobody asked for anything in the last ${minutes} minutes.`
   const share = `${percent(routed / all)} of the last ${minutes} minutes’ requests`
   return `${head} ${share} asked for one of them.`
+}
+
+/** What becomes of the guards that hold; empty where there are none, now and then. */
+export function guardsInWords(now: readonly GuardView[], then: readonly GuardView[]): string {
+  if (now.length + then.length === 0) return ''
+  const text = (guard: GuardView) => JSON.stringify(guard)
+  const without = (some: readonly GuardView[], others: readonly GuardView[]) =>
+    some.filter(({ name }) => !others.some((other) => other.name === name))
+  const changed = then.filter((guard) =>
+    now.some((other) => other.name === guard.name && text(other) !== text(guard)),
+  )
+  const said = (guards: readonly GuardView[], one: string, several: string) =>
+    guards.length === 0
+      ? []
+      : [`${listed(guards.map(({ name }) => name))} ${guards.length === 1 ? one : several}`]
+  const parts = [
+    ...said(without(now, then), 'goes', 'go'),
+    ...said(without(then, now), 'comes', 'come'),
+    ...said(changed, 'changes', 'change'),
+  ]
+  return parts.length === 0 ? 'Guards stay as they are.' : `Guards: ${parts.join('; ')}.`
 }
 
 /** Whom a change is for. */

@@ -15,7 +15,8 @@ import { RowButton } from '../parts/row-button.tsx'
 import { NOTHING } from '../parts/table-looks.ts'
 import { moment } from '../units.ts'
 import { ChangeTable } from './change-table.tsx'
-import { ROUTES } from './route-data.ts'
+import { ROUTES, useRoutes } from './route-data.ts'
+import { guardsInWords } from './route-words.ts'
 
 export function Versions({ current }: { current: number }) {
   const list = usePaged<RouteVersionView>(`${ROUTES}/versions`, {})
@@ -86,11 +87,13 @@ function Rollback({ version, onClose }: { version: number; onClose: () => void }
   const draft = useQuery({
     queryKey: [`${ROUTES}/draft`, 'version', version],
     queryFn: async ({ signal }) => {
-      const { routes } = await get<RouteSetView>(`${ROUTES}/versions/${version}`, signal)
-      return change<RouteDraftView>('POST', `${ROUTES}/draft`, { routes })
+      const { routes, guards } = await get<RouteSetView>(`${ROUTES}/versions/${version}`, signal)
+      const view = await change<RouteDraftView>('POST', `${ROUTES}/draft`, { routes, guards })
+      return { view, guards }
     },
     gcTime: 0,
   })
+  const held = useRoutes().data?.guards
   const rollback = useChange<RouteSetView>([ROUTES], onClose)
   return (
     <Confirm
@@ -99,7 +102,7 @@ function Rollback({ version, onClose }: { version: number; onClose: () => void }
       onClose={onClose}
       action={`Go back to version ${version}`}
       command={`gristmill route rollback --to ${version}`}
-      isBusy={rollback.isPending || draft.data === undefined}
+      isBusy={rollback.isPending || draft.data === undefined || held === undefined}
       error={rollback.error}
       onConfirm={() =>
         rollback.mutate({ method: 'POST', path: `${ROUTES}/rollback`, body: { version } })
@@ -110,7 +113,9 @@ function Rollback({ version, onClose }: { version: number; onClose: () => void }
         <ErrorNote error={draft.error} onRetry={() => void draft.refetch()} />
       )}
       {draft.isPending && <LoadingRows rows={3} />}
-      {draft.data !== undefined && <ChangeTable draft={draft.data} />}
+      {draft.data !== undefined && held !== undefined && (
+        <ChangeTable draft={draft.data.view} guards={guardsInWords(held, draft.data.guards)} />
+      )}
     </Confirm>
   )
 }
