@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import { smallInstallation } from '../../console/fixture/people.ts'
 import { type Fixture, startFixture } from '../../console/fixture/server.ts'
+import { Simulation } from '../../console/fixture/simulation.ts'
+import { filterFloor } from '../../src/http/floor-filter.ts'
 import { launch, openPage, withoutBrowser } from './browser.ts'
 import { buildConsole } from './build.ts'
 
@@ -42,6 +45,28 @@ describe('somebody who is bound to a tenant', { skip: withoutBrowser }, () => {
     await explained.getByRole('row').nth(1).waitFor()
     assert.equal(await page.getByRole('alert').count(), 0)
     assert.deepEqual(complaints, [])
+  })
+
+  test('is told that others wait, not that nobody does', async () => {
+    const { tenants, engines, tokensPerSlotS } = smallInstallation()
+    const simulation = new Simulation(tenants, engines, tokensPerSlotS, Date.now())
+    const view = { ...simulation.view(), demo: null, toyModel: false }
+    const busy = {
+      ...view,
+      tenants: view.tenants.map((one, at) => ({ ...one, waiting: at, ttftP99Ms: 400 })),
+      queue: view.queue.filter(({ tenantId }) => tenantId !== 'ten_0000'),
+      waitingByClass: { priority: 3, standard: 0, flex: 1, batch: 2 },
+    }
+    const event = JSON.stringify(filterFloor(busy, new Set(['ten_0000'])))
+    await page.route('**/api/live', (route) =>
+      route.fulfill({ contentType: 'text/event-stream', body: `event: floor\ndata: ${event}\n\n` }),
+    )
+    await page.goto(fixture.url)
+    await heading(/full and fair\. 3 requests of people wait\.$/)
+    const card = page.getByRole('region', { name: 'Who waits, and why' })
+    await card.getByText('Nobody of your tenants waits; 6 requests of others do.').waitFor()
+    assert.equal(await card.getByText('longest waits').count(), 0)
+    await page.unroute('**/api/live')
   })
 
   test('is not told a share of a pool whose other tenants they do not see', async () => {

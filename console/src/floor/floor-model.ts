@@ -18,6 +18,15 @@ export function ordered(tenants: readonly FloorTenant[]): FloorTenant[] {
   )
 }
 
+/** Requests that wait, of tenants within reach and of all others, which come as one row. */
+export function waitingOf(tenants: readonly FloorTenant[]): { own: number; others: number } {
+  const sum = (rows: readonly FloorTenant[]) => rows.reduce((all, { waiting }) => all + waiting, 0)
+  return {
+    own: sum(tenants.filter(({ hue }) => hue >= 0)),
+    others: sum(tenants.filter(({ hue }) => hue < 0)),
+  }
+}
+
 export interface Share {
   /** Parts of everything served in the last minute, 0 to 1; borrowed is what exceeds the due. */
   own: number

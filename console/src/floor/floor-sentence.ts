@@ -135,6 +135,9 @@ function whoWaits({ queue, tenants, waitingByClass }: FloorView): string {
     const wait = seconds(interactive.waitedMs)
     return `${tenant.name} waits ${wait}, its promise is ${promised(tenant.ttftPromiseMs)}.`
   }
+  // The feed tells of the longest waits only, and to some people of their own tenants only.
+  const people = waitingByClass.priority + waitingByClass.standard
+  if (people > 0) return `${plural(people, 'request of people waits', 'requests of people wait')}.`
   const background = waitingByClass.flex + waitingByClass.batch
   return `Only background work waits: ${plural(background, 'request')}.`
 }

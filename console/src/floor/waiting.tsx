@@ -5,6 +5,8 @@ import { Card } from '../parts/card.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { ExportButton } from '../parts/export-button.tsx'
 import { cellClass, headClass, numberCellClass, tableClass } from '../parts/table-looks.ts'
+import { plural } from '../units.ts'
+import { waitingOf } from './floor-model.ts'
 import { type QueueEntry, queueGroups } from './queue-groups.ts'
 import { QueueLine } from './queue-line.tsx'
 
@@ -16,7 +18,7 @@ export function Waiting() {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const queue = floor?.queue ?? []
   const tenants = new Map(floor?.tenants.map((tenant) => [tenant.id, tenant]))
-  const total = Object.values(floor?.waitingByClass ?? {}).reduce((sum, value) => sum + value, 0)
+  const waiting = waitingOf(floor?.tenants ?? [])
   const nameOf = ({ tenantId }: QueueEntry) => tenants.get(tenantId)?.name ?? 'another tenant'
   const toggle = (id: string) => {
     const next = new Set(open)
@@ -26,14 +28,16 @@ export function Waiting() {
   return (
     <Card
       title="Who waits, and why"
-      note={total > queue.length ? `the ${queue.length} longest waits of ${total}` : undefined}
+      note={
+        queue.length > 0 && waiting.own > queue.length
+          ? `the ${queue.length} longest waits of ${waiting.own}`
+          : undefined
+      }
       isStale={state.kind === 'lost'}
       actions={queue.length > 0 && <QueueExport queue={queue} nameOf={nameOf} />}
     >
       {floor !== null && queue.length === 0 && (
-        <p className="py-2 text-soft">
-          Nobody waits. When every slot is busy, this says who waits, for what, and for how long.
-        </p>
+        <p className="py-2 text-soft">{withoutQueue(waiting)}</p>
       )}
       {queue.length > 0 && (
         <div className="slim-scroll md:overflow-x-auto">
@@ -69,6 +73,16 @@ export function Waiting() {
       <CliCommand className="mt-3" command="gristmill queue" />
     </Card>
   )
+}
+
+function withoutQueue({ own, others }: ReturnType<typeof waitingOf>): string {
+  if (own > 0) {
+    return `${plural(own, 'request waits', 'requests wait')}, less long than the longest waits of the pool, which are those of others.`
+  }
+  const what = 'When every slot is busy, this says who waits, for what, and for how long.'
+  if (others === 0) return `Nobody waits. ${what}`
+  const many = plural(others, 'request of others does', 'requests of others do')
+  return `Nobody of your tenants waits; ${many}. ${what}`
 }
 
 interface QueueExportProps {
