@@ -94,15 +94,42 @@ describe('the page of engines', { skip: withoutBrowser }, () => {
   test('says what an hour costs, and sets it', async () => {
     await card(0).getByText('none is set, so what runs there').waitFor()
     await card(0).getByRole('button', { name: 'Set its cost' }).click()
-    await page.getByLabel('Machine, for an hour').fill('2.1')
-    await page.getByLabel('Energy, for an hour').fill('0.35')
+    await page.getByLabel('Machine, USD for an hour').fill('2.1')
+    await page.getByLabel('Energy, USD for an hour').fill('0.35')
     await page.getByText('engine cost set gpu-1 --machine 2.1 --energy 0.35').waitFor()
     await picture('engine-cost')
     await page.emulateMedia({ colorScheme: 'light' })
     await page.getByRole('button', { name: 'Save' }).click()
     await card(0)
-      .getByText(/^2\.45 an hour since .*machine 2\.1, energy 0\.35/)
+      .getByText(/^2\.45\sUSD an hour since .*machine 2\.1, energy 0\.35/)
       .waitFor()
+  })
+
+  test('drains one once it is clear what that means, and offers it for none of its own', async () => {
+    assert.equal(
+      await card(0)
+        .getByRole('button', { name: /Drain|Remove/ })
+        .count(),
+      0,
+    )
+    await card(1).getByRole('button', { name: 'Drain' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Drain gpu-2?' })
+    await dialog.getByText('gristmill engine drain gpu-2').waitFor()
+    assert.equal(fixture.state.records.engines[1]?.state, 'up')
+    await dialog.getByRole('button', { name: 'Drain gpu-2', exact: true }).click()
+    await dialog.waitFor({ state: 'hidden' })
+    await card(1).getByText('draining', { exact: true }).first().waitFor()
+  })
+
+  test('begins with what does not work', async () => {
+    const { engines } = fixture.state.records
+    const heading = (name: RegExp) => page.getByRole('heading', { level: 1, name }).waitFor()
+    Object.assign(engines[2] ?? {}, { state: 'down' })
+    await heading(/^gpu-3 is down; \d+ of \d+ slots are busy on the rest\.$/)
+    for (const engine of engines) engine.state = 'down'
+    await heading(/^No engine is up, so nothing new is answered\.$/)
+    for (const engine of engines) engine.state = 'up'
+    await heading(/^4 of 4 engines are up/)
   })
 
   test('says when it was calibrated, and calibrates it anew', async () => {

@@ -6,7 +6,6 @@ import type { EngineView } from '../api/contract.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
 import { Confirm } from '../parts/confirm.tsx'
-import { ErrorNote } from '../parts/error-note.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { ago, count, duration, plural, rate } from '../units.ts'
 import { Calibration } from './calibration.tsx'
@@ -61,7 +60,7 @@ export function EngineCard({ engine, mayWrite }: { engine: EngineView; mayWrite:
         <code className="min-w-0 truncate font-mono text-[0.75rem] text-soft">
           {embedded ? 'built in' : url}
         </code>
-        {mayWrite && <Actions engine={engine} />}
+        {mayWrite && !embedded && <Actions engine={engine} />}
       </div>
     </Card>
   )
@@ -181,33 +180,40 @@ const modelInWords = ({ name, contextTokens, toy, embedsOnly }: EngineView['mode
   `${name}${contextTokens === null ? '' : `, ${count(contextTokens)} context`}${toy ? ' (toy)' : ''}${embedsOnly ? ', embeds' : ''}`
 
 function Actions({ engine }: { engine: EngineView }) {
-  const { id, name, state, embedded, inFlight } = engine
+  const { id, name, state, inFlight } = engine
   // A replica goes with all others of its name.
   const whole = engine.replicaOf ?? engine
-  const [isOpen, setOpen] = useState(false)
-  const drain = useChange<EngineView>(['/api/engines'])
-  const remove = useChange(['/api/engines', '/api/models'], () => setOpen(false))
+  const [open, setOpen] = useState<'drain' | 'remove' | null>(null)
+  const close = () => setOpen(null)
+  const drain = useChange<EngineView>(['/api/engines'], close)
+  const remove = useChange(['/api/engines', '/api/models'], close)
   return (
     <>
       <div className="flex gap-2">
-        <Button
-          disabled={state === 'draining' || drain.isPending}
-          onClick={() => drain.mutate({ method: 'POST', path: `/api/engines/${id}/drain` })}
-          title={`gristmill engine drain ${shellWord(name)}`}
-        >
+        <Button disabled={state === 'draining'} onClick={() => setOpen('drain')}>
           Drain
         </Button>
-        {!embedded && (
-          <Button look="danger" onClick={() => setOpen(true)}>
-            Remove
-          </Button>
-        )}
+        <Button look="danger" onClick={() => setOpen('remove')}>
+          Remove
+        </Button>
       </div>
-      {drain.error !== null && <ErrorNote error={drain.error} />}
+      <Confirm
+        title={`Drain ${name}?`}
+        isOpen={open === 'drain'}
+        onClose={close}
+        action={`Drain ${name}`}
+        command={`gristmill engine drain ${shellWord(name)}`}
+        isBusy={drain.isPending}
+        error={drain.error}
+        onConfirm={() => drain.mutate({ method: 'POST', path: `/api/engines/${id}/drain` })}
+      >
+        It finishes what runs there and gets nothing new. To use it again, remove it and add it
+        anew.
+      </Confirm>
       <Confirm
         title={`Remove ${whole.name}?`}
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
+        isOpen={open === 'remove'}
+        onClose={close}
         action={`Remove ${whole.name}`}
         command={`gristmill engine remove ${shellWord(whole.name)}`}
         isBusy={remove.isPending}
@@ -217,7 +223,7 @@ function Actions({ engine }: { engine: EngineView }) {
         {engine.replicaOf !== null && 'All its replicas go with it. '}
         {inFlight === 0
           ? 'Nothing runs there.'
-          : `${plural(inFlight, 'request')} run there and will be cut. Drain it first to let them finish.`}
+          : `${plural(inFlight, 'request runs', 'requests run')} there and will be cut. Drain it first to let what runs finish.`}
       </Confirm>
     </>
   )

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { useChange } from '../api/changes.ts'
 import { get } from '../api/client.ts'
 import type { EngineCostView, EngineView } from '../api/contract.ts'
-import { useMay, useMayOfAll } from '../api/session.ts'
+import { useMay, useMayOfAll, useSignedIn } from '../api/session.ts'
 import { Button } from '../parts/button.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -26,6 +26,7 @@ export function EngineCost({ engine }: { engine: EngineView }) {
   const path = `/api/engines/${id}/costs`
   const mayRead = useMay('costs:read')
   const mayWrite = useMayOfAll('costs:write')
+  const { currency } = useSignedIn().session
   const [isOpen, setOpen] = useState(false)
   const { data, error } = useQuery({
     queryKey: [path],
@@ -38,7 +39,7 @@ export function EngineCost({ engine }: { engine: EngineView }) {
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
         <div className="min-w-0 text-[0.82rem]">
           <h3 className="inline font-[580]">Cost</h3>{' '}
-          <span className="text-soft">{data && inWords(data)}</span>
+          <span className="text-soft">{data && inWords(data, currency)}</span>
         </div>
         {mayWrite && <Button onClick={() => setOpen(true)}>Set its cost</Button>}
       </div>
@@ -50,10 +51,10 @@ export function EngineCost({ engine }: { engine: EngineView }) {
   )
 }
 
-function inWords([newest]: EngineCostView[]): string {
+function inWords([newest]: EngineCostView[], currency: string): string {
   if (newest === undefined) return 'unknown: none is set, so what runs there costs nobody anything'
   const { total, machine, energy, staff, fromAt } = newest
-  return `${total} an hour since ${moment(fromAt)}: machine ${machine}, energy ${energy}, staff ${staff}`
+  return `${total}\u00a0${currency} an hour since ${moment(fromAt)}: machine ${machine}, energy ${energy}, staff ${staff}`
 }
 
 interface FormProps {
@@ -65,6 +66,7 @@ interface FormProps {
 
 function Form({ path, name, now, onClose }: FormProps) {
   const save = useChange<EngineCostView>(['/api/engines'], onClose)
+  const { currency } = useSignedIn().session
   const [command, setCommand] = useState(`gristmill engine cost show ${shellWord(name)}`)
   const given = (form: FormData) =>
     parts.map((part) => [part.name, textOf(form, part.name)] as const).filter(([, text]) => text)
@@ -83,7 +85,7 @@ function Form({ path, name, now, onClose }: FormProps) {
       {parts.map((part, at) => (
         <Field
           key={part.name}
-          label={`${part.label}, for an hour`}
+          label={`${part.label}, ${currency} for an hour`}
           name={part.name}
           inputMode="decimal"
           pattern="\d{1,9}(\.\d{1,9})?"

@@ -71,7 +71,15 @@ function sentence(engines: readonly EngineView[] | undefined): string {
   const slots = up.reduce((sum, { cap }) => sum + cap, 0)
   const busy = up.reduce((sum, { inFlight }) => sum + inFlight, 0)
   const work = `${busy} of ${plural(slots, 'slot')} ${busy === 1 ? 'is' : 'are'} busy`
-  if (bad.length > 0) return `${listed(bad.map(({ name }) => name))} down; ${work} on the rest.`
+  if (up.length === 0) {
+    const who =
+      engines.length === 1 ? `${engines[0]?.name} is ${engines[0]?.state}` : 'No engine is up'
+    return `${who}, so nothing new is answered.`
+  }
+  if (bad.length > 0) {
+    const names = listed(bad.map(({ name }) => name))
+    return `${names} ${bad.length === 1 ? 'is' : 'are'} down; ${work} on the rest.`
+  }
   if (up.length === 1 && engines.length === 1) return `${up[0]?.name} is up: ${work}.`
   return `${up.length} of ${plural(engines.length, 'engine')} are up: ${work}.`
 }
