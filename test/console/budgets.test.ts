@@ -79,6 +79,17 @@ describe('the page of budgets', { skip: withoutBrowser }, () => {
     await fixture.close()
   })
 
+  test('names the project that a budget is for', async () => {
+    const { budgets, records } = fixture.state
+    const [first] = budgets
+    const project = records.projects.find(({ tenantId }) => tenantId === first?.tenantId)
+    assert.ok(first && project)
+    first.projectId = project.id
+    await page.reload()
+    await page.getByText(`project ${project.name}`, { exact: true }).waitFor()
+    first.projectId = null
+  })
+
   test('makes a budget, changes it and ends it, on a phone', async () => {
     await page.getByRole('button', { name: 'New budget' }).click()
     const dialog = page.getByRole('dialog')

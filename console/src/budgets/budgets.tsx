@@ -20,6 +20,7 @@ import { controlClass } from '../parts/field.tsx'
 import { LoadingRows } from '../parts/loading.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { TenantFilter, withParameter } from '../parts/tenant-filter.tsx'
+import { useProjectNames } from '../usage/project-names.ts'
 import { AlertSettings, AlertsCard } from './alerts.tsx'
 import { BudgetCard } from './budget-card.tsx'
 import { ChangeBudget, NewBudget } from './budget-form.tsx'
@@ -124,6 +125,8 @@ function StateFilter() {
 function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite: boolean }) {
   const names = useTenantNames()
   const keys = useKeys().data
+  const ofProjects = budgets.filter(({ projectId }) => projectId !== null)
+  const projects = useProjectNames([...new Set(ofProjects.map(({ tenantId }) => tenantId))])
   const [changing, setChanging] = useState<BudgetView | null>(null)
   const [ending, setEnding] = useState<BudgetView | null>(null)
   const [alerting, setAlerting] = useState<BudgetView | null>(null)
@@ -131,7 +134,7 @@ function List({ budgets, mayWrite }: { budgets: readonly BudgetView[]; mayWrite:
   // Credit that is left is paid back first.
   const mayEnd = ({ isPrepaid, left }: BudgetView) => mayWrite && !(isPrepaid && left !== '0')
   const scope = (budget: BudgetView) =>
-    scopeOf(budget, { project: (id) => id, key: (id) => keyName(id, keys) })
+    scopeOf(budget, { project: (id) => projects.get(id) ?? id, key: (id) => keyName(id, keys) })
   return (
     <>
       <ul>
