@@ -10,6 +10,11 @@ const compactForm = new Intl.NumberFormat('en-US', {
 /** Between a number and its unit: never broken over two lines. */
 const gap = '\u00a0'
 
+/** A sum of weights, without what is left over of adding fractions: 4.3, not 4.300000000000001. */
+export function weights(sum: number): string {
+  return String(Number(sum.toPrecision(12)))
+}
+
 export function count(value: number): string {
   return plain.format(value)
 }

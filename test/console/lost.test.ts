@@ -123,6 +123,19 @@ describe('a page that has been seen', { skip: withoutBrowser }, () => {
     await page.getByRole('heading', { level: 1, name: /The last change was/ }).waitFor()
   })
 
+  test('leads from usage to the requests of a model, whatever it is called', async () => {
+    const { page } = await openPage(browser, { width: 1440 })
+    await page.route('**/api/usage?*', async (route) => {
+      const response = await route.fetch()
+      const { rows, next } = (await response.json()) as { rows: object[]; next: string | null }
+      await route.fulfill({ json: { rows: rows.map((row) => ({ ...row, model: 'a+b&c' })), next } })
+    })
+    await page.goto(`${fixture.url}/usage?by=model`)
+    await page.getByRole('link', { name: 'a+b&c' }).first().click()
+    await page.waitForURL('**/requests?*')
+    assert.equal(new URL(page.url()).searchParams.get('model'), 'a+b&c')
+  })
+
   test('does not take an answer that was cut off for a whole one', async () => {
     const { page } = await openPage(browser, { width: 1440 })
     const chunk = { choices: [{ index: 0, delta: { content: 'A grist' }, finish_reason: null }] }

@@ -85,7 +85,8 @@ export function listSentence(
   if (open.length === 0) {
     const last = batches.reduce((a, b) => ((a.endedAt ?? '') > (b.endedAt ?? '') ? a : b))
     const age = duration(Math.max(0, nowMs - Date.parse(last.endedAt ?? last.createdAt)))
-    return `No batch is under way; the last one ended ${age} ago, ${statusWords[last.status].words}.`
+    const none = isFiltered ? 'None of these batches is' : 'No batch is'
+    return `${none} under way; the last one ended ${age} ago, ${statusWords[last.status].words}.`
   }
   const total = open.reduce((sum, { lines }) => sum + lines.total, 0)
   const done = open.reduce((sum, batch) => sum + endedLines(batch), 0)

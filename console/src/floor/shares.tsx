@@ -6,7 +6,7 @@ import { hueStyle } from '../hues.ts'
 import { Card } from '../parts/card.tsx'
 import { MoreButton } from '../parts/more-button.tsx'
 import { Swatch } from '../parts/tenant-name.tsx'
-import { finePercent, percent } from '../units.ts'
+import { finePercent, percent, weights } from '../units.ts'
 import { ordered, shareOf, totalsOf } from './floor-model.ts'
 
 const ROWS_MAX = 9
@@ -31,7 +31,7 @@ export function Shares() {
             id={tenant.id}
             name={tenant.name}
             hue={tenant.hue}
-            weight={tenant.weight}
+            weight={weights(tenant.weight)}
             inFlight={tenant.inFlight}
             waiting={tenant.waiting}
             own={round(share.own)}
@@ -69,7 +69,8 @@ interface ShareRowProps {
   id: string
   name: string
   hue: number
-  weight: number
+  /** Of one tenant, or of all that are out of reach. */
+  weight: string
   inFlight: number
   waiting: number
   own: number

@@ -4,7 +4,7 @@ import { Link } from 'wouter'
 import { get } from '../api/client.ts'
 import type { GuardOutcomeName, RequestView } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
-import { useKeys, useProjects, useTenantNames } from '../api/lists.ts'
+import { useEngines, useKeys, useProjects, useTenantNames } from '../api/lists.ts'
 import { useMay } from '../api/session.ts'
 import { Card } from '../parts/card.tsx'
 import { ClassTag } from '../parts/class-tag.tsx'
@@ -124,6 +124,7 @@ function Particulars({ request, tenant }: ParticularsProps) {
   const { tenantId, projectId, keyId, sessionId, serviceClass, servedClass } = request
   const project = useProjects(tenantId).data?.find(({ id }) => id === projectId)
   const keys = useKeys(tenantId).data
+  const engine = useEngines().data?.find(({ id }) => id === request.engineId)
   const link = 'underline-offset-2 hover:underline'
   const facts = [
     {
@@ -172,6 +173,7 @@ function Particulars({ request, tenant }: ParticularsProps) {
     {
       name: 'Engine',
       value:
+        engine?.name ??
         request.engineId ??
         (request.hitInputTokens === null ? 'none reached' : 'none, out of the response cache'),
     },

@@ -11,13 +11,13 @@ export function requestsSentence(
   if (rows.length === 0) {
     return isFiltered ? 'The ledger has no such request.' : 'Nothing has been asked yet.'
   }
-  const cut = settled.filter(({ group }) => group === 'cut').length
+  const early = settled.filter(({ group }) => group !== 'finished').length
   const waits = settled.flatMap(({ queueMs }) => queueMs ?? []).sort((a, b) => a - b)
   const median = waits[Math.floor(waits.length / 2)]
   const wait = median === undefined ? '' : ` Half of them ${waitInWords(median)}.`
   const running = rows.length - settled.length
   const now = running === 0 ? '' : `, ${running} still running`
-  const ends = cut === 0 ? 'all were answered' : `${cut} ended early`
+  const ends = early === 0 ? 'all were answered' : `${early} ended early`
   const verb = settled.length === 0 ? '' : `: ${ends}${now}`
   return `The latest ${plural(rows.length, 'request')}${verb}.${wait}`
 }

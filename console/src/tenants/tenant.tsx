@@ -15,7 +15,7 @@ import { LostPage } from '../parts/lost-page.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { Swatch } from '../parts/tenant-name.tsx'
-import { day, listed, percent, plural } from '../units.ts'
+import { day, listed, percent, plural, weights } from '../units.ts'
 import { Projects } from './projects.tsx'
 import { TenantForm } from './tenant-form.tsx'
 
@@ -66,7 +66,7 @@ function Found({ tenant, total }: { tenant: TenantView; total: number | null }) 
           <Figure
             label="Weight"
             value={String(weight)}
-            unit={total === null ? '' : `of ${total}`}
+            unit={total === null ? '' : `of ${weights(total)}`}
             basis={due === null ? 'relative to all tenants' : `${due} when all want it`}
             definition="Its share of the pool is its weight ÷ the sum of all tenants’ weights"
           />

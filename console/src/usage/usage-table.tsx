@@ -2,7 +2,7 @@
 import { Link, useSearchParams } from 'wouter'
 import type { UsageRow } from '../api/contract.ts'
 import { keyName } from '../api/key-names.ts'
-import { useKeys, useTenantNames } from '../api/lists.ts'
+import { address, useKeys, useTenantNames } from '../api/lists.ts'
 import { useSignedIn } from '../api/session.ts'
 import { ClassTag } from '../parts/class-tag.tsx'
 import { CliCommand } from '../parts/cli-command.tsx'
@@ -115,9 +115,14 @@ function useLeadColumns(by: Grouping): Column<UsageRow>[] {
   }
   const title = { project: 'Project', key: 'Key', model: 'Model' }[by]
   const linked = (row: UsageRow) => {
-    const filter = by === 'key' ? `&key=${row.keyId}` : by === 'model' ? `&model=${row.model}` : ''
+    const of = (grouping: Grouping, value: string | null) =>
+      by === grouping ? (value ?? undefined) : undefined
+    const query = { key: of('key', row.keyId), model: of('model', row.model) }
     return (
-      <Link href={`/requests?tenant=${row.tenantId}${filter}`} className="hover:underline">
+      <Link
+        href={address('/requests', { tenant: row.tenantId ?? undefined, ...query })}
+        className="hover:underline"
+      >
         {nameOf(row)}
       </Link>
     )
