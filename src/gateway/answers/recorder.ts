@@ -105,6 +105,7 @@ export class Recorder implements Reply {
   cut(): void {
     this.#isRefused = true
     for (const listener of this.#listeners) listener.cut()
+    this.#onOver?.(this.tape.isComplete)
   }
 
   #with(headers: ReplyHeaders): ReplyHeaders {
