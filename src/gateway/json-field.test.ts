@@ -25,6 +25,8 @@ test('numbers, names in escapes and a field that stands twice', () => {
     '{"mo\\u0064el" : "c", "x":1}',
   )
   assert.equal(changed('{"m":{"m":1},"m":"a","m":"b"}', 'm', '2'), '{"m":{"m":1},"m":2,"m":2}')
+  const deep = withField(Buffer.from('{"m":1,"o":{"m":2,"p":{"m":3}},"l":[{"m":4}]}'), 'm', '5', 2)
+  assert.equal(deep.toString(), '{"m":1,"o":{"m":5,"p":{"m":3}},"l":[{"m":4}]}')
   assert.equal(changed('{"other":"model"}', 'model', '"c"'), '{"other":"model"}')
 })
 

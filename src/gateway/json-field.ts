@@ -15,8 +15,9 @@ const SPACES = new Set([0x20, 0x09, 0x0a, 0x0d])
  * @param json a valid JSON object
  * @param name of a field whose value is no object and no list
  * @param value what it is to be, as JSON
+ * @param level 2: of an object that is a field
  */
-export function withField(json: Buffer, name: string, value: string): Buffer {
+export function withField(json: Buffer, name: string, value: string, level = 1): Buffer {
   const parts: Buffer[] = []
   let [from, depth, at] = [0, 0, 0]
   while (at < json.length) {
@@ -28,7 +29,7 @@ export function withField(json: Buffer, name: string, value: string): Buffer {
       continue
     }
     const end = stringEnd(json, at)
-    const start = depth === 1 ? valueAt(json, at, end, name) : -1
+    const start = depth === level ? valueAt(json, at, end, name) : -1
     at = end
     if (start === -1) continue
     parts.push(json.subarray(from, start), Buffer.from(value))

@@ -5,7 +5,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import type { Limits } from '../base/index.ts'
 import { until } from '../base/test-eventually.ts'
 import { type SeenRequest, startTestEngine, type TestEngine } from '../engine/index.ts'
-import { startTestGateway, type TestGateway } from './test-gateway.ts'
+import { startTestGateway, type TestGateway, testLimits } from './test-gateway.ts'
 
 /** A stream that is quiet gets pings at once. */
 const IMPATIENT = { commitAfterMs: 1, keepAliveMs: 1 }
@@ -189,6 +189,28 @@ test("thinking of this gateway's own engines is left out, and the operator's bou
   const { max_tokens: asked, ...expected } = turn([rest])
   assert.deepEqual(sent, { ...expected, stream: true })
   assert.ok((bound as number) < asked)
+})
+
+test("thinking that was within the client's bound stays within the operator's", async () => {
+  service.answer((seen) => answerEvents(seen, stream))
+  const { client } = anthropic()
+  const { outputTokensMax } = testLimits
+  const ask = async (max_tokens: number, budget_tokens: number) => {
+    const thinking = { type: 'enabled', budget_tokens }
+    await client.messages.stream(send({ ...rich, max_tokens, thinking })).finalMessage()
+    const { body } = service.seen.at(-1) as SeenRequest
+    const told = body.thinking as typeof thinking
+    return [body.max_tokens, told.budget_tokens]
+  }
+  assert.deepEqual(await ask(2 * outputTokensMax, outputTokensMax), [
+    outputTokensMax,
+    outputTokensMax / 2,
+  ])
+  assert.deepEqual(await ask(2 * outputTokensMax, 2000), [outputTokensMax, 2000])
+  // A bound of each answer, where thinking goes on between calls.
+  const [bound, more] = [4 * outputTokensMax, 8 * outputTokensMax]
+  assert.deepEqual(await ask(bound, more), [outputTokensMax, more])
+  assert.deepEqual(await ask(4000, 2000), [4000, 2000])
 })
 
 test('its refusals and its errors in a stream are its own words', async () => {

@@ -23,6 +23,8 @@ export interface OwnWords {
 }
 
 const HEADERS = ['anthropic-version', 'anthropic-beta'] as const
+/** What the service wants at least. */
+const THINKING_TOKENS_MIN = 1024
 /** What the service wants where the client names none. */
 const VERSION = '2023-06-01'
 
@@ -38,7 +40,7 @@ export function ownWords(
   const { outputTokensMax } = limits
   return {
     model: fields.model as string,
-    body: maxTokens > outputTokensMax ? withField(own, 'max_tokens', String(outputTokensMax)) : own,
+    body: maxTokens > outputTokensMax ? lowered(own, fields, maxTokens, outputTokensMax) : own,
     headers: HEADERS.flatMap((name) => {
       const value = headers[name] ?? (name === 'anthropic-version' ? VERSION : undefined)
       return value === undefined ? [] : [name, String(value)]
@@ -46,6 +48,15 @@ export function ownWords(
     untranslatable: undefined,
     isPassing: false,
   }
+}
+
+/** With a lower bound, and within it thinking that was within the client's: else it is refused. */
+function lowered(body: Buffer, fields: Fields, maxTokens: number, tokens: number): Buffer {
+  const bounded = withField(body, 'max_tokens', String(tokens))
+  const { budget_tokens: budget } = fieldsOf(fields.thinking)
+  if (typeof budget !== 'number' || budget < tokens || budget >= maxTokens) return bounded
+  const part = Math.max(THINKING_TOKENS_MIN, Math.floor((budget / maxTokens) * tokens))
+  return withField(bounded, 'budget_tokens', String(part), 2)
 }
 
 /** The body for a model that may have another name there. */
