@@ -8,8 +8,15 @@ import type { LineRequest } from '../gateway/index.ts'
 import { openTestDatabase, type Sql, type TestDatabase } from '../store/index.ts'
 import { cancelBatch, findBatch } from './batch-store.ts'
 import { batchObject } from './batch-wire.ts'
-import { storedAnswers } from './line-store.ts'
-import { chatLine, goodAnswer, type TestBatches, testBatches, usage } from './test-batches.ts'
+import { storedAnswers, triesOf } from './line-store.ts'
+import {
+  chatLine,
+  creator,
+  goodAnswer,
+  type TestBatches,
+  testBatches,
+  usage,
+} from './test-batches.ts'
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `line-${i}`)
 const lines = (count: number) => names(count).map((name) => chatLine(name))
@@ -86,7 +93,7 @@ describe('a batch', () => {
     const of = (model: string) => (name: string) =>
       chatLine(`${model}-${name}`, { body: { model, messages: [{ role: 'user', content: 'Hi' }] } })
     const made = await batches.make([...names(50).map(of('mill')), ...names(50).map(of('rye'))])
-    onPlan = () => batches.runner.runOf(made.id)?.tick(made, batches.principal, false)
+    onPlan = () => batches.runner.runOf(made.id)?.tick(made, creator, false)
     batches.runner.start()
     await until(async () => (await findBatch(database.sql, made.id))?.linesCompleted === 50)
     await cancelBatch(database.sql, made.id, new Date())
@@ -185,5 +192,42 @@ describe('a batch', () => {
     const ids = batches.requests.map(({ line }) => line.requestId)
     const stored = await storedAnswers(database.sql, ids)
     assert.deepEqual(stored, new Map(ids.map((id) => [id, used])))
+  })
+
+  it('waits while the account behind its key may not, and then goes on', async () => {
+    let answered = 0
+    let isBack = false
+    batches = testBatches(database, (line) =>
+      answered++ === 0 || isBack ? goodAnswer(line) : 'never',
+    )
+    batches.runner.start()
+    const { id } = await batches.make(lines(8))
+    const row = () => findBatch(database.sql, id)
+    await until(async () => (await row())?.linesCompleted === 1)
+    await until(() => batches.requests.length === 8)
+    batches.principal = null
+    batches.runner.wake()
+    await until(async () => (await row())?.reason?.includes('may not at present') === true)
+    await until(() => batches.requests.every(({ fate }) => fate !== undefined))
+    assert.equal((await row())?.status, 'in_progress')
+    assert.deepEqual(await triesOf(database.sql, id), new Map())
+    isBack = true
+    batches.principal = creator
+    batches.runner.wake()
+    const batch = await batches.ended(id)
+    assert.deepEqual([batch.status, batch.reason], ['completed', null])
+    assert.deepEqual(namesIn(await batches.textOf(batch.outputFileId)), names(8))
+  })
+
+  it('can be cancelled while the account behind its key may not', async () => {
+    batches = testBatches(database, () => 'never')
+    batches.runner.start()
+    const { id } = await batches.make(lines(2))
+    await until(() => batches.requests.length === 2)
+    batches.principal = null
+    batches.runner.wake()
+    await until(() => batches.requests.every(({ fate }) => fate !== undefined))
+    await cancelBatch(database.sql, id, new Date())
+    assert.equal((await batches.ended(id)).status, 'cancelled')
   })
 })

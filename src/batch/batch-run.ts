@@ -132,6 +132,12 @@ export class BatchRun {
     this.#outstanding.changed()
   }
 
+  /** The same, and what is in flight is cut. */
+  rest(): void {
+    this.stop()
+    for (const line of this.#outstanding.values()) line.running?.cut()
+  }
+
   /** The same at a shutdown. */
   shutDown(): void {
     this.stop()
@@ -271,7 +277,8 @@ export class BatchRun {
     const place = { batchId, line: line.line, customId: line.customId, endpoint }
     const verdict = verdictOn(place, requestId, line.attempt, end, this.#isModelGone(line, end))
     if (verdict.kind === 'again') {
-      if (verdict.counts) await this.#countTry(line)
+      // What is cut as it ends here is no failure.
+      if (verdict.counts && !this.#mustEnd) await this.#countTry(line)
       line.told = verdict.counts ? null : end.error
       if (this.#mustEnd) this.#outstanding.forget(line)
       else {

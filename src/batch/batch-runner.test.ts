@@ -288,7 +288,7 @@ describe('batches', () => {
     batches.runner.start()
     const { id } = await batches.make(lines(20))
     while ((await findBatch(database.sql, id))?.linesCompleted !== 1) await tick()
-    batches.principal = null
+    batches.principal = undefined
     const batch = await batches.ended(id)
     assert.equal(batch.status, 'failed')
     assert.equal(batch.errors[0]?.code, 'key_revoked')

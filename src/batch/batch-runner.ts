@@ -6,15 +6,15 @@
 import { Rounds, toGristmillError } from '../base/index.ts'
 import type { Principal } from '../tenancy/index.ts'
 import { BatchRun } from './batch-run.ts'
-import { batchesInTurn, failBatch, forgetBatches } from './batch-store.ts'
+import { batchesInTurn, failBatch, forgetBatches, noteReason } from './batch-store.ts'
 import type { BatchRow } from './batch-types.ts'
 import { forgetLines } from './line-store.ts'
 import { whyOf } from './line-writer.ts'
 import type { RunServices } from './run-services.ts'
 
 export interface BatchRunnerOptions extends Omit<RunServices, 'runs'> {
-  /** The principals of keys; those that have ended are missing. */
-  principalsOf(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal>>
+  /** The principals of keys; missing where one has ended, null where it may not at present. */
+  principalsOf(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal | null>>
   /** False while another gateway schedules. */
   isOurs(): boolean
 }
@@ -31,11 +31,14 @@ const AGAIN_MS = 2000
 export const LINES_KEPT_MS = 24 * 3_600_000
 const DAY_MS = 86_400_000
 const TICKS_PER_SWEEP = 600
+const MAY_NOT = 'The account behind its key may not at present.'
 
 export class BatchRunner {
   readonly #options: BatchRunnerOptions
   readonly #runs = new Map<string, BatchRun>()
   readonly #ended = new Set<Promise<void>>()
+  /** Whose key may not at present. */
+  #resting = new Set<string>()
   /** Not before these times, by batch; milliseconds of the monotonic clock. */
   readonly #notBefore = new Map<string, number>()
   readonly #rounds: Rounds
@@ -94,19 +97,48 @@ export class BatchRunner {
       })
       const keyIds = new Set(rows.map(({ keyId }) => keyId))
       const principals = await principalsOf([...keyIds])
-      if (!this.#rounds.isStopped) this.#reconcile(rows, principals)
+      const others = await this.#rest(rows, principals)
+      if (!this.#rounds.isStopped) this.#reconcile(others, principals)
       await this.#sweep()
     } catch (error) {
       logger.warn(whyOf(error), 'batches could not be looked at; they go on in a second')
     }
   }
 
-  /** Those that run and get nowhere. */
+  /** Those that get nowhere. */
   #stuck(): string[] {
-    return [...this.#runs.values()].flatMap(({ batch, isStuck }) => (isStuck ? [batch.id] : []))
+    const stuck = [...this.#runs.values()].flatMap(({ batch, isStuck }) =>
+      isStuck ? [batch.id] : [],
+    )
+    return [...stuck, ...this.#resting]
   }
 
-  #reconcile(rows: readonly BatchRow[], principals: ReadonlyMap<string, Principal>): void {
+  /** Lets those wait whose key may not at present, unless they end. @returns the others */
+  async #rest(
+    rows: readonly BatchRow[],
+    principals: ReadonlyMap<string, Principal | null>,
+  ): Promise<BatchRow[]> {
+    const { database, clock } = this.#options
+    const nowMs = clock.nowMs()
+    const [resting, others] = [new Set<string>(), [] as BatchRow[]]
+    for (const row of rows) {
+      const { id, keyId, status, expiresAt, reason } = row
+      const isBegun = status === 'validating' || status === 'in_progress'
+      if (principals.get(keyId) !== null || !isBegun || nowMs >= expiresAt.getTime()) {
+        others.push(row)
+        continue
+      }
+      resting.add(id)
+      this.#runs.get(id)?.rest()
+      if (status === 'in_progress' && reason !== MAY_NOT) {
+        await noteReason(database.sql, id, MAY_NOT)
+      }
+    }
+    this.#resting = resting
+    return others
+  }
+
+  #reconcile(rows: readonly BatchRow[], principals: ReadonlyMap<string, Principal | null>): void {
     const standings = [...this.#runs.values()].map(({ forecast }) => forecast.standing)
     const othersMatter = standings.some((standing) => standing !== 'hopeless')
     for (const row of rows) {

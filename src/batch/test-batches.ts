@@ -67,7 +67,8 @@ export interface TestBatches {
   requests: { line: LineRequest; fate: string | undefined; isHurried: boolean }[]
   /** The most lines that were in flight at once. */
   inFlightMax(): number
-  principal: Principal | null
+  /** undefined: its key has ended; null: it may not at present. */
+  principal: Principal | null | undefined
   /** Those that are there. */
   models: Set<string>
   limits: Limits
@@ -159,6 +160,9 @@ function scripted(answering: Answering) {
   return { gateway, models, requests, inFlightMax: () => inFlightMax }
 }
 
+const principalsOf = (keyIds: readonly string[], principal: TestBatches['principal']) =>
+  new Map(principal === undefined ? [] : keyIds.map((id) => [id, principal]))
+
 interface TestBatchesOptions {
   clock?: Clock
   limits?: Partial<Limits>
@@ -195,8 +199,7 @@ export function testBatches(
       ...base,
       files,
       gateway: script.gateway,
-      principalsOf: async (keyIds) =>
-        new Map(keyIds.flatMap((id) => (tests.principal ? [[id, tests.principal]] : []))),
+      principalsOf: async (keyIds) => principalsOf(keyIds, tests.principal),
       roomFor: (model) => ({
         slots: (model === 'mill' ? options.millSlots : undefined) ?? options.slots ?? 4,
         capacityUnitsPerS: null,

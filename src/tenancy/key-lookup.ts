@@ -94,19 +94,24 @@ export class KeyLookup {
 
 /**
  * The principals of keys by their identifiers, for work that goes on without their secrets; missing
- * where a key is revoked or expired, or its project or tenant archived.
+ * where a key is revoked or expired, or its project or tenant archived, and null where the account
+ * behind it may not at present.
  */
 export async function principalsOfKeys(
   { sql }: Database,
   keyIds: readonly string[],
   nowMs: number,
-): Promise<Map<string, Principal>> {
+): Promise<Map<string, Principal | null>> {
   if (keyIds.length === 0) return new Map()
-  const rows = await sql<KeyRow[]>`
-    select null as "validUntil", ${columns(sql)} from ${governed(sql)}
-    where k.id = any (${textArray(keyIds)}::text[]) and ${isLive(sql)}`
-  const live = rows.map(entryOf).filter(({ validUntilMs }) => nowMs < validUntilMs)
-  return new Map(live.map(({ principal }) => [principal.keyId, principal]))
+  const rows = await sql<(KeyRow & { isSuspended: boolean })[]>`
+    select null as "validUntil", k.suspended_at is not null as "isSuspended", ${columns(sql)}
+    from ${governed(sql)}
+    where k.id = any (${textArray(keyIds)}::text[]) and ${hasNotEnded(sql)}`
+  const entries = rows.map((row) => ({ ...entryOf(row), isSuspended: row.isSuspended }))
+  const living = entries.filter(({ validUntilMs }) => nowMs < validUntilMs)
+  return new Map(
+    living.map(({ principal, isSuspended }) => [principal.keyId, isSuspended ? null : principal]),
+  )
 }
 
 /** The entry of a key by its identifier; null where it has ended. */
@@ -129,9 +134,10 @@ const columns = (sql: Queries) => sql`
 const governed = (sql: Queries) => sql`
   (keys k join projects p on p.id = k.project_id join tenants t on t.id = p.tenant_id)`
 
-const isLive = (sql: Queries) => sql`
-  k.revoked_at is null and k.suspended_at is null and p.archived_at is null
-  and t.archived_at is null`
+const hasNotEnded = (sql: Queries) => sql`
+  k.revoked_at is null and p.archived_at is null and t.archived_at is null`
+
+const isLive = (sql: Queries) => sql`${hasNotEnded(sql)} and k.suspended_at is null`
 
 function entryOf(row: KeyRow): KeyEntry {
   const ends = [row.validUntil, row.expiresAt].map((end) => end?.getTime() ?? Infinity)

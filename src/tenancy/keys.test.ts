@@ -210,6 +210,13 @@ describe('a key', () => {
     assert.equal(found.get(two)?.keyId, two)
     assert.deepEqual(await tenancy.principalOfKey(one), found.get(one))
     assert.equal(await tenancy.principalOfKey(revoked), null)
+    const account = await tenancy.serviceAccounts.create(tenantId, { name: 'nightly' }, actor)
+    const serviceAccountId = account.id
+    const { key } = await tenancy.keys.create(tenantId, { serviceAccountId }, actor)
+    await tenancy.serviceAccounts.change(serviceAccountId, { isDisabled: true }, actor)
+    const suspended = await tenancy.principalsOfKeys([key.id])
+    assert.deepEqual([suspended.has(key.id), suspended.get(key.id)], [true, null])
+    assert.equal(await tenancy.principalOfKey(key.id), null)
   })
 
   it('of another tenant’s project cannot be made', async () => {

@@ -59,10 +59,13 @@ export interface Tenancy {
    * @throws GristmillError `not_found`
    */
   principalFor(tenantId: string, projectId?: string): Promise<Principal>
-  /** The principal of a key by its identifier; null where the key has ended. */
+  /** The principal of a key by its identifier; null where it has ended, or may not at present. */
   principalOfKey(keyId: string): Promise<Principal | null>
-  /** The same of several, in one reading; keys that have ended are missing. */
-  principalsOfKeys(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal>>
+  /**
+   * The same of several, in one reading; keys that have ended are missing, those that may not at
+   * present have null.
+   */
+  principalsOfKeys(keyIds: readonly string[]): Promise<ReadonlyMap<string, Principal | null>>
   /** Calls back with every weight that changes from now on; returns how to stop. */
   onWeight(callback: WeightCallback): () => void
   /** Names, hues and weights of all tenants, from memory. */
