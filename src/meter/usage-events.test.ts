@@ -67,6 +67,17 @@ describe('settled requests as events', () => {
     assert.notEqual(rest.next, null)
   })
 
+  it('wait for requests that may be in the journal only, as after the database was away', async () => {
+    const tell = (at: number | null) => database.sql`
+      insert into ledger_mark (low_water, next_low_water, next_since)
+      values ('req_', 'req_', coalesce(to_timestamp(${at}::float8 / 1000), now()))
+      on conflict (only_row) do update set next_since = excluded.next_since`
+    await tell(FROM_MS + 62_000)
+    assert.deepEqual((await read(all)).ids, [0, 1])
+    await tell(null)
+    assert.deepEqual((await read(all)).ids, [0, 1, 2, 3])
+  })
+
   it('of a time that is over end there, and are final two minutes after it', async () => {
     const span = { fromMs: FROM_MS + 2000, toMs: FROM_MS + 5000 }
     const whole = await read(span)

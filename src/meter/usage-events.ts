@@ -54,6 +54,11 @@ export interface SettledPage {
 
 /** So long after a moment its settlements are in the database, as when a period is closed. */
 const SETTLED_MS = 120_000
+/**
+ * What came so long before the mark was told last is in the database: it is told by who has written
+ * all else, once a minute. While the database is away it is not, and requests are in a journal.
+ */
+const TOLD_MS = 60_000
 
 /**
  * One page of what is final.
@@ -125,7 +130,7 @@ async function pageBefore(
 
 type Fragment = ReturnType<Queries>
 
-/** No request that is open came before it, and what has ended before it is in the database. */
+/** No request that is open came before it, and what came or ended before it is in the database. */
 async function finalBefore(
   sql: Queries,
   tenantIds: readonly string[] | undefined,
@@ -133,14 +138,18 @@ async function finalBefore(
 ): Promise<number> {
   const wanted = sql`${isOpen(sql)}
     ${tenantIds ? sql`and i.tenant_id = any (${textArray(tenantIds)}::text[])` : sql``}`
-  const [oldest] = await sql<{ ms: number | null }[]>`
-    select (extract(epoch from min(arrived_at)) * 1000)::float8 as ms from (
+  const ms = (time: Fragment) => sql`(extract(epoch from ${time}) * 1000)::float8`
+  const [row] = await sql<{ openMs: number | null; toldMs: number | null }[]>`
+    select ${ms(sql`min(arrived_at)`)} as "openMs",
+      (select ${ms(sql`next_since`)} from ledger_mark) as "toldMs"
+    from (
       select i.arrived_at from ledger_intents as i
       where i.request_id >= ${lowWater(sql)} and ${wanted}
       union all
       select i.arrived_at from ledger_open as o join ledger_intents as i using (request_id)
       where ${wanted}) as open`
-  return Math.min(nowMs - SETTLED_MS, oldest?.ms ?? Number.POSITIVE_INFINITY)
+  const { openMs, toldMs } = row ?? {}
+  return Math.min(nowMs - SETTLED_MS, openMs ?? Infinity, (toldMs ?? Infinity) - TOLD_MS)
 }
 
 function select(sql: Queries, chosen: Fragment, limit: number) {
