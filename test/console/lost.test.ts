@@ -136,6 +136,77 @@ describe('a page that has been seen', { skip: withoutBrowser }, () => {
     assert.equal(new URL(page.url()).searchParams.get('model'), 'a+b&c')
   })
 
+  test('says so where the browser has no clipboard for it', async () => {
+    const { page, complaints } = await openPage(browser, { width: 1440 })
+    // As it is for pages that come by plain HTTP from another machine.
+    await page.addInitScript("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    await page.goto(`${fixture.url}/keys`)
+    await page.getByRole('button', { name: 'Copy the command: gristmill key list' }).click()
+    await page.getByText('Copy by hand, please').waitFor()
+    assert.deepEqual(complaints, [])
+  })
+
+  test('says of a plan too that the server does not answer', async () => {
+    const { page } = await openPage(browser, { width: 1440 })
+    await page.route('**/api/plan?*', (route) => route.abort())
+    await page.goto(`${fixture.url}/plan`)
+    await page.getByRole('button', { name: 'Work it out' }).click()
+    await page.getByText('The server does not answer. Is gristmill running?').waitFor()
+  })
+
+  test('does not ask about one thing with what went wrong about another', async () => {
+    const { page } = await openPage(browser, { width: 1440 })
+    await page.route(/\/api\/keys\/key_/, (route) =>
+      route.fulfill({ status: 503, json: { error: { message, code: 'database_unreachable' } } }),
+    )
+    await page.goto(`${fixture.url}/keys`)
+    const dialog = page.getByRole('dialog')
+    await page.getByRole('button', { name: 'Revoke' }).first().click()
+    await dialog.getByRole('button', { name: 'Revoke it for ever' }).click()
+    await dialog.getByText(message).waitFor()
+    await dialog.getByRole('button', { name: 'Keep it' }).click()
+    await page.getByRole('button', { name: 'Revoke' }).last().click()
+    await dialog.getByRole('button', { name: 'Revoke it for ever' }).waitFor()
+    assert.equal(await dialog.getByRole('alert').count(), 0)
+  })
+
+  test('can be left after somebody signed in anew in another tab', async (t) => {
+    const left = await startFixture()
+    t.after(() => left.close())
+    const { page } = await openPage(browser, { width: 1440 })
+    await page.goto(`${left.url}/keys`)
+    await page.getByRole('heading', { level: 1, name: /keys work/ }).waitFor()
+    // The session that this page knows is not the one of its cookie any more.
+    let tokens = 0
+    await page.route('**/api/session', async (route) => {
+      const request = route.request()
+      if (request.method() === 'GET') tokens += 1
+      if (request.method() === 'GET' || tokens > 0) return route.continue()
+      const error = { message: 'No valid CSRF token.', code: 'csrf_token_invalid' }
+      return route.fulfill({ status: 403, json: { error } })
+    })
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { level: 1, name: /Sign in/ }).waitFor()
+  })
+
+  test('shows what a model thinks before it answers', async () => {
+    const { page } = await openPage(browser, { width: 1440 })
+    const chunk = (delta: object, reason: string | null = null) =>
+      `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`
+    await page.route(/\/api\/playground\/chat/, (route) =>
+      route.fulfill({
+        contentType: 'text/event-stream',
+        body: chunk({ reasoning_content: 'Stones, ' }) + chunk({ reasoning: 'grain.' }, 'length'),
+      }),
+    )
+    await page.goto(`${fixture.url}/playground`)
+    await page.getByLabel('Question').fill('What is a gristmill?')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('Stones, grain.').waitFor()
+    await page.getByText('ended at its token limit').waitFor()
+    await page.getByRole('heading', { level: 1, name: /^The first token took/ }).waitFor()
+  })
+
   test('does not take an answer that was cut off for a whole one', async () => {
     const { page } = await openPage(browser, { width: 1440 })
     const chunk = { choices: [{ index: 0, delta: { content: 'A grist' }, finish_reason: null }] }

@@ -34,7 +34,16 @@ export function useRenewSession(): (session: SessionView) => void {
 
 export function useSignOut(): () => Promise<void> {
   const replace = useReplaceSession()
-  return async () => replace(await change<SessionView>('DELETE', '/api/session'))
+  const client = useQueryClient()
+  const end = () => change<SessionView>('DELETE', '/api/session')
+  return async () => {
+    const session = await end().catch(async () => {
+      // Signed out or in anew in another tab: this one learns of it, and asks once more.
+      await client.invalidateQueries({ queryKey: sessionKey })
+      return end()
+    })
+    replace(session)
+  }
 }
 
 export interface SignedIn {

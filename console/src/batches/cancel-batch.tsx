@@ -14,10 +14,6 @@ export interface CancelBatchProps {
 export function CancelBatch({ batch, isOpen, onClose }: CancelBatchProps) {
   const { id, forecast, lines } = batch
   const cancel = useChange<BatchView>(['/api/batches'], onClose)
-  const close = () => {
-    cancel.reset()
-    onClose()
-  }
   const rest =
     lines.total === 0
       ? 'No line has been run yet, and none will be.'
@@ -26,7 +22,7 @@ export function CancelBatch({ batch, isOpen, onClose }: CancelBatchProps) {
     <Confirm
       title="Cancel this batch?"
       isOpen={isOpen}
-      onClose={close}
+      onClose={onClose}
       action="Cancel the batch"
       command={`gristmill batch cancel ${id}`}
       isBusy={cancel.isPending}

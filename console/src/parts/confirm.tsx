@@ -1,5 +1,5 @@
 /** Asks before something that cannot be undone, and says what it will do. */
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import { Button } from './button.tsx'
 import { CliCommand } from './cli-command.tsx'
 import { Dialog } from './dialog.tsx'
@@ -19,12 +19,22 @@ export interface ConfirmProps {
   onConfirm: () => void
 }
 
-export function Confirm(props: ConfirmProps) {
-  const { title, isOpen, onClose, children, action, command, isBusy, error, onConfirm } = props
+export function Confirm({ title, isOpen, ...question }: ConfirmProps) {
   return (
-    <Dialog title={title} isOpen={isOpen} onClose={onClose}>
+    <Dialog title={title} isOpen={isOpen} onClose={question.onClose}>
+      <Question {...question} />
+    </Dialog>
+  )
+}
+
+function Question(props: Omit<ConfirmProps, 'title' | 'isOpen'>) {
+  const { onClose, children, action, command, isBusy, error, onConfirm } = props
+  // What went wrong before it was opened was about something else.
+  const [isAnswered, setAnswered] = useState(false)
+  return (
+    <>
       <div className="text-soft">{children}</div>
-      {error !== null && (
+      {isAnswered && error !== null && (
         <div className="mt-3">
           <ErrorNote error={error} />
         </div>
@@ -33,11 +43,18 @@ export function Confirm(props: ConfirmProps) {
         {command === undefined ? <span /> : <CliCommand command={command} />}
         <div className="ml-auto flex gap-2">
           <Button onClick={onClose}>Keep it</Button>
-          <Button look="danger" onClick={onConfirm} disabled={isBusy}>
+          <Button
+            look="danger"
+            onClick={() => {
+              setAnswered(true)
+              onConfirm()
+            }}
+            disabled={isBusy}
+          >
             {action}
           </Button>
         </div>
       </div>
-    </Dialog>
+    </>
   )
 }

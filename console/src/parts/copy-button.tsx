@@ -16,16 +16,20 @@ export function CopyButton({ text, label, caption }: CopyButtonProps) {
     const timer = setTimeout(() => setOutcome(null), 1600)
     return () => clearTimeout(timer)
   }, [outcome])
-  const copy = () =>
-    navigator.clipboard.writeText(text).then(
-      () => setOutcome('copied'),
-      () => setOutcome('failed'),
-    )
+  const copy = async () => {
+    try {
+      // Browsers have no clipboard for pages that come by plain HTTP from another machine.
+      await navigator.clipboard.writeText(text)
+      setOutcome('copied')
+    } catch {
+      setOutcome('failed')
+    }
+  }
   const said = outcome === null ? '' : outcome === 'copied' ? 'Copied' : 'Copy by hand, please'
   return (
     <button
       type="button"
-      onClick={copy}
+      onClick={() => void copy()}
       title={label}
       aria-label={label}
       className="inline-flex min-h-6 min-w-6 shrink-0 items-center justify-center gap-1.5 rounded-md text-soft hover:text-ink"

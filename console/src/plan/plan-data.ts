@@ -1,6 +1,6 @@
 /** The plan of the person who looks: read while it is worked out, begun, asked about, stopped. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { change, csrfHeaders, failureOf, get } from '../api/client.ts'
+import { change, csrfHeaders, failureOf, get, noAnswer } from '../api/client.ts'
 import type { PlanChangeView, PlanEngineView, PlanInputView, PlanView } from '../api/contract.ts'
 import { address } from '../api/lists.ts'
 
@@ -73,6 +73,8 @@ async function start({ trace, source, hours, ...rest }: NewPlan): Promise<PlanVi
     headers: { ...csrfHeaders(), 'content-type': 'text/csv' },
     credentials: 'same-origin',
     body: source === 'trace' ? trace : null,
+  }).catch(() => {
+    throw noAnswer()
   })
   if (!response.ok) throw await failureOf(response)
   return (await response.json()) as PlanView

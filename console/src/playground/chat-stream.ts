@@ -43,9 +43,16 @@ export const noFigures: RunFigures = {
   finishReason: null,
 }
 
+/** Engines call what a model thinks before it answers by one of two names. */
+interface Delta {
+  content?: string | null
+  reasoning_content?: string | null
+  reasoning?: string | null
+}
+
 interface Chunk {
   service_tier?: string | null
-  choices?: { delta?: { content?: string | null }; finish_reason?: string | null }[]
+  choices?: { delta?: Delta; finish_reason?: string | null }[]
   usage?: {
     prompt_tokens: number
     completion_tokens: number
@@ -69,7 +76,7 @@ export function bodyOf(settings: ChatSettings, messages: readonly Message[]) {
 }
 
 /**
- * @param onText is told each piece of the answer
+ * @param onText is told each piece of the answer, and of what the model thinks before it
  * @param onFigures is told what has become known
  * @throws ApiFailure where it is refused or the stream carries an error
  */
@@ -77,7 +84,7 @@ export async function streamChat(
   settings: ChatSettings,
   messages: readonly Message[],
   signal: AbortSignal,
-  onText: (text: string) => void,
+  onText: (text: string, thought: string) => void,
   onFigures: (figures: Partial<RunFigures>) => void,
 ): Promise<void> {
   const sentMs = performance.now()
@@ -105,14 +112,15 @@ export async function streamChat(
   const onChunk = (chunk: Chunk) => {
     if (chunk.error) throw new ApiFailure(200, chunk.error.code ?? 'stream', chunk.error.message)
     const [choice] = chunk.choices ?? []
-    const text = choice?.delta?.content ?? ''
+    const { content, reasoning_content: thinking, reasoning } = choice?.delta ?? {}
+    const [text, thought] = [content ?? '', thinking || reasoning || '']
     const now = performance.now()
-    if (text !== '') {
+    if (text + thought !== '') {
       if (firstMs === 0) {
         firstMs = now
         onFigures({ ttftMs: now - sentMs })
       }
-      onText(text)
+      onText(text, thought)
       onFigures({ streamMs: now - firstMs })
     }
     if (choice?.finish_reason) {

@@ -6,11 +6,19 @@ import { count, duration, rate } from '../units.ts'
 import type { Turn } from './use-chat.ts'
 
 export const TurnView = memo(function TurnView({ turn }: { turn: Turn }) {
-  const { question, answer, state, error } = turn
+  const { question, answer, thoughts, state, error } = turn
   return (
     <article className="grid gap-2 border-t py-4 first:border-t-0 first:pt-0">
       <p className="max-w-[75ch] font-[560] whitespace-pre-wrap">{question}</p>
       {state === 'waiting' && <p className="text-soft">Waiting for the first token.</p>}
+      {thoughts !== '' && (
+        <details className="max-w-[75ch] text-soft" open={answer === ''}>
+          <summary className="cursor-pointer text-[0.78rem]">
+            {answer === '' ? 'It thinks before it answers' : 'What it thought before'}
+          </summary>
+          <div className="mt-1 text-[0.84rem] whitespace-pre-wrap">{thoughts}</div>
+        </details>
+      )}
       {answer !== '' && (
         <div className="max-w-[75ch] whitespace-pre-wrap" aria-live="off">
           {answer}

@@ -12,6 +12,8 @@ export interface Turn {
   id: number
   question: string
   answer: string
+  /** What the model thought before it, where the engine tells it. */
+  thoughts: string
   figures: RunFigures
   state: 'waiting' | 'streaming' | 'done' | 'stopped' | 'failed'
   error: unknown
@@ -32,6 +34,7 @@ export function useChat() {
       id,
       question,
       answer: '',
+      thoughts: '',
       figures: noFigures,
       state: 'waiting',
       error: null,
@@ -45,7 +48,12 @@ export function useChat() {
         settings,
         messages,
         controller.signal,
-        (text) => update(({ answer }) => ({ answer: answer + text, state: 'streaming' })),
+        (text, thought) =>
+          update(({ answer, thoughts }) => ({
+            answer: answer + text,
+            thoughts: thoughts + thought,
+            state: 'streaming',
+          })),
         (known) => update(({ figures }) => ({ figures: { ...figures, ...known } })),
       )
       update(() => ({ state: 'done' }))
