@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -157,6 +165,24 @@ describe('the data home', () => {
     const home = await open(path)
     assert.equal(processStart(record.childPid), undefined)
     home.release()
+  })
+
+  it('leaves a program alone that was given the process id of a child of ours', async () => {
+    const path = newPath()
+    ;(await open(path)).release()
+    const idle = ['-e', 'setInterval(() => {}, 1000)']
+    const other = spawn(process.execPath, idle, { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(other, 'spawn')
+    const file = join(path, 'run', 'engine.json')
+    const [command, stop] = [process.execPath, [{ signal: 'SIGTERM', waitMs: 100 }]]
+    const record = { name: 'engine', command, args: ['engine-process.js', '--port', '1'], stop }
+    const pids = { childPid: other.pid, watcherPid: 2 ** 22 + 1 }
+    writeFileSync(file, JSON.stringify({ ...record, ...pids }))
+    const home = await open(path)
+    assert.ok(!existsSync(file))
+    assert.notEqual(processStart(other.pid ?? 0), undefined)
+    home.release()
+    await kill(other)
   })
 
   it('on a full disk is refused with the free bytes', async () => {

@@ -9,6 +9,8 @@ interface Leftover {
   file: string
   name: string
   command: string
+  /** Absent in what an earlier version wrote. */
+  args?: string[]
   watcherPid: number
   childPid: number
   stop: StopStep[]
@@ -54,10 +56,14 @@ export async function waitForLeftovers(
   }
 }
 
-/** A process id may have been given to somebody else since; its command line tells. */
+/**
+ * A process id may have been given to somebody else since, as after the machine has started anew;
+ * the whole command line tells, as there are other programs of Node.js.
+ */
 function stillRuns(leftover: Leftover): boolean {
-  const runs = commandLine(leftover.childPid)?.startsWith(leftover.command) ?? false
-  if (runs && processStart(leftover.childPid) !== undefined) return true
+  const { command, args = [], childPid } = leftover
+  const runs = commandLine(childPid)?.startsWith([command, ...args].join(' ').trim()) ?? false
+  if (runs && processStart(childPid) !== undefined) return true
   rmSync(leftover.file, { force: true })
   return false
 }

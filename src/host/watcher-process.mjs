@@ -36,7 +36,8 @@ child.on('exit', (code, signal) => finish({ code, signal }))
 child.on('spawn', () => {
   if (order.pidFile) {
     const pids = { watcherPid: process.pid, childPid: child.pid }
-    const record = { name: order.name, command: order.command, stop: order.orphanStop, ...pids }
+    const { name, command, args, orphanStop } = order
+    const record = { name, command, args, stop: orphanStop, ...pids }
     writeFileSync(order.pidFile, JSON.stringify(record), { mode: 0o600 })
   }
   report({ pid: child.pid })
