@@ -16,12 +16,7 @@ import {
 } from './base/index.ts'
 import type { ResponseRunner } from './conversation/index.ts'
 import { createDemo } from './demo/index.ts'
-import {
-  EMBEDDED_ENGINE_ID,
-  EMBEDDING_ENGINE_ID,
-  type EmbeddedEngine,
-  type EngineRegistry,
-} from './engine/index.ts'
+import { EMBEDDED_ENGINE_ID, EMBEDDING_ENGINE_ID, type EngineRegistry } from './engine/index.ts'
 import { createGateway, type Gateway } from './gateway/index.ts'
 import { checkPort, type Home, OutboundAddresses, openHome } from './host/index.ts'
 import { createHttpServer, type HttpServer } from './http/index.ts'
@@ -55,6 +50,7 @@ import {
   loginPart,
   measuresFirst,
   modelsOf,
+  type OwnEngine,
   openDatabasePart,
   openEngines,
   openPool,
@@ -165,7 +161,7 @@ async function compose(base: Base): Promise<Omit<Running, 'close' | 'home'>> {
     settleLeftOpen({ member, ledger, ...asked, clock, logger, stack })
   }
   startWork(data, stack)
-  const server = await openServer(base, part, data, writer?.engine)
+  const server = await openServer(base, part, data, [writer, embedder])
   const first = await data.tenancy.bootstrap()
   const adminLink = (await server.isFirstRun()) ? await server.ownerLink() : null
   const file = { url: server.url, pid: process.pid, databaseUrl: part.database.url }
@@ -310,7 +306,7 @@ async function openServer(
   base: Base,
   part: DatabasePart,
   data: DataPlane,
-  embedded: EmbeddedEngine | undefined,
+  own: readonly (OwnEngine | undefined)[],
 ): Promise<HttpServer> {
   const { config, clock, logger, registry, stack } = base
   const { tenancy, pool, gateway, ledger, batches, calibrations, engines: engineRegistry } = data
@@ -322,7 +318,7 @@ async function openServer(
   const { limits } = config
   const plans = planDesk({ sql, clock, random: systemRandom, logger, limits })
   stack.defer(() => plans.close())
-  const restartsOf = (id: string) => (id === EMBEDDED_ENGINE_ID ? (embedded?.restarts() ?? 0) : 0)
+  const restartsOf = (id: string) => own.find((one) => one?.id === id)?.engine.restarts() ?? 0
   const engineParts = { registry: engineRegistry, pool, calibrations, sql, clock }
   const server: HttpServer = await createHttpServer({
     database: part.database,

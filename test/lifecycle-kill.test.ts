@@ -6,6 +6,8 @@ import { delimiter, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '../src/base/test-eventually.ts'
+import { writeBertModel } from '../src/llama/bert-model.ts'
+import { publish, randomWeights } from '../src/llama/bert-parts.fixture.ts'
 import {
   beginServer,
   chatBody,
@@ -38,7 +40,7 @@ async function running(server: TestServer, maxTokens: number) {
   return { id: response.headers.get('x-gristmill-request-id') ?? '', end }
 }
 
-type Part = 'engine' | 'postgresql'
+type Part = 'engine' | 'embedding-engine' | 'postgresql'
 
 function pidOf(server: TestServer, part: Part): number {
   const record = readFileSync(join(server.home, 'run', `${part}.json`), 'utf8')
@@ -138,6 +140,25 @@ describe('kill -9 of the engine', () => {
     const cut = await settled(server.home, server.url, streaming.id)
     assert.deepEqual([cut.group, cut.end], ['cut', 'engine_failed'])
     assert.equal(await inFlight(server), 0)
+  })
+})
+
+describe('kill -9 of the engine that embeds', () => {
+  it('has it start again, which the list of engines tells', async () => {
+    const folder = await home()
+    const model = join(folder, 'toy-bert.gguf')
+    await publish(folder, randomWeights())
+    await writeBertModel(folder, 'toy-bert', model)
+    const args = ['--engine', 'none', '--embedding-model', model]
+    const server = await startServer({ home: folder, args })
+    process.kill(pidOf(server, 'embedding-engine'), 'SIGKILL')
+    await eventually('it embeds again', async () => {
+      const body = { model: server.line.embeddingModel, input: 'the miller grinds.' }
+      const { status } = await server.v1('/embeddings', body)
+      const { rows } = await server.api<{ rows: { restarts: number }[] }>('GET', '/api/engines')
+      return status === 200 && rows[0]?.restarts === 1
+    })
+    assert.equal((await server.stop()).code, 0)
   })
 })
 

@@ -20,7 +20,7 @@ export interface EngineServiceOptions {
   calibrations: Calibrations
   sql: Queries
   clock: Clock
-  /** How often the embedded engine was started again. */
+  /** How often an engine of our own was started again. */
   restartsOf: (engineId: string) => number
 }
 

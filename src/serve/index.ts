@@ -19,7 +19,12 @@ export {
   chooseModel,
   TOY_MODEL,
 } from './model-choice.ts'
-export { followOwnEngine, launchOwnEngine, measuresFirst } from './own-engine.ts'
+export {
+  followOwnEngine,
+  launchOwnEngine,
+  measuresFirst,
+  type OwnEngine,
+} from './own-engine.ts'
 export { type PlanDesk, planDesk } from './plan-desk.ts'
 export { openPool } from './pool-part.ts'
 export { readiness } from './readiness.ts'
