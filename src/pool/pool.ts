@@ -355,7 +355,7 @@ export class Pool implements TicketOwner {
     const elapsedMs = this.#sinceSecondMs === 0 ? SECOND_MS : nowMs - this.#sinceSecondMs
     this.#sinceSecondMs = nowMs
     this.#books.entitle(nowMs, elapsedMs)
-    for (const model of this.#models.lost(nowMs)) this.#refuseModel(model)
+    this.#refuseLost(nowMs)
     this.#control(nowMs)
     if (this.quotas.refresh()) this.wake()
     if (this.health.look(nowMs)) this.#heed()
@@ -389,10 +389,12 @@ export class Pool implements TicketOwner {
     this.scheduler.setEngine(slotsOf(place, this.health.placesAt(id), this.#slots.heldAt(id)))
   }
 
-  #refuseModel(model: string): void {
+  /** Tells those that wait where no engine is, and none has come back. */
+  #refuseLost(nowMs: number): void {
+    const lost = new Set(this.#models.lost(nowMs))
+    if (lost.size === 0) return
     for (const ticket of this.#waiting.values()) {
-      if (ticket.request.model === model) ticket.cancel(noEngine(model))
+      if (lost.has(ticket.request.model)) ticket.cancel(noEngine(ticket.request.model))
     }
-    this.#logger.debug({ model }, 'no engine serves the model; waiting requests were told so')
   }
 }
