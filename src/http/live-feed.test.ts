@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { createParser } from 'eventsource-parser'
 import { createLogger, FakeClock, systemClock } from '../base/index.ts'
@@ -189,6 +190,41 @@ describe('the live mill floor', () => {
     await systemClock.sleep(1)
     assert.ok(removed.ended && !staying.ended)
     feed.close()
+  })
+
+  it('writes no more to somebody who may no longer watch and does not read either', async (t) => {
+    const clock = new FakeClock()
+    const name = 'M'.repeat(1_000_000)
+    const large = floor({ tenants: [floorTenant({ name })] })
+    const feed = new LiveFeed({ floor: () => large, clock, logger: createLogger('silent', 'test') })
+    const failures: unknown[] = []
+    const response = new Promise<ServerResponse>((resolve) => {
+      const watched = createServer((_, answer) => {
+        answer.on('error', (error) => failures.push(error))
+        feed.add(answer, 'everything', async () => null)
+        resolve(answer)
+      }).listen(0, '127.0.0.1', () => {
+        const { port } = watched.address() as AddressInfo
+        const client = connect(port, '127.0.0.1', () =>
+          client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
+        )
+        t.after(() => {
+          client.destroy()
+          watched.close()
+        })
+      })
+    })
+    const answer = await response
+    while (!answer.writableNeedDrain) {
+      clock.advance(250)
+      await systemClock.sleep(1)
+    }
+    for (let asked = 0; asked < 50; asked++) {
+      clock.advance(250)
+      await systemClock.sleep(1)
+    }
+    assert.ok(answer.writableEnded && !answer.closed)
+    assert.deepEqual([feed.watching, failures], [0, []])
   })
 
   it('takes nobody in who has gone while it was found out who it is', () => {

@@ -114,12 +114,18 @@ export class LiveFeed {
     watcher.askAtMs = nowMs + ASK_EVERY_MS
     watcher.ask().then(
       (audience) => {
-        if (audience === null) watcher.response.end()
+        if (audience === null) this.#end(watcher)
         else watcher.audience = audience
       },
       // The database is away: what was allowed goes on, since nothing could have changed it.
       (error: unknown) => this.#options.logger.debug({ err: error }, 'a watcher was not checked'),
     )
+  }
+
+  /** Somebody who does not read keeps it open, and what is written after its end brings us down. */
+  #end(watcher: Watcher): void {
+    this.#remove(watcher)
+    watcher.response.end()
   }
 
   #remove(watcher: Watcher): void {
