@@ -27,7 +27,7 @@ import { unsearchableFolder } from '../src/store/system-user.ts'
 import { chatBody, newHome, processesOf, readStream, removeHome, startServer } from './server.ts'
 
 const MEGABYTES_MAX = 400
-const NPM_MS_MAX = 180_000
+const NPM_MS_MAX = 270_000
 const root = fileURLToPath(new URL('..', import.meta.url))
 const offline = process.env.GRISTMILL_OFFLINE === '1'
 const skip = offline && 'GRISTMILL_OFFLINE is set, and npm has to fetch packages'

@@ -210,6 +210,16 @@ function changeEngines(group: Command, context: CliContext): void {
         terminal.print(`${drained.name} drains: ${count(drained.inFlight)} requests still run.`),
       )
     })
+  example(remote(group.command('resume <engine>')), 'engine resume gpu-1')
+    .description('give an engine that drains work again')
+    .action(async (engine: string, flags: RemoteFlags) => {
+      const client = connect(context, flags)
+      const { id } = await findEngine(client, engine)
+      const resumed = await client.post<EngineView>(`/api/engines/${id}/resume`)
+      show(context, flags, resumed, () =>
+        terminal.print(`${resumed.name} is ${resumed.state}. ${resumed.stateReason}`),
+      )
+    })
 }
 
 function sayAdded(context: CliContext, engine: EngineView): void {

@@ -71,11 +71,23 @@ export class EngineWatch {
 
   /** Its address is gone: it finishes what runs. */
   leave(): void {
-    if (!this.isLeaving) this.setDraining(true, true)
+    if (this.isLeaving) return
+    this.isLeaving = true
+    this.#drain(true)
   }
 
-  setDraining(draining: boolean, isLeaving = false): void {
-    this.isLeaving = isLeaving
+  /** Its address is there again. */
+  back(draining: boolean): void {
+    this.isLeaving = false
+    this.#drain(draining)
+  }
+
+  /** Takes nothing new, or takes that back; one that leaves goes on to do so. */
+  setDraining(draining: boolean): void {
+    if (!this.isLeaving) this.#drain(draining)
+  }
+
+  #drain(draining: boolean): void {
     this.#isDraining = draining
     if (this.state === 'up' || this.state === 'draining') {
       this.#become(draining ? 'draining' : 'up', this.#upReason(), true)

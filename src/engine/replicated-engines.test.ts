@@ -111,6 +111,9 @@ test('each address of a name is an engine, comes, drains and goes with it', asyn
   addresses = ['127.0.0.1']
   for (let times = 0; times < 3; times++) await look()
   assert.deepEqual(seen(), { 'gpu-1': 'up', 'gpu-2': 'draining' })
+  const leaving = engines.get('gpu-2')?.id ?? assert.fail('it is there')
+  for (const draining of [true, false]) await registry.drain(leaving, draining)
+  assert.equal(seen()['gpu-2'], 'draining', 'it leaves, whatever is asked of it')
   addresses = ['127.0.0.1', '127.0.0.2']
   await look()
   assert.deepEqual(seen(), { 'gpu-1': 'up', 'gpu-2': 'up' }, 'it came back')

@@ -60,7 +60,7 @@ export class ReplicatedEngines {
         gone: (number) => this.#retire(idAt(number)),
         back: (number) => {
           const { draining = false } = this.row(row.id) ?? {}
-          this.#places.at(idAt(number))?.watch.setDraining(draining)
+          this.#places.at(idAt(number))?.watch.back(draining)
         },
       },
     )

@@ -2,7 +2,7 @@
 
 // GET /api/engines and GET /api/models answer pages like every list.
 // POST /api/engines {url?, replicas?, service?, apiVersion?, name?, models?, cap?, apiKey?}
-// GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain
+// GET/POST /api/engines, DELETE /api/engines/:id, POST /api/engines/:id/drain and …/resume
 export interface EngineView {
   id: string
   name: string

@@ -6,7 +6,7 @@ import type { Access } from './access.ts'
 import { type Api, answer, body, needs, pageFrom } from './api.ts'
 import * as schemas from './pool-schemas.ts'
 import { RouteShapes } from './route-shapes.ts'
-import type { HttpOptions } from './services.ts'
+import type { EngineService, HttpOptions } from './services.ts'
 
 const engineInput = z.strictObject({
   url: z
@@ -30,7 +30,7 @@ const engineInput = z.strictObject({
 
 /** @param api where the routes are added */
 export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions): void {
-  const note = (access: Access, action: string, subject: string, detail = {}) =>
+  const note: Note = (access, action, subject, detail = {}) =>
     tenancy.audit.record(access.actor, { action, subject, tenantId: null, detail })
 
   const shapes = new RouteShapes('engines', 'engines:read', 'engines:write')
@@ -56,13 +56,7 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
     responses: { 200: answer('What was found.', schemas.engineFound) },
   })
   api.openapi(detect, async (c) => c.json(await engines.detect(c.req.valid('json')), 200))
-  const drainSummary = 'Finish what runs on an engine and give it nothing new'
-  api.openapi(shapes.act('/api/engines/{id}/drain', drainSummary, schemas.engine), async (c) => {
-    const { id } = c.req.valid('param')
-    const drained = await engines.drain(id)
-    await note(c.get('access'), 'engine.drain', id, { name: drained.name })
-    return c.json(drained, 200)
-  })
+  workRoutes(api, shapes, engines, note)
   const calibrateSummary = 'Measure what an engine can do, behind all other work'
   const calibratePath = '/api/engines/{id}/calibrate'
   api.openapi(shapes.act(calibratePath, calibrateSummary, schemas.calibration), async (c) => {
@@ -98,6 +92,29 @@ export function engineRoutes(api: Api, { engines, tenancy, limits }: HttpOptions
   api.openapi(models.list('/api/models', modelsSummary, schemas.model, {}), (c) =>
     c.json(slice(engines.models(), pageFrom(c.req.valid('query'), limits)), 200),
   )
+}
+
+type Note = (
+  access: Access,
+  action: string,
+  subject: string,
+  detail?: Record<string, unknown>,
+) => Promise<void>
+
+/** Whether an engine gets anything new. */
+function workRoutes(api: Api, shapes: RouteShapes, engines: EngineService, note: Note): void {
+  const verbs = [
+    ['drain', 'Finish what runs on an engine and give it nothing new'],
+    ['resume', 'Give an engine that drains work again'],
+  ] as const
+  for (const [verb, summary] of verbs) {
+    api.openapi(shapes.act(`/api/engines/{id}/${verb}`, summary, schemas.engine), async (c) => {
+      const { id } = c.req.valid('param')
+      const changed = await engines[verb](id)
+      await note(c.get('access'), `engine.${verb}`, id, { name: changed.name })
+      return c.json(changed, 200)
+    })
+  }
 }
 
 /** A page of a list that is in memory as a whole; the cursor is a position. */

@@ -25,11 +25,12 @@ const local = (method: string, path: string, body?: unknown) =>
   server.ask(method, path, { local: true, ...(body !== undefined && { body }) })
 
 describe('engines over the admin API', () => {
-  it('are listed, added, drained and removed, with an audit row for each change', async () => {
+  it('are listed, added, drained, given work again and removed, with an audit row for each change', async () => {
     const added = await local('POST', '/api/engines', { url: 'http://10.0.0.7:8000', name: 'gpu' })
     assert.equal(added.status, 201)
     const path = `/api/engines/${added.json.id}`
     assert.equal((await local('POST', `${path}/drain`)).json.state, 'draining')
+    assert.equal((await local('POST', `${path}/resume`)).json.state, 'up')
     assert.equal((await local('GET', '/api/engines?limit=1')).json.next, '1')
     const history = (await local('GET', `${path}/history`)).json
     assert.deepEqual([history.engineId, history.changes[0].state], [added.json.id, 'up'])
@@ -39,7 +40,7 @@ describe('engines over the admin API', () => {
     assert.equal((await local('DELETE', path)).status, 404)
     const { rows } = (await local('GET', '/api/audit?action=engine.')).json
     const actions = rows.map((row: { action: string }) => row.action)
-    assert.deepEqual(actions, ['engine.remove', 'engine.drain', 'engine.add'])
+    assert.deepEqual(actions, ['engine.remove', 'engine.resume', 'engine.drain', 'engine.add'])
   })
 
   it('must have a real address, and a key for one is never shown or logged', async () => {

@@ -102,6 +102,8 @@ export interface EngineService {
   remove(id: string): Promise<void>
   /** Finishes what runs and takes nothing new. @throws GristmillError `not_found` */
   drain(id: string): Promise<EngineView>
+  /** Takes that back, but for a replica that leaves. @throws GristmillError `not_found` */
+  resume(id: string): Promise<EngineView>
   /** Begins a calibration. @throws GristmillError `not_found`, `conflict` */
   calibrate(id: string): CalibrationView
   /** @throws GristmillError `not_found` */

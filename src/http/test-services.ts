@@ -146,6 +146,7 @@ function engines(): StandIns['engines'] {
       known.delete(one(id).id)
     },
     drain: async (id) => ({ ...one(id), state: 'draining' }),
+    resume: async (id) => one(id),
     calibrate: (id) => ({ ...uncalibrated, engineId: one(id).id, state: 'running' }),
     calibration: (id) => ({ ...uncalibrated, engineId: one(id).id }),
     history: async (id) => ({

@@ -36,9 +36,8 @@ export function engineService(options: EngineServiceOptions): EngineService {
     add: async (input) => viewOf(await registry.add(input)),
     detect: async (input) => foundView(await registry.detect(input)),
     remove: (id) => registry.remove(id),
-    drain: async (id) => {
-      return viewOf(await registry.drain(id))
-    },
+    drain: async (id) => viewOf(await registry.drain(id)),
+    resume: async (id) => viewOf(await registry.drain(id, false)),
     calibrate: (id) => calibrations.start(pool, id, 'Somebody asked for it.'),
     calibration: (id) => calibrations.view(viewOf(id).id),
     profile: (id) => {

@@ -119,6 +119,9 @@ describe('the page of engines', { skip: withoutBrowser }, () => {
     await dialog.getByRole('button', { name: 'Drain gpu-2', exact: true }).click()
     await dialog.waitFor({ state: 'hidden' })
     await card(1).getByText('draining', { exact: true }).first().waitFor()
+    await card(1).getByRole('button', { name: 'Resume' }).click()
+    await card(1).getByRole('button', { name: 'Drain' }).waitFor()
+    assert.equal(fixture.state.records.engines[1]?.state, 'up')
   })
 
   test('begins with what does not work', async () => {

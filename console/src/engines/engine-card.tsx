@@ -6,6 +6,7 @@ import type { EngineView } from '../api/contract.ts'
 import { Button } from '../parts/button.tsx'
 import { Card } from '../parts/card.tsx'
 import { Confirm } from '../parts/confirm.tsx'
+import { ErrorNote } from '../parts/error-note.tsx'
 import { shellWord } from '../parts/shell-word.ts'
 import { ago, count, duration, plural, rate } from '../units.ts'
 import { Calibration } from './calibration.tsx'
@@ -186,17 +187,27 @@ function Actions({ engine }: { engine: EngineView }) {
   const [open, setOpen] = useState<'drain' | 'remove' | null>(null)
   const close = () => setOpen(null)
   const drain = useChange<EngineView>(['/api/engines'], close)
+  const resume = useChange<EngineView>(['/api/engines'])
   const remove = useChange(['/api/engines', '/api/models'], close)
   return (
     <>
       <div className="flex gap-2">
-        <Button disabled={state === 'draining'} onClick={() => setOpen('drain')}>
-          Drain
-        </Button>
+        {state === 'draining' ? (
+          <Button
+            disabled={resume.isPending}
+            onClick={() => resume.mutate({ method: 'POST', path: `/api/engines/${id}/resume` })}
+            title={`gristmill engine resume ${shellWord(name)}`}
+          >
+            Resume
+          </Button>
+        ) : (
+          <Button onClick={() => setOpen('drain')}>Drain</Button>
+        )}
         <Button look="danger" onClick={() => setOpen('remove')}>
           Remove
         </Button>
       </div>
+      {resume.error !== null && <ErrorNote error={resume.error} />}
       <Confirm
         title={`Drain ${name}?`}
         isOpen={open === 'drain'}
@@ -207,8 +218,7 @@ function Actions({ engine }: { engine: EngineView }) {
         error={drain.error}
         onConfirm={() => drain.mutate({ method: 'POST', path: `/api/engines/${id}/drain` })}
       >
-        It finishes what runs there and gets nothing new. To use it again, remove it and add it
-        anew.
+        It finishes what runs there and gets nothing new until you resume it.
       </Confirm>
       <Confirm
         title={`Remove ${whole.name}?`}
