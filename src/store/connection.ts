@@ -118,8 +118,7 @@ interface Address {
 export function parseAddress(text: string): Address {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
-    const reason = 'it is not a URL of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE'
-    throw new GristmillError('database_unreachable', { address: 'in DATABASE_URL', reason })
+    throw wrongUrl('it is not a URL of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE')
   }
   const query = Object.fromEntries(url.searchParams)
   const { host: queryHost, port: queryPort, user, password, dbname, sslmode, ...rest } = query
@@ -140,10 +139,24 @@ export function parseAddress(text: string): Address {
   }
 }
 
-function sslMode(mode: string | undefined): Address['ssl'] {
-  if (mode === 'require' || mode === 'allow' || mode === 'prefer') return mode
-  return mode === 'verify-full' || mode === 'verify-ca' ? 'verify-full' : false
+const SSL_MODES: Record<string, Address['ssl']> = {
+  disable: false,
+  allow: 'allow',
+  prefer: 'prefer',
+  require: 'require',
+  'verify-ca': 'verify-full',
+  'verify-full': 'verify-full',
 }
+
+function sslMode(mode = 'disable'): Address['ssl'] {
+  const known = SSL_MODES[mode]
+  // One that was misspelt must not mean none.
+  if (known === undefined) throw wrongUrl(`sslmode is one of ${Object.keys(SSL_MODES).join(', ')}`)
+  return known
+}
+
+const wrongUrl = (reason: string) =>
+  new GristmillError('database_unreachable', { address: 'in DATABASE_URL', reason })
 
 /** The address without what is secret in it. */
 export function publicAddress(url: string): string {
@@ -207,10 +220,29 @@ export function wasNeverSent(error: unknown): boolean {
   return NEVER_SENT.has(codeOf(error))
 }
 
+/** How a certificate is refused, as OpenSSL and Node.js call it. */
+const CERTIFICATE = /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/
+/** A setting that the server does not know, or a value that it does not take. */
+const SETTINGS = ['42704', '22023']
+
+function reasonOf(error: unknown, { ssl }: Address): string | undefined {
+  const code = codeOf(error)
+  const { message, severity } = error as { message: string; severity?: string }
+  // As the connection began, so of what the address says.
+  if (severity === 'FATAL' && SETTINGS.includes(code)) {
+    return `parameters of the address are settings of the server, which refuses one: ${message}`
+  }
+  if (CERTIFICATE.test(code)) return `its certificate is not accepted: ${message}`
+  // The driver says so of a server without TLS too.
+  if (code === 'ECONNRESET' && ssl !== false) {
+    return `${REASONS[code]}, perhaps as it has no TLS, which sslmode asks for`
+  }
+  return REASONS[code] ?? REFUSALS[code]
+}
+
 /** An error of connecting as `database_unreachable` with a reason; any other unchanged. */
 export function connectionError(url: string, error: unknown): unknown {
-  const code = codeOf(error)
-  const reason = REASONS[code] ?? REFUSALS[code]
+  const reason = reasonOf(error, parseAddress(url))
   if (reason === undefined) return error
   const details = { address: publicAddress(url), reason }
   return new GristmillError('database_unreachable', details, { cause: error })

@@ -8,7 +8,7 @@ import { systemClock as clock, createLogger, GristmillError } from '../base/inde
 import { eventually } from '../base/test-eventually.ts'
 import { freePort, signalProcess } from '../host/index.ts'
 import type { ListenerState } from './channels.ts'
-import { connect, isUnreachable, publicAddress } from './connection.ts'
+import { connect, connectionError, isUnreachable, publicAddress } from './connection.ts'
 import { type Database, openDatabase } from './database.ts'
 import { INSTALLED_15, skippedWithout15, startInstalledServer } from './installed-server.ts'
 import { type LeaseState, takeSchedulerLease } from './lease.ts'
@@ -337,5 +337,28 @@ describe('a wrong DATABASE_URL', () => {
     await assert.rejects(open(wrong), refused(/password is wrong/))
     await assert.rejects(open(`${database.url}x`), refused(/no database of that name/))
     await database.close()
+  })
+
+  it('with what its server does not know is refused by its name', async () => {
+    const database = await openTestDatabase()
+    const sign = database.url.includes('?') ? '&' : '?'
+    const open = (more: string) => openDatabase({ url: database.url + sign + more, clock, logger })
+    await assert.rejects(
+      open('channel_binding=require'),
+      refused(/refuses one: .*"channel_binding"/),
+    )
+    await assert.rejects(open('DateStyle=never'), refused(/refuses one: .*"DateStyle"/))
+    await assert.rejects(open('sslmode=verify-ful'), refused(/sslmode is one of disable, allow/))
+    await assert.rejects(open('sslmode=require'), refused(/perhaps as it has no TLS/))
+    await (await open('geqo=off')).close()
+    await database.close()
+  })
+
+  it('whose certificate is not accepted says so', () => {
+    const refusal = Object.assign(new Error('self-signed certificate'), {
+      code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    })
+    const told = connectionError('postgresql://db.example.org/mill', refusal) as Error
+    assert.match(told.message, /its certificate is not accepted: self-signed certificate/)
   })
 })
