@@ -102,7 +102,7 @@ async function follow(
   let sha256: string | undefined
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
     // The storage behind the hub is another site, which must not get the token.
-    const isHub = address.host === new URL(hubUrl).host
+    const isHub = address.origin === new URL(hubUrl).origin
     const token = isHub && hubToken ? { authorization: `Bearer ${hubToken}` } : {}
     const response = await ask(address.href, { ...range, ...token }, options)
     const own = redirects === 0 ? response.headers.get('etag') : null

@@ -114,6 +114,8 @@ describe('what repeats a request', () => {
     await new Promise((resolve) => server.close(resolve))
     return url
   }
+  const peers = { upgrade: () => false, elsewhere: undefined, homesOf: () => homes }
+  const options = { peers, address: clientAddress([]) }
   const ask = (changes: Record<string, string> = {}, path = '/v1/chat/completions') =>
     fetch(`${asker}${path}`, {
       method: 'POST',
@@ -122,8 +124,6 @@ describe('what repeats a request', () => {
     })
 
   before(async () => {
-    const peers = { upgrade: () => false, elsewhere: undefined, homesOf: () => homes }
-    const options = { peers, address: clientAddress([]) }
     asker = await home(async (request, response) => {
       const key = repeatedBy(request, (request.url ?? '').split('?')[0] ?? '')
       const lost = () => response.writeHead(502).end()
@@ -159,6 +159,22 @@ describe('what repeats a request', () => {
     assert.equal(await (await ask({}, '/v1/messages?beta=true')).text(), 'known')
   })
 
+  it('asks nobody once its client has gone', async () => {
+    let asked = 0
+    homes = [await home(() => asked++)]
+    const passed = Promise.withResolvers<boolean>()
+    const leaves = new AbortController()
+    const late = await home((request, response) => {
+      response.on('close', () => {
+        const lost = () => passed.reject(new Error('somebody was asked'))
+        passedHome(options, request, response, 'order-3', lost).then(passed.resolve, passed.reject)
+      })
+      leaves.abort()
+    })
+    await assert.rejects(fetch(late, { signal: leaves.signal }))
+    assert.deepEqual([await passed.promise, asked], [false, 0])
+  })
+
   it('fails where the gateway that has it is lost, before the answer or in it', async () => {
     homes = [await home((request) => request.socket.destroy())]
     assert.equal((await ask()).status, 502)
@@ -183,8 +199,8 @@ describe('what repeats a request', () => {
     ]
     const leaves = new AbortController()
     const headers = { 'idempotency-key': 'order-2' }
-    const options = { method: 'POST', body: 'a body', headers, signal: leaves.signal }
-    const answer = await fetch(`${asker}/v1/chat/completions`, options)
+    const given = { method: 'POST', body: 'a body', headers, signal: leaves.signal }
+    const answer = await fetch(`${asker}/v1/chat/completions`, given)
     assert.equal(answer.status, 200)
     leaves.abort()
     await closed.promise

@@ -78,6 +78,8 @@ export async function passedHome(
 ): Promise<boolean> {
   const from = address.of(request)
   for (const to of peers.homesOf(key)) {
+    // Its client has gone meanwhile, and will not go again.
+    if (response.closed) return false
     if (await passOn(to, request, response, { from, answerMsMax: 0, lost })) return true
   }
   return false

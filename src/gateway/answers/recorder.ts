@@ -86,26 +86,33 @@ export class Recorder implements Reply {
     if (bytes !== undefined && bytes.length > 0) this.tape.chunks.push(Buffer.from(bytes))
     this.tape.isComplete = true
     this.#advance()
-    this.#onOver?.(this.tape.isComplete)
+    this.#tellOver()
   }
 
   send(status: number, body: Uint8Array, headers: ReplyHeaders): void {
     const chunks = [Buffer.from(body.buffer, body.byteOffset, body.length)]
     Object.assign(this.tape, { status, headers: this.#with(headers), chunks, isComplete: true })
     this.#advance()
-    this.#onOver?.(this.tape.isComplete)
+    this.#tellOver()
   }
 
   refuse(error: GristmillError, headers?: ReplyHeaders): void {
     this.#isRefused = true
     for (const listener of this.#listeners) listener.refuse(error, headers)
-    this.#onOver?.(this.tape.isComplete)
+    this.#tellOver()
   }
 
   cut(): void {
     this.#isRefused = true
     for (const listener of this.#listeners) listener.cut()
-    this.#onOver?.(this.tape.isComplete)
+    this.#tellOver()
+  }
+
+  /** Once: by then another request may run under the same key. */
+  #tellOver(): void {
+    const tell = this.#onOver
+    this.#onOver = undefined
+    tell?.(this.tape.isComplete)
   }
 
   #with(headers: ReplyHeaders): ReplyHeaders {
